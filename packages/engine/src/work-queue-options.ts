@@ -1,10 +1,8 @@
-import { randomUUID } from 'node:crypto'
 import { assertSpan, silentLogger, type Runtime, type Logger, type Queue, type Worker } from '@sluice/core'
-import type { Random } from './policies/backoff.js'
+import { systemRuntime } from '@sluice/core/backend'
 import type { LostPolicy } from './reconcile/decide.js'
 import { processingLimit, type DispatchPolicy } from './policies/dispatch-policy.js'
 import { retryPolicy, type RetryOptions, type RetryPolicy } from './policies/retry.js'
-import { systemRuntime } from '@sluice/core/backend'
 import type { WorkEvent } from './work-event.js'
 
 /** What becomes of an item whose job was there and is gone from the worker for good. */
@@ -84,7 +82,7 @@ export interface WorkQueueOptions {
   readonly stallMs?: number
   /** How long another engine stands by after this one has died, in ms, 100 or more. Default 15,000. */
   readonly leaseTtlMs?: number
-  /** Names this process among those that share the queue; unique. Default a random UUID. */
+  /** Names this process among those that share the queue; unique. Default: a new id of the runtime. */
   readonly holder?: string
   /** How many calls of `sendJob` and `lookupJob` run at once, 1 or more. Default 16. */
   readonly sendConcurrency?: number
@@ -102,13 +100,11 @@ export interface WorkQueueOptions {
    * and never sent. Default false.
    */
   readonly drain?: boolean
-  /** Default {@link systemRuntime}. */
+  /** Time, scheduling, randomness and ids. Default: the machine's own. */
   readonly runtime?: Runtime
   readonly logger?: Logger
   /** Told of each thing that happened. What it throws is logged, and stops nothing. */
   readonly onEvent?: (event: WorkEvent) => void
-  /** Default `Math.random`; for jitter alone. */
-  readonly random?: Random
 }
 
 /** The options, checked, with their defaults. */
@@ -132,7 +128,6 @@ export interface CheckedOptions {
   readonly runtime: Runtime
   readonly logger: Logger
   readonly onEvent: (event: WorkEvent) => void
-  readonly random: Random
 }
 
 /** From when on a tick has stalled, in ms: twice the longest call that queue and worker state, if that is more than was configured. */
@@ -145,10 +140,10 @@ const LOST_POLICIES: readonly string[] = ['fail', 'resend', 'hold'] satisfies Lo
 
 /** @throws TypeError that names the option that is wrong */
 export function checkedOptions(options: WorkQueueOptions): CheckedOptions {
-  const { policy = processingLimit(10), leaseTtlMs = 15_000, holder = randomUUID() } = options
+  const { policy = processingLimit(10), leaseTtlMs = 15_000 } = options
   const { sendConcurrency = 16, maxLookupsPerSecond = 200, maxBatchItems = 500 } = options
   const { retry = {}, lost = {}, sweep = {}, jobs = {}, sends = {}, stallMs = 120_000 } = options
-  const { runtime = systemRuntime, logger = silentLogger, onEvent = ignore, random = Math.random } = options
+  const { runtime = systemRuntime, logger = silentLogger, onEvent = ignore } = options
   const checked: CheckedOptions = {
     queue: options.queue,
     worker: options.worker,
@@ -160,7 +155,7 @@ export function checkedOptions(options: WorkQueueOptions): CheckedOptions {
     sends: { maxTries: 5, baseMs: 1_000, maxMs: 60_000, maxRetryAfterMs: 300_000, ...sends },
     stallMs,
     leaseTtlMs,
-    holder,
+    holder: options.holder ?? runtime.newId(),
     sendConcurrency,
     maxLookupsPerSecond,
     maxBatchItems,
@@ -169,14 +164,13 @@ export function checkedOptions(options: WorkQueueOptions): CheckedOptions {
     runtime,
     logger,
     onEvent,
-    random,
   }
   assertOptions(checked)
   return checked
 }
 
 function ignore(): void {
-  // Nobody listens.
+  // Without a listener events are dropped.
 }
 
 function assertOptions({ queue, worker, lost, sweep, jobs, ...options }: CheckedOptions): void {

@@ -133,7 +133,7 @@ class Scenario {
       await other.tick()
       await this.step()
     }
-    await other.stop()
+    await other.close()
     this.#runtime.resume()
   }
 

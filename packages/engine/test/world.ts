@@ -2,7 +2,8 @@ import { DummyWorker, JobStore } from '@sluice/worker-dummy'
 import { MemoryQueue, MemoryStore } from '@sluice/queue-memory'
 import type { JobRef, Queue, Worker } from '@sluice/core'
 import { WorkQueue, type WorkEvent } from '../src/index.js'
-import type { WorkQueueOptions } from '../src/work-queue-options.js'
+import { Ticker } from '../src/tick/ticker.js'
+import { checkedOptions, type WorkQueueOptions } from '../src/work-queue-options.js'
 import { ManualRuntime } from '@sluice/testkit'
 
 export type Options = Partial<WorkQueueOptions>
@@ -19,10 +20,13 @@ export class World {
   readonly worker: DummyWorker
   /** The most jobs that ever ran at once. */
   peak = 0
+  /** What the runtime's `random` gives. */
+  randomNumber = 0.5
   readonly #name: string
 
   constructor(name = 'q') {
     this.#name = name
+    this.runtime.random = () => this.randomNumber
     this.queue = this.openQueue()
     this.worker = this.openWorker()
   }
@@ -36,20 +40,28 @@ export class World {
   }
 
   engine(options: Options = {}): WorkQueue {
+    return new WorkQueue(this.#options(options))
+  }
+
+  /** What an engine ticks with, for what only its insides show. */
+  ticker(options: Options = {}): Ticker {
+    return new Ticker(checkedOptions(this.#options(options)))
+  }
+
+  #options(options: Options): WorkQueueOptions {
     const log =
       (level: string) =>
       (fields: object, message: string): void => {
         this.logs.push({ level, fields, message })
       }
-    return new WorkQueue({
+    return {
       queue: this.openQueue(),
       worker: this.openWorker(),
       runtime: this.runtime,
-      random: () => 0.5,
       onEvent: (event) => this.events.push(event),
       logger: { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') },
       ...options,
-    })
+    }
   }
 
   private onStart(job: JobRef): void {

@@ -1,6 +1,6 @@
 import type { ItemSummary, JsonValue, QueueItem } from '@sluice/core'
 import { startableNow } from '../lookups/earlier-attempt.js'
-import type { Engine } from '../tick/tick.js'
+import type { Tick } from '../tick/tick.js'
 import { forEachParallel } from '../parallel.js'
 import { roomIn } from '../policies/dispatch-policy.js'
 import { sendItem, type Sending } from '../sending/send.js'
@@ -38,15 +38,15 @@ const LONGEST_CALL_MS = 60_000
  * the worker takes any: that would be found out only after more had been claimed for it.
  */
 export async function startAhead(
-  engine: Engine,
+  tick: Tick,
   pass: SendPass,
   { resends }: Pick<DispatchInput, 'resends'>,
 ): Promise<Claimed> {
-  const { sendState, runtime } = engine
+  const { sendState, runtime } = tick
   const nowMs = runtime.monotonicMs()
   if (resends.some((item) => sendState.refused.maySend(item, nowMs))) return NOTHING_CLAIMED
   if (sendState.exchanges > 0 || sendState.capacity.message !== undefined) return NOTHING_CLAIMED
-  return claimAndSend(engine, pass, engine.maxBatchItems)
+  return claimAndSend(tick, pass, tick.maxBatchItems)
 }
 
 /**
@@ -54,59 +54,59 @@ export async function startAhead(
  * sends failed before, so that the others show first whether the worker takes any. Items claimed but not sent hold their places, so that no crash
  * between the claim and the send can lead over the cap.
  */
-export async function dispatch(engine: Engine, pass: SendPass, input: DispatchInput): Promise<void> {
+export async function dispatch(tick: Tick, pass: SendPass, input: DispatchInput): Promise<void> {
   pass.measureCapacity()
-  giveUpStalled(engine, pass)
-  await judgeSuspects(engine, pass)
-  const due = await dueResends(engine, pass, input.resends)
-  const [fresh, tried] = split(engine, due)
-  const { exchanges, outage, capacity } = engine.sendState
+  giveUpStalled(tick, pass)
+  await judgeSuspects(tick, pass)
+  const due = await dueResends(tick, pass, input.resends)
+  const [fresh, tried] = split(tick, due)
+  const { exchanges, outage, capacity } = tick.sendState
   // While nobody knows why all sends fail, new items are tried before those that have failed.
   const isExchange = exchanges > 0 && fresh.length === 0
-  const exchanged = isExchange ? await claimAndSend(engine, pass, exchanges) : NOTHING_CLAIMED
+  const exchanged = isExchange ? await claimAndSend(tick, pass, exchanges) : NOTHING_CLAIMED
   const later = [...input.ahead.later, ...exchanged.later]
   await pass.sendsEnded()
-  await sendAll(engine, pass, fresh)
+  await sendAll(tick, pass, fresh)
   // After a refusal of all nothing more is claimed before something was sent well.
   if (outage === undefined && capacity.message === undefined) later.unshift(...tried)
-  else await sendTriedBefore(engine, pass, tried)
-  later.push(...(await sendNew(engine, pass, input.ahead)))
-  await sendTriedBefore(engine, pass, later)
-  await endPass(engine, pass)
+  else await sendTriedBefore(tick, pass, tried)
+  later.push(...(await sendNew(tick, pass, input.ahead)))
+  await sendTriedBefore(tick, pass, later)
+  await endPass(tick, pass)
 }
 
 /** What is claimed beyond the cap goes back: an engine that lost its lease within a claim may have claimed on top of ours. */
 async function dueResends(
-  engine: Engine,
+  tick: Tick,
   pass: SendPass,
   resends: readonly ItemSummary[],
 ): Promise<Sending[]> {
-  const { refused } = engine.sendState
-  const nowMs = engine.runtime.monotonicMs()
-  const { processing, orphans } = pass.tally
-  const room = roomIn(engine.policy, {
+  const { refused } = tick.sendState
+  const nowMs = tick.runtime.monotonicMs()
+  const { processing, orphans } = tick.tally
+  const room = roomIn(tick.policy, {
     processing: processing - resends.length,
     orphans,
     limits: pass.control.limits,
   })
   if (resends.length > room)
-    await giveBack(engine, pass.tally, { items: resends.slice(room), reason: 'claimed beyond the limit' })
+    await giveBack(tick, { items: resends.slice(room), reason: 'claimed beyond the limit' })
   const due = resends.slice(0, room).filter((item) => refused.maySend(item, nowMs))
   pass.expect(due)
   return due
     .toSorted((a, b) => refused.triedAtMs(a) - refused.triedAtMs(b) || 0)
-    .map((head) => ({ head, body: () => bodyOf(engine, head), again: true }))
+    .map((head) => ({ head, body: () => bodyOf(tick, head), again: true }))
 }
 
 /** Looked up afresh: somebody may have moved the item by hand since the list was read, and then nothing is sent. */
-async function bodyOf({ queue }: Engine, head: ItemSummary): Promise<JsonValue | undefined> {
+async function bodyOf({ queue }: Tick, head: ItemSummary): Promise<JsonValue | undefined> {
   const item = await queue.lookup(head.id)
   const same = item?.stage === 'PROCESSING' && item.uid === head.uid && item.attempt === head.attempt
   return same ? item.body : undefined
 }
 
 /** Those that were never tried, and those whose sends have failed before, in whatever process. */
-function split({ sendState: { refused } }: Engine, sendings: readonly Sending[]): [Sending[], Sending[]] {
+function split({ sendState: { refused } }: Tick, sendings: readonly Sending[]): [Sending[], Sending[]] {
   const { fresh = [], tried = [] } = Object.groupBy(sendings, ({ head }) =>
     refused.has(head) ? 'tried' : 'fresh',
   )
@@ -117,14 +117,13 @@ function split({ sendState: { refused } }: Engine, sendings: readonly Sending[])
  * Claims again as soon as all that is claimed is on its way, and not when it has arrived: where sends take long, places would stand empty while the last
  * ones of each claim end.
  */
-async function sendNew(engine: Engine, pass: SendPass, ahead: Claimed): Promise<Sending[]> {
-  const { tally } = pass
+async function sendNew(tick: Tick, pass: SendPass, ahead: Claimed): Promise<Sending[]> {
   const later: Sending[] = []
   let { count } = ahead
-  while (pass.halted === undefined && !ahead.isAll && count < engine.maxBatchItems) {
-    if (!isWell(engine, pass)) await pass.sendsEnded()
-    await judgeSuspects(engine, pass)
-    const more = await claimAndSend(engine, pass, engine.maxBatchItems - count)
+  while (pass.halted === undefined && !ahead.isAll && count < tick.maxBatchItems) {
+    if (!isWell(tick, pass)) await pass.sendsEnded()
+    await judgeSuspects(tick, pass)
+    const more = await claimAndSend(tick, pass, tick.maxBatchItems - count)
     count += more.count
     later.push(...more.later)
     // Without room: what turns out to be refused may leave some.
@@ -132,29 +131,29 @@ async function sendNew(engine: Engine, pass: SendPass, ahead: Claimed): Promise<
     if (more.count === 0) await pass.sendsEnded()
   }
   await pass.sendsEnded()
-  await judgeSuspects(engine, pass)
+  await judgeSuspects(tick, pass)
   // The batch was cut, not the work: the rest need not wait for the next interval.
-  if (pass.halted === undefined && count >= engine.maxBatchItems && roomFor(engine, pass) > 0)
-    tally.nextDelayMs = 0
+  if (pass.halted === undefined && count >= tick.maxBatchItems && roomFor(tick, pass) > 0)
+    tick.tally.nextDelayMs = 0
   return later
 }
 
 /** The worker takes jobs, as far as this pass shows: no item is claimed for an outage that the sends under way are about to meet. */
-function isWell({ sendState: { trust } }: Engine, { tally, hasSuspects }: SendPass): boolean {
+function isWell({ sendState: { trust }, tally }: Tick, { hasSuspects }: SendPass): boolean {
   return tally.sent > 0 && !hasSuspects && !trust.isSuspect
 }
 
 /** Resolves when all sends have begun but those of `later`. */
-async function claimAndSend(engine: Engine, pass: SendPass, max: number): Promise<Claimed> {
+async function claimAndSend(tick: Tick, pass: SendPass, max: number): Promise<Claimed> {
   // The poll, or the send before, may have taken long.
   await pass.controlIsCurrent()
-  const wanted = Math.min(roomFor(engine, pass), max, claimSize(engine))
-  if (wanted === 0 || pass.halted !== undefined || !(await engine.lease.keep())) return NOTHING_CLAIMED
-  const claimedAtMs = engine.runtime.monotonicMs()
-  const items = await claim(engine, pass, wanted)
-  const startable = (await startableNow(engine, items)).map((item) => newSending(pass, item, claimedAtMs))
-  const [fresh, later] = split(engine, startable)
-  await startSends(engine, pass, fresh).begun
+  const wanted = Math.min(roomFor(tick, pass), max, claimSize(tick))
+  if (wanted === 0 || pass.halted !== undefined || !(await tick.lease.keep())) return NOTHING_CLAIMED
+  const claimedAtMs = tick.runtime.monotonicMs()
+  const items = await claim(tick, pass, wanted)
+  const startable = (await startableNow(tick, items)).map((item) => newSending(pass, item, claimedAtMs))
+  const [fresh, later] = split(tick, startable)
+  await startSends(tick, pass, fresh).begun
   return { count: items.length, isAll: items.length === 0, later }
 }
 
@@ -164,38 +163,38 @@ function newSending({ claims }: SendPass, item: QueueItem, claimedAtMs: number):
   return { head: item, body, again: false }
 }
 
-async function claim(engine: Engine, pass: SendPass, wanted: number): Promise<readonly QueueItem[]> {
-  const { queue, runtime, lease, sendState, memory } = engine
+async function claim(tick: Tick, pass: SendPass, wanted: number): Promise<readonly QueueItem[]> {
+  const { queue, runtime, lease, sendState, memory } = tick
   const beganMs = runtime.monotonicMs()
   const held = lease.current
   const items = await queue.get(wanted, held === undefined ? {} : { lease: held })
   sendState.rates.claims.note(items.length, runtime.monotonicMs() - beganMs)
-  pass.tally.claimed += items.length
-  pass.tally.processing += items.length
+  tick.tally.claimed += items.length
+  tick.tally.processing += items.length
   for (const item of items) {
     memory.noteUnsent(item)
   }
-  engine.unsent.noteClaimed(items)
+  tick.unsent.noteClaimed(items)
   pass.expect(items)
   return items
 }
 
 /** Old claims are the exception: an operator may move any of them while it waits to be sent. */
-function claimSize({ sendState: { rates }, sendConcurrency: least, maxBatchItems: most }: Engine): number {
+function claimSize({ sendState: { rates }, sendConcurrency: least, maxBatchItems: most }: Tick): number {
   return Math.min(
     rates.sends.countWithin(CLAIM_AHEAD_MS, { least, most, unknown: least }),
     rates.claims.countWithin(LONGEST_CALL_MS, { least, most, unknown: most }),
   )
 }
 
-function roomFor({ policy }: Engine, { tally, control }: SendPass): number {
+function roomFor({ policy, tally }: Tick, { control }: SendPass): number {
   const { processing, orphans } = tally
   return roomIn(policy, { processing, orphans, limits: control.limits })
 }
 
-async function sendAll(engine: Engine, pass: SendPass, sendings: readonly Sending[]): Promise<void> {
-  await startSends(engine, pass, sendings).ended
-  await judgeSuspects(engine, pass)
+async function sendAll(tick: Tick, pass: SendPass, sendings: readonly Sending[]): Promise<void> {
+  await startSends(tick, pass, sendings).ended
+  await judgeSuspects(tick, pass)
 }
 
 interface Sends {
@@ -204,7 +203,7 @@ interface Sends {
   readonly ended: Promise<void>
 }
 
-function startSends(engine: Engine, pass: SendPass, sendings: readonly Sending[]): Sends {
+function startSends(tick: Tick, pass: SendPass, sendings: readonly Sending[]): Sends {
   const { promise: begun, resolve } = Promise.withResolvers<void>()
   let waiting = sendings.length
   if (waiting === 0) resolve()
@@ -212,9 +211,9 @@ function startSends(engine: Engine, pass: SendPass, sendings: readonly Sending[]
     waiting -= 1
     if (waiting === 0) resolve()
   }
-  const ended = measured(engine, pass, () =>
-    forEachParallel(sendings, engine.sendConcurrency, (sending) =>
-      sendItem(engine, pass, { ...sending, onEntered }),
+  const ended = measured(tick, () =>
+    forEachParallel(sendings, tick.sendConcurrency, (sending) =>
+      sendItem(tick, pass, { ...sending, onEntered }),
     ),
   )
   pass.track(ended)
@@ -222,44 +221,44 @@ function startSends(engine: Engine, pass: SendPass, sendings: readonly Sending[]
 }
 
 /** What other sends of the pass come to meanwhile counts too: the rate is that of the whole pass. */
-async function measured(engine: Engine, pass: SendPass, work: () => Promise<void>): Promise<void> {
-  const { runtime, sendState } = engine
-  const [beganMs, before] = [runtime.monotonicMs(), pass.tally.sent]
+async function measured(tick: Tick, work: () => Promise<void>): Promise<void> {
+  const { runtime, sendState } = tick
+  const [beganMs, before] = [runtime.monotonicMs(), tick.tally.sent]
   await work()
-  sendState.rates.sends.note(pass.tally.sent - before, runtime.monotonicMs() - beganMs)
+  sendState.rates.sends.note(tick.tally.sent - before, runtime.monotonicMs() - beganMs)
 }
 
 /** Where nothing else was sent that could show whether the worker takes jobs, a probe stands in for it. */
-async function sendTriedBefore(engine: Engine, pass: SendPass, sendings: readonly Sending[]): Promise<void> {
-  const { refused, trust, flights } = engine.sendState
+async function sendTriedBefore(tick: Tick, pass: SendPass, sendings: readonly Sending[]): Promise<void> {
+  const { refused, trust, flights } = tick.sendState
   // Items at which the worker hangs must not take all places that the others need.
-  if (flights.size > engine.sendConcurrency / 2) return
+  if (flights.size > tick.sendConcurrency / 2) return
   const isProbed = pass.freshSends === 0 && sendings.some(({ head }) => refused.lacksSuccess(head))
-  if (isProbed && pass.halted === undefined && (await probeWorker(engine, pass)) === 'well')
+  if (isProbed && pass.halted === undefined && (await probeWorker(tick, pass)) === 'well')
     trust.noteSuccess()
-  await sendAll(engine, pass, sendings)
+  await sendAll(tick, pass, sendings)
 }
 
-async function endPass(engine: Engine, pass: SendPass): Promise<void> {
-  const { tally, halted, outage } = pass
-  const { sendState } = engine
+async function endPass(tick: Tick, pass: SendPass): Promise<void> {
+  const { halted, outage } = pass
+  const { sendState } = tick
   // In this order: what was counted and not settled is refused again after a crash, and counts once.
   const rejected = pass.takeRejected()
-  await engine.guards.record(pass.control)
-  await settleAll(engine, tally, rejected)
-  noteCapacityOver(engine, pass)
+  await tick.guards.record(pass.control)
+  await settleAll(tick, rejected)
+  noteCapacityOver(tick, pass)
   sendState.noteOutage(pass)
   const standing = halted === 'retry-after' ? sendState.outage : outage
-  if (standing !== undefined) tally.unavailable ??= standing
-  if (halted === 'less') await giveBackSurplus(engine, pass)
-  if (halted === 'guard') await giveBackPaused(engine, pass, pass.unsent)
+  if (standing !== undefined) tick.tally.unavailable ??= standing
+  if (halted === 'less') await giveBackSurplus(tick, pass)
+  if (halted === 'guard') await giveBackPaused(tick, pass, pass.unsent)
   // What an operator wants is to be seen at once; what there is room for by it keeps its claim.
-  if (halted === 'more' || (halted === 'less' && !pass.control.paused)) tally.nextDelayMs = 0
+  if (halted === 'more' || (halted === 'less' && !pass.control.paused)) tick.tally.nextDelayMs = 0
 }
 
-async function giveBackSurplus(engine: Engine, pass: SendPass): Promise<void> {
+async function giveBackSurplus(tick: Tick, pass: SendPass): Promise<void> {
   const { unsent, control } = pass
   const items = unsent.slice(unsent.length - pass.surplus())
   const reason = control.paused ? pausedReason(control.reason) : 'not sent: the live limit was lowered'
-  await giveBack(engine, pass.tally, { items, reason })
+  await giveBack(tick, { items, reason })
 }

@@ -1,7 +1,6 @@
 import type { ItemSummary } from '@sluice/core'
-import type { Engine } from '../tick/tick.js'
+import type { Tick } from '../tick/tick.js'
 import { forEachParallel } from '../parallel.js'
-import type { Tally } from '../tick/tick-result.js'
 import { isKnownUnsent, settleUnsent } from './known-unsent.js'
 import type { SendPass } from './send-pass.js'
 import { givenBack } from '../settling/send-settlements.js'
@@ -13,28 +12,27 @@ import { givenBack } from '../settling/send-settlements.js'
  * @param reason for people, kept with the item
  */
 export async function giveBack(
-  engine: Engine,
-  tally: Tally,
+  tick: Tick,
   { items, reason }: { items: readonly ItemSummary[]; reason: string },
 ): Promise<void> {
   const unsent: ItemSummary[] = []
-  await forEachParallel(items, engine.sendConcurrency, async (item) => {
-    if (await isKnownUnsent(engine, item)) unsent.push(item)
+  await forEachParallel(items, tick.sendConcurrency, async (item) => {
+    if (await isKnownUnsent(tick, item)) unsent.push(item)
   })
   const decided = unsent.map(
-    (item) => ({ settlement: givenBack(engine, item, reason), why: 'unsent' }) as const,
+    (item) => ({ settlement: givenBack(tick, item, reason), why: 'unsent' }) as const,
   )
-  await settleUnsent(engine, tally, decided)
+  await settleUnsent(tick, decided)
 }
 
 /** The same in a pause, whoever paused the queue. */
 export function giveBackPaused(
-  engine: Engine,
-  { tally, control }: Pick<SendPass, 'tally' | 'control'>,
+  tick: Tick,
+  { control }: Pick<SendPass, 'control'>,
   items: readonly ItemSummary[],
 ): Promise<void> {
-  const reason = pausedReason(control.paused ? control.reason : engine.guards.pause?.reason)
-  return giveBack(engine, tally, { items, reason })
+  const reason = pausedReason(control.paused ? control.reason : tick.guards.pause?.reason)
+  return giveBack(tick, { items, reason })
 }
 
 /** Why a claim goes back in a pause. */

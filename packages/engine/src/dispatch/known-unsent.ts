@@ -1,13 +1,12 @@
 import type { ItemSummary, JobReport } from '@sluice/core'
 import { callWorker, isOutage } from '../engine-errors.js'
-import type { Engine } from '../tick/tick.js'
+import type { Tick } from '../tick/tick.js'
 import { isReportOf } from '../reconcile/found.js'
 import { refOf, settleAll, type DecidedSettlement } from '../settling/settle.js'
-import type { Tally } from '../tick/tick-result.js'
 
 /** `none`: the worker is sure that it has no job of it · `unknown`: it can't be asked, or not now. */
-export async function askForJob(engine: Engine, head: ItemSummary): Promise<JobReport | 'none' | 'unknown'> {
-  const { worker, lookups, runtime, running, logger } = engine
+export async function askForJob(tick: Tick, head: ItemSummary): Promise<JobReport | 'none' | 'unknown'> {
+  const { worker, lookups, runtime, running, logger } = tick
   const canAsk = worker.supports.lookupJob && worker.lookupJob !== undefined
   if (!canAsk || !lookups.take(runtime.monotonicMs())) return 'unknown'
   try {
@@ -23,15 +22,14 @@ export async function askForJob(engine: Engine, head: ItemSummary): Promise<JobR
 }
 
 /** Whether the worker has no job of an item that is claimed: its send never began, or the worker is sure of it. */
-export async function isKnownUnsent(engine: Engine, head: ItemSummary): Promise<boolean> {
-  return engine.unsent.has(head) || (await askForJob(engine, head)) === 'none'
+export async function isKnownUnsent(tick: Tick, head: ItemSummary): Promise<boolean> {
+  return tick.unsent.has(head) || (await askForJob(tick, head)) === 'none'
 }
 
 /** Not once the lease is lost: another engine may be sending them by now, and what the worker said of them is no longer so. */
 export async function settleUnsent(
-  engine: Engine,
-  tally: Tally,
+  tick: Tick,
   decided: readonly DecidedSettlement[],
 ): Promise<void> {
-  if (decided.length > 0 && (await engine.lease.keep())) await settleAll(engine, tally, decided)
+  if (decided.length > 0 && (await tick.lease.keep())) await settleAll(tick, decided)
 }

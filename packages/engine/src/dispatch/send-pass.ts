@@ -1,5 +1,5 @@
 import type { ControlState, ItemSummary, SluiceError } from '@sluice/core'
-import type { Engine } from '../tick/tick.js'
+import type { Tick } from '../tick/tick.js'
 import { roomIn } from '../policies/dispatch-policy.js'
 import type { DecidedSettlement } from '../settling/settle.js'
 import type { Tally } from '../tick/tick-result.js'
@@ -49,7 +49,7 @@ export class SendPass {
   readonly claims: FreshClaims
   readonly #rejected: DecidedSettlement[] = []
   readonly #left = new Map<Flight, () => void>()
-  readonly #engine: Engine
+  readonly #tick: Tick
   readonly #watch: ControlWatch
   #width = Number.POSITIVE_INFINITY
   readonly #unsent = new Map<string, ItemSummary>()
@@ -67,11 +67,11 @@ export class SendPass {
   #outage: SluiceError | undefined
   #isPuzzling = false
 
-  constructor(engine: Engine, tally: Tally, { state, readAtMs, onRead }: PassControl) {
-    this.tally = tally
-    this.#engine = engine
+  constructor(tick: Tick, { state, readAtMs, onRead }: PassControl) {
+    this.tally = tick.tally
+    this.#tick = tick
     this.#control = state
-    const { queue, runtime, sendState } = engine
+    const { queue, runtime, sendState } = tick
     this.claims = new FreshClaims(queue, runtime)
     const watch = {
       queue,
@@ -93,7 +93,7 @@ export class SendPass {
 
   /** After what has ended is settled: each end makes room at a worker that takes no more. */
   measureCapacity(): void {
-    const { sendState, runtime } = this.#engine
+    const { sendState, runtime } = this.#tick
     this.#width = sendState.capacity.places(runtime.monotonicMs())
     if (this.#width === 0) this.halt('capacity')
   }
@@ -104,7 +104,7 @@ export class SendPass {
   }
 
   get halted(): Halt | undefined {
-    if (this.#engine.stop.requested) this.halt('stop')
+    if (this.#tick.stop.requested) this.halt('stop')
     return this.#halt
   }
 
@@ -173,7 +173,7 @@ export class SendPass {
 
   noteRejected(decided: DecidedSettlement): void {
     this.#rejected.push(decided)
-    const { guards } = this.#engine
+    const { guards } = this.#tick
     guards.noteRefused({ kind: 'send', settlement: decided.settlement })
     if (guards.isTripped) this.halt('guard')
   }
@@ -245,15 +245,15 @@ export class SendPass {
   }
 
   #places(): number {
-    const { trust } = this.#engine.sendState
-    const { flights } = this.#engine.sendState
+    const { trust } = this.#tick.sendState
+    const { flights } = this.#tick.sendState
     const others = flights.size - this.#left.size
-    const most = trust.inDoubt || trust.isSuspect ? FEW_FAILURES : this.#engine.sendConcurrency
+    const most = trust.inDoubt || trust.isSuspect ? FEW_FAILURES : this.#tick.sendConcurrency
     return Math.min(this.#width, most - others)
   }
 
   #leaveStragglers(): void {
-    const { sendState, runtime } = this.#engine
+    const { sendState, runtime } = this.#tick
     for (const flight of sendState.stragglers(runtime.monotonicMs())) this.#left.get(flight)?.()
   }
 
@@ -273,7 +273,7 @@ export class SendPass {
   #noteControl(read: ControlState): void {
     const before = this.#control
     this.#control = read
-    const [least, most] = [total(this.#engine, before), total(this.#engine, read)]
+    const [least, most] = [total(this.#tick, before), total(this.#tick, read)]
     if (read.paused || (most < least && this.surplus() > 0)) this.halt('less')
     else if (most > least || read.syncs !== before.syncs) this.halt('more')
   }
@@ -283,12 +283,12 @@ export class SendPass {
     if (this.#control.paused) return this.#unsent.size
     const { processing, orphans } = this.tally
     const begun = processing - this.#unsent.size
-    const room = roomIn(this.#engine.policy, { processing: begun, orphans, limits: this.#control.limits })
+    const room = roomIn(this.#tick.policy, { processing: begun, orphans, limits: this.#control.limits })
     return Math.max(0, this.#unsent.size - room)
   }
 }
 
 /** How many the policy lets through where nothing runs. */
-function total({ policy }: Engine, { limits }: ControlState): number {
+function total({ policy }: Tick, { limits }: ControlState): number {
   return roomIn(policy, { processing: 0, orphans: 0, limits })
 }

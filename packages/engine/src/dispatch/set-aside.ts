@@ -1,5 +1,5 @@
 import { SluiceError, type ItemSummary } from '@sluice/core'
-import type { Engine } from '../tick/tick.js'
+import type { Tick } from '../tick/tick.js'
 import { forEachParallel } from '../parallel.js'
 import { refOf, type DecidedSettlement } from '../settling/settle.js'
 import { noteSent } from '../sending/send.js'
@@ -12,21 +12,21 @@ import { answerOf, setAside, unsendable } from '../settling/send-settlements.js'
  * one that the worker surely has no job of goes back to WAITING with a delay, or fails when it was tried often enough; one that can't be asked for
  * keeps its place, and is tried again.
  */
-export async function judgeSuspects(engine: Engine, pass: SendPass): Promise<void> {
+export async function judgeSuspects(tick: Tick, pass: SendPass): Promise<void> {
   const suspects = pass.takeSuspects()
-  const judged = pass.outage === undefined ? suspects : keepClaims(engine, pass, suspects)
+  const judged = pass.outage === undefined ? suspects : keepClaims(tick, pass, suspects)
   const decided: DecidedSettlement[] = []
-  await forEachParallel(judged, engine.sendConcurrency, async (one) => {
-    const settlement = await judge(engine, pass, one)
+  await forEachParallel(judged, tick.sendConcurrency, async (one) => {
+    const settlement = await judge(tick, pass, one)
     if (settlement !== undefined) decided.push(settlement)
   })
-  await recordUnsendable(engine, pass, decided)
-  await settleUnsent(engine, pass.tally, decided)
+  await recordUnsendable(tick, pass, decided)
+  await settleUnsent(tick, decided)
 }
 
 /** Items that the worker refuses in words of its own, while a probe goes well, are refused like those that it rejects. */
 async function recordUnsendable(
-  { guards }: Engine,
+  { guards }: Tick,
   pass: SendPass,
   decided: readonly DecidedSettlement[],
 ): Promise<void> {
@@ -40,8 +40,8 @@ async function recordUnsendable(
 /**
  * A send that has not answered for as long as a call may take at the very most: its answer is no longer waited for, and a late one changes nothing.
  */
-export function giveUpStalled(engine: Engine, pass: SendPass): void {
-  const { sendState, stallMs, runtime, logger, memory } = engine
+export function giveUpStalled(tick: Tick, pass: SendPass): void {
+  const { sendState, stallMs, runtime, logger, memory } = tick
   for (const flight of sendState.flights.olderThan(stallMs, runtime.monotonicMs())) {
     const { head } = flight
     sendState.flights.end(flight)
@@ -57,37 +57,37 @@ export function giveUpStalled(engine: Engine, pass: SendPass): void {
  * Nobody can tell an outage in unknown words from places that are all held by items that no worker takes. So that other items come to be tried, a few
  * go back in each pass after the first; their tries don't count.
  */
-function keepClaims({ sendState, runtime }: Engine, pass: SendPass, suspects: readonly Suspect[]): Suspect[] {
+function keepClaims({ sendState, runtime }: Tick, pass: SendPass, suspects: readonly Suspect[]): Suspect[] {
   for (const { head } of suspects) sendState.refused.noteOutage(head, runtime.monotonicMs())
   return pass.isPuzzling ? suspects.slice(0, sendState.exchanges) : []
 }
 
 async function judge(
-  engine: Engine,
+  tick: Tick,
   pass: SendPass,
   { head, error, successes }: Suspect,
 ): Promise<DecidedSettlement | undefined> {
-  const { refused, trust } = engine.sendState
-  const job = await askForJob(engine, head)
+  const { refused, trust } = tick.sendState
+  const job = await askForJob(tick, head)
   if (typeof job === 'object') {
     trust.noteSuccess()
-    noteSent(engine, pass, { head, again: false })
+    noteSent(tick, pass, { head, again: false })
     return undefined
   }
   const answer = answerOf(error)
-  const nowMs = engine.runtime.monotonicMs()
+  const nowMs = tick.runtime.monotonicMs()
   const isInOutage = pass.outage !== undefined
-  if (!isInOutage) logRefused(engine, { head, answer, isFirst: !refused.has(head) })
+  if (!isInOutage) logRefused(tick, { head, answer, isFirst: !refused.has(head) })
   const refusal = refused.noteRefused(head, { message: answer, successes, nowMs, isInOutage })
   // One whose job may exist fails only by a worker that can't be asked, or that doesn't answer for this job either.
   if (refusal.isLast) return { settlement: unsendable(head, answer, refusal), why: 'unsendable' }
   return job === 'none'
-    ? { settlement: setAside(engine, head, { ...refusal, answer }), why: 'unsent' }
+    ? { settlement: setAside(tick, head, { ...refusal, answer }), why: 'unsent' }
     : undefined
 }
 
 function logRefused(
-  { logger }: Engine,
+  { logger }: Tick,
   { head, answer, isFirst }: { head: ItemSummary; answer: string; isFirst: boolean },
 ): void {
   const level = isFirst ? 'warn' : 'debug'

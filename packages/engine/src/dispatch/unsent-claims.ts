@@ -1,9 +1,8 @@
 import type { ItemSummary } from '@sluice/core'
-import type { Engine } from '../tick/tick.js'
+import type { Tick } from '../tick/tick.js'
 import { nameOf } from '../reconcile/running-jobs.js'
 import { settleUnsent } from './known-unsent.js'
 import { givenBack } from '../settling/send-settlements.js'
-import { newTally, type Tally } from '../tick/tick-result.js'
 
 /** The items that this engine has claimed and not begun to send: surely without a job. */
 export class UnsentClaims {
@@ -48,22 +47,20 @@ const STOPPED = 'not sent: the engine that had claimed it was stopped'
 /**
  * Gives the claims of an engine that stops back, those that were not sent: to their places in the order, uncounted. It never rejects: what can't be
  * given back stays in PROCESSING, and is sent by the next engine.
- *
- * @param tally of the tick under way, if there is one
  */
-export async function giveBackUnsent(engine: Engine, tally: Tally = newTally()): Promise<void> {
-  const claims = engine.unsent.take()
+export async function giveBackUnsent(tick: Tick): Promise<void> {
+  const claims = tick.unsent.take()
   if (claims.length === 0) return
-  const before = tally.settled.waiting
+  const before = tick.tally.settled.waiting
   try {
     const decided = claims.map(
-      (item) => ({ settlement: givenBack(engine, item, STOPPED), why: 'unsent' }) as const,
+      (item) => ({ settlement: givenBack(tick, item, STOPPED), why: 'unsent' }) as const,
     )
-    await settleUnsent(engine, tally, decided)
-    const items = tally.settled.waiting - before
-    if (items > 0) engine.logger.info({ items }, 'items that were claimed and not sent are WAITING again')
+    await settleUnsent(tick, decided)
+    const items = tick.tally.settled.waiting - before
+    if (items > 0) tick.logger.info({ items }, 'items that were claimed and not sent are WAITING again')
   } catch (error) {
     const what = 'items that were claimed and not sent stay in PROCESSING: the next engine sends them'
-    engine.logger.warn({ err: error, items: claims.length }, what)
+    tick.logger.warn({ err: error, items: claims.length }, what)
   }
 }

@@ -1,5 +1,5 @@
 import { MAX_PROCESSING_LIMIT, type ControlState } from '@sluice/core'
-import type { Engine } from '../tick/tick.js'
+import type { Tick } from '../tick/tick.js'
 import type { SelfPause } from '../guards/self-pause.js'
 import { roomIn } from '../policies/dispatch-policy.js'
 import type { Holdup, HoldupCode } from './holdup.js'
@@ -10,7 +10,7 @@ export type Places = Pick<Tally, 'processing' | 'orphans' | 'pending'>
 
 /** What operators hold the queue back with: a live limit only where it, and not the configured one, leaves no room. */
 export function controlHoldups(
-  { policy, drain, guards }: Pick<Engine, 'policy' | 'drain' | 'guards'>,
+  { policy, drain, guards }: Pick<Tick, 'policy' | 'drain' | 'guards'>,
   places: Places,
   { paused, reason, limits }: ControlState,
 ): Holdup[] {
@@ -58,14 +58,14 @@ function pendingHoldups({ processing, pending }: Places): Holdup[] {
 
 /** The most unfinished jobs that policy and live limits allow; `undefined` where nothing limits them. */
 export function mostAtOnce(
-  policy: Engine['policy'],
+  policy: Tick['policy'],
   { limits }: Pick<ControlState, 'limits'>,
 ): number | undefined {
   const atMost = roomIn(policy, { processing: 0, orphans: 0, limits })
   return Number.isFinite(atMost) ? atMost : undefined
 }
 
-function limitMessage(policy: Engine['policy'], limits: ControlState['limits']): string {
+function limitMessage(policy: Tick['policy'], limits: ControlState['limits']): string {
   const atMost = mostAtOnce(policy, { limits }) ?? 'all'
   const which =
     limits[MAX_PROCESSING_LIMIT] === undefined
@@ -85,18 +85,18 @@ const BY_CONTROL: ReadonlySet<HoldupCode> = new Set([
 
 /** Between two ticks: what operators say now takes the place of what they said at the tick; of the others the next tick knows more. */
 export function holdupsNow(
-  engine: Engine,
+  tick: Tick,
   last: Places & Pick<TickResult, 'holdups'>,
   control: ControlState,
 ): Holdup[] {
   return [
-    ...controlHoldups(engine, last, control),
+    ...controlHoldups(tick, last, control),
     ...last.holdups.filter(({ code }) => !BY_CONTROL.has(code)),
   ]
 }
 
 /** What else keeps items from starting, at the end of a tick. */
-export function sendHoldups({ sendState, polls, runtime }: Engine, tally: Tally): Holdup[] {
+export function sendHoldups({ sendState, polls, runtime, tally }: Tick): Holdup[] {
   const nowMs = runtime.monotonicMs()
   const { capacity, leaveAlone, refused } = sendState
   const holdups: Holdup[] = []

@@ -1,14 +1,12 @@
 import type { ItemSummary } from '@sluice/core'
-import type { Engine } from '../tick/tick.js'
+import type { Tick } from '../tick/tick.js'
 import type { MissingJob } from '../records/missing-jobs.js'
 import type { Holdup } from './holdup.js'
-import type { Tally } from '../tick/tick-result.js'
 import type { Decisions } from '../reconcile/decisions.js'
 
 /** Tells `status` what keeps items in PROCESSING from going on. */
 export function tellHoldups(
-  { seen, rules }: Engine,
-  tally: Tally,
+  { seen, rules, tally }: Tick,
   {
     earlierWaits,
     held,

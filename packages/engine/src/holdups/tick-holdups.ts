@@ -1,21 +1,20 @@
 import type { SluiceError } from '@sluice/core'
 import { sideOf } from '../engine-errors.js'
-import type { Engine } from '../tick/tick.js'
+import type { Tick } from '../tick/tick.js'
 import type { Holdup, HoldupCode } from './holdup.js'
 import { sendHoldups } from './dispatch-holdups.js'
-import type { Tally } from '../tick/tick-result.js'
 
 /** Longest message of a holdup, in characters. */
 const MAX_MESSAGE_CHARS = 500
 
 /** At the end of a tick: what holds the queue back beside the control, which was told of already. */
-export function noteHoldups(engine: Engine, tally: Tally): void {
-  const { maxRetryAfterMs } = engine.sends
-  if (engine.lease.held) {
-    tally.holdups.push(...sendHoldups(engine, tally))
-    if (engine.guards.pause !== undefined) tally.selfPause = engine.guards.pause
+export function noteHoldups(tick: Tick): void {
+  const { maxRetryAfterMs } = tick.sends
+  if (tick.lease.held) {
+    tick.tally.holdups.push(...sendHoldups(tick))
+    if (tick.guards.pause !== undefined) tick.tally.selfPause = tick.guards.pause
   }
-  tally.holdups.push(...outageHoldups(tally.unavailable, { said: tally.holdups, maxRetryAfterMs }))
+  tick.tally.holdups.push(...outageHoldups(tick.tally.unavailable, { said: tick.tally.holdups, maxRetryAfterMs }))
 }
 
 /** What an outage holds up, but for what is said already. */

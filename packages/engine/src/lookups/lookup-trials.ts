@@ -1,8 +1,7 @@
 import { isSluiceError, type ItemSummary } from '@sluice/core'
-import type { Engine } from '../tick/tick.js'
+import type { Tick } from '../tick/tick.js'
 import { callWorker } from '../engine-errors.js'
 import { refOf } from '../settling/settle.js'
-import type { Tally } from '../tick/tick-result.js'
 import { Patience } from './open-lookups.js'
 
 /** Look-ups are waited for so long in one tick, or a third of the lease's life if that is less; those that failed or were late before, so long. */
@@ -16,25 +15,23 @@ const SHORT_PATIENCE_MS = 100
 export class LookupTrials {
   readonly #patience: Patience
   readonly #shortPatience: Patience
-  readonly #engine: Engine
-  readonly #tally: Tally
+  readonly #tick: Tick
   /** A job that the worker surely knows. */
   readonly #witness: ItemSummary | undefined
   #failed = 0
   #isAnswered = false
   #testimony: Promise<boolean> | undefined
 
-  constructor(engine: Engine, tally: Tally, witness: ItemSummary | undefined) {
-    this.#patience = newPatience(engine)
-    this.#shortPatience = new Patience(engine.runtime, SHORT_PATIENCE_MS)
-    this.#engine = engine
-    this.#tally = tally
+  constructor(tick: Tick, witness: ItemSummary | undefined) {
+    this.#patience = newPatience(tick)
+    this.#shortPatience = new Patience(tick.runtime, SHORT_PATIENCE_MS)
+    this.#tick = tick
     this.#witness = witness
   }
 
   /** What may hang again must not cost the others the time of a tick. */
   patienceFor(item: ItemSummary): Patience {
-    return this.#engine.memory.isTroubled(item) ? this.#shortPatience : this.#patience
+    return this.#tick.memory.isTroubled(item) ? this.#shortPatience : this.#patience
   }
 
   /** No timer goes on after this. */
@@ -49,13 +46,13 @@ export class LookupTrials {
 
   /** A look-up failed; where it is the worker's trouble, the tick is an outage. */
   async noteFailure(item: ItemSummary, error: Error): Promise<void> {
-    this.#engine.logger.debug(
+    this.#tick.logger.debug(
       { ...refOf(item), err: error },
       'the worker could not be asked for a job; tried again',
     )
     this.#failed += 1
     if (await this.#isWorkers(error)) {
-      if (isSluiceError(error)) this.#tally.unavailable ??= error
+      if (isSluiceError(error)) this.#tick.tally.unavailable ??= error
     }
   }
 
@@ -67,7 +64,7 @@ export class LookupTrials {
   }
 
   async #isWitnessKnown(): Promise<boolean> {
-    const { lookups, runtime, worker } = this.#engine
+    const { lookups, runtime, worker } = this.#tick
     const witness = this.#witness
     if (witness === undefined || !lookups.take(runtime.monotonicMs())) return false
     try {
@@ -80,7 +77,7 @@ export class LookupTrials {
   }
 }
 
-export function newPatience({ runtime, leaseTtlMs }: Engine): Patience {
+export function newPatience({ runtime, leaseTtlMs }: Tick): Patience {
   return new Patience(runtime, Math.min(PATIENCE_MS, leaseTtlMs / 3))
 }
 

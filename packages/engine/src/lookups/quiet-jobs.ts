@@ -1,9 +1,8 @@
 import type { ItemSummary, JobReport } from '@sluice/core'
-import type { Engine } from '../tick/tick.js'
+import type { Tick } from '../tick/tick.js'
 import { isOutage } from '../engine-errors.js'
 import { LookupBudget } from './lookup-budget.js'
 import { forEachParallel } from '../parallel.js'
-import type { Tally } from '../tick/tick-result.js'
 import { lookedUp } from './ask-absent.js'
 import { act, factsOf, type Asking } from '../reconcile/decisions.js'
 import type { LookupTrials } from './lookup-trials.js'
@@ -123,22 +122,21 @@ function isSame(one: Said, other: Said): boolean {
  * ended is settled. One that the worker doesn't know any more, though its complete polls go on reporting it for longer than the grace, is lost.
  */
 export async function askForQuiet(
-  engine: Engine,
-  tally: Tally,
+  tick: Tick,
   { asking, trials, items }: { asking: Asking; trials: LookupTrials; items: Iterable<ItemSummary> },
 ): Promise<void> {
-  const { runtime, lookups, quiet, open } = engine
+  const { runtime, lookups, quiet, open } = tick
   if (!asking.poll.canAsk) return
   const beganMs = runtime.monotonicMs()
-  await forEachParallel(quiet.due(items, beganMs), engine.sendConcurrency, async (item) => {
+  await forEachParallel(quiet.due(items, beganMs), tick.sendConcurrency, async (item) => {
     const nowMs = runtime.monotonicMs()
     const patience = trials.patienceFor(item)
     if (!open.has(item)) {
-      if (tally.unavailable !== undefined || patience.isOver) return
+      if (tick.tally.unavailable !== undefined || patience.isOver) return
       if (!quiet.budget.take(nowMs) || !lookups.take(nowMs)) return
     }
     try {
-      if (await askOne(engine, item, { asking, patience })) trials.noteAnswer()
+      if (await askOne(tick, item, { asking, patience })) trials.noteAnswer()
     } catch (error) {
       if (!isOutage(error)) throw error
       quiet.noteAsked(item, runtime.monotonicMs())
@@ -149,12 +147,12 @@ export async function askForQuiet(
 
 /** @returns whether the worker answered in time */
 async function askOne(
-  engine: Engine,
+  tick: Tick,
   item: ItemSummary,
   { asking: { decisions, poll }, patience }: { asking: Asking; patience: Patience },
 ): Promise<boolean> {
-  const { quiet, memory, runtime } = engine
-  const report = await lookedUp(engine, item, patience)
+  const { quiet, memory, runtime } = tick
+  const report = await lookedUp(tick, item, patience)
   if (report === LATE) {
     memory.noteAskLate(item)
     return false
@@ -164,13 +162,13 @@ async function askOne(
   if (report === undefined) {
     if (poll.poll === 'incomplete') return true
     const absentMs = quiet.noteDenied(item, nowMs)
-    const facts = { ...factsOf(engine, item, poll), absentMs, asking: 'no-such-job' } as const
-    act(engine, { item, report, facts }, decisions)
+    const facts = { ...factsOf(tick, item, poll), absentMs, asking: 'no-such-job' } as const
+    act(tick, { item, report, facts }, decisions)
     return true
   }
   quiet.noteKnown(item)
   if (report.stage === 'PROCESSING') return true
   memory.noteReport(item, report, nowMs)
-  act(engine, { item, report, facts: factsOf(engine, item, poll) }, decisions)
+  act(tick, { item, report, facts: factsOf(tick, item, poll) }, decisions)
   return true
 }

@@ -1,6 +1,12 @@
 import { FAILURE_CLASSES, type FailureClass, type FailureKind } from '@sluice/core'
-import { exitCodeRange } from './exit-code-range.js'
-import { NEVER_RETRIED, matches, retryPolicy, type CheckedRetryRule, type RetryOptions } from './retry.js'
+import {
+  NEVER_RETRIED,
+  exitCodeRange,
+  matches,
+  retryPolicy,
+  type CheckedRetryRule,
+  type RetryOptions,
+} from './retry.js'
 
 /** What is pointless about a retry rule: it is no error, and hardly what was meant. */
 export interface RetryFinding {

@@ -1,6 +1,5 @@
 import type { FailureClass, ItemSummary, JobReport, KnownFailureClass } from '@sluice/core'
 import { assertBackoff, backoffMs, type Backoff, type Random } from './backoff.js'
-import { exitCodeRange, type ExitCodeRange } from './exit-code-range.js'
 
 /** Which failures are tried again, and how often. What is absent matches every failure; of what is given all must match. */
 export interface RetryRule {
@@ -29,6 +28,12 @@ export interface RetryOptions {
    * The first rule that matches a failure decides; a failure that none matches is not tried again. `maxAttempts` and `on` are the short form of one rule.
    */
   readonly rules?: readonly RetryRule[]
+}
+
+/** Exit codes from the first to the last, both included. */
+export interface ExitCodeRange {
+  readonly first: number
+  readonly last: number
 }
 
 /** A {@link RetryRule}, checked, its defaults filled in. */
@@ -93,6 +98,20 @@ function checkedRule(rule: RetryRule, what: string, standard: Backoff): CheckedR
     maxAttempts,
     backoff,
   }
+}
+
+/**
+ * An exit code, such as `75`, or a range, such as `'130-145'`.
+ *
+ * @throws TypeError that names the field
+ */
+export function exitCodeRange(value: number | string, what: string): ExitCodeRange {
+  const [, low = '', high = low] = /^(\d{1,10})(?:-(\d{1,10}))?$/u.exec(String(value)) ?? []
+  const range = { first: Number(low), last: Number(high) }
+  if (low !== '' && range.first <= range.last) return range
+  throw new TypeError(
+    `${what} must be an exit code such as 75, or a range such as '130-145' with the lower code first; got ${JSON.stringify(value)}`,
+  )
 }
 
 /** Attempts that count against a limit: uncounted ones, and those made before an operator requeued the item, do not. */

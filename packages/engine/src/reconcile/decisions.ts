@@ -1,11 +1,13 @@
-import type { ItemSummary, JobReport } from '@sluice/core'
+import type { ItemSummary, JobReport, Settlement } from '@sluice/core'
 import { decide, type Action, type JobFacts } from './decide.js'
-import type { Engine } from '../tick/tick.js'
+import type { Tick } from '../tick/tick.js'
 import { isReportOf } from './found.js'
-import { isRefusedStart } from '../guards/refused-start.js'
 import type { PendingJob } from './pending.js'
 import { refOf, type DecidedSettlement } from '../settling/settle.js'
 import { retryStateOf } from '../settling/retry-state.js'
+
+/** A cluster that refuses a pod says so within a second; instants of a job may be whole seconds, and a busy controller takes a few. */
+const START_MS = 5_000
 
 /** What was decided of all items in PROCESSING. */
 export interface Decisions {
@@ -57,18 +59,18 @@ export function noDecisions(): Decisions {
 }
 
 /** Decides about an item by what the poll says. */
-export function decideOne(engine: Engine, { item, report, poll }: Seen, decisions: Decisions): void {
-  const { memory, seen } = engine
+export function decideOne(tick: Tick, { item, report, poll }: Seen, decisions: Decisions): void {
+  const { memory, seen } = tick
   const own = ownReport(item, report)
-  const nowMs = engine.runtime.monotonicMs()
+  const nowMs = tick.runtime.monotonicMs()
   if (memory.isUnknown(item) && seen.has(item)) memory.noteSeenBefore(item)
   if (own === undefined && poll.poll === 'incomplete') memory.noteUnseen(item, nowMs)
   else memory.noteReport(item, own, nowMs)
-  if (own !== undefined) engine.quiet.noteReport(item, own, nowMs)
-  const facts = factsOf(engine, item, poll)
+  if (own !== undefined) tick.quiet.noteReport(item, own, nowMs)
+  const facts = factsOf(tick, item, poll)
   if (own?.pending === true && own.stage === 'PROCESSING')
     decisions.pending.push({ item, report: own, pendingMs: facts.pendingMs ?? 0 })
-  act(engine, { item, report: own, facts }, decisions)
+  act(tick, { item, report: own, facts }, decisions)
 }
 
 /** A report of another uid or attempt is a stranger's: for this item there is none. */
@@ -76,16 +78,16 @@ export function ownReport(item: ItemSummary, report: JobReport | undefined): Job
   return report !== undefined && isReportOf(item, report) ? report : undefined
 }
 
-export function factsOf(engine: Engine, item: ItemSummary, poll: Poll): JobFacts {
-  const facts = engine.memory.facts(item, engine.runtime.monotonicMs(), poll)
+export function factsOf(tick: Tick, item: ItemSummary, poll: Poll): JobFacts {
+  const facts = tick.memory.facts(item, tick.runtime.monotonicMs(), poll)
   // Before the record is read, an item that nobody is known to have sent may have a job that was seen: it is neither asked for nor sent.
-  const isOpen = facts.sent === 'unknown' && !engine.seen.isKnown
-  return { ...facts, ...(isOpen ? { asking: 'later' } : {}), earlier: earlierOf(engine, item, poll) }
+  const isOpen = facts.sent === 'unknown' && !tick.seen.isKnown
+  return { ...facts, ...(isOpen ? { asking: 'later' } : {}), earlier: earlierOf(tick, item, poll) }
 }
 
 /** The list of items was read before the poll began: each poll was begun after the claims of what it is held against. */
 function earlierOf(
-  { memory }: Engine,
+  { memory }: Tick,
   item: ItemSummary,
   { poll, earlier }: Poll,
 ): 'ended' | 'running' | 'unknown' {
@@ -106,8 +108,8 @@ export interface Judged {
 }
 
 /** Decides, and notes what is to be done. */
-export function act(engine: Engine, { item, report, facts }: Judged, decisions: Decisions): void {
-  const action = decide(item, { report, facts }, engine.rules)
+export function act(tick: Tick, { item, report, facts }: Judged, decisions: Decisions): void {
+  const action = decide(item, { report, facts }, tick.rules)
   switch (action.kind) {
     case 'wait':
       return
@@ -115,11 +117,11 @@ export function act(engine: Engine, { item, report, facts }: Judged, decisions: 
       decisions.asks.push(item)
       return
     case 'resend':
-      noteResend(engine, item, decisions)
+      noteResend(tick, item, decisions)
       return
     case 'await-earlier':
     case 'ask-earlier':
-      engine.memory.noteUnsent(item)
+      tick.memory.noteUnsent(item)
       if (action.kind === 'ask-earlier') decisions.earlierAsks.push(item)
       else decisions.earlierWaits.push(item)
       return
@@ -128,7 +130,7 @@ export function act(engine: Engine, { item, report, facts }: Judged, decisions: 
       return
     case 'hold':
       decisions.held.push(item)
-      if (engine.memory.firstHeld(item)) tellHeld(engine, item)
+      if (tick.memory.firstHeld(item)) tellHeld(tick, item)
       return
     case 'settle':
       decisions.settlements.push(decidedOf(action, report))
@@ -145,16 +147,28 @@ function decidedOf(
   return endedAt === undefined ? decided : { ...decided, endedAt }
 }
 
+/**
+ * Whether what runs the jobs refused to start this one: it broke, by its class `error`, within {@link START_MS} of its start. A report that has neither
+ * instant says nothing of that; one that has an end alone was never started.
+ */
+function isRefusedStart(
+  { stage, startedAt, finishedAt }: JobReport,
+  { failureClass }: Pick<Settlement, 'failureClass'>,
+): boolean {
+  if (stage !== 'FAIL' || failureClass !== 'error' || finishedAt === undefined) return false
+  return startedAt === undefined || finishedAt - startedAt <= START_MS
+}
+
 /** Its job may be sent, in this tick if there is room. */
-export function noteResend(engine: Engine, item: ItemSummary, decisions: Decisions): void {
-  engine.memory.noteUnsent(item)
+export function noteResend(tick: Tick, item: ItemSummary, decisions: Decisions): void {
+  tick.memory.noteUnsent(item)
   decisions.resends.push(item)
 }
 
-function tellHeld(engine: Engine, item: ItemSummary): void {
-  engine.logger.error(
+function tellHeld(tick: Tick, item: ItemSummary): void {
+  tick.logger.error(
     refOf(item),
     'a job is lost; its item stays in PROCESSING until a person releases or settles it',
   )
-  engine.emit({ kind: 'item-lost', job: refOf(item), policy: 'hold' })
+  tick.emit({ kind: 'item-lost', job: refOf(item), policy: 'hold' })
 }

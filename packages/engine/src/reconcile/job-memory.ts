@@ -77,8 +77,8 @@ export class JobMemory {
     if (this.#jobs.get(job.uid)?.attempt === job.attempt) this.#jobs.delete(job.uid)
   }
 
-  /** Forgets how long jobs have been absent: nobody looked in the meantime, so no grace has passed. */
-  lookAway(): void {
+  /** Forgets how long jobs have been absent: the worker was not polled in the meantime, so no grace has passed. */
+  resetAbsence(): void {
     for (const known of this.#jobs.values()) {
       notAbsent(known)
       delete known.askAtMs
@@ -86,8 +86,8 @@ export class JobMemory {
   }
 
   /** Another engine had the lease in the meantime: what wasn't sent may be sent by now, and what was absent was not watched. */
-  distrust(): void {
-    this.lookAway()
+  noteNewDispatcher(): void {
+    this.resetAbsence()
     for (const known of this.#jobs.values()) if (known.sent === 'unsent') known.sent = 'unknown'
   }
 

@@ -1,9 +1,20 @@
 import type { ItemRecord, JobRef, JobReport } from '@sluice/core'
 import { isCancelled } from './cancelled-job.js'
 import { isAwaiting } from '../settling/settle.js'
-import type { ToldOrphan } from './told-orphan.js'
 
-export type OrphanVerdict = NonNullable<ToldOrphan['endFor']> | 'awaited' | 'left'
+/** What was decided of a running job whose item doesn't wait for it; once, since the record of an attempt that is over does not change. */
+export interface JudgedOrphan {
+  /** Of the job within the queue. */
+  readonly name: string
+  /** Why it is to be ended; absent: it is left alone. */
+  readonly endFor?: 'cancelled' | 'unsent' | 'made-again'
+  /** How often it was cancelled. */
+  tries: number
+  /** Not cancelled again before this monotonic instant. */
+  dueAtMs: number
+}
+
+export type OrphanVerdict = NonNullable<JudgedOrphan['endFor']> | 'awaited' | 'left'
 
 /**
  * What becomes of a job that runs and whose item, in the list that was read, doesn't wait for it: a table without I/O. No clocks are compared.

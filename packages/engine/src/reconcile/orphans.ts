@@ -1,13 +1,12 @@
 import type { JobRef } from '@sluice/core'
-import type { Engine } from '../tick/tick.js'
+import type { Tick } from '../tick/tick.js'
 import { callWorker, isOutage } from '../engine-errors.js'
 import { isReportOf, reportedJobs, type Found, type ReportedJob } from './found.js'
 import { forEachParallel } from '../parallel.js'
 import { nameOf } from './running-jobs.js'
 import { MAX_ITEM_LOOKUPS, acknowledgeJobs, movedOn } from '../settling/settle.js'
-import type { Tally } from '../tick/tick-result.js'
 import { isMadeAgain, orphanVerdict } from './orphan-verdict.js'
-import type { ToldOrphan } from './told-orphan.js'
+import type { JudgedOrphan } from './orphan-verdict.js'
 
 /** From one order to end a job to the next: it may take its time to end. */
 const END_AGAIN_MS = 5_000
@@ -17,7 +16,7 @@ const WHY = {
   cancelled: 'its item was cancelled',
   unsent: 'made too late: its attempt had been given back as unsent',
   'made-again': 'made again after the job of this name had ended and was settled',
-} as const satisfies Record<NonNullable<ToldOrphan['endFor']>, string>
+} as const satisfies Record<NonNullable<JudgedOrphan['endFor']>, string>
 
 /**
  * Jobs whose items don't wait for them. One that has ended is forgotten, if its item has moved on: a crash came between the settle and the
@@ -25,12 +24,12 @@ const WHY = {
  * logged once: no work is ended silently. In one tick no more than {@link MAX_ITEM_LOOKUPS} items are looked up for jobs that run, and as many for
  * jobs that have ended; the rest follows in the next ones.
  */
-export async function reconcileOrphans(engine: Engine, tally: Tally, found: Found): Promise<void> {
+export async function reconcileOrphans(tick: Tick, found: Found): Promise<void> {
   const strangers = strangersOf(found)
   const running = strangers.filter(({ report }) => report.stage === 'PROCESSING')
-  await judgeNew(engine, running, found)
-  await endThose(engine, tally, running)
-  await forgetEnded(engine, strangers.filter(({ report }) => report.stage !== 'PROCESSING').map(jobOf))
+  await judgeNew(tick, running, found)
+  await endThose(tick, running)
+  await forgetEnded(tick, strangers.filter(({ report }) => report.stage !== 'PROCESSING').map(jobOf))
 }
 
 function strangersOf({ items, reports }: Found): ReportedJob[] {
@@ -50,26 +49,26 @@ function keyOf(job: ReportedJob): string {
 }
 
 /** Of those that a poll reports. What was told of stays so while the job counts as running, though a poll may lack it. */
-async function judgeNew(engine: Engine, running: readonly ReportedJob[], { items }: Found): Promise<void> {
-  const { told, queue, sendConcurrency } = engine
-  const names = new Set(engine.running.orphans(items).map(nameOf))
-  for (const [key, { name }] of told.orphans) if (!names.has(name)) told.orphans.delete(key)
-  const fresh = running.filter((job) => !told.orphans.has(keyOf(job))).slice(0, MAX_ITEM_LOOKUPS)
+async function judgeNew(tick: Tick, running: readonly ReportedJob[], { items }: Found): Promise<void> {
+  const { reported, queue, sendConcurrency } = tick
+  const names = new Set(tick.running.orphans(items).map(nameOf))
+  for (const [key, { name }] of reported.orphans) if (!names.has(name)) reported.orphans.delete(key)
+  const fresh = running.filter((job) => !reported.orphans.has(keyOf(job))).slice(0, MAX_ITEM_LOOKUPS)
   await forEachParallel(fresh, sendConcurrency, async (job) => {
     // Looked up afresh: the item may have been claimed after the list was read, by an engine whose lease has run out since.
     const verdict = orphanVerdict(await queue.lookup(job.id), job)
-    if (verdict !== 'awaited') noteVerdict(engine, job, verdict)
+    if (verdict !== 'awaited') noteVerdict(tick, job, verdict)
   })
 }
 
-function noteVerdict(engine: Engine, job: ReportedJob, verdict: 'left' | keyof typeof WHY): void {
-  const { told, logger, emit } = engine
+function noteVerdict(tick: Tick, job: ReportedJob, verdict: 'left' | keyof typeof WHY): void {
+  const { reported, logger, emit } = tick
   const note = { name: nameOf(jobOf(job)), tries: 0, dueAtMs: Number.NEGATIVE_INFINITY }
-  if (verdict !== 'left' && canEnd(engine)) {
-    told.orphans.set(keyOf(job), { ...note, endFor: verdict })
+  if (verdict !== 'left' && canEnd(tick)) {
+    reported.orphans.set(keyOf(job), { ...note, endFor: verdict })
     return
   }
-  told.orphans.set(keyOf(job), note)
+  reported.orphans.set(keyOf(job), note)
   if (verdict === 'cancelled') {
     logger.debug(jobOf(job), 'the job of a cancelled item has not ended yet; it takes a place until then')
     return
@@ -78,40 +77,39 @@ function noteVerdict(engine: Engine, job: ReportedJob, verdict: 'left' | keyof t
   emit({ kind: 'orphan', job: jobOf(job) })
 }
 
-function canEnd({ worker }: Engine): boolean {
+function canEnd({ worker }: Tick): boolean {
   return worker.supports.cancelJob && worker.cancelJob !== undefined
 }
 
 /** No lease is asked for here: the record that the verdict was given by is of an attempt that is over, and nothing changes it. */
-async function endThose(engine: Engine, tally: Tally, running: readonly ReportedJob[]): Promise<void> {
-  const { told, runtime, lookups, sendConcurrency } = engine
+async function endThose(tick: Tick, running: readonly ReportedJob[]): Promise<void> {
+  const { reported, runtime, lookups, sendConcurrency } = tick
   await forEachParallel(running, sendConcurrency, async (job) => {
-    const note = told.orphans.get(keyOf(job))
+    const note = reported.orphans.get(keyOf(job))
     const nowMs = runtime.monotonicMs()
     if (note?.endFor === undefined || note.dueAtMs > nowMs || !lookups.take(nowMs)) return
     note.dueAtMs = nowMs + Math.min(END_AGAIN_MS * 2 ** note.tries, MAX_END_AGAIN_MS)
     note.tries += 1
     try {
-      await end(engine, tally, { job, note })
-      told.cancelFailing = false
+      await end(tick, { job, note })
+      reported.cancelFailing = false
     } catch (error) {
-      noteEndFailed(engine, error)
+      noteEndFailed(tick, error)
     }
   })
 }
 
 async function end(
-  engine: Engine,
-  tally: Tally,
-  { job, note: { endFor, tries } }: { job: ReportedJob; note: ToldOrphan },
+  tick: Tick,
+  { job, note: { endFor, tries } }: { job: ReportedJob; note: JudgedOrphan },
 ): Promise<void> {
-  const { worker, logger, emit } = engine
+  const { worker, logger, emit } = tick
   const ref = jobOf(job)
-  if (endFor === undefined || (endFor === 'made-again' && !(await isStillThere(engine, job)))) return
+  if (endFor === undefined || (endFor === 'made-again' && !(await isStillThere(tick, job)))) return
   const reason = WHY[endFor]
   await callWorker('cancelJob', async () => worker.cancelJob?.(ref, reason))
   if (tries > 1) return
-  tally.cancelled += 1
+  tick.tally.cancelled += 1
   logger.info(
     { ...ref, reason },
     'a job that nothing waits for was told to end; it takes a place until it has',
@@ -120,30 +118,30 @@ async function end(
 }
 
 /** The name alone does not say which of two jobs it is, and the poll may be of a while ago. */
-async function isStillThere({ worker }: Engine, job: ReportedJob): Promise<boolean> {
+async function isStillThere({ worker }: Tick, job: ReportedJob): Promise<boolean> {
   if (worker.lookupJob === undefined || !worker.supports.lookupJob) return true
   const now = await callWorker('lookupJob', async () => worker.lookupJob?.(jobOf(job)))
   return now?.stage === 'PROCESSING' && !isMadeAgain(job.report.jobUid, now.jobUid)
 }
 
-function noteEndFailed({ logger, told }: Engine, error: unknown): void {
+function noteEndFailed({ logger, reported }: Tick, error: unknown): void {
   if (!isOutage(error)) throw error
-  const level = told.cancelFailing ? 'debug' : 'warn'
-  told.cancelFailing = true
+  const level = reported.cancelFailing ? 'debug' : 'warn'
+  reported.cancelFailing = true
   logger[level]({ err: error }, 'a job that nothing waits for could not be ended; tried again')
 }
 
 /** Items that were seen to have moved on are not looked up again: an attempt that is over never comes back. */
-async function forgetEnded(engine: Engine, ended: readonly JobRef[]): Promise<void> {
-  const { told, worker, runtime } = engine
+async function forgetEnded(tick: Tick, ended: readonly JobRef[]): Promise<void> {
+  const { reported, worker, runtime } = tick
   if (worker.acknowledgeJobs === undefined) return
   const names = new Set(ended.map(nameOf))
-  for (const name of told.movedOn) if (!names.has(name)) told.movedOn.delete(name)
-  const fresh = ended.filter((job) => !told.movedOn.has(nameOf(job)))
-  for (const job of await movedOn(engine, fresh)) told.movedOn.add(nameOf(job))
-  if (told.forgetAtMs > runtime.monotonicMs()) return
+  for (const name of reported.movedOn) if (!names.has(name)) reported.movedOn.delete(name)
+  const fresh = ended.filter((job) => !reported.movedOn.has(nameOf(job)))
+  for (const job of await movedOn(tick, fresh)) reported.movedOn.add(nameOf(job))
+  if (reported.acknowledgeAtMs > runtime.monotonicMs()) return
   await acknowledgeJobs(
-    engine,
-    ended.filter((job) => told.movedOn.has(nameOf(job))),
+    tick,
+    ended.filter((job) => reported.movedOn.has(nameOf(job))),
   )
 }

@@ -1,9 +1,8 @@
 import type { ItemSummary, JobReport, JsonValue } from '@sluice/core'
-import type { Engine } from '../tick/tick.js'
+import type { Tick } from '../tick/tick.js'
 import { callWorker, isOutage } from '../engine-errors.js'
 import { foldMessage } from './fold-message.js'
 import { refOf } from '../settling/settle.js'
-import type { Tally } from '../tick/tick-result.js'
 
 /** A job of which nothing runs yet, as the poll has it. */
 export interface PendingJob {
@@ -23,13 +22,13 @@ interface Group {
  * Warns of jobs that are pending for too long, those held up by the same together. A warning counts for all of its group, so that a cause
  * that stands in the way of thousands is one line, and no more than one in each `pendingWarnMs` while others join them.
  */
-export function warnOfPending(engine: Engine, pending: readonly PendingJob[]): void {
-  const { memory, jobs } = engine
+export function warnOfPending(tick: Tick, pending: readonly PendingJob[]): void {
+  const { memory, jobs } = tick
   const isLate = ({ pendingMs }: PendingJob): boolean => pendingMs >= jobs.pendingWarnMs
   if (jobs.pendingWarnMs === 0) return
   if (!pending.some((job) => isLate(job) && !memory.isWarnedOf(job.item))) return
-  for (const [name, { members, fresh }] of groupsOf(engine, pending, isLate)) {
-    if (fresh.length > 0) warn(engine, members.filter(isLate), members.length)
+  for (const [name, { members, fresh }] of groupsOf(tick, pending, isLate)) {
+    if (fresh.length > 0) warn(tick, members.filter(isLate), members.length)
     for (const job of members) {
       if (fresh.length > 0 || memory.toldWith(job.item) === name) memory.noteTold(job.item, name, isLate(job))
     }
@@ -37,7 +36,7 @@ export function warnOfPending(engine: Engine, pending: readonly PendingJob[]): v
 }
 
 function groupsOf(
-  { memory }: Engine,
+  { memory }: Tick,
   pending: readonly PendingJob[],
   isLate: (job: PendingJob) => boolean,
 ): Map<string, Group> {
@@ -63,7 +62,7 @@ function stringsOf(details: JsonValue | undefined): string[] {
   return Object.values(details).filter((value) => typeof value === 'string')
 }
 
-function warn({ logger, emit }: Engine, late: readonly PendingJob[], alike: number): void {
+function warn({ logger, emit }: Tick, late: readonly PendingJob[], alike: number): void {
   const longest = late.reduce((one, other) => (other.pendingMs > one.pendingMs ? other : one))
   const job = refOf(longest.item)
   const message = longest.report.message ?? 'the worker does not say what holds them up'
@@ -80,43 +79,41 @@ function warn({ logger, emit }: Engine, late: readonly PendingJob[], alike: numb
  * @returns what the worker said of one that isn't pending any more
  */
 export async function cancelPending(
-  engine: Engine,
-  tally: Tally,
+  tick: Tick,
   { item, report, isFresh }: { item: ItemSummary; report: JobReport; isFresh: boolean },
 ): Promise<JobReport | 'cancelled' | undefined> {
-  const now = isFresh ? report : await lookedUp(engine, item)
+  const now = isFresh ? report : await lookedUp(tick, item)
   if (now?.stage !== 'PROCESSING' || now.pending !== true) return now
-  await cancel(engine, tally, { item, report: now })
+  await cancel(tick, { item, report: now })
   return 'cancelled'
 }
 
-async function lookedUp({ worker }: Engine, item: ItemSummary): Promise<JobReport | undefined> {
+async function lookedUp({ worker }: Tick, item: ItemSummary): Promise<JobReport | undefined> {
   const answer = await callWorker('lookupJob', async () => worker.lookupJob?.(refOf(item)))
   return answer?.uid === item.uid && answer.attempt === item.attempt ? answer : undefined
 }
 
 async function cancel(
-  engine: Engine,
-  tally: Tally,
+  tick: Tick,
   { item, report: { message } }: { item: ItemSummary; report: JobReport },
 ): Promise<void> {
-  const { worker, memory, emit, jobs, told } = engine
+  const { worker, memory, emit, jobs, reported } = tick
   // Held up since the poll, another engine may have settled the item: its job's end is then not ours to name.
-  if (!(await engine.lease.keep())) return
+  if (!(await tick.lease.keep())) return
   const reason = `pending for longer than ${jobs.pendingTimeoutMs ?? 0} ms${message === undefined ? '' : `: ${message}`}`
   await callWorker('cancelJob', async () => worker.cancelJob?.(refOf(item), reason))
-  told.cancelFailing = false
+  reported.cancelFailing = false
   memory.noteCancelled(item, message === undefined ? {} : { message })
-  tally.cancelled += 1
+  tick.tally.cancelled += 1
   emit({ kind: 'job-cancelled', job: refOf(item), reason })
 }
 
 /** A job that could not be cancelled goes on being pending, and its item keeps its place: no reason to hold up the others. */
-export function noteCancelFailed(engine: Engine, item: ItemSummary, error: unknown): void {
+export function noteCancelFailed(tick: Tick, item: ItemSummary, error: unknown): void {
   if (!isOutage(error)) throw error
-  const { memory, runtime, logger, told } = engine
+  const { memory, runtime, logger, reported } = tick
   memory.noteNotCancelled(item, runtime.monotonicMs())
-  const level = told.cancelFailing ? 'debug' : 'warn'
-  told.cancelFailing = true
+  const level = reported.cancelFailing ? 'debug' : 'warn'
+  reported.cancelFailing = true
   logger[level]({ err: error }, 'a job that is pending for too long could not be cancelled; tried again')
 }

@@ -1,6 +1,6 @@
 import type { ItemSummary, JobReport, JobReports } from '@sluice/core'
 import { askForEarlier } from '../lookups/earlier-attempt.js'
-import type { Engine } from '../tick/tick.js'
+import type { Tick } from '../tick/tick.js'
 import { callWorker } from '../engine-errors.js'
 import type { Found } from './found.js'
 import { listProcessing } from './list-processing.js'
@@ -34,35 +34,35 @@ export interface Findings {
 }
 
 /** Reads what is in PROCESSING and what the worker says of it, and decides what is to be done; nothing moves. */
-export async function look(engine: Engine, tally: Tally): Promise<Findings> {
-  await engine.seen.read(engine.lease.fencingToken)
+export async function observe(tick: Tick): Promise<Findings> {
+  await tick.seen.read(tick.lease.fencingToken)
   // The list is read before the poll: an item claimed and sent in between would be in the list, and look lost.
-  const items = await listProcessing(engine.queue)
-  tally.processing = items.size
+  const items = await listProcessing(tick.queue)
+  tick.tally.processing = items.size
   const awaited = [...items.values()].map(refOf)
-  const reports = await callWorker('pollAllStatus', () => engine.worker.pollAllStatus(awaited))
+  const reports = await callWorker('pollAllStatus', () => tick.worker.pollAllStatus(awaited))
   const found = { items, reports }
-  await engine.known.confirm(engine, found)
-  notePoll(engine, tally, found)
-  const asking: Asking = { decisions: noDecisions(), poll: pollOf(engine, found) }
+  await tick.known.confirm(tick, found)
+  notePoll(tick, found)
+  const asking: Asking = { decisions: noDecisions(), poll: pollOf(tick, found) }
   for (const item of items.values())
-    decideOne(engine, { item, report: reports.get(item.id), poll: asking.poll }, asking.decisions)
-  tally.pending = asking.decisions.pending.length
-  warnOfPending(engine, asking.decisions.pending)
-  await askForMore(engine, tally, { asking, found })
-  const isSent = (item: ItemSummary): boolean => engine.memory.isSent(item)
+    decideOne(tick, { item, report: reports.get(item.id), poll: asking.poll }, asking.decisions)
+  tick.tally.pending = asking.decisions.pending.length
+  warnOfPending(tick, asking.decisions.pending)
+  await askForMore(tick, { asking, found })
+  const isSent = (item: ItemSummary): boolean => tick.memory.isSent(item)
   // Before anything follows from what was seen. Under the lease: one that has lost it stops here.
-  await engine.seen.write({ items: items.values(), isSent, lease: engine.lease.current })
-  await cancelThosePending(engine, tally, asking)
-  tally.orphans = engine.running.orphanPlaces(items, isSent)
-  const missing = missingOf(engine, items.values())
-  await engine.missing.note(missing, engine.lease.current)
-  tellHoldups(engine, tally, { ...asking.decisions, missing })
+  await tick.seen.write({ items: items.values(), isSent, lease: tick.lease.current })
+  await cancelThosePending(tick, asking)
+  tick.tally.orphans = tick.running.orphanPlaces(items, isSent)
+  const missing = missingOf(tick, items.values())
+  await tick.missing.note(missing, tick.lease.current)
+  tellHoldups(tick, { ...asking.decisions, missing })
   return { found, decisions: asking.decisions }
 }
 
 /** Jobs that had started, that the worker does not know any more, and of which the lost policy has not decided yet. */
-function missingOf({ memory, rules }: Engine, items: Iterable<ItemSummary>): MissingJob[] {
+function missingOf({ memory, rules }: Tick, items: Iterable<ItemSummary>): MissingJob[] {
   return [...items].flatMap((item) => {
     const absentMs = memory.missingMs(item)
     return absentMs === undefined || absentMs >= rules.lost.graceMs ? [] : [{ item, absentMs }]
@@ -71,21 +71,20 @@ function missingOf({ memory, rules }: Engine, items: Iterable<ItemSummary>): Mis
 
 /** Asks by name for what the poll can't say, or says for too long. */
 async function askForMore(
-  engine: Engine,
-  tally: Tally,
+  tick: Tick,
   { asking, found }: { asking: Asking; found: Found },
 ): Promise<void> {
   const reported = reportedOf(found)
-  const trials = new LookupTrials(engine, tally, reported[0]?.item)
+  const trials = new LookupTrials(tick, reported[0]?.item)
   const running = reported.filter(({ stage }) => stage === 'PROCESSING').map(({ item }) => item)
   try {
-    await askForAbsent(engine, tally, { asking, trials })
-    await askForEarlier(engine, tally, asking)
+    await askForAbsent(tick, { asking, trials })
+    await askForEarlier(tick, asking)
     const cancels = new Set(asking.decisions.cancels.map(({ item }) => item))
-    await askForQuiet(engine, tally, { asking, trials, items: running.filter((item) => !cancels.has(item)) })
+    await askForQuiet(tick, { asking, trials, items: running.filter((item) => !cancels.has(item)) })
   } finally {
     trials.end()
-    engine.open.dropAnswered()
+    tick.open.dropAnswered()
   }
 }
 
@@ -102,17 +101,17 @@ function reportedOf({ items, reports }: Found): ReportedItem[] {
   })
 }
 
-function notePoll(engine: Engine, tally: Tally, found: Found): void {
+function notePoll(tick: Tick, found: Found): void {
   const { reports, items } = found
-  engine.polls.note(reports)
-  engine.running.notePoll(found)
-  engine.memory.keepOnly(items.values())
-  engine.quiet.keepOnly(items)
-  engine.open.keepOnly(items.values())
-  tally.poll = tickPollOf(reports, engine.polls.mayStart)
+  tick.polls.note(reports)
+  tick.running.notePoll(found)
+  tick.memory.keepOnly(items.values())
+  tick.quiet.keepOnly(items)
+  tick.open.keepOnly(items.values())
+  tick.tally.poll = tickPollOf(reports, tick.polls.mayStart)
 }
 
-function pollOf({ worker, running }: Engine, { items, reports }: Found): Poll {
+function pollOf({ worker, running }: Tick, { items, reports }: Found): Poll {
   return {
     poll: isComplete(reports) ? 'complete' : 'incomplete',
     canAsk: worker.lookupJob !== undefined && worker.supports.lookupJob,
@@ -128,45 +127,44 @@ function tickPollOf(reports: JobReports, mayStart: boolean): Tally['poll'] & obj
 }
 
 /** Brings the queue up to what the worker says: settles items whose jobs have ended, and deals with jobs that no item waits for. */
-export async function reconcile(engine: Engine, tally: Tally, { found, decisions }: Findings): Promise<void> {
+export async function reconcile(tick: Tick, { found, decisions }: Findings): Promise<void> {
   const { settlements } = decisions
   await settleAll(
-    engine,
-    tally,
+    tick,
     settlements.filter(({ why }) => why === 'reported'),
   )
   const lost = settlements.filter(({ why }) => why !== 'reported')
   // A report is true whoever brings it. That a job is lost was judged by what was read before: another engine may have sent it again since.
-  if (lost.length > 0 && (await engine.lease.keep())) await settleAll(engine, tally, lost)
-  await reconcileOrphans(engine, tally, found)
+  if (lost.length > 0 && (await tick.lease.keep())) await settleAll(tick, lost)
+  await reconcileOrphans(tick, found)
 }
 
 /** Jobs that have been pending for too long are told to end, after all that must be asked for has been. */
-async function cancelThosePending(engine: Engine, tally: Tally, { decisions, poll }: Asking): Promise<void> {
-  const { runtime, memory, lookups } = engine
+async function cancelThosePending(tick: Tick, { decisions, poll }: Asking): Promise<void> {
+  const { runtime, memory, lookups } = tick
   const isFresh = !poll.canAsk
   // What a poll that isn't complete says may be of long ago, and here nobody can be asked.
   if (isFresh && poll.poll === 'incomplete') return
   const beganMs = runtime.monotonicMs()
   const due = decisions.cancels.toSorted((a, b) => b.pendingMs - a.pendingMs)
-  await forEachParallel(due, engine.sendConcurrency, async ({ item, report }) => {
+  await forEachParallel(due, tick.sendConcurrency, async ({ item, report }) => {
     const nowMs = runtime.monotonicMs()
-    if (tally.unavailable !== undefined || isLate(engine, beganMs) || !memory.mayCancel(item, nowMs)) return
+    if (tick.tally.unavailable !== undefined || isLate(tick, beganMs) || !memory.mayCancel(item, nowMs)) return
     if (!lookups.take(nowMs)) return
     try {
-      const answer = await cancelPending(engine, tally, { item, report, isFresh })
-      if (answer !== 'cancelled') noteAnswer(engine, { item, report: answer, poll }, decisions)
+      const answer = await cancelPending(tick, { item, report, isFresh })
+      if (answer !== 'cancelled') noteAnswer(tick, { item, report: answer, poll }, decisions)
     } catch (error) {
-      noteCancelFailed(engine, item, error)
+      noteCancelFailed(tick, item, error)
     }
   })
 }
 
 /** It has ended meanwhile, or has begun: then it is no longer pending. */
-function noteAnswer(engine: Engine, { item, report, poll }: Seen, decisions: Decisions): void {
-  const nowMs = engine.runtime.monotonicMs()
-  engine.memory.noteNotCancelled(item, nowMs)
-  if (report !== undefined) engine.memory.noteReport(item, report, nowMs)
+function noteAnswer(tick: Tick, { item, report, poll }: Seen, decisions: Decisions): void {
+  const nowMs = tick.runtime.monotonicMs()
+  tick.memory.noteNotCancelled(item, nowMs)
+  if (report !== undefined) tick.memory.noteReport(item, report, nowMs)
   if (report === undefined || report.stage === 'PROCESSING') return
-  act(engine, { item, report, facts: factsOf(engine, item, poll) }, decisions)
+  act(tick, { item, report, facts: factsOf(tick, item, poll) }, decisions)
 }

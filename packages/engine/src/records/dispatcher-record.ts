@@ -2,8 +2,7 @@ import { isSluiceError, type Runtime, type Logger, type Queue } from '@sluice/co
 import type { LeaseKeeper } from '../tick/lease-keeper.js'
 import type { Holdup } from '../holdups/holdup.js'
 import type { CallWatch } from '../watchdog/call-watch.js'
-import { parseDispatcher, sentWellOf, toJson } from './dispatcher-json.js'
-import type { DispatcherState } from './dispatcher-state.js'
+import { parseDispatcher, sentWellOf, toJson, type DispatcherState } from './dispatcher-document.js'
 import { DISPATCHER_DOCUMENT } from './document-names.js'
 
 export interface DispatcherRecordOptions {

@@ -1,20 +1,20 @@
 import type { Runtime } from '@sluice/core'
 
-/** Ends a wait early. A ring that comes while nobody waits is kept, once, for the next wait. */
-export class Doorbell {
-  #rung = false
+/** Ends a wait early. A notification that comes while nothing waits is kept, once, for the next wait. */
+export class WakeSignal {
+  #isPending = false
   #waiting: AbortController | undefined
 
-  ring(): void {
-    this.#rung = true
+  notify(): void {
+    this.#isPending = true
     this.#waiting?.abort()
   }
 
-  /** Resolves after `ms`, at a ring, or when the signal aborts, whichever is first. */
+  /** Resolves after `ms`, at a notification, or when the signal aborts, whichever is first. */
   async wait(runtime: Runtime, ms: number, signal: AbortSignal): Promise<void> {
     const waiting = new AbortController()
     const stop = (): void => waiting.abort()
-    if (this.#rung || signal.aborted) stop()
+    if (this.#isPending || signal.aborted) stop()
     this.#waiting = waiting
     signal.addEventListener('abort', stop)
     try {
@@ -22,7 +22,7 @@ export class Doorbell {
     } finally {
       signal.removeEventListener('abort', stop)
       this.#waiting = undefined
-      this.#rung = false
+      this.#isPending = false
     }
   }
 }

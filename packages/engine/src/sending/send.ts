@@ -1,5 +1,5 @@
 import type { ItemSummary, JsonValue } from '@sluice/core'
-import type { Engine } from '../tick/tick.js'
+import type { Tick } from '../tick/tick.js'
 import type { Flight } from './flights.js'
 import { noteSendFailed } from './send-failure.js'
 import type { SendPass } from '../dispatch/send-pass.js'
@@ -19,12 +19,12 @@ export interface Sending {
  * Sends one item that is claimed, unless the pass is halted. Whatever the worker answers, the item stays in PROCESSING: what becomes of one that was
  * not sent is decided when the sends around it have ended.
  */
-export async function sendItem(engine: Engine, pass: SendPass, sending: Sending): Promise<void> {
+export async function sendItem(tick: Tick, pass: SendPass, sending: Sending): Promise<void> {
   const hasEntered = await pass.enter()
   sending.onEntered?.()
   if (!hasEntered) return
   try {
-    await send(engine, pass, sending)
+    await send(tick, pass, sending)
   } catch (error) {
     // Nothing more begins, and what was begun is brought to its end before the pass rejects.
     pass.fail(error)
@@ -33,10 +33,10 @@ export async function sendItem(engine: Engine, pass: SendPass, sending: Sending)
   }
 }
 
-async function send(engine: Engine, pass: SendPass, sending: Sending): Promise<void> {
+async function send(tick: Tick, pass: SendPass, sending: Sending): Promise<void> {
   const { head } = sending
   // Before each send: an engine that can't renew must have stopped before another can take over.
-  if (!(await engine.lease.keep())) {
+  if (!(await tick.lease.keep())) {
     pass.halt('lease')
     return
   }
@@ -45,22 +45,22 @@ async function send(engine: Engine, pass: SendPass, sending: Sending): Promise<v
   if (pass.halted !== undefined) return
   const body = await sending.body()
   if (body === undefined) {
-    noteBegun(engine, pass, head)
+    noteBegun(tick, pass, head)
     return
   }
   // Another send may have met the outage, or an operator's word may have come, while this one waited.
   if (pass.halted !== undefined) return
-  noteBegun(engine, pass, head)
-  if (!engine.sendState.refused.has(head)) pass.freshSends += 1
-  const flight = engine.sendState.flights.begin(head, {
-    beganMs: engine.runtime.monotonicMs(),
+  noteBegun(tick, pass, head)
+  if (!tick.sendState.refused.has(head)) pass.freshSends += 1
+  const flight = tick.sendState.flights.begin(head, {
+    beganMs: tick.runtime.monotonicMs(),
     syncs: pass.control.syncs ?? 0,
   })
-  await pass.untilLeft(flight, deliver(engine, flight, { head, body, again: sending.again }))
+  await pass.untilLeft(flight, deliver(tick, flight, { head, body, again: sending.again }))
 }
 
 /** From now on it may have a job, or is known to be somebody else's to deal with. */
-function noteBegun({ unsent }: Engine, pass: SendPass, head: ItemSummary): void {
+function noteBegun({ unsent }: Tick, pass: SendPass, head: ItemSummary): void {
   unsent.noteBegun(head)
   pass.noteBegun(head)
 }
@@ -70,15 +70,15 @@ interface Delivery extends Omit<Sending, 'body' | 'onEntered'> {
 }
 
 /** Never rejects. What comes of it is noted with the pass that is then the latest: it may take longer than its own. */
-async function deliver(engine: Engine, flight: Flight, sending: Delivery): Promise<void> {
-  const { sendState, runtime } = engine
+async function deliver(tick: Tick, flight: Flight, sending: Delivery): Promise<void> {
+  const { sendState, runtime } = tick
   try {
-    const isWell = await callSend(engine, flight, sending)
+    const isWell = await callSend(tick, flight, sending)
     if (!isWell) return
     sendState.noteDuration(flight.beganMs, runtime.monotonicMs())
     sendState.capacity.noteSent()
     sendState.trust.noteSuccess()
-    if (sendState.pass !== undefined) noteSent(engine, sendState.pass, sending)
+    if (sendState.pass !== undefined) noteSent(tick, sendState.pass, sending)
   } catch (error) {
     sendState.pass?.fail(error)
   } finally {
@@ -87,15 +87,15 @@ async function deliver(engine: Engine, flight: Flight, sending: Delivery): Promi
 }
 
 /** @returns whether the worker took it */
-async function callSend(engine: Engine, flight: Flight, { head, body }: Delivery): Promise<boolean> {
-  const { sendState, worker, queue, running, record } = engine
+async function callSend(tick: Tick, flight: Flight, { head, body }: Delivery): Promise<boolean> {
+  const { sendState, worker, queue, running, record } = tick
   const { id, uid, attempt, priority } = head
   running.noteSending({ id, uid, attempt })
   try {
     await worker.sendJob(id, body, { uid, attempt, priority, queue: queue.name })
   } catch (error) {
     if (!sendState.flights.end(flight) || sendState.pass === undefined) return false
-    await noteSendFailed(engine, sendState.pass, { head, error })
+    await noteSendFailed(tick, sendState.pass, { head, error })
     return false
   }
   sendState.sentWell.note({ id, uid, body })
@@ -104,12 +104,12 @@ async function callSend(engine: Engine, flight: Flight, { head, body }: Delivery
 }
 
 /** The worker has a job of it. */
-export function noteSent(engine: Engine, { tally }: SendPass, sent: Pick<Sending, 'head' | 'again'>): void {
+export function noteSent(tick: Tick, { tally }: SendPass, sent: Pick<Sending, 'head' | 'again'>): void {
   const { head, again } = sent
-  engine.sendState.refused.forget(head)
-  engine.guards.noteSuccess('send')
-  engine.memory.noteSent(head)
+  tick.sendState.refused.forget(head)
+  tick.guards.noteSuccess('send')
+  tick.memory.noteSent(head)
   tally.sent += 1
   if (again) tally.resent += 1
-  engine.emit({ kind: 'item-sent', job: refOf(head), again })
+  tick.emit({ kind: 'item-sent', job: refOf(head), again })
 }

@@ -1,6 +1,6 @@
 import type { ProbeSample, Queue } from '@sluice/core'
 import { isOutage } from '../engine-errors.js'
-import { sentWellOf } from '../records/dispatcher-json.js'
+import { sentWellOf } from '../records/dispatcher-document.js'
 import { DISPATCHER_DOCUMENT } from '../records/document-names.js'
 
 /** An item that the worker took. */

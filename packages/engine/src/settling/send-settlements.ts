@@ -1,6 +1,6 @@
 import { isSluiceError, type ItemSummary } from '@sluice/core'
 import { isEarlierEnded } from '../lookups/earlier-attempt.js'
-import type { Engine } from '../tick/tick.js'
+import type { Tick } from '../tick/tick.js'
 import type { JobSettlement } from './settlement.js'
 import { retryStateOf, withRetryState, type EngineRetryState } from './retry-state.js'
 import type { Refusal } from '../sending/refused-items.js'
@@ -20,11 +20,11 @@ export function answerOf(error: unknown): string {
 
 /** The worker refused it, and has no job of it: it waits for its next try. */
 export function setAside(
-  engine: Pick<Engine, 'memory'>,
+  tick: Pick<Tick, 'memory'>,
   item: ItemSummary,
   { answer, tries, delayMs }: Refusal & { readonly answer: string },
 ): JobSettlement {
-  const again = handedOn(engine, item, { tries })
+  const again = handedOn(tick, item, { tries })
   return { ...refOf(item), stage: 'WAITING', reason: answer, unsent: true, delayMs, ...again }
 }
 
@@ -35,16 +35,16 @@ export function unsendable(item: ItemSummary, answer: string, { tries }: Refusal
 }
 
 /** Its send never began: it goes back to where it was. */
-export function givenBack(engine: Pick<Engine, 'memory'>, item: ItemSummary, reason: string): JobSettlement {
-  const again = handedOn(engine, item, retryStateOf(item))
+export function givenBack(tick: Pick<Tick, 'memory'>, item: ItemSummary, reason: string): JobSettlement {
+  const again = handedOn(tick, item, retryStateOf(item))
   return { ...refOf(item), stage: 'WAITING', reason, unsent: true, keepPlace: true, ...again }
 }
 
 /** Its own job doesn't run; that those of the attempts before it have ended is said where it is known. */
-function handedOn(engine: Pick<Engine, 'memory'>, item: ItemSummary, { tries }: EngineRetryState) {
+function handedOn(tick: Pick<Tick, 'memory'>, item: ItemSummary, { tries }: EngineRetryState) {
   return withRetryState({
     ...(tries === undefined ? {} : { tries }),
-    ...(isEarlierEnded(engine, item) ? { ended: true } : {}),
+    ...(isEarlierEnded(tick, item) ? { ended: true } : {}),
   })
 }
 

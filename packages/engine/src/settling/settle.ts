@@ -1,9 +1,8 @@
 import type { ItemRecord, JobRef, RefusedSettlement } from '@sluice/core'
-import type { Engine } from '../tick/tick.js'
+import type { Tick } from '../tick/tick.js'
 import { forEachParallel } from '../parallel.js'
 import { countLeftOut } from '../records/left-out.js'
 import { leftOutOf, storable, type JobSettlement } from './settlement.js'
-import type { Tally } from '../tick/tick-result.js'
 
 /** A settlement that was decided, and why: `unsent`: it is given back, and no job of it was started. */
 export interface DecidedSettlement {
@@ -28,62 +27,60 @@ const LONGEST_CALL_MS = 60_000
  * the two leaves a job that is reported once more and forgotten then; the reverse order would lose the outcome.
  */
 export async function settleAll(
-  engine: Engine,
-  tally: Tally,
+  tick: Tick,
   decided: readonly DecidedSettlement[],
 ): Promise<void> {
-  const { runtime, sendConcurrency } = engine
-  const rate = engine.sendState.rates.settles
+  const { runtime, sendConcurrency } = tick
+  const rate = tick.sendState.rates.settles
   for (let start = 0; start < decided.length;) {
     const bounds = { least: sendConcurrency, most: MAX_SETTLEMENTS, unknown: MAX_SETTLEMENTS }
     const chunk = decided.slice(start, start + rate.countWithin(LONGEST_CALL_MS, bounds))
     const beganMs = runtime.monotonicMs()
-    await settleChunk(engine, tally, chunk)
+    await settleChunk(tick, chunk)
     rate.note(chunk.length, runtime.monotonicMs() - beganMs)
     start += chunk.length
   }
 }
 
 async function settleChunk(
-  engine: Engine,
-  tally: Tally,
+  tick: Tick,
   decided: readonly DecidedSettlement[],
 ): Promise<void> {
-  const maxBytes = engine.queue.supports.maxBodyBytes
+  const maxBytes = tick.queue.supports.maxBodyBytes
   const stored = decided.map((one) => ({ ...one, settlement: storable(one.settlement, maxBytes) }))
-  const { refused } = await engine.queue.settle(stored.map(({ settlement }) => settlement))
+  const { refused } = await tick.queue.settle(stored.map(({ settlement }) => settlement))
   const refusals = new Map(refused.map((refusal) => [refusal.id, refusal]))
   const settled = stored.filter(({ settlement }) => !refusals.has(settlement.id))
-  for (const done of settled) noteSettled(engine, tally, done)
+  for (const done of settled) noteSettled(tick, done)
   const strangers = stored
     .filter(({ settlement }) => refusals.has(settlement.id))
-    .map(({ settlement }) => logRefused(engine, settlement, refusals.get(settlement.id)))
+    .map(({ settlement }) => logRefused(tick, settlement, refusals.get(settlement.id)))
   const jobs = settled.filter(({ why }) => why === 'reported').map(({ settlement }) => settlement)
   await countLeftOut(
-    engine,
+    tick,
     settled.map(({ settlement }) => settlement),
   )
-  await acknowledgeJobs(engine, [...jobs.map(refOf), ...(await movedOn(engine, strangers))])
+  await acknowledgeJobs(tick, [...jobs.map(refOf), ...(await movedOn(tick, strangers))])
 }
 
-function noteSettled(engine: Engine, tally: Tally, { settlement, why }: DecidedSettlement): void {
-  tally.processing -= 1
-  if (settlement.stage === 'SUCCESS') tally.settled.success += 1
-  if (settlement.stage === 'FAIL') tally.settled.fail += 1
-  if (settlement.stage === 'WAITING') tally.settled.waiting += 1
+function noteSettled(tick: Tick, { settlement, why }: DecidedSettlement): void {
+  tick.tally.processing -= 1
+  if (settlement.stage === 'SUCCESS') tick.tally.settled.success += 1
+  if (settlement.stage === 'FAIL') tick.tally.settled.fail += 1
+  if (settlement.stage === 'WAITING') tick.tally.settled.waiting += 1
   const job = refOf(settlement)
-  engine.memory.drop(job)
-  engine.unsent.noteBegun(job)
-  engine.running.noteEnded(job)
-  engine.sendState.noteSettled(job, why)
-  if (why === 'rejected') tally.rejected += 1
+  tick.memory.drop(job)
+  tick.unsent.noteBegun(job)
+  tick.running.noteEnded(job)
+  tick.sendState.noteSettled(job, why)
+  if (why === 'rejected') tick.tally.rejected += 1
   if (why === 'lost') {
-    tally.lost += 1
-    engine.emit({ kind: 'item-lost', job, policy: settlement.stage === 'FAIL' ? 'fail' : 'resend' })
+    tick.tally.lost += 1
+    tick.emit({ kind: 'item-lost', job, policy: settlement.stage === 'FAIL' ? 'fail' : 'resend' })
   }
   const { stage, reason, failureClass } = settlement
   const leftOut = leftOutOf(settlement)
-  engine.emit({
+  tick.emit({
     kind: 'item-settled',
     job,
     stage,
@@ -94,12 +91,12 @@ function noteSettled(engine: Engine, tally: Tally, { settlement, why }: DecidedS
 }
 
 function logRefused(
-  engine: Engine,
+  tick: Tick,
   settlement: JobSettlement,
   refusal: RefusedSettlement | undefined,
 ): JobRef {
   const job = refOf(settlement)
-  engine.logger.warn(
+  tick.logger.warn(
     { ...job, stage: settlement.stage, reason: refusal?.reason },
     'the queue refused to settle an item: somebody else has moved it on',
   )
@@ -110,15 +107,15 @@ function logRefused(
  * Those of the jobs whose items, looked up afresh, wait for them no longer: the list that was read may be older than the poll. Of the first
  * {@link MAX_ITEM_LOOKUPS} alone: jobs that are not forgotten are reported again.
  */
-export async function movedOn(engine: Engine, jobs: readonly JobRef[]): Promise<JobRef[]> {
+export async function movedOn(tick: Tick, jobs: readonly JobRef[]): Promise<JobRef[]> {
   const moved: JobRef[] = []
-  await forEachParallel(jobs.slice(0, MAX_ITEM_LOOKUPS), engine.sendConcurrency, async (job) => {
-    if (!(await waitsFor(engine, job))) moved.push(job)
+  await forEachParallel(jobs.slice(0, MAX_ITEM_LOOKUPS), tick.sendConcurrency, async (job) => {
+    if (!(await waitsFor(tick, job))) moved.push(job)
   })
   return moved
 }
 
-async function waitsFor({ queue }: Engine, job: JobRef): Promise<boolean> {
+async function waitsFor({ queue }: Tick, job: JobRef): Promise<boolean> {
   return isAwaiting(await queue.lookup(job.id), job)
 }
 
@@ -129,18 +126,18 @@ export function isAwaiting(item: ItemRecord | undefined, job: JobRef): boolean {
 
 /** A hint that may be lost, and so no reason to stop: jobs that weren't forgotten are reported, and forgotten, again. */
 export async function acknowledgeJobs(
-  { worker, logger, told, runtime }: Engine,
+  { worker, logger, reported, runtime }: Tick,
   jobs: readonly JobRef[],
 ): Promise<void> {
   if (jobs.length === 0 || worker.acknowledgeJobs === undefined) return
   try {
     await worker.acknowledgeJobs(jobs)
-    told.forgetFailures = 0
+    reported.acknowledgeFailures = 0
   } catch (error) {
-    const level = told.forgetFailures > 0 ? 'debug' : 'warn'
-    const againMs = told.forgetFailures === 0 ? 0 : 1_000 * 2 ** Math.min(told.forgetFailures, 10)
-    told.forgetFailures += 1
-    told.forgetAtMs = runtime.monotonicMs() + Math.min(againMs, MAX_FORGET_AGAIN_MS)
+    const level = reported.acknowledgeFailures > 0 ? 'debug' : 'warn'
+    const againMs = reported.acknowledgeFailures === 0 ? 0 : 1_000 * 2 ** Math.min(reported.acknowledgeFailures, 10)
+    reported.acknowledgeFailures += 1
+    reported.acknowledgeAtMs = runtime.monotonicMs() + Math.min(againMs, MAX_FORGET_AGAIN_MS)
     logger[level]({ err: error, jobs: jobs.length }, 'the worker could not forget settled jobs; tried again')
   }
 }

@@ -2,34 +2,37 @@ import { MAX_PROCESSING_LIMIT, type ControlState, type Logger } from '@sluice/co
 import type { Tally } from './tick-result.js'
 import type { WorkEvent } from '../work-event.js'
 
-/** Tells of what operators have changed, whenever the control is read. */
-export class ControlNotes {
+export interface ControlLogOptions {
+  readonly logger: Logger
+  readonly emit: (event: WorkEvent) => void
+  /** The queue reads as paused for this engine, without a pause by an operator. */
+  readonly drain: boolean
+}
+
+/** Reports what operators have changed, whenever the control is read. */
+export class ControlLog {
   #paused = false
   #limits = '{}'
-  readonly #logger: Logger
-  readonly #emit: (event: WorkEvent) => void
-  readonly #drain: boolean
+  readonly #options: ControlLogOptions
 
-  /** @param options with `drain` the queue reads as paused, which no operator has said */
-  constructor(logger: Logger, emit: (event: WorkEvent) => void, { drain = false } = {}) {
-    this.#logger = logger
-    this.#emit = emit
-    this.#drain = drain
+  constructor(options: ControlLogOptions) {
+    this.#options = options
   }
 
   note(tally: Tally, { paused, reason, limits }: ControlState): void {
     tally.paused = paused
     this.#noteLimits(limits)
-    if (paused === this.#paused || this.#drain) return
+    const { emit, drain } = this.#options
+    if (paused === this.#paused || drain) return
     this.#paused = paused
-    if (!paused) this.#emit({ kind: 'resumed' })
-    else this.#emit({ kind: 'paused', ...(reason === undefined ? {} : { reason }) })
+    if (!paused) emit({ kind: 'resumed' })
+    else emit({ kind: 'paused', ...(reason === undefined ? {} : { reason }) })
   }
 
   #noteLimits(limits: ControlState['limits']): void {
     const before = this.#limits
     this.#limits = JSON.stringify(limits)
-    if (this.#limits !== before) this.#logger.info({ limits }, textOf(limits))
+    if (this.#limits !== before) this.#options.logger.info({ limits }, textOf(limits))
   }
 }
 

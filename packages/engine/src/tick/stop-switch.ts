@@ -1,24 +1,19 @@
-import type { Engine } from './tick.js'
-import type { Tally } from './tick-result.js'
 import { giveBackUnsent } from '../dispatch/unsent-claims.js'
-
-export interface ObeyedTick {
-  readonly tally: Tally
-  readonly signal: AbortSignal | undefined
-}
+import { newTally } from './tick-result.js'
+import type { EngineParts, Tick } from './tick.js'
 
 /** Stops the sending of an engine: for good, and by the signal of one tick. */
 export class StopSwitch {
-  /** So many calls of `stop` are under way. */
+  /** Calls of `leave` that are under way. */
   #stops = 0
   #halt: (() => void) | undefined
 
   /** From now on no send and no claim begins. Claims that were not sent go back at once, whatever the tick under way waits for. */
-  press(engine: Engine): void {
+  press(parts: EngineParts): void {
     this.#stops += 1
-    engine.stop.requested = true
+    parts.stop.requested = true
     if (this.#halt !== undefined) this.#halt()
-    else void giveBackUnsent(engine)
+    else void giveBackUnsent({ ...parts, tally: newTally() })
   }
 
   /** A later tick sends again. */
@@ -26,13 +21,13 @@ export class StopSwitch {
     this.#stops -= 1
   }
 
-  /** Does the pass of a tick, which looks at `engine.stop`; what it has claimed and not sent when a stop has come goes back. */
-  async obey(engine: Engine, { tally, signal }: ObeyedTick, pass: () => Promise<void>): Promise<void> {
-    engine.stop.requested = this.#stops > 0 || signal?.aborted === true
+  /** Runs the pass of a tick, which checks `tick.stop`; what it has claimed and not sent at a stop goes back. */
+  async obey(tick: Tick, signal: AbortSignal | undefined, pass: () => Promise<void>): Promise<void> {
+    tick.stop.requested = this.#stops > 0 || signal?.aborted === true
     let givingBack = Promise.resolve()
     const halt = (): void => {
-      engine.stop.requested = true
-      givingBack = givingBack.then(() => giveBackUnsent(engine, tally))
+      tick.stop.requested = true
+      givingBack = givingBack.then(() => giveBackUnsent(tick))
     }
     this.#halt = halt
     signal?.addEventListener('abort', halt)
@@ -42,8 +37,8 @@ export class StopSwitch {
       signal?.removeEventListener('abort', halt)
       this.#halt = undefined
       await givingBack
-      // A claim may have been on its way when the stop came.
-      if (engine.stop.requested) await giveBackUnsent(engine, tally)
+      // A claim may have been on its way at the stop.
+      if (tick.stop.requested) await giveBackUnsent(tick)
     }
   }
 }

@@ -12,16 +12,17 @@ import type { SeenJobs } from '../records/seen-jobs.js'
 import type { RunningJobs } from '../reconcile/running-jobs.js'
 import type { OpenLookups } from '../lookups/open-lookups.js'
 import type { QuietJobs } from '../lookups/quiet-jobs.js'
-import type { ToldOrphan } from '../reconcile/told-orphan.js'
+import type { JudgedOrphan } from '../reconcile/orphan-verdict.js'
 import type { SendState } from '../sending/send-state.js'
 import type { DispatcherRecord } from '../records/dispatcher-record.js'
 import type { MissingJobs } from '../records/missing-jobs.js'
 import type { CallWatch } from '../watchdog/call-watch.js'
 import type { UnsentClaims } from '../dispatch/unsent-claims.js'
 import type { WorkEvent } from '../work-event.js'
+import type { Tally } from './tick-result.js'
 
-/** What the functions of one WorkQueue share. */
-export interface Engine {
+/** What an engine works with and remembers from tick to tick. After a stall all of it is made again. */
+export interface EngineParts {
   readonly queue: Queue
   readonly worker: Worker
   readonly policy: DispatchPolicy
@@ -41,7 +42,7 @@ export interface Engine {
   readonly drain: boolean
   /** Pauses the queue where going on would only fail its items. */
   readonly guards: Guards
-  /** Tells of those of them that the worker does not know any more. */
+  /** Reports those of them that the worker does not know any more. */
   readonly missing: MissingJobs
   readonly acceptNewWorker: boolean
   /** Whether the worker is the one that the queue was run with before. */
@@ -56,22 +57,28 @@ export interface Engine {
   readonly sendState: SendState
   /** Every call of `queue` and `worker` goes through it. */
   readonly calls: CallWatch
-  /** What it says of itself to other processes. */
+  /** What it records of itself for other processes. */
   readonly record: DispatcherRecord
   readonly unsent: UnsentClaims
-  /** Nothing more is to start: this engine is being stopped, or has stalled. Looked at before each send and each claim. */
+  /** Nothing more is to start: this engine is being stopped, or has stalled. Checked before each send and each claim. */
   readonly stop: { requested: boolean }
-  /** What was told already, so that it isn't told at every tick. */
-  readonly told: {
+  /** What was reported already, so that it isn't reported at every tick. */
+  readonly reported: {
     /** Orphans that run, by their names, and what becomes of them; only those that still count. */
-    readonly orphans: Map<string, ToldOrphan>
+    readonly orphans: Map<string, JudgedOrphan>
     /** Jobs that ended and whose items were seen to have moved on, by their names; only those of the latest poll. */
     readonly movedOn: Set<string>
-    /** Calls that failed since one went well. */
-    forgetFailures: number
+    /** Calls of `acknowledgeJobs` that failed since one went well. */
+    acknowledgeFailures: number
+    /** Before this monotonic instant, jobs that could not be acknowledged aren't tried again. */
+    acknowledgeAtMs: number
     cancelFailing: boolean
-    /** Before this instant of the clock that never goes back, jobs that could not be forgotten aren't tried again. */
-    forgetAtMs: number
   }
   readonly emit: (event: WorkEvent) => void
+}
+
+/** The context of one tick, which every step of it is given. */
+export interface Tick extends EngineParts {
+  /** What the tick has done so far. */
+  readonly tally: Tally
 }

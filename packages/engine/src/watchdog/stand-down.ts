@@ -1,4 +1,4 @@
-import type { Engine } from '../tick/tick.js'
+import type { EngineParts, Tick } from '../tick/tick.js'
 import type { CheckedOptions } from '../work-queue-options.js'
 import { DispatcherRecord, type DispatcherNote } from '../records/dispatcher-record.js'
 import type { Tally } from '../tick/tick-result.js'
@@ -37,17 +37,17 @@ export class StandDown {
   }
 
   /** Does the work of a tick under a guard, which keeps the lease meanwhile, and ends the tick when a call of it is stuck. */
-  async guard(engine: Engine, tally: Tally, work: () => Promise<void>): Promise<void> {
+  async guard(tick: Tick, work: () => Promise<void>): Promise<void> {
     const ended = new AbortController()
-    const onSlow = (slow: OpenCall): void => this.#tellSlow(engine, slow)
-    const guarding = guardTick({ ...engine, onSlow }, ended.signal)
+    const onSlow = (slow: OpenCall): void => this.#reportSlow(tick, slow)
+    const guarding = guardTick({ ...tick, onSlow }, ended.signal)
     const working = work()
     try {
       const stuck = await Promise.race([working.then(() => undefined), guarding])
       if (stuck === undefined) return
       // It is over with, and the stall says why.
       working.catch(() => undefined)
-      await this.#giveUp(engine, tally, stuck)
+      await this.#giveUp(tick, stuck)
     } finally {
       ended.abort()
     }
@@ -77,7 +77,7 @@ export class StandDown {
   }
 
   /** The tick of an engine has not ended by the deadline of a stop. */
-  abandon({ calls }: Engine): void {
+  abandon({ calls }: EngineParts): void {
     const late = calls.stuck(0)
     const call = late === undefined ? {} : { call: callText(late.call) }
     const what =
@@ -91,18 +91,18 @@ export class StandDown {
    *
    * @throws SluiceError of the queue: the lease runs out by itself
    */
-  async leave(engine: Engine, note: DispatcherNote, ms: number): Promise<void> {
+  async leave({ lease }: EngineParts, note: DispatcherNote, ms: number): Promise<void> {
     const { runtime, logger } = this.#options
     // By a record of its own: an engine that was given up gets through to nothing any more.
-    const record = new DispatcherRecord({ ...this.#options, lease: engine.lease })
-    if (engine.lease.held) await within(runtime, ms / 2, record.write(note))
-    const giving = engine.lease.giveBack()
+    const record = new DispatcherRecord({ ...this.#options, lease })
+    if (lease.held) await within(runtime, ms / 2, record.write(note))
+    const giving = lease.giveBack()
     if (await within(runtime, ms / 2, giving)) await giving
     else logger.warn({}, 'the lease could not be given back in time; it runs out by itself')
   }
 
   /** The tick goes on waiting; the log and `status` say for what. */
-  #tellSlow({ record, stallMs }: Engine, { call, forMs }: OpenCall): void {
+  #reportSlow({ record, stallMs }: Tick, { call, forMs }: OpenCall): void {
     const seconds = Math.round(forMs / 1_000)
     const message = `${callText(call)} has not answered for ${seconds} s; it is given up after ${Math.round(stallMs / 1_000)} s`
     this.#options.logger.warn({ call: callText(call), forMs: Math.round(forMs) }, message)
@@ -110,19 +110,19 @@ export class StandDown {
     if (call.of === 'worker') void record.tell({ code: 'worker-unavailable', message })
   }
 
-  async #giveUp(engine: Engine, tally: Tally, stuck: OpenCall): Promise<void> {
+  async #giveUp(tick: Tick, stuck: OpenCall): Promise<void> {
     const { logger, runtime, leaseTtlMs, emit } = this.#options
     const error = stalledError(stuck)
     const [call, forMs] = [callText(stuck.call), Math.round(stuck.forMs)]
-    this.#stall = { stuck, calls: engine.calls, untilMs: runtime.monotonicMs() + leaseTtlMs, error }
-    engine.stop.requested = true
-    engine.calls.abandon(error)
+    this.#stall = { stuck, calls: tick.calls, untilMs: runtime.monotonicMs() + leaseTtlMs, error }
+    tick.stop.requested = true
+    tick.calls.abandon(error)
     logger.error({ code: error.code, call, forMs }, error.message)
     emit({ kind: 'stalled', call, forMs })
-    Object.assign(tally, { role: 'standby', unavailable: error, nextDelayMs: leaseTtlMs })
+    Object.assign(tick.tally, { role: 'standby', unavailable: error, nextDelayMs: leaseTtlMs })
     const holdups = outageHoldups(error, { said: [], maxRetryAfterMs: 0 })
     try {
-      await this.leave(engine, { is: 'stalled', holdups }, LEAVE_MS)
+      await this.leave(tick, { is: 'stalled', holdups }, LEAVE_MS)
     } catch {
       // The storage may be what hangs; the lease runs out by itself.
     }

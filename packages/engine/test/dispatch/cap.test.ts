@@ -91,7 +91,7 @@ test('cancel then requeue at once: attempt 2 starts only when attempt 1 is gone'
 
 test('the same with a worker that cannot be asked, by one complete poll, and by no incomplete one', async () => {
   const { world, engine, first } = await requeuedAtOnce()
-  await engine.stop()
+  await engine.close()
   const blind = withoutLookups(world.openWorker())
   blind.cancelJob = async () => {}
   const next = world.engine({ worker: blind, policy: processingLimit(4) })
@@ -158,7 +158,7 @@ test('look-ups of earlier attempts that fail start nothing, and are no outage', 
 test('a new engine finds the item that waits, and lets it wait on', async () => {
   const { world, engine, first } = await requeuedAtOnce()
   await ticks(engine, 2)
-  await engine.stop()
+  await engine.close()
   const worker = world.openWorker()
   worker.cancelJob = async () => {}
   const next = world.engine({ worker, policy: processingLimit(4) })

@@ -1,11 +1,5 @@
 import { expect, test } from 'vitest'
-import {
-  HOLDUP_ADVICE,
-  HOLDUP_CODES,
-  holdupsInOrder,
-  processingLimit,
-  readDispatcher,
-} from '../../src/index.js'
+import { HOLDUP_ADVICE, HOLDUP_CODES, holdupsInOrder, processingLimit, readDispatcher } from '../../src/index.js'
 import { World } from '../world.js'
 
 test('the dispatcher says how many jobs may run, and since when something holds it up', async () => {
@@ -102,7 +96,7 @@ test('one that drains starts nothing, gives back what was never sent, and follow
   expect(world.started).toHaveLength(2)
   // It is this engine's affair, and no pause of the queue.
   expect(await world.queue.control.read()).toMatchObject({ paused: false })
-  await engine.stop()
+  await engine.close()
   const after = world.engine({ policy: processingLimit(5) })
   expect(await after.tick()).toMatchObject({ sent: 4, holdups: [] })
 })

@@ -92,7 +92,7 @@ test('what a slow worker answers about the time of another dispatcher counts for
   const engine = world.engine({ worker, leaseTtlMs: 9_000 })
   await engine.tick()
   await timed(world, engine)
-  await engine.stop()
+  await engine.close()
   const lease = await world.queue.lease('dispatcher', 'another', 600_000)
   await engine.tick()
   await lease?.release()

@@ -1,7 +1,8 @@
 import type { ItemSummary, JobReport } from '@sluice/core'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { decide, type DecideRules, type JobFacts, type LostPolicy } from '../../src/index.js'
+import { type LostPolicy } from '../../src/index.js'
+import { decide, type DecideRules, type JobFacts } from '../../src/reconcile/decide.js'
 import { retryPolicy, type RetryOptions } from '../../src/policies/retry.js'
 
 const item: ItemSummary = { id: 'a', uid: 'u', stage: 'PROCESSING', attempt: 2, uncounted: 0, priority: 0 }

@@ -280,7 +280,7 @@ test('thousands at their timeout: within the budget, those that have been pendin
 test('the timeout counts anew for a new engine, and is refused where the worker cannot end jobs', async () => {
   const { world, engine } = await oneHeld(TIMEOUT)
   await tickMinutes(engine, world, 29)
-  await engine.stop()
+  await engine.close()
   const worker = world.openWorker()
   const reasons = cancels(worker)
   const next = world.engine({ worker, policy: processingLimit(1), ...TIMEOUT })

@@ -1,13 +1,8 @@
 import { SluiceError, type JobRef, type JsonValue, type Queue } from '@sluice/core'
 import { wrapWorker } from '@sluice/testkit'
 import { describe, expect, test } from 'vitest'
-import {
-  MISSING_JOBS_DOCUMENT,
-  SEEN_JOBS_DOCUMENT,
-  processingLimit,
-  readStartedJobs,
-  type MissingSince,
-} from '../../src/index.js'
+import { processingLimit, readStartedJobs, type MissingSince } from '../../src/index.js'
+import { MISSING_JOBS_DOCUMENT, SEEN_JOBS_DOCUMENT } from '../../src/records/document-names.js'
 import { hashOfJob, maxPackedJobs, packJobs, unpackJobs } from '../../src/records/seen-jobs-format.js'
 import { ProcessRuntime } from '../process-runtime.js'
 import { World, wrapped, type Options } from '../world.js'
@@ -37,7 +32,7 @@ async function seenAndGone(options: Options = {}, how: 'stops' | 'dies' = 'stops
   const engine = world.engine({ ...LOST, ...options })
   await engine.tick()
   await engine.tick()
-  if (how === 'stops') await engine.stop()
+  if (how === 'stops') await engine.close()
   else await world.runtime.advance(10_000)
   world.worker.loseJob('i0')
   return world
@@ -70,7 +65,7 @@ test('a send that was confirmed is in the record from the next tick on, be it se
   const engine = world.engine({ ...LOST, worker })
   await engine.tick()
   await engine.tick()
-  await engine.stop()
+  await engine.close()
   world.worker.loseJob('i0')
   const next = world.engine(LOST)
   await next.tick()
@@ -88,7 +83,7 @@ test('what was claimed and never sent is not in the record, and is sent by the n
   await engine.tick()
   expect(await world.queue.lookupStatus('i1')).toBe('PROCESSING')
   // It dies: a stop would give the claim back.
-  await world.runtime.advance(engine.leaseTtlMs)
+  await world.runtime.advance(15_000)
   expect(await seenJobs(world.queue)).toEqual(new Set([hashOfJob(world.started[0]!)]))
   expect(await world.engine().tick()).toMatchObject({ sent: 1, resent: 1 })
   expect(world.started.map(({ id }) => id)).toEqual(['i0', 'i1'])
@@ -112,7 +107,7 @@ test('the record is written once a tick at most, when a job came to it, and read
   expect(calls).toHaveLength(2)
   for (let tick = 0; tick < 5; tick++) await engine.tick()
   expect(calls).toEqual(['read document', 'write document', 'write document'])
-  await engine.stop()
+  await engine.close()
   const next = world.engine(options)
   for (let tick = 0; tick < 5; tick++) await next.tick()
   expect(calls.slice(3)).toEqual(['read document'])
@@ -362,7 +357,7 @@ describe('jobs that had started and that the worker does not know any more', () 
 
   test('that a later dispatcher finds missing count from when it looks', async () => {
     const { world, engine } = await threeRun()
-    await engine.stop()
+    await engine.close()
     for (const { id } of world.worker.running()) world.worker.loseJob(id)
     await world.runtime.advance(30_000)
     const next = world.engine({ ...LOST, policy: processingLimit(3) })

@@ -1,6 +1,6 @@
 import { SluiceError } from '@sluice/core'
 import { expect, test } from 'vitest'
-import { readDispatcher, runLoop, type TickResult } from '../../src/index.js'
+import { readDispatcher, type TickResult } from '../../src/index.js'
 import { World, settled, wrapped, type Options } from '../world.js'
 
 const HOUR_MS = 3_600_000
@@ -19,10 +19,10 @@ function setup(of: 'queue' | 'worker', options: Options = {}, retryAfterMs?: num
   const stop = new AbortController()
   const ticks: TickResult[] = []
   const engine = world.engine({ ...parts, ...options })
-  const loop = runLoop(engine, {
+  world.randomNumber = 0
+  const loop = engine.run({
     intervalMs: 1_000,
     signal: stop.signal,
-    random: () => 0,
     onTick: (result) => ticks.push(result),
   })
   const callsTo = (side: string) => calls.filter((call) => call.side === side).map(({ atMs }) => atMs)
@@ -73,7 +73,7 @@ test('an outage of the worker of an hour: the lease is kept, and no other servic
   await world.put(2)
   await settled()
   const standby = world.engine()
-  const other = runLoop(standby, { intervalMs: 1_000, signal: stop.signal })
+  const other = standby.run({ intervalMs: 1_000, signal: stop.signal })
   state.isDown = true
   await world.runtime.advance(HOUR_MS)
   const knocks = callsTo('worker').length
@@ -129,7 +129,7 @@ test('where only sends fail, ticks go on at the interval: what ends is settled a
   const ticks: TickResult[] = []
   const engine = world.engine({ queue, worker, sendConcurrency: 1 })
   const onTick = (result: TickResult) => ticks.push(result)
-  const loop = runLoop(engine, { intervalMs: 1_000, signal: stop.signal, onTick })
+  const loop = engine.run({ intervalMs: 1_000, signal: stop.signal, onTick })
   await world.runtime.advance(100)
   isFull = true
   await world.put(3, 'later')

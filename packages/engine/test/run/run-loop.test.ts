@@ -1,28 +1,22 @@
 import { SluiceError } from '@sluice/core'
 import { expect, test, vi } from 'vitest'
-import {
-  processingLimit,
-  runLoop,
-  type RunLoopOptions,
-  type TickResult,
-  type WorkQueue,
-} from '../../src/index.js'
+import { processingLimit, type RunOptions, type TickResult, type WorkQueue } from '../../src/index.js'
 import { World, settled, wrapped, type Options } from '../world.js'
 
-function start(world: World, engine: WorkQueue, options: Partial<RunLoopOptions> = {}) {
+function start(world: World, engine: WorkQueue, options: Partial<RunOptions> = {}) {
+  world.randomNumber = 0
   const stop = new AbortController()
   const ticks: { at: number; result: TickResult }[] = []
-  const loop = runLoop(engine, {
+  const loop = engine.run({
     intervalMs: 1_000,
     signal: stop.signal,
-    random: () => 0,
     onTick: (result) => ticks.push({ at: world.runtime.monotonicMs(), result }),
     ...options,
   })
   return { stop, ticks, loop, at: () => ticks.map((tick) => tick.at) }
 }
 
-function setup(options: Options = {}, loop: Partial<RunLoopOptions> = {}) {
+function setup(options: Options = {}, loop: Partial<RunOptions> = {}) {
   const world = new World()
   const engine = world.engine(options)
   return { world, engine, ...start(world, engine, loop) }
@@ -43,7 +37,7 @@ test('a signal that was aborted before: no tick', async () => {
   const world = new World()
   const stop = new AbortController()
   stop.abort()
-  await runLoop(world.engine(), { intervalMs: 10, signal: stop.signal })
+  await world.engine().run({ intervalMs: 10, signal: stop.signal })
   expect(world.events).toEqual([])
 })
 
@@ -179,9 +173,9 @@ test('a stop in the middle of a tick: nothing is sent any more, claims go back, 
   })
   const engine = world.engine({ queue, worker })
   const results: TickResult[] = []
-  await runLoop(engine, { intervalMs: 1_000, signal: stop.signal, onTick: (result) => results.push(result) })
+  await engine.run({ intervalMs: 1_000, signal: stop.signal, onTick: (result) => results.push(result) })
   expect(results).toMatchObject([{ sent: 0, processing: 0, settled: { waiting: 3 } }])
-  await engine.stop()
+  await engine.close()
   expect(await world.engine().tick()).toMatchObject({ role: 'dispatcher', sent: 3 })
 })
 
@@ -205,7 +199,7 @@ test('with the real clock: the machine is idle between ticks, and a wake is quic
   const engine = world.engine({ runtime: systemRuntime, policy: processingLimit(5) })
   const stop = new AbortController()
   const onTick = vi.fn<(result: TickResult) => void>()
-  const loop = runLoop(engine, { intervalMs: 60_000, signal: stop.signal, minDelayMs: 1, onTick })
+  const loop = engine.run({ intervalMs: 60_000, signal: stop.signal, minDelayMs: 1, onTick })
   await vi.waitFor(() => expect(onTick).toHaveBeenCalledTimes(1))
   await world.put(1)
   engine.wake()
@@ -225,6 +219,6 @@ test('wrong delays are a TypeError: a loop without a pause is a busy loop', asyn
     { intervalMs: 1, minDelayMs: 0 },
     { intervalMs: 1, maxBackoffMs: Number.NaN },
   ]) {
-    await expect(runLoop(world.engine(), { signal, ...options })).rejects.toThrow(TypeError)
+    await expect(world.engine().run({ signal, ...options })).rejects.toThrow(TypeError)
   }
 })

@@ -1,7 +1,7 @@
 import { SluiceError } from '@sluice/core'
 import { JobStore } from '@sluice/worker-dummy'
 import { expect, test } from 'vitest'
-import { processingLimit, readDispatcher, runLoop } from '../../src/index.js'
+import { processingLimit, readDispatcher } from '../../src/index.js'
 import { ProcessRuntime } from '../process-runtime.js'
 import { World, settled, wrapped, type Options } from '../world.js'
 
@@ -21,13 +21,13 @@ async function sending(options: Options = {}) {
   })
   const engine = world.engine({ queue, worker, policy: processingLimit(400), ...options })
   const stop = new AbortController()
-  const loop = runLoop(engine, { intervalMs: 1_000, signal: stop.signal })
+  const loop = engine.run({ intervalMs: 1_000, signal: stop.signal })
   await world.runtime.advance(1_500)
   return { world, ids, sends, engine, stop, loop }
 }
 
 test('SIGTERM while 400 slow sends: no send after the signal, the claims are back in WAITING in their place, the next dispatches at once', async () => {
-  const { world, ids, sends, engine, stop, loop } = await sending()
+  const { world, ids, sends, stop, loop } = await sending()
   const claimed = await world.queue.size('PROCESSING')
   const lastClaimed = ids[claimed - 1] ?? ''
   const begun = sends.length
@@ -35,13 +35,11 @@ test('SIGTERM while 400 slow sends: no send after the signal, the claims are bac
   expect(world.started.length).toBeLessThan(begun)
   expect(claimed).toBeGreaterThan(begun + 16)
   stop.abort()
-  const stopping = engine.stop({ deadlineMs: 10_000 })
   await settled()
   // At once: not only when the sends under way have ended.
   expect(await world.queue.sizes()).toMatchObject({ WAITING: 450 - begun, PROCESSING: begun })
   await world.runtime.advance(400)
   await loop
-  await stopping
   expect(sends).toHaveLength(begun)
   expect(world.started).toHaveLength(begun)
   expect((await world.queue.peek(450)).map(({ id }) => id)).toEqual(ids.slice(begun))
@@ -69,7 +67,7 @@ test('a stop while a claim is on its way: what it brings goes back', async () =>
   const engine = world.engine({ queue, worker })
   const tick = engine.tick()
   await settled()
-  const stopping = engine.stop()
+  const stopping = engine.close()
   await settled()
   gate.resolve()
   expect(await tick).toMatchObject({ claimed: 5, sent: 0, processing: 0, settled: { waiting: 5 } })
@@ -83,7 +81,7 @@ test('a stop in the middle of a poll: what has ended is settled, nothing is clai
   await world.put(4)
   const engine0 = world.engine({ holder: 'a', policy: processingLimit(2) })
   await engine0.tick()
-  await engine0.stop()
+  await engine0.close()
   world.worker.settleJob('i0', { stage: 'SUCCESS', result: 7 })
   const gate = Promise.withResolvers<void>()
   const { queue, worker } = wrapped(world, async (_, name, call) => {
@@ -93,7 +91,7 @@ test('a stop in the middle of a poll: what has ended is settled, nothing is clai
   const engine = world.engine({ queue, worker, policy: processingLimit(2) })
   const tick = engine.tick()
   await settled()
-  const stopping = engine.stop()
+  const stopping = engine.close()
   gate.resolve()
   expect(await tick).toMatchObject({ settled: { success: 1 }, claimed: 0, sent: 0 })
   await stopping
@@ -119,7 +117,7 @@ test.each(['sendJob', 'get', 'settle', 'listSummaries', 'pollAllStatus', 'write 
     isHanging = true
     const tick = engine.tick()
     await settled()
-    const stopping = engine.stop({ deadlineMs: 5_000 })
+    const stopping = engine.close({ deadlineMs: 5_000 })
     await world.runtime.advance(5_000)
     await stopping
     await tick
@@ -141,7 +139,7 @@ test.each(['sendJob', 'get', 'settle', 'listSummaries', 'pollAllStatus', 'write 
 test('unsent claims go back at once, though sends under way take until the deadline', async () => {
   const { world, sends, engine, stop, loop } = await sending({ sendConcurrency: 4 })
   expect(await world.queue.size('PROCESSING')).toBeGreaterThan(sends.length)
-  const stopping = engine.stop()
+  const stopping = engine.close()
   await settled()
   expect(await world.queue.size('PROCESSING')).toBe(sends.length)
   stop.abort()
@@ -162,7 +160,7 @@ test('a send that waits for the renewal of the lease when the stop comes is not 
   const tick = engine.tick()
   await world.runtime.advance(8_000)
   const begun = world.started.length
-  const stopping = engine.stop()
+  const stopping = engine.close()
   gate.resolve()
   await world.runtime.advance(3_000)
   expect(await tick).toMatchObject({ sent: begun, processing: begun })
@@ -196,7 +194,7 @@ test('claims of an engine whose lease is lost are not given back: another may ha
     sendConcurrency: 1,
     leaseTtlMs: 1_000,
   }
-  await runLoop(world.engine(options), { intervalMs: 1_000, signal: stop.signal })
+  await world.engine(options).run({ intervalMs: 1_000, signal: stop.signal })
   expect(await world.queue.size('PROCESSING')).toBe(10)
   expect(world.worker.running()).toHaveLength(10)
   expect([...world.startCounts().values()].every((count) => count === 1)).toBe(true)
@@ -212,24 +210,80 @@ test('claims that can’t be given back stay in PROCESSING, and the next engine 
     return call()
   })
   const engine = world.engine({ queue, worker })
-  await runLoop(engine, { intervalMs: 1_000, signal: stop.signal })
-  await engine.stop()
+  await engine.run({ intervalMs: 1_000, signal: stop.signal })
+  await engine.close()
   expect(world.logs.filter(({ level }) => level === 'warn')).toMatchObject([
     { message: expect.stringContaining('stay in PROCESSING') },
   ])
   expect(await world.engine().tick()).toMatchObject({ resent: 5 })
 })
 
-test('after a stop the same object can go on', async () => {
+test('a run that has ended has given the lease back, and the same object can run again', async () => {
   const world = new World()
   await world.put(2)
   const engine = world.engine({ policy: processingLimit(1) })
-  await engine.tick()
-  await engine.stop()
+  const stop = new AbortController()
+  const run = engine.run({ signal: stop.signal })
+  await settled()
+  await expect(engine.run()).rejects.toThrow(TypeError)
+  stop.abort()
+  await run
+  const standby = world.ticker()
+  expect(await standby.tick()).toMatchObject({ role: 'dispatcher' })
+  await standby.leave(0)
   world.worker.settleJob('i0', { stage: 'SUCCESS' })
-  expect(await engine.tick()).toMatchObject({ role: 'dispatcher', sent: 1, settled: { success: 1 } })
-  await engine.stop({ deadlineMs: 0 })
-  await expect(engine.stop({ deadlineMs: -1 })).rejects.toThrow(TypeError)
+  const again = engine.run()
+  await settled()
+  expect(await world.queue.sizes()).toMatchObject({ SUCCESS: 1, PROCESSING: 1 })
+  await engine.close()
+  await again
+  expect(world.runtime.sleeping).toBe(0)
+})
+
+test('close ends the run by its own deadline; every later call is refused, and a second close is fine', async () => {
+  const world = new World()
+  await world.put(1)
+  const { queue, worker } = wrapped(world, (_, name, call) =>
+    name === 'pollAllStatus' ? new Promise(() => {}) : call(),
+  )
+  const engine = world.engine({ queue, worker })
+  const run = engine.run()
+  await settled()
+  await expect(engine.close({ deadlineMs: -1 })).rejects.toThrow(TypeError)
+  const closing = engine.close({ deadlineMs: 2_000 })
+  await world.runtime.advance(2_000)
+  await Promise.all([closing, run, engine.close()])
+  const closed = { code: 'SLUICE_QUEUE_CLOSED' }
+  await expect(engine.tick()).rejects.toMatchObject(closed)
+  await expect(engine.run()).rejects.toMatchObject(closed)
+  expect(await world.engine().tick()).toMatchObject({ role: 'dispatcher' })
+})
+
+test('`await using` gives the lease back', async () => {
+  const world = new World()
+  {
+    await using engine = world.engine()
+    await engine.tick()
+  }
+  expect(await world.engine().tick()).toMatchObject({ role: 'dispatcher' })
+})
+
+test('a tick that rejects ends the run, and the lease is given back before', async () => {
+  const world = new World()
+  let isBroken = false
+  const { queue, worker } = wrapped(world, (_, name, call) =>
+    isBroken && name === 'get'
+      ? Promise.reject(new SluiceError('SLUICE_QUEUE_CORRUPT', 'damaged'))
+      : call(),
+  )
+  const run = world.engine({ queue, worker }).run()
+  run.catch(() => {})
+  await world.runtime.advance(500)
+  await world.put(1)
+  isBroken = true
+  await world.runtime.advance(1_000)
+  await expect(run).rejects.toMatchObject({ code: 'SLUICE_QUEUE_CORRUPT' })
+  expect(await world.engine().tick()).toMatchObject({ role: 'dispatcher', sent: 1 })
 })
 
 test('a storage that does not let the lease be given back holds a stop up to its deadline, no longer', async () => {
@@ -239,7 +293,7 @@ test('a storage that does not let the lease be given back holds a stop up to its
   )
   const engine = world.engine({ queue, worker })
   await engine.tick()
-  const stopping = engine.stop({ deadlineMs: 4_000 })
+  const stopping = engine.close({ deadlineMs: 4_000 })
   await world.runtime.advance(4_000)
   await stopping
   expect(world.logs.at(-1)).toMatchObject({ level: 'warn', message: /runs out by itself/u })
@@ -266,7 +320,7 @@ test('take-over within the ttl with 10,000 in PROCESSING, by no more calls than 
       return call()
     })
     const stop = new AbortController()
-    const loop = runLoop(world.engine({ ...parts, ...options }), { intervalMs: 1_000, signal: stop.signal })
+    const loop = world.engine({ ...parts, ...options }).run({ intervalMs: 1_000, signal: stop.signal })
     await world.runtime.advance(14_000)
     expect(world.kinds().filter((kind) => kind === 'dispatcher')).toHaveLength(1)
     for (const name of Object.keys(calls)) calls[name] = 0
@@ -290,10 +344,10 @@ test('a stop while the poll hangs: the log does not say that `status` is out of 
   )
   const stop = new AbortController()
   const engine = world.engine({ queue, worker })
-  const loop = runLoop(engine, { intervalMs: 1_000, signal: stop.signal })
+  const loop = engine.run({ intervalMs: 1_000, signal: stop.signal })
   await world.runtime.advance(6_000)
   stop.abort()
-  const stopping = engine.stop({ deadlineMs: 2_000 })
+  const stopping = engine.close({ deadlineMs: 2_000 })
   await world.runtime.advance(4_000)
   await Promise.all([stopping, loop])
   expect(await readDispatcher(world.queue)).toMatchObject({ is: 'stopped' })

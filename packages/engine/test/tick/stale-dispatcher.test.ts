@@ -131,7 +131,7 @@ class Play {
 
   /** The live one goes on to the end. */
   async end(): Promise<void> {
-    await this.stale.stop()
+    await this.stale.close()
     for (let round = 0; round < 40; round++) {
       await this.live.tick()
       await this.step()

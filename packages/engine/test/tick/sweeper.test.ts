@@ -65,7 +65,7 @@ test('a tick does not wait for a sweep, and no second one starts beside it', asy
   await engine.tick()
   await world.runtime.advance(10)
   await engine.tick()
-  await engine.stop()
+  await engine.close()
   expect(asked).toEqual([{}])
 })
 
@@ -79,7 +79,7 @@ test('only the dispatcher sweeps, and only when the tick left nothing to hurry f
   await world.runtime.advance(10)
   expect(await engine.tick()).toMatchObject({ role: 'standby' })
   expect(asked).toEqual([])
-  await other.stop()
+  await other.close()
   await world.put(3, 'more')
   expect(await engine.tick()).toMatchObject({ role: 'dispatcher', nextDelayMs: 0 })
   expect(asked).toEqual([])
@@ -114,7 +114,7 @@ test('0 is never, and a queue without a sweep is left alone', async () => {
     const engine = world.engine(options)
     await world.runtime.advance(HOUR_MS)
     await engine.tick()
-    await engine.stop()
+    await engine.close()
   }
   expect(asked).toEqual([])
   expect(() => world.engine({ sweep: { retentionMs: -1 } })).toThrow(/sweep\.retentionMs/)

@@ -1,6 +1,6 @@
 import { SluiceError } from '@sluice/core'
 import { expect, test } from 'vitest'
-import { processingLimit, runLoop } from '../../src/index.js'
+import { processingLimit } from '../../src/index.js'
 import { ProcessRuntime } from '../process-runtime.js'
 import { World, settled, wrapped, type Options } from '../world.js'
 
@@ -17,7 +17,7 @@ async function halfAnHour(method: string, options: Options = {}) {
       if (name === method) await world.runtime.sleep(30_000)
       return call()
     })
-    return runLoop(world.engine({ ...slow, policy: processingLimit(4), ...options }), open)
+    return world.engine({ ...slow, policy: processingLimit(4), ...options }).run(open)
   })
   for (let at = 0; at < HALF_HOUR_MS; at += 10_000) {
     await world.runtime.advance(10_000)
@@ -53,7 +53,7 @@ test('a job that is gone is lost after its grace, though the polls take 30 s and
       return call()
     })
     const engine = world.engine({ ...slow, lost: { graceMs: 120_000 } })
-    return runLoop(engine, { signal: stop.signal, intervalMs: 1_000 })
+    return engine.run({ signal: stop.signal, intervalMs: 1_000 })
   })
   await world.runtime.advance(40_000)
   expect(world.started).toHaveLength(1)
@@ -68,12 +68,12 @@ test('a job that is gone is lost after its grace, though the polls take 30 s and
 test('no timer outlives a tick, and none a stop', async () => {
   const world = new World()
   await world.put(3)
-  const engine = world.engine()
-  await engine.tick()
+  const ticker = world.ticker()
+  await ticker.tick()
   expect(world.runtime.sleeping).toBe(0)
-  await engine.attend()
+  await ticker.attend()
   expect(world.runtime.sleeping).toBe(0)
-  await engine.stop()
+  await ticker.leave(10_000)
   expect(world.runtime.sleeping).toBe(0)
 })
 

@@ -1,6 +1,6 @@
 import { isSluiceError, silentLogger, type Logger } from '@sluice/core'
 import { expect, test } from 'vitest'
-import { processingLimit, readDispatcher, runLoop, type WorkEvent } from '../../src/index.js'
+import { processingLimit, readDispatcher, type WorkEvent } from '../../src/index.js'
 import { World, settled, wrapped, type Options } from '../world.js'
 
 const TTL_MS = 3_000
@@ -51,8 +51,9 @@ function start(world: World, options: Options) {
     ...options,
     onEvent: (event) => events.push({ atMs: world.runtime.monotonicMs(), event }),
   })
+  world.randomNumber = 0
   const ended: { atMs?: number; error?: unknown } = {}
-  const loop = runLoop(engine, { intervalMs: 1_000, signal: stop.signal, random: () => 0 }).catch(
+  const loop = engine.run({ intervalMs: 1_000, signal: stop.signal }).catch(
     (error: unknown) => {
       ended.atMs = world.runtime.monotonicMs()
       ended.error = error
@@ -195,5 +196,5 @@ test('queue and worker that state longer calls are waited for twice as long', as
   stop.abort()
   worker.endTrouble()
   await loop
-  await engine.stop()
+  await engine.close()
 })
