@@ -6,7 +6,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { WorkQueue, processingLimit, runLoop } from '@sluice/engine'
+import { WorkQueue, processingLimit } from '@sluice/engine'
 import { MemoryQueue, MemoryStore } from '@sluice/queue-memory'
 import { commit, machine } from './src/machine.ts'
 import { PoisonWorker, REFUSAL } from './src/poison-worker.ts'
@@ -82,7 +82,7 @@ async function live({ open, worker, cap }: Place, isEnough: () => Promise<boolea
     isDone ||= await isEnough()
     if (isDone) stopping.abort()
   }
-  await runLoop(workQueue, {
+  await workQueue.run({
     intervalMs: 100,
     minDelayMs: 1,
     signal: stopping.signal,
@@ -91,7 +91,6 @@ async function live({ open, worker, cap }: Place, isEnough: () => Promise<boolea
     },
   })
   await checking
-  await workQueue.stop()
   return isDone
 }
 

@@ -1,11 +1,9 @@
 import { randomUUID } from 'node:crypto'
-import { once } from 'node:events'
 import { hostname } from 'node:os'
 import type { Logger, Queue, Stage, Worker } from '@sluice/core'
 import {
   WorkQueue,
   processingLimit,
-  runLoop,
   readSelfPause,
   type SelfPause,
   type WorkEvent,
@@ -25,8 +23,6 @@ const FINAL_LOOK_MS = 2000
 /** Of the time to stop in, the engine has so much, and the last look ends by so much; the rest is for closing what was opened. */
 const STOP_SHARE = 0.8
 const LOOK_SHARE = 0.9
-/** After an error that ends the service: the lease is given back if that is quick. */
-const FATAL_STOP_MS = 2000
 
 /** The settings that a service runs by. */
 export type ServiceConfig = Pick<
@@ -94,7 +90,7 @@ export async function runService(options: ServiceOptions): Promise<ServiceEnd> {
     if (!stop.aborted) {
       const watcher = new QueueWatcher({ queue, logger, ...endOf(options, emptied) })
       const rival = options.drain === true ? new RivalWatch(queue, (error) => rivals.abort(error)) : undefined
-      await follow({ ...options, logger, onEvent }, { stop, deadline, watcher, rival })
+      await follow({ ...options, logger, onEvent }, { stop, watcher, rival })
     }
     logger.flush()
     for (const { aborted, reason } of [start.unusable, rivals.signal]) if (aborted) throw reason
@@ -140,49 +136,22 @@ async function startChecked(
 
 interface Following {
   readonly stop: AbortSignal
-  readonly deadline: StopDeadline
   readonly watcher: QueueWatcher
   readonly rival: RivalWatch | undefined
 }
 
 /** Runs the loop to its end. Whatever ends it, the lease is given back. */
-async function follow(options: ServiceOptions, { stop, deadline, watcher, rival }: Following): Promise<void> {
-  const { config, logger } = options
-  const workQueue = makeWorkQueue(options)
-  const loop = runLoop(workQueue, {
-    intervalMs: config.service.intervalMs,
+async function follow(options: ServiceOptions, { stop, watcher, rival }: Following): Promise<void> {
+  const { intervalMs, stopDeadlineMs } = options.config.service
+  await makeWorkQueue(options).run({
+    intervalMs,
     signal: stop,
+    stopDeadlineMs: Math.floor(stopDeadlineMs * STOP_SHARE),
     onTick: (result) => {
       void watcher.afterTick(result)
       void rival?.afterTick(result)
     },
   })
-  const ended = new AbortController()
-  const stopping = stopAtSignal(workQueue, { stop, deadline, logger, ended: ended.signal })
-  try {
-    await Promise.race([loop, stopping])
-    await stopping
-  } catch (error) {
-    await giveBack(workQueue, logger, FATAL_STOP_MS)
-    throw error
-  } finally {
-    ended.abort()
-  }
-}
-
-interface Stopping extends Pick<Following, 'stop' | 'deadline'> {
-  readonly logger: Logger
-  readonly ended: AbortSignal
-}
-
-/** At once, and not when the tick under way has ended: from the signal on nothing is sent. It never rejects. */
-async function stopAtSignal(
-  workQueue: WorkQueue,
-  { stop, deadline, logger, ended }: Stopping,
-): Promise<void> {
-  // It rejects when the loop has ended of itself, and for nothing else.
-  if (!stop.aborted) await once(stop, 'abort', { signal: ended }).catch(() => undefined)
-  if (stop.aborted) await giveBack(workQueue, logger, deadline.leftMs(STOP_SHARE))
 }
 
 function makeWorkQueue(options: ServiceOptions): WorkQueue {
@@ -217,15 +186,6 @@ function makeWorkQueue(options: ServiceOptions): WorkQueue {
 /** What `status` calls this service: where a person finds it, and unique though numbers of processes come again. */
 function processName(): string {
   return `${hostname()}/${process.pid}/${randomUUID().slice(0, 8)}`
-}
-
-async function giveBack(workQueue: WorkQueue, logger: Logger, deadlineMs: number): Promise<void> {
-  try {
-    await workQueue.stop({ deadlineMs: Math.floor(deadlineMs) })
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
-    logger.warn({ reason }, 'the lease could not be given back; it runs out by itself')
-  }
 }
 
 const END_TEXTS: Readonly<Record<ServiceEnd['why'], string>> = {
