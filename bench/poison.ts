@@ -7,7 +7,8 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { WorkQueue, processingLimit } from '@sluice/engine'
-import { MemoryQueue, MemoryStore } from '@sluice/queue-memory'
+import type { Queue } from '@sluice/core'
+import { MemoryStore } from '@sluice/queue-memory'
 import { commit, machine } from './src/machine.ts'
 import { PoisonWorker, REFUSAL } from './src/poison-worker.ts'
 import { median } from './src/result.ts'
@@ -41,7 +42,7 @@ interface Cell {
 /** @returns healthy items a second, and how often an item was refused */
 async function run(cap: number, poison: number): Promise<{ perSecond: number; refusals: number }> {
   const store = new MemoryStore()
-  const open = () => new MemoryQueue({ name: 'bench', store })
+  const open = () => store.queue('bench')
   const queue = open()
   await fill(queue, poison)
   const worker = new PoisonWorker('bench')
@@ -95,7 +96,7 @@ async function live({ open, worker, cap }: Place, isEnough: () => Promise<boolea
 }
 
 /** Poison is spread evenly, never two in a row. */
-async function fill(queue: MemoryQueue, poison: number): Promise<void> {
+async function fill(queue: Queue, poison: number): Promise<void> {
   const every = Math.floor(items / Math.max(poison, 1))
   const all = Array.from({ length: items }, (_, index) => [
     ...(poison > 0 && index % every === Math.floor(every / 2) && index < poison * every
@@ -107,7 +108,7 @@ async function fill(queue: MemoryQueue, poison: number): Promise<void> {
 }
 
 /** Every poison item has failed, and says why. */
-async function held(queue: MemoryQueue, poison: number): Promise<void> {
+async function held(queue: Queue, poison: number): Promise<void> {
   const { items: failed } = await queue.list('FAIL', { limit: 10_000 })
   const named = failed.filter(
     ({ failureClass, reason }) => failureClass === 'unsendable' && reason?.includes(REFUSAL),

@@ -48,7 +48,7 @@ export type ErrorCode = keyof typeof ERROR_CODES
 export interface PartlyStored {
   /** Items that are new in the queue, and known to be stored. */
   readonly added: number
-  /** Items that were there already. */
+  /** Items that were there already, or came earlier in the same call. */
   readonly skipped: number
   /** Items whose write got no answer: stored or not. All others of the call are not stored. */
   readonly unknown: number
@@ -79,16 +79,16 @@ const BRAND = Symbol.for('@sluice/error')
  * The one error class of Sluice. Branch on `code`, or on `retryable`; never on the message. A caller's own mistake is a
  * bare `TypeError` instead.
  */
-export class SluiceError extends Error {
+export class SluiceError<Code extends ErrorCode = ErrorCode> extends Error {
   override readonly name = 'SluiceError'
-  readonly code: ErrorCode
+  readonly code: Code
   readonly retryable: boolean
   readonly itemId?: string
   readonly retryAfterMs?: number
   readonly stored?: PartlyStored
   readonly concerns?: TroubleConcerns
 
-  constructor(code: ErrorCode, message: string, options: SluiceErrorOptions = {}) {
+  constructor(code: Code, message: string, options: SluiceErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.code = code
     this.retryable = options.retryable ?? ERROR_CODES[code].retryable
@@ -118,7 +118,10 @@ export function withStored(error: unknown, stored: PartlyStored): unknown {
  * Whether a value is a {@link SluiceError}, of the given code if one is given. It looks for a brand rather than the class,
  * since two copies of this package may be loaded in one program.
  */
-export function isSluiceError(error: unknown, code?: ErrorCode): error is SluiceError {
+export function isSluiceError<Code extends ErrorCode = ErrorCode>(
+  error: unknown,
+  code?: Code,
+): error is SluiceError<Code> {
   if (typeof error !== 'object' || error === null || !(BRAND in error)) return false
   return code === undefined || ('code' in error && error.code === code)
 }

@@ -1,14 +1,14 @@
 /** The law of Sluice: what items, queues, workers and errors are. No I/O, no clock, no randomness, no dependencies. */
-export { STAGES, MOVES, canMove, isStage, assertStage } from './stage.js'
-export type { Stage, FinalStage, Move } from './stage.js'
-export { MAX_JSON_DEPTH, assertJson, encodeJson, isSameJson, utf8Bytes } from './json.js'
-export type { JsonValue } from './json.js'
-export { isExactNumber } from './exact-number.js'
-export { parseJson } from './json-text.js'
-export type { ParsedJson, ParseJsonOptions } from './json-text.js'
-export { cloneJson, copyJson } from './json-copy.js'
-export { bodyValueAt, missingInBody, readBodyPath } from './body-path.js'
-export { TerminalTail, terminalText } from './terminal-tail.js'
+export { STAGES, MOVES, canMove, isStage, assertStage } from './items/stage.js'
+export type { Stage, FinalStage, Move } from './items/stage.js'
+export { MAX_JSON_DEPTH, assertJson, encodeJson, isSameJson, utf8Bytes } from './json/json.js'
+export type { JsonValue } from './json/json.js'
+export { isExactNumber } from './json/exact-number.js'
+export { parseJson } from './json/json-text.js'
+export type { ParsedJson, ParseJsonOptions } from './json/json-text.js'
+export { cloneJson, copyJson } from './json/json-copy.js'
+export { bodyValueAt, missingInBody, readBodyPath } from './json/body-path.js'
+export { TerminalTail, terminalText } from './text/terminal-tail.js'
 export {
   MAX_FAILURE_CLASS_CHARS,
   MAX_HISTORY,
@@ -16,7 +16,7 @@ export {
   MAX_JOB_UID_CHARS,
   MAX_REASON_CHARS,
   MAX_RETRY_STATE_BYTES,
-} from './item.js'
+} from './items/item.js'
 export type {
   NewItem,
   PutOptions,
@@ -25,7 +25,7 @@ export type {
   QueueItem,
   ItemRecord,
   AttemptRecord,
-} from './item.js'
+} from './items/item.js'
 export {
   MAX_PRIORITY,
   assertItemId,
@@ -38,8 +38,8 @@ export {
   copyNewItems,
   cutReason,
   encodeOptional,
-} from './input.js'
-export type { CheckedItem, CopiedItem } from './input.js'
+} from './checks/input.js'
+export type { CheckedItem, CopiedItem } from './checks/input.js'
 export {
   assertDocumentName,
   assertDocumentPrefix,
@@ -52,13 +52,13 @@ export {
   checkRemovable,
   checkRequeue,
   checkRetention,
-} from './call-input.js'
-export type { CheckedChange } from './call-input.js'
-export { checkMove, checkSettlements } from './checked-move.js'
-export type { AskedMove, CheckedMove } from './checked-move.js'
-export { judgeMove } from './judge-move.js'
-export type { MovedItem, WantedMove } from './judge-move.js'
-export { MAX_PAGE_ITEMS, lastOutcome } from './queue.js'
+} from './checks/call-input.js'
+export type { CheckedChange } from './checks/call-input.js'
+export { checkMove, checkSettlements } from './checks/checked-move.js'
+export type { AskedMove, CheckedMove } from './checks/checked-move.js'
+export { judgeMove } from './checks/judge-move.js'
+export type { MovedItem, WantedMove } from './checks/judge-move.js'
+export { MAX_PAGE_ITEMS, lastOutcome } from './items/queue.js'
 export type {
   Queue,
   QueueSupports,
@@ -86,18 +86,20 @@ export type {
   Page,
   SweepOptions,
   SweepReport,
-} from './queue.js'
-export { MAX_PROCESSING_LIMIT } from './control.js'
-export type { ControlState, QueueControl } from './control.js'
-export type { Lease, LeaseView } from './lease.js'
-export { MAX_DOCUMENT_NAME_BYTES } from './document.js'
+  CallOptions,
+  ParsedBody,
+} from './items/queue.js'
+export { MAX_PROCESSING_LIMIT } from './items/control.js'
+export type { ControlState, QueueControl } from './items/control.js'
+export type { Lease, LeaseView } from './items/lease.js'
+export { MAX_DOCUMENT_NAME_BYTES } from './items/document.js'
 export type {
   DocumentRemoveOptions,
   DocumentVersion,
   DocumentWriteOptions,
   QueueDocument,
-} from './document.js'
-export { IDLE_TIMEOUT_MS, MIN_BYTES_PER_SECOND, requestTimeMs } from './request-time.js'
+} from './items/document.js'
+export { IDLE_TIMEOUT_MS, MIN_BYTES_PER_SECOND, requestTimeMs } from './backend/request-time.js'
 export { FAILURE_CLASSES } from './worker.js'
 export type {
   Worker,
@@ -114,12 +116,16 @@ export type {
 } from './worker.js'
 export { ERROR_CODES, SluiceError, isSluiceError, withStored } from './errors.js'
 export type { ErrorCode, PartlyStored, SluiceErrorOptions, TroubleConcerns } from './errors.js'
-export { checkOptions } from './options.js'
-export type { OptionsSchema, SchemaResult, SchemaIssue } from './options.js'
+export { checkOptions } from './packages/options.js'
+export type { OptionsSchema } from './packages/options.js'
+export type { SchemaResult, SchemaIssue, SchemaInput, SchemaOutput, StandardSchema } from './json/standard-schema.js'
+export type { JsonCompatible } from './json/json-compatible.js'
+export { eachItem, eachSummary } from './items/each-item.js'
+export type { EachOptions } from './items/each-item.js'
 export { FAILURE_GROUP_ID_CHARS, FAILURE_RULES_VERSION, failureGroupOf } from './failure/failure-group.js'
 export { MAX_TEMPLATE_CHARS } from './failure/message-template.js'
 export type { Failure, FailureGroup } from './failure/failure-group.js'
-export { baseDirOf } from './package-entry.js'
+export { baseDirOf } from './packages/package-entry.js'
 export type {
   DropOutcome,
   DropProgress,
@@ -127,7 +133,7 @@ export type {
   ListQueuesUse,
   StoredQueue,
   StoredQueueState,
-} from './stored-queues.js'
+} from './packages/stored-queues.js'
 export type {
   PackageContext,
   BackupOutcome,
@@ -139,7 +145,7 @@ export type {
   RoomNeed,
   WorkerPackage,
   WorkerUse,
-} from './package-entry.js'
+} from './packages/package-entry.js'
 export { SECRET_MARK, SecretRegistry } from './secrets/secrets.js'
 export type { Secrets } from './secrets/secrets.js'
 export { redactError, redactJson } from './secrets/redact-value.js'

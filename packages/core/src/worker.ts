@@ -1,4 +1,4 @@
-import type { JsonValue } from './json.js'
+import type { JsonValue } from './json/json.js'
 
 /** Names one job for ever. */
 export interface JobRef {

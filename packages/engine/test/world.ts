@@ -1,5 +1,5 @@
 import { DummyWorker, JobStore } from '@sluice/worker-dummy'
-import { MemoryQueue, MemoryStore } from '@sluice/queue-memory'
+import { MemoryStore } from '@sluice/queue-memory'
 import type { JobRef, Queue, Worker } from '@sluice/core'
 import { WorkQueue, type WorkEvent } from '../src/index.js'
 import { Ticker } from '../src/tick/ticker.js'
@@ -16,7 +16,7 @@ export class World {
   readonly logs: { level: string; fields: object; message: string }[] = []
   readonly jobs = new JobStore({ onStart: (job) => this.onStart(job) })
   readonly store = new MemoryStore({ runtime: this.runtime })
-  readonly queue: MemoryQueue
+  readonly queue: Queue
   readonly worker: DummyWorker
   /** The most jobs that ever ran at once. */
   peak = 0
@@ -31,8 +31,8 @@ export class World {
     this.worker = this.openWorker()
   }
 
-  openQueue(): MemoryQueue {
-    return new MemoryQueue({ name: this.#name, store: this.store })
+  openQueue(): Queue {
+    return this.store.queue(this.#name)
   }
 
   openWorker(): DummyWorker {

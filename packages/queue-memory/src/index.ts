@@ -1,11 +1,10 @@
 /** The reference queue: in memory, and readable in five minutes. */
-import { checkOptions, type Queue } from '@sluice/core'
-import { optionsSchema } from './memory-options.js'
-import { MemoryQueue } from './memory-queue.js'
+import { queueOpener, type OpenQueue } from '@sluice/core/backend'
+import { optionsSchema, type MemoryQueueOptions } from './memory-options.js'
+import { MemoryStore, tablesOf } from './memory-store.js'
 
 export { optionsSchema } from './memory-options.js'
-export { MemoryQueue } from './memory-queue.js'
-export type { MemoryQueueOptions } from './memory-queue.js'
+export type { MemoryQueueOptions } from './memory-options.js'
 export { MemoryStore } from './memory-store.js'
 export type { MemoryStoreOptions } from './memory-store.js'
 export { dropQueue, listQueues } from './stored-queues.js'
@@ -13,10 +12,10 @@ export { dropQueue, listQueues } from './stored-queues.js'
 /**
  * Opens a queue in memory.
  *
- * @param options as {@link optionsSchema} says: `{ name, clock?, store? }`
  * @throws SluiceError SLUICE_CONFIG_INVALID naming each wrong option
  */
-export async function openQueue(options: unknown): Promise<Queue> {
-  const { name, runtime, store } = await checkOptions(optionsSchema, options, '@sluice/queue-memory')
-  return new MemoryQueue({ name, ...(runtime && { runtime }), ...(store && { store }) })
-}
+export const openQueue: OpenQueue<MemoryQueueOptions> = queueOpener({
+  packageName: '@sluice/queue-memory',
+  optionsSchema,
+  open: ({ name, runtime, store = new MemoryStore(runtime && { runtime }) }) => tablesOf(store).backend(name),
+})

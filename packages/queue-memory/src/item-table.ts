@@ -1,15 +1,5 @@
-import {
-  judgeMove,
-  type CheckedChange,
-  type CheckedMove,
-  type CopiedItem,
-  type FinalStage,
-  type JsonValue,
-  type Page,
-  type PageOptions,
-  type RequeueOptions,
-  type Stage,
-} from '@sluice/core'
+import type { FinalStage, JsonValue, Page, PageOptions, Stage } from '@sluice/core'
+import { judgeMove, type CheckedChange, type CheckedMove, type CopiedItem, type RequeueOrder } from '@sluice/core/backend'
 import { StayList } from './stay-list.js'
 import { NOWHERE, endAttempt, startAttempt, storedItem, type StoredItem } from './stored-item.js'
 import { WaitingLine } from './waiting-line.js'
@@ -42,6 +32,11 @@ export class ItemTable {
     return this.#stages[stage].size
   }
 
+  sizes(): Record<Stage, number> {
+    const { WAITING, PROCESSING, SUCCESS, FAIL } = this.#stages
+    return { WAITING: WAITING.size, PROCESSING: PROCESSING.size, SUCCESS: SUCCESS.size, FAIL: FAIL.size }
+  }
+
   /** Gives back the item that is in the way: one of this id, in whatever stage, which stays as it is [Q-PUT-2]. */
   insert(copied: CopiedItem, now: number, stage: 'WAITING' | 'SUCCESS' = 'WAITING'): StoredItem | undefined {
     const known = this.#items.get(copied.id)
@@ -56,15 +51,15 @@ export class ItemTable {
     return undefined
   }
 
-  /** Changes an item that is WAITING, and says whether it is [Q-UPDATE-1, Q-UPDATE-2]. */
-  update(item: StoredItem, change: CheckedChange, now: number): 'updated' | 'wrong-stage' | 'not-current' {
+  /** Changes an item that is WAITING; gives back why not [Q-UPDATE-1, Q-UPDATE-2]. */
+  update(item: StoredItem, change: CheckedChange, now: number): 'wrong-stage' | 'not-current' | undefined {
     if (change.uid !== undefined && change.uid !== item.uid) return 'not-current'
     if (item.stage !== 'WAITING') return 'wrong-stage'
     if (change.bodyText !== undefined) item.body = parsed(change.bodyText)
     const { priority = item.priority, notBeforeAt } = change
     if (notBeforeAt !== undefined || priority !== item.priority)
       this.#stand(item, { priority, notBeforeAt }, now)
-    return 'updated'
+    return undefined
   }
 
   /** A new place for an item that stays WAITING; by its priority alone, it keeps the instant from which it is available [Q-UPDATE-3]. */
@@ -110,7 +105,7 @@ export class ItemTable {
   }
 
   /** FAIL → WAITING; `false` for an item elsewhere. */
-  requeue(item: StoredItem, options: RequeueOptions, now: number): boolean {
+  requeue(item: StoredItem, options: RequeueOrder, now: number): boolean {
     if (item.stage !== 'FAIL') return false
     item.uncounted = item.attempt
     item.priority = options.priority ?? item.priority
@@ -118,7 +113,7 @@ export class ItemTable {
     item.finishedAt = undefined
     item.retryStateText = undefined
     item.hasEnding = false
-    item.notBeforeAt = now + (options.delayMs ?? 0)
+    item.notBeforeAt = now + options.delayMs
     this.#wait(item, now)
     return true
   }
@@ -199,7 +194,7 @@ function parsed(bodyText: string): JsonValue {
 
 function stayOf(cursor: string | undefined): number {
   if (cursor === undefined) return 0
-  if (typeof cursor !== 'string' || !/^\d{1,15}$/.test(cursor)) {
+  if (!/^\d{1,15}$/.test(cursor)) {
     throw new TypeError('cursor must be one that an earlier page of this queue gave')
   }
   return Number(cursor)

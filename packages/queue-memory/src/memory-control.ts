@@ -1,7 +1,8 @@
-import { cutReason, type ControlState, type QueueControl } from '@sluice/core'
+import type { ControlState } from '@sluice/core'
+import type { ControlBackend } from '@sluice/core/backend'
 
 /** The control state of one queue, kept in its store. */
-export class ControlTable {
+export class ControlTable implements ControlBackend {
   #pause: Pick<ControlState, 'reason' | 'pausedAt'> | undefined
   readonly #limits = new Map<string, number>()
   #syncs = 0
@@ -31,46 +32,10 @@ export class ControlTable {
     this.#pause = undefined
   }
 
-  setLimits(limits: Readonly<Record<string, number | null>>): void {
-    for (const [name, limit] of Object.entries(limits)) {
+  setLimits(limits: readonly (readonly [string, number | null])[]): void {
+    for (const [name, limit] of limits) {
       if (limit === null) this.#limits.delete(name)
       else this.#limits.set(name, limit)
     }
-  }
-}
-
-/** The control of one queue object. `assertOpen` throws once that object is closed. */
-export function memoryControl(table: ControlTable, assertOpen: () => void): QueueControl {
-  return {
-    read: async () => {
-      assertOpen()
-      return table.read()
-    },
-    pause: async (reason) => {
-      assertOpen()
-      table.pause(cutReason(reason))
-    },
-    resume: async () => {
-      assertOpen()
-      table.resume()
-    },
-    sync: async () => {
-      assertOpen()
-      return table.sync()
-    },
-    setLimits: async (limits) => {
-      assertOpen()
-      assertLimits(limits)
-      table.setLimits(limits)
-    },
-  }
-}
-
-function assertLimits(limits: Readonly<Record<string, unknown>>): void {
-  for (const [name, limit] of Object.entries(limits)) {
-    if (limit === null || (typeof limit === 'number' && Number.isFinite(limit) && limit >= 0)) continue
-    throw new TypeError(
-      `limit ${JSON.stringify(name)} must be a number of 0 or more, or null to take it away`,
-    )
   }
 }

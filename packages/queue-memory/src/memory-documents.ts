@@ -1,12 +1,5 @@
-import {
-  assertDocumentVersion,
-  encodeJson,
-  type DocumentRemoveOptions,
-  type DocumentVersion,
-  type JsonValue,
-  type Lease,
-  type QueueDocument,
-} from '@sluice/core'
+import type { DocumentVersion, JsonValue, Lease } from '@sluice/core'
+import type { DocumentBackend, DocumentCondition, DocumentVerdict } from '@sluice/core/backend'
 
 interface StoredDocument {
   /** Absent: it was removed, and its number must not come again [Q-DOC-2]. */
@@ -17,6 +10,22 @@ interface StoredDocument {
 /** The documents of one queue. */
 export class DocumentTable {
   readonly #documents = new Map<string, StoredDocument>()
+
+  /** Each call is one synchronous step, the comparison of the lease included [Q-DOC-3]. */
+  backend(isHeld: (lease: Lease) => boolean): DocumentBackend {
+    const under = ({ lease, ifVersion }: DocumentCondition, change: (ifVersion: number | undefined) => boolean) => {
+      if (lease !== undefined && !isHeld(lease)) return 'lease-lost'
+      return change(ifVersion) ? 'done' : 'other-version'
+    }
+    return {
+      read: (name) => this.read(name),
+      write: (name, text, condition): DocumentVerdict =>
+        under(condition, (ifVersion) => this.write(name, text, ifVersion)),
+      remove: (name, condition): DocumentVerdict =>
+        under(condition, (ifVersion) => this.remove(name, ifVersion)),
+      names: (prefix) => this.names(prefix),
+    }
+  }
 
   read(name: string): DocumentVersion | undefined {
     const stored = this.#documents.get(name)
@@ -49,36 +58,4 @@ export class DocumentTable {
 
 function byBytes(a: string, b: string): number {
   return Buffer.compare(Buffer.from(a), Buffer.from(b))
-}
-
-export interface DocumentAccess {
-  readonly table: DocumentTable
-  readonly maxBytes: number
-  /** Throws once the queue object is closed, or when the lease is no longer held. */
-  readonly assertUsable: (lease?: Lease) => void
-}
-
-/** A document as one queue object sees it. Each call is one synchronous step, the comparison of the lease included [Q-DOC-3]. */
-export function memoryDocument(
-  name: string,
-  { table, maxBytes, assertUsable }: DocumentAccess,
-): QueueDocument {
-  return {
-    name,
-    read: async () => {
-      assertUsable()
-      return table.read(name)
-    },
-    write: async (value, { ifVersion, lease }) => {
-      assertDocumentVersion(ifVersion)
-      const text = encodeJson(value, maxBytes, 'value')
-      assertUsable(lease)
-      return table.write(name, text, ifVersion)
-    },
-    remove: async ({ ifVersion, lease }: DocumentRemoveOptions = {}) => {
-      assertDocumentVersion(ifVersion)
-      assertUsable(lease)
-      return table.remove(name, ifVersion)
-    },
-  }
 }

@@ -1,4 +1,5 @@
 import type { Lease, LeaseView } from '@sluice/core'
+import { createLease, type LeaseBackend } from '@sluice/core/backend'
 
 interface Holding {
   readonly holder: string
@@ -14,6 +15,28 @@ export class LeaseTable {
 
   constructor(now: () => number) {
     this.#now = now
+  }
+
+  /** @param assertKept throws once the queue was dropped */
+  backend(assertKept: () => void): LeaseBackend {
+    return {
+      read: (name) => this.read(name),
+      take: (name, holder, ttlMs) => {
+        const fencingToken = this.take(name, holder, ttlMs)
+        if (fencingToken === undefined) return undefined
+        const lease: Lease = createLease(
+          { name, holder, fencingToken, ttlMs },
+          {
+            renew: async () => {
+              assertKept()
+              return this.renew(lease)
+            },
+            release: async () => this.release(lease),
+          },
+        )
+        return lease
+      },
+    }
   }
 
   /** The fencing token of the lease, or `undefined` while somebody else holds it. */
@@ -35,7 +58,7 @@ export class LeaseTable {
   }
 
   /** Whether it is held at this instant, not lost to somebody else or to time. */
-  isHeld({ name, holder, fencingToken }: Lease): boolean {
+  isHeld({ name, holder, fencingToken }: Pick<Lease, 'name' | 'holder' | 'fencingToken'>): boolean {
     const held = this.#holdings.get(name)
     return held?.holder === holder && held.fencingToken === fencingToken && held.endsAt > this.#now()
   }
@@ -62,26 +85,4 @@ export class LeaseTable {
     if (held?.holder !== holder || held.fencingToken !== fencingToken) return
     this.#holdings.set(name, { ...held, endsAt: -Infinity })
   }
-}
-
-export interface LeaseAccess {
-  readonly table: LeaseTable
-  /** Throws once the queue was dropped. */
-  readonly assertKept: () => void
-}
-
-/** One lease that was taken, as its holder sees it. */
-export function memoryLease(
-  { table, assertKept }: LeaseAccess,
-  facts: Omit<Lease, 'renew' | 'release'>,
-): Lease {
-  const lease: Lease = {
-    ...facts,
-    renew: async () => {
-      assertKept()
-      return table.renew(lease)
-    },
-    release: async () => table.release(lease),
-  }
-  return lease
 }

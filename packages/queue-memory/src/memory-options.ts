@@ -1,6 +1,17 @@
 import type { Runtime } from '@sluice/core'
+import { isRuntime } from '@sluice/core/backend'
 import { z } from 'zod'
 import { MemoryStore } from './memory-store.js'
+
+/** The options of `openQueue`. */
+export interface MemoryQueueOptions {
+  /** The name of the queue in its store. */
+  readonly name: string
+  /** A store shared with other queues of this process. Default a new one. */
+  readonly store?: MemoryStore
+  /** Where a new store's instants and uids come from. Default the machine's. */
+  readonly runtime?: Runtime
+}
 
 /** The options of `openQueue`: a zod schema, and so a Standard Schema. */
 export const optionsSchema = z
@@ -11,24 +22,15 @@ export const optionsSchema = z
       .refine((name) => name.isWellFormed(), 'must be well-formed Unicode')
       .describe('the name of the queue in its store'),
     runtime: z
-      .custom<Pick<Runtime, 'now'>>(isClock, 'must have a method now() that gives epoch milliseconds')
+      .custom<Runtime>(isRuntime, 'must be a Runtime, such as systemRuntime of @sluice/core/backend')
       .optional()
-      .describe('what instants are read from; the machine’s clock by default'),
+      .describe('where instants and uids come from; the machine’s by default'),
     store: z
       .instanceof(MemoryStore)
       .optional()
       .describe('a store shared with other queues of this process; a new one by default'),
   })
   .refine(({ runtime, store }) => runtime === undefined || store === undefined, {
-    message: 'give the clock to the store: a shared store has one clock',
+    message: 'give the runtime to the store: a shared store has one',
     path: ['runtime'],
   })
-
-function isClock(value: unknown): boolean {
-  return (
-    value !== null &&
-    (typeof value === 'object' || typeof value === 'function') &&
-    'now' in value &&
-    typeof value.now === 'function'
-  )
-}

@@ -1,15 +1,13 @@
 import {
   MAX_HISTORY,
-  cloneJson,
   type AttemptRecord,
-  type CopiedItem,
-  type CheckedMove,
-  type ItemSummary,
   type ItemRecord,
+  type ItemSummary,
   type JsonValue,
   type QueueItem,
   type Stage,
 } from '@sluice/core'
+import { cloneJson, type CheckedMove, type CopiedItem } from '@sluice/core/backend'
 
 /** The stay of an item that isn't in any stage. */
 export const NOWHERE = 0

@@ -1,19 +1,18 @@
-import { checkOptions, type DropOutcome, type DropQueueUse, type StoredQueue } from '@sluice/core'
-import { optionsSchema } from './memory-options.js'
-import type { StoredQueue as Stored } from './memory-store.js'
+import type { DropOutcome, DropQueueUse, StoredQueue } from '@sluice/core'
+import { checkOptions } from '@sluice/core/backend'
+import { optionsSchema, type MemoryQueueOptions } from './memory-options.js'
+import { tablesOf } from './memory-store.js'
 
 /**
- * The queues of a store, by their names.
+ * The queues of a store, by their names; without `store` there are none.
  *
- * @param options as {@link optionsSchema} says; without `store` there are none
  * @throws SluiceError SLUICE_CONFIG_INVALID naming each wrong option
  */
-export async function listQueues(options: unknown): Promise<readonly StoredQueue[]> {
+export async function listQueues(options: MemoryQueueOptions): Promise<readonly StoredQueue[]> {
   const { store } = await checkOptions(optionsSchema, options, '@sluice/queue-memory')
-  return (store?.stored() ?? [])
-    .map(([name, stored]): StoredQueue => {
-      const { leases } = stored
-      return { name, state: 'ready', format: 'in memory', leases: leases.held(), sizes: sizesOf(stored) }
+  return (store === undefined ? [] : tablesOf(store).all())
+    .map(([name, { leases, items }]): StoredQueue => {
+      return { name, state: 'ready', format: 'in memory', leases: leases.held(), sizes: items.sizes() }
     })
     .toSorted((a, b) => (a.name < b.name ? -1 : 1))
 }
@@ -24,27 +23,20 @@ export async function listQueues(options: unknown): Promise<readonly StoredQueue
  * @throws SluiceError SLUICE_CONFIG_INVALID naming each wrong option
  */
 export async function dropQueue(
-  options: unknown,
+  options: MemoryQueueOptions,
   { withRunning = false, onProgress }: DropQueueUse = {},
 ): Promise<DropOutcome> {
   const { name, store } = await checkOptions(optionsSchema, options, '@sluice/queue-memory')
-  const stored = store?.stored().find(([known]) => known === name)?.[1]
-  if (store === undefined || stored === undefined) return { is: 'absent' }
-  const leases = stored.leases.held()
+  if (store === undefined) return { is: 'absent' }
+  const tables = tablesOf(store)
+  const queue = tables.all().find(([known]) => known === name)?.[1]
+  if (queue === undefined) return { is: 'absent' }
+  const leases = queue.leases.held()
   if (leases.length > 0) return { is: 'held', leases }
-  const sizes = sizesOf(stored)
+  const sizes = queue.items.sizes()
   if (sizes.PROCESSING > 0 && !withRunning) return { is: 'running', processing: sizes.PROCESSING }
-  store.drop(name)
+  tables.drop(name)
   const removed = Object.values(sizes).reduce((sum, size) => sum + size, 0)
   onProgress?.({ removed, unit: 'items', of: removed })
   return { is: 'dropped', removed, unit: 'items', notes: [] }
-}
-
-function sizesOf({ items }: Stored) {
-  return {
-    WAITING: items.size('WAITING'),
-    PROCESSING: items.size('PROCESSING'),
-    SUCCESS: items.size('SUCCESS'),
-    FAIL: items.size('FAIL'),
-  }
 }

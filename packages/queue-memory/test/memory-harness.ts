@@ -1,6 +1,6 @@
 import type { Queue } from '@sluice/core'
 import { ManualRuntime, crashAtCalls, troubleAtCalls, type QueueHarness } from '@sluice/testkit'
-import { MemoryQueue, MemoryStore } from '../src/index.js'
+import { MemoryStore } from '../src/index.js'
 
 /** A fresh store with a clock that is set on by hand. */
 export async function memoryHarness(): Promise<QueueHarness> {
@@ -8,7 +8,7 @@ export async function memoryHarness(): Promise<QueueHarness> {
   const store = new MemoryStore({ runtime })
   const opened: Queue[] = []
   const open = async (name = 'contract') => {
-    const queue = new MemoryQueue({ name, store })
+    const queue = store.queue(name)
     opened.push(queue)
     return queue
   }

@@ -1,12 +1,12 @@
 import { isSluiceError } from '@sluice/core'
 import { troubleAtCalls, type TroubleOptions } from '@sluice/testkit'
 import { describe, expect, test } from 'vitest'
-import { MemoryQueue, MemoryStore } from '../src/index.js'
+import { MemoryStore } from '../src/index.js'
 
 function troubled(options: TroubleOptions) {
   const store = new MemoryStore()
-  const healthy = new MemoryQueue({ name: 'tiles', store })
-  return { healthy, ...troubleAtCalls(new MemoryQueue({ name: 'tiles', store }), options) }
+  const healthy = store.queue('tiles')
+  return { healthy, ...troubleAtCalls(store.queue('tiles'), options) }
 }
 
 async function isOutage(call: Promise<unknown>): Promise<boolean> {

@@ -1,6 +1,6 @@
-import type { ItemRecord, JobRef, Stage } from '@sluice/core'
+import type { ItemRecord, JobRef, Queue, Stage } from '@sluice/core'
 import { CANCELLED_DETAILS, WorkQueue, processingLimit, type WorkEvent } from '@sluice/engine'
-import { MemoryQueue, MemoryStore } from '@sluice/queue-memory'
+import { MemoryStore } from '@sluice/queue-memory'
 import type { ManualRuntime } from '@sluice/testkit'
 import { DummyWorker, JobStore } from '@sluice/worker-dummy'
 import type { Choices } from './choices.js'
@@ -37,13 +37,12 @@ export class Place {
   readonly runtime: ManualRuntime
   readonly store: MemoryStore
   readonly jobs: JobStore
-  readonly queue: MemoryQueue
+  readonly queue: Queue
   /** What operators and the cluster itself see: nothing stands between. */
   readonly cluster: DummyWorker
   readonly faults: Faults
   readonly services: Service[]
   readonly #options: PlaceOptions
-  #uids = 0
   #quota: number | null = null
   #holders = 0
   #suspensions: { readonly service: Service; readonly untilMs: number }[] = []
@@ -52,9 +51,9 @@ export class Place {
     this.#options = options
     const { setting, choices, checker } = options
     this.runtime = options.runtime
-    this.store = new MemoryStore({ runtime: this.runtime, newUid: () => `uid-${++this.#uids}` })
+    this.store = new MemoryStore({ runtime: this.runtime })
     this.jobs = new JobStore({ onStart: (job) => checker.jobStarted(job, this.runtime.monotonicMs()) })
-    this.queue = new MemoryQueue({ name: QUEUE, store: this.store })
+    this.queue = this.store.queue(QUEUE)
     this.cluster = new DummyWorker({ name: QUEUE, store: this.jobs, runtime: this.runtime })
     this.faults = new Faults(this.runtime, choices.fork())
     this.services = Array.from({ length: setting.services }, (_, index) => this.#open(index))
@@ -174,7 +173,7 @@ export class Place {
     worker.limitJobs(this.#quota ?? Number.POSITIVE_INFINITY)
     for (const number of setting.poison) worker.troubleItem(`i${number}`, { concerns: 'item' })
     const workQueue = new WorkQueue({
-      queue: process.queue(new MemoryQueue({ name: QUEUE, store: this.store })),
+      queue: process.queue(this.store.queue(QUEUE)),
       worker: process.worker(worker),
       policy: processingLimit(setting.cap),
       retry: { maxAttempts: setting.maxAttempts, backoff: { baseMs: 500, maxMs: 5_000 } },

@@ -37,7 +37,7 @@ class Play {
   readonly #script: Script
   readonly #choices: Choices
   readonly #checker: Checker
-  readonly #runtime = new ManualRuntime()
+  readonly #runtime = new ManualRuntime(undefined, 1)
   readonly #place: Place
   readonly #trace: string[] = []
   #puts = 0

@@ -8,6 +8,7 @@ import {
   type Settlement,
   type Worker,
 } from '@sluice/core'
+import { createLease } from '@sluice/core/backend'
 import { engineGuardMutants } from './engine-guard-mutants.js'
 import type { EngineSettings } from './engine-harness.js'
 import { broken, forgottenDocument, handedOn, onQueue, onWorker, type EngineMutant } from './engine-mutant.js'
@@ -27,14 +28,10 @@ export const engineMutants: readonly EngineMutant[] = [
   ),
   broken(['all-lead', 'every engine believes that it has the lease'], ['E-ONE-1'], {
     ...onQueue((queue, { runtime }) => ({
-      lease: async (name, holder, ttlMs) => ({
-        name,
-        holder,
-        ttlMs,
-        fencingToken: runtime.monotonicMs() + 1,
-        renew: async () => true,
-        release: async () => undefined,
-      }),
+      lease: async (name, holder, ttlMs) => {
+        const facts = { name, holder, ttlMs, fencingToken: runtime.monotonicMs() + 1 }
+        return createLease(facts, { renew: async () => true, release: async () => undefined })
+      },
       get: (maxItems) => queue.get(maxItems),
       document: (name) => unfencedDocument(queue, name),
     })),

@@ -14,13 +14,15 @@ export class ManualRuntime implements Runtime {
   #now: number
   #sleepers: Sleeper[] = []
   readonly #random: () => number
+  readonly #newId: () => string
 
   /**
    * @param startAt epoch ms that it shows at first; default an instant in November 2026
-   * @param seed of the random numbers
+   * @param seed of the random numbers, and then of the ids too. Default 1, and ids that are unique also among processes: tests of several share a storage
    */
-  constructor(startAt = 1_795_500_000_000, seed = 1) {
-    this.#random = seededRandom(seed)
+  constructor(startAt = 1_795_500_000_000, seed?: number) {
+    this.#random = seededRandom(seed ?? 1)
+    this.#newId = seed === undefined ? randomUUID : seededIds(seed)
     this.#startAt = startAt
     this.#now = startAt
   }
@@ -61,9 +63,8 @@ export class ManualRuntime implements Runtime {
     return this.#random()
   }
 
-  /** Unique also among processes: tests of several share one storage. */
   newId(): string {
-    return randomUUID()
+    return this.#newId()
   }
 
   /**
@@ -95,6 +96,14 @@ export class ManualRuntime implements Runtime {
       .filter((sleeper) => sleeper.wakeAt <= end)
       .toSorted((a, b) => a.wakeAt - b.wakeAt)[0]
   }
+}
+
+/** UUIDs of version 4 in form, the same for the same seed. */
+function seededIds(seed: number): () => string {
+  const random = seededRandom(seed ^ 0x1d5)
+  const digits = (count: number) =>
+    Array.from({ length: count }, () => Math.floor(random() * 16).toString(16)).join('')
+  return () => `${digits(8)}-${digits(4)}-4${digits(3)}-8${digits(3)}-${digits(12)}`
 }
 
 /** One turn of the event loop: all promise jobs that are due have run by then. */

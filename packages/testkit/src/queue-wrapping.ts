@@ -9,6 +9,7 @@ export type AroundCall = <T>(call: () => Promise<T>, method: string, args: reado
 export function interceptQueue(inner: Queue, around: AroundCall): Queue {
   const { control } = inner
   const sweep: Queue['sweep'] = inner.sweep?.bind(inner)
+  const parseBody: Queue['parseBody'] = inner.parseBody?.bind(inner)
   return {
     name: inner.name,
     supports: inner.supports,
@@ -31,7 +32,7 @@ export function interceptQueue(inner: Queue, around: AroundCall): Queue {
     requeue: (...args) => around(() => inner.requeue(...args), 'requeue', args),
     remove: (...args) => around(() => inner.remove(...args), 'remove', args),
     size: (...args) => around(() => inner.size(...args), 'size', args),
-    sizes: () => around(() => inner.sizes(), 'sizes', []),
+    sizes: (...args) => around(() => inner.sizes(...args), 'sizes', args),
     lookupStatus: (...args) => around(() => inner.lookupStatus(...args), 'lookupStatus', args),
     lookup: (...args) => around(() => inner.lookup(...args), 'lookup', args),
     list: (...args) => around(() => inner.list(...args), 'list', args),
@@ -45,7 +46,9 @@ export function interceptQueue(inner: Queue, around: AroundCall): Queue {
     document: (name) => interceptDocument(inner.document(name), around),
     documents: (...args) => around(() => inner.documents(...args), 'documents', args),
     ...(sweep && { sweep: (...args) => around(() => sweep(...args), 'sweep', args) }),
+    ...(parseBody && { parseBody: (body) => parseBody(body) }),
     close: () => around(() => inner.close(), 'close', []),
+    [Symbol.asyncDispose]: () => around(() => inner.close(), 'close', []),
   }
 }
 
@@ -58,6 +61,7 @@ function interceptLease(inner: Lease, around: AroundCall): Lease {
     ttlMs,
     renew: () => around(() => inner.renew(), 'lease.renew', []),
     release: () => around(() => inner.release(), 'lease.release', []),
+    [Symbol.asyncDispose]: () => around(() => inner.release(), 'lease.release', []),
   }
 }
 

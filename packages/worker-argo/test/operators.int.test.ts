@@ -1,5 +1,5 @@
 import type { ItemRecord, Queue } from '@sluice/core'
-import { MemoryQueue } from '@sluice/queue-memory'
+import { MemoryStore } from '@sluice/queue-memory'
 import { ManualRuntime, seededRandom } from '@sluice/testkit'
 import { operatorActions, type ArgoWorkflow, type OperatorAction } from '@sluice/testkit/argo'
 import { afterEach, expect, test } from 'vitest'
@@ -43,7 +43,7 @@ test.each([1, 2, 3])(
     const log = (_: object, message: string) => void logged.push(message)
     const logger = { debug: () => undefined, info: log, warn: log, error: log }
     const worker = await bench.open({ runtime, logger })
-    const queue: Queue = new MemoryQueue({ name: worker.name, runtime })
+    const queue: Queue = new MemoryStore({ runtime }).queue(worker.name)
     const { engine } = await serviceOn(worker, {
       items: 400,
       cap: CAP,

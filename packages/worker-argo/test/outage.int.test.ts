@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { Queue } from '@sluice/core'
 import { systemRuntime } from '@sluice/core/backend'
 import type { TickResult, WorkQueue } from '@sluice/engine'
-import { MemoryQueue } from '@sluice/queue-memory'
+import { MemoryStore } from '@sluice/queue-memory'
 import { ManualRuntime } from '@sluice/testkit'
 import { answerWith, type ArgoServer } from '@sluice/testkit/argo'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -96,7 +96,7 @@ async function working() {
     tokenFile: join(folder, 'token'),
     runtime: workerClock(time),
   })
-  const queue: Queue = new MemoryQueue({ name: worker.name, runtime: time })
+  const queue: Queue = new MemoryStore({ runtime: time }).queue(worker.name)
   const { engine } = await serviceOn(worker, {
     items: ITEMS,
     cap: CAP,

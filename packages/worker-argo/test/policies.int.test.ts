@@ -1,6 +1,6 @@
 import type { ItemRecord, Queue } from '@sluice/core'
 import type { WorkQueueOptions } from '@sluice/engine'
-import { MemoryQueue } from '@sluice/queue-memory'
+import { MemoryStore } from '@sluice/queue-memory'
 import { ManualRuntime } from '@sluice/testkit'
 import type { ArgoServer, ArgoServerOptions } from '@sluice/testkit/argo'
 import { afterEach, describe, expect, test } from 'vitest'
@@ -25,7 +25,7 @@ async function oneItem({ engine: options, server: serverOptions, worker: workerO
   bench = await ArgoBench.start({ runtime, controller: { reconcileDelayMs: 0 }, ...serverOptions })
   const { server } = bench
   const worker = await bench.open({ runtime, ...workerOptions })
-  const queue: Queue = new MemoryQueue({ name: worker.name, runtime })
+  const queue: Queue = new MemoryStore({ runtime }).queue(worker.name)
   const { engine } = await serviceOn(worker, {
     items: 1,
     cap: 1,

@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import type { Worker } from '@sluice/core'
-import { MemoryQueue } from '@sluice/queue-memory'
+import { MemoryStore } from '@sluice/queue-memory'
 import { ManualRuntime, wrapWorker } from '@sluice/testkit'
 import { afterEach, expect, test } from 'vitest'
 import type { ArgoWorker } from '../src/index.js'
@@ -27,7 +27,7 @@ async function measure({ watched, seconds }: { watched: boolean; seconds: number
   bench = await ArgoBench.start({ runtime, controller: { reconcileDelayMs: 0 } })
   const { server } = bench
   const worker = await bench.open({ runtime })
-  const queue = new MemoryQueue({ name: worker.name, runtime })
+  const queue = new MemoryStore({ runtime }).queue(worker.name)
   const activity = observed(watched ? worker : deaf(worker))
   const { engine } = await serviceOn(activity.seen, { items: 2_000, cap: CAP, body, queue, runtime })
   const stop = new AbortController()

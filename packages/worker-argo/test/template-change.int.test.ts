@@ -1,5 +1,5 @@
 import type { Queue } from '@sluice/core'
-import { MemoryQueue } from '@sluice/queue-memory'
+import { MemoryStore } from '@sluice/queue-memory'
 import { ManualRuntime } from '@sluice/testkit'
 import {
   answerWithStatus,
@@ -65,7 +65,7 @@ async function service({ server: options, worker: more, items, cap, body }: Setu
   const runtime = new ManualRuntime()
   bench = await ArgoBench.start({ runtime, controller: { reconcileDelayMs: 0 }, ...options })
   const worker = await bench.open({ runtime, ...more })
-  const queue: Queue = new MemoryQueue({ name: worker.name, runtime })
+  const queue: Queue = new MemoryStore({ runtime }).queue(worker.name)
   const made = body ?? (() => ({ mode: 'succeed', seconds: 1 }))
   const { engine } = await serviceOn(worker, { items, cap, body: made, queue, runtime })
   let passed = 0

@@ -20,3 +20,11 @@ export const systemRuntime: Runtime = {
   random: () => Math.random(),
   newId: () => randomUUID(),
 }
+
+/** Whether a value is a {@link Runtime}, for schemas of options. */
+export function isRuntime(value: unknown): value is Runtime {
+  if (typeof value !== 'object' || value === null) return false
+  return ['now', 'monotonicMs', 'sleep', 'yield', 'random', 'newId'].every(
+    (name) => name in value && typeof Reflect.get(value, name) === 'function',
+  )
+}

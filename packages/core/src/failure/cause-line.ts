@@ -1,4 +1,4 @@
-import { terminalText } from '../terminal-tail.js'
+import { terminalText } from '../text/terminal-tail.js'
 
 /** What ended a job from outside: the lines that its program wrote before say nothing of the cause. */
 const ENDED_FROM_OUTSIDE =

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { cutReason } from '../input.js'
+import { cutReason } from '../checks/input.js'
 import type { FailureClass } from '../worker.js'
 import { causeLine } from './cause-line.js'
 import { canChange, namesOf, templateOf } from './message-template.js'

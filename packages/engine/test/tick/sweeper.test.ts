@@ -13,7 +13,7 @@ function sweeping(world: World, sweep?: Queue['sweep']) {
   const queue = wrapQueue(inner, {
     sweep: (options) => {
       asked.push(options)
-      return (sweep ?? ((given) => inner.sweep(given)))(options)
+      return (sweep ?? ((given) => inner.sweep?.(given) ?? Promise.reject(new Error('no sweep'))))(options)
     },
   })
   return { queue, asked }

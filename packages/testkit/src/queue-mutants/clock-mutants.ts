@@ -1,4 +1,5 @@
 import type { Queue } from '@sluice/core'
+import { createLease } from '@sluice/core/backend'
 import type { QueueHarness } from '../queue-harness.js'
 import { wrapQueue } from '../queue-wrapping.js'
 import { rewritten, type QueueMutant } from './queue-mutant.js'
@@ -77,7 +78,8 @@ export const clockMutants: readonly QueueMutant[] = [
       lease: async (name, holder, ttlMs) => {
         const lease = await inner.lease(name, holder, ttlMs)
         if (lease !== undefined || !past.isSetBack) return lease
-        return { name, holder, ttlMs, fencingToken: 1_000, renew: async () => true, release: async () => {} }
+        const facts = { name, holder, ttlMs, fencingToken: 1_000 }
+        return createLease(facts, { renew: async () => true, release: async () => {} })
       },
     }),
   }),
