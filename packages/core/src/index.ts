@@ -104,6 +104,8 @@ export { FAILURE_CLASSES } from './worker.js'
 export type {
   Worker,
   WorkerSupports,
+  SendManySupport,
+  NewJob,
   JobRef,
   JobSpec,
   JobReport,

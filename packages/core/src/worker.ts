@@ -1,3 +1,5 @@
+import type { SluiceError } from './errors.js'
+import type { CallOptions } from './items/queue.js'
 import type { JsonValue } from './json/json.js'
 
 /** Names one job for ever. */
@@ -7,13 +9,20 @@ export interface JobRef {
   readonly attempt: number
 }
 
-/** What a worker is told of the job beside the item's id and body. */
+/** Which job an item becomes: what a send says beside the item's id and body. */
 export interface JobSpec {
   readonly attempt: number
   readonly uid: string
   /** The queue's name. */
   readonly queue: string
   readonly priority?: number
+}
+
+/** One job of {@link Worker.sendMany}. */
+export interface NewJob<Body = JsonValue> {
+  readonly id: string
+  readonly body: Body
+  readonly job: JobSpec
 }
 
 /** Why a job failed, for the retry policy to decide by. A worker may add words of its own. */
@@ -112,6 +121,8 @@ export interface WorkerSupports {
   readonly lookupJob: boolean
   readonly cancelJob: boolean
   readonly watch: boolean
+  /** It has a `sendMany` [W-SEND-3]. Absent: it has none. */
+  readonly sendMany?: SendManySupport
   /** Reports say which jobs are pending, by {@link JobReport.pending} [W-PEND-1]. Default false. */
   readonly pending?: boolean
   /** A poll may be incomplete, and says so, by {@link JobReports.complete} [W-POLL-2]. Default false: it asks for everything, or rejects. */
@@ -130,6 +141,15 @@ export interface WorkerSupports {
   readonly longestCallMs?: number
 }
 
+/** How much one `sendMany` takes. */
+export interface SendManySupport {
+  /**
+   * The most jobs that one call takes, 1 or more. It is no more than the worker sends in a second, so that a pause or a cancel takes effect between two
+   * calls.
+   */
+  readonly maxJobs: number
+}
+
 /** How a job's log is read. */
 export interface ReadLogOptions {
   /**
@@ -143,10 +163,10 @@ export interface ReadLogOptions {
   readonly follow?: boolean
 }
 
-/** An item that the worker took well. */
-export interface ProbeSample {
+/** An item that was sent without trouble. */
+export interface ProbeSample<Body = JsonValue> {
   readonly id: string
-  readonly body: JsonValue
+  readonly body: Body
 }
 
 /**
@@ -161,7 +181,7 @@ export interface ProbeSample {
  * const report = (await worker.pollAllStatus()).get('tile-1')
  * ```
  */
-export interface Worker {
+export interface Worker<Body = JsonValue> {
   /** The name of the queue that it works for: two workers of different names never see each other's jobs [W-POLL-3]. */
   readonly name: string
   readonly supports: WorkerSupports
@@ -181,7 +201,19 @@ export interface Worker {
    * `retryAfterMs` if known, when it can't be sent now; SLUICE_WORKER_DENIED for credentials. `concerns` says whose trouble it is: the
    * item's, the worker's, or that the worker has no room; absent where the worker's words are unknown [W-SEND-2]
    */
-  sendJob(id: string, body: JsonValue, job: JobSpec): Promise<void>
+  sendJob(id: string, body: Body, job: JobSpec): Promise<void>
+
+  /**
+   * Starts many jobs, in one request where the outside system has one for it. Each of them is sent as `sendJob` sends it: of the same (queue, uid, attempt),
+   * in any mixture of the two, in one call or in several, concurrently, after a crash or a lost answer, there is one job [W-SEND-1].
+   *
+   * @param jobs at most `supports.sendMany.maxJobs`; of an empty list nothing is sent
+   * @returns the outcomes in the order of `jobs`: `undefined` where the job was sent, else the error that `sendJob` would reject with. An error at one place
+   * says nothing about the others [W-SEND-3]
+   * @throws SluiceError as `sendJob`, and only if no job is known to have been sent: each of them may then be sent again. TypeError for a wrong argument or
+   * too many jobs: nothing was sent
+   */
+  sendMany?(jobs: readonly NewJob<Body>[]): Promise<readonly (SluiceError | undefined)[]>
 
   /**
    * Every job of this queue that isn't finished and every finished one not yet forgotten, by item id; of two attempts of one
@@ -192,10 +224,10 @@ export interface Worker {
    * @returns with `complete: false` where something could not be asked for: what it has is then as last known [W-POLL-2]
    * @throws SluiceError SLUICE_WORKER_UNAVAILABLE, SLUICE_WORKER_DENIED
    */
-  pollAllStatus(awaited?: readonly JobRef[]): Promise<JobReports>
+  pollAllStatus(awaited?: readonly JobRef[], options?: CallOptions): Promise<JobReports>
 
   /** The one authoritative answer, when a list isn't enough: `undefined` means that the worker is sure it has no such job [W-LOOK-1]. */
-  lookupJob?(job: JobRef): Promise<JobReport | undefined>
+  lookupJob?(job: JobRef, options?: CallOptions): Promise<JobReport | undefined>
 
   /**
    * Ends a job that runs, or that was accepted and hasn't begun; it then reports an end: FAIL, or, where its program ended well all the same, SUCCESS with a note in the details.
@@ -216,7 +248,7 @@ export interface Worker {
    * @param sample an item that was sent well, where the caller knows one; without it the worker takes what it sent last itself
    * @throws SluiceError as `sendJob` does; SLUICE_WORKER_UNAVAILABLE also where there is nothing to probe with
    */
-  probeSend?(sample?: ProbeSample): Promise<void>
+  probeSend?(sample?: ProbeSample<Body>): Promise<void>
 
   /**
    * Holds an item against what the worker makes jobs of, such as a command or a template, and starts and stores nothing. Resolved, a send may still
@@ -225,7 +257,7 @@ export interface Worker {
    * @throws SluiceError SLUICE_JOB_REJECTED as `sendJob` for an item that can never be accepted; SLUICE_WORKER_UNAVAILABLE or SLUICE_WORKER_DENIED where
    * it can't be found out; SLUICE_WORKER_CLOSED
    */
-  checkItem?(id: string, body: JsonValue): Promise<void>
+  checkItem?(id: string, body: Body): Promise<void>
 
   /**
    * The log of one job, running or ended: what its program wrote to stdout and stderr, as bytes, in chunks of any size. Each stream's bytes come in the
@@ -242,12 +274,18 @@ export interface Worker {
    */
   readLog?(job: JobRef, options?: ReadLogOptions): AsyncIterable<Uint8Array>
 
-  /** A doorbell: each value says that polling now may be worth it. It may wake the loop early, it is never the truth. */
-  watch?(signal: AbortSignal): AsyncIterable<JobReport | undefined>
+  /**
+   * A wake signal: each value says that a poll now may be worth it. Only polls and look-ups are evidence. It ends when its signal aborts or the worker is
+   * closed [W-CLOSE-1].
+   */
+  watch?(options?: CallOptions): AsyncIterable<JobReport | undefined>
 
   /** Credentials, reachability, permissions: a clear error at start-up instead of at the first item. */
   check?(): Promise<void>
 
   /** Ends the use of this object; jobs that run go on. Twice is fine. Every later call rejects with SLUICE_WORKER_CLOSED [W-CLOSE-1]. */
   close(): Promise<void>
+
+  /** As {@link Worker.close}, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void>
 }

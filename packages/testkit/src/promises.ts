@@ -179,11 +179,15 @@ export const queuePromises: readonly ContractPromise[] = [
 export const workerPromises: readonly ContractPromise[] = [
   {
     id: 'W-SEND-1',
-    text: '`sendJob` of the same (queue, uid, attempt) twice, concurrently, after a crash, or after a lost answer, makes one job.',
+    text: 'Sends of the same (queue, uid, attempt) twice, by `sendJob`, `sendMany` or both, concurrently, after a crash, or after a lost answer, make one job.',
   },
   {
     id: 'W-SEND-2',
     text: '`sendJob` rejects `SLUICE_JOB_REJECTED` only for an item that can never be accepted, `SLUICE_WORKER_UNAVAILABLE` when it cannot be sent now, `SLUICE_WORKER_DENIED` for credentials; `concerns` says whether the trouble is the item’s, the worker’s, or that there is no room, and after a refusal there is no job; any legal id is accepted.',
+  },
+  {
+    id: 'W-SEND-3',
+    text: '`sendMany` sends each of its jobs as `sendJob` does, and gives the outcomes in order: an error at one place says nothing about the others. It rejects as a whole only if no job is known to have been sent.',
   },
   {
     id: 'W-PROBE-1',

@@ -4,6 +4,7 @@ import { logMutants } from './worker-mutants/log-mutants.js'
 import { pollMutants } from './worker-mutants/poll-mutants.js'
 import { reportMutants } from './worker-mutants/report-mutants.js'
 import { sendMutants } from './worker-mutants/send-mutants.js'
+import { sendManyMutants } from './worker-mutants/send-many-mutants.js'
 import { stopMutants } from './worker-mutants/stop-mutants.js'
 import { troubleMutants } from './worker-mutants/trouble-mutants.js'
 import type { WorkerMutant } from './worker-mutants/worker-mutant.js'
@@ -13,6 +14,7 @@ export type { WorkerMutant } from './worker-mutants/worker-mutant.js'
 /** Workers that are broken on purpose: every case of the contract catches at least one of them. */
 export const workerMutants: readonly WorkerMutant[] = [
   ...sendMutants,
+  ...sendManyMutants,
   ...troubleMutants,
   ...checkMutants,
   ...pollMutants,

@@ -32,7 +32,7 @@ describe('a loaded cluster', () => {
     const stop = new AbortController()
     let rings = 0
     const listening = (async () => {
-      for await (const _ of worker.watch(stop.signal)) rings += 1
+      for await (const _ of worker.watch({ signal: stop.signal })) rings += 1
     })()
     await eventually('it rings', () => rings > 0)
     expect(refusals).toBeLessThan(0)

@@ -198,7 +198,7 @@ test('Retry-After of the template, and of a watch, is kept too', async () => {
   }
   const stop = new AbortController()
   const listening = (async () => {
-    for await (const _ of worker.watch(stop.signal)) break
+    for await (const _ of worker.watch({ signal: stop.signal })) break
   })()
   await eventually('the watch is asked for', () => bench.server.traffic().WatchWorkflows.requests > 0)
   await runtime.advance(119_000)

@@ -23,7 +23,7 @@ class Ear {
   }
 
   async #listen(worker: ArgoWorker, signal: AbortSignal): Promise<void> {
-    for await (const _ of worker.watch(signal)) this.rings += 1
+    for await (const _ of worker.watch({ signal })) this.rings += 1
   }
 
   async ends(): Promise<void> {

@@ -3,6 +3,7 @@ import { SluiceError, type TroubleConcerns } from '@sluice/core'
 /** Every call that reaches the worker. */
 export type DummyCall =
   | 'sendJob'
+  | 'sendMany'
   | 'pollAllStatus'
   | 'lookupJob'
   | 'cancelJob'
@@ -13,7 +14,7 @@ export type DummyCall =
 
 /** What the dummy answers for one item, again and again. */
 export interface ItemTrouble {
-  /** The calls that it concerns. Default `sendJob`. */
+  /** The calls that it concerns. Default `sendJob`; `sendJob` includes the item's place in a `sendMany`. */
   readonly calls?: readonly DummyCall[]
   /** Whose trouble the error says it is. Absent: it doesn't say. */
   readonly concerns?: TroubleConcerns
@@ -86,9 +87,18 @@ export class DummyFaults {
     this.unhang()
   }
 
-  /** @throws SluiceError what was planned for a `sendJob` whose job has started */
-  after(call: DummyCall, itemId?: string): void {
-    const planned = this.#take((fault) => fault === 'answer-lost' && call === 'sendJob')
+  /** What was planned or ordered for one job of a `sendMany`. */
+  ofJob(itemId: string): SluiceError | undefined {
+    const planned = this.#take((fault) => fault === 'rejected')
+    if (planned !== undefined) return faultError(planned, 'sendMany', itemId)
+    const trouble = this.#troubled.get(itemId)
+    if (trouble === undefined || !(trouble.calls ?? ['sendJob']).includes('sendJob')) return undefined
+    return troubleError(trouble, 'sendMany', itemId)
+  }
+
+  /** @throws SluiceError what was planned for a `sendJob` or a `sendMany` whose jobs have started */
+  after(call: 'sendJob' | 'sendMany', itemId?: string): void {
+    const planned = this.#take((fault) => fault === 'answer-lost')
     if (planned !== undefined) throw faultError(planned, call, itemId)
   }
 

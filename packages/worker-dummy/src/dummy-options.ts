@@ -28,6 +28,8 @@ export const optionsSchema = z.strictObject({
   runtime: z.custom<Pick<Runtime, 'now'>>(isClock, 'must have a now()').optional(),
   /** Shared with other workers that are to see the same jobs; a fresh one by default. */
   store: z.instanceof(JobStore).optional(),
+  /** The most jobs that one `sendMany` takes. Default: the worker has no `sendMany`. */
+  maxJobsPerSend: z.number().int().min(1).optional(),
   /** What the worker gives as its `identity`. Default: it has none. */
   identity: z.string().min(1).optional(),
 })

@@ -3,14 +3,17 @@ import {
   assertItemId,
   assertJson,
   checkOptions,
+  isSluiceError,
   type Runtime,
   type JobRef,
   type JobReport,
   type JobReports,
   type JobSpec,
   type JsonValue,
+  type NewJob,
   type ProbeSample,
   type ReadLogOptions,
+  type CallOptions,
   type Worker,
   type WorkerSupports,
 } from '@sluice/core'
@@ -60,7 +63,12 @@ export class DummyWorker implements Worker {
   constructor(options: DummyWorkerOptions) {
     this.name = options.name
     this.identity = options.identity
-    this.supports = { ...SUPPORTS, identity: options.identity !== undefined }
+    const { identity, maxJobsPerSend: maxJobs } = options
+    this.supports = {
+      ...SUPPORTS,
+      identity: identity !== undefined,
+      ...(maxJobs === undefined ? {} : { sendMany: { maxJobs } }),
+    }
     this.#store = options.store ?? new JobStore()
     this.#runtime = options.runtime ?? Date
     this.#rule = ruleOf(options)
@@ -70,12 +78,18 @@ export class DummyWorker implements Worker {
     assertItemId(id)
     assertJson(body)
     await this.#begin('sendJob', id)
-    const { uid, attempt, queue } = job
-    if (this.#store.find(this.name, job) === undefined) this.#assertRoom(`send item ${JSON.stringify(id)}`)
-    this.#store.start({ id, uid, attempt, queue, startedAt: this.#runtime.now() })
-    this.#lastKnown.set(id, { stage: 'PROCESSING', uid, attempt })
+    this.#start(id, job)
     this.#faults.after('sendJob', id)
     this.#sentWell = { id, body }
+  }
+
+  async sendMany(jobs: readonly NewJob[]): Promise<readonly (SluiceError | undefined)[]> {
+    this.#checkMany(jobs)
+    await this.#begin('sendMany')
+    const outcomes = jobs.map(({ id, job }) => this.#faults.ofJob(id) ?? this.#tryStart(id, job))
+    this.#faults.after('sendMany')
+    this.#sentWell = jobs.findLast((_, index) => outcomes[index] === undefined) ?? this.#sentWell
+    return outcomes
   }
 
   async probeSend(sample: ProbeSample | undefined = this.#sentWell): Promise<void> {
@@ -125,9 +139,10 @@ export class DummyWorker implements Worker {
     }
   }
 
-  async *watch(signal: AbortSignal): AsyncGenerator<undefined, void, undefined> {
+  async *watch({ signal }: CallOptions = {}): AsyncGenerator<undefined, void, undefined> {
     this.#assertOpen('watch')
-    const ended = AbortSignal.any([signal, this.#closing.signal])
+    const closing = this.#closing.signal
+    const ended = signal === undefined ? closing : AbortSignal.any([signal, closing])
     let rung = false
     let answer = Promise.withResolvers<void>()
     const wake = (): void => {
@@ -169,6 +184,10 @@ export class DummyWorker implements Worker {
 
   async close(): Promise<void> {
     this.#closing.abort()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
   }
 
   /**
@@ -260,12 +279,12 @@ export class DummyWorker implements Worker {
     this.#faults.hang(call)
   }
 
-  /** The next `sendJob` calls reject with SLUICE_JOB_REJECTED. */
+  /** The next jobs, of `sendJob` or at their places of `sendMany`, are refused with SLUICE_JOB_REJECTED. */
   rejectNext(times = 1): void {
     this.#faults.plan('rejected', times)
   }
 
-  /** The next `sendJob` calls start their jobs, and yet reject with SLUICE_WORKER_UNAVAILABLE: the answer was lost. */
+  /** The next calls of `sendJob` or `sendMany` start their jobs, and yet reject with SLUICE_WORKER_UNAVAILABLE: the answer was lost. */
   loseAnswer(times = 1): void {
     this.#faults.plan('answer-lost', times)
   }
@@ -284,6 +303,35 @@ export class DummyWorker implements Worker {
     this.#assertOpen(call)
     this.#faults.before(call, itemId)
     await this.#faults.untilAnswered(call)
+  }
+
+  #checkMany(jobs: readonly NewJob[]): void {
+    const { maxJobs = 0 } = this.supports.sendMany ?? {}
+    if (jobs.length > maxJobs)
+      throw new TypeError(`sendMany takes at most ${maxJobs} jobs, not ${jobs.length}`)
+    for (const { id, body, job } of jobs) {
+      assertItemId(id)
+      assertJson(body)
+      if (job.queue !== this.name) throw new TypeError(`this worker is of queue ${JSON.stringify(this.name)}`)
+    }
+  }
+
+  /** @throws SluiceError where the job is not there yet and there is no capacity */
+  #start(id: string, job: JobSpec): void {
+    const { uid, attempt, queue } = job
+    if (this.#store.find(this.name, job) === undefined) this.#assertRoom(`send item ${JSON.stringify(id)}`)
+    this.#store.start({ id, uid, attempt, queue, startedAt: this.#runtime.now() })
+    this.#lastKnown.set(id, { stage: 'PROCESSING', uid, attempt })
+  }
+
+  #tryStart(id: string, job: JobSpec): SluiceError | undefined {
+    try {
+      this.#start(id, job)
+      return undefined
+    } catch (error) {
+      if (!isSluiceError(error)) throw error
+      return error
+    }
   }
 
   #assertRoom(attempted: string): void {

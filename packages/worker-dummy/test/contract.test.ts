@@ -1,5 +1,5 @@
 import { SluiceError, type JobRef, type Worker } from '@sluice/core'
-import type { WorkerHarness } from '@sluice/testkit'
+import { wrapWorker, type WorkerHarness } from '@sluice/testkit'
 import { testWorker } from '@sluice/testkit/vitest'
 import { DummyWorker, JobStore } from '../src/index.js'
 
@@ -14,7 +14,7 @@ function harness(): WorkerHarness {
   })
   const opened: DummyWorker[] = []
   const open = (name = 'contract'): DummyWorker => {
-    const worker = new DummyWorker({ name, store, identity: 'here' })
+    const worker = new DummyWorker({ name, store, identity: 'here', maxJobsPerSend: 3 })
     opened.push(worker)
     return worker
   }
@@ -85,16 +85,19 @@ function harness(): WorkerHarness {
 }
 
 /** A send has one outward operation, the start: a process dies before it (0), or after it and before its answer (1). */
-function crashing(worker: DummyWorker, point: number): { worker: Worker; crashed: () => boolean } {
+function crashing(inner: DummyWorker, point: number): { worker: Worker; crashed: () => boolean } {
   let crashed = false
-  const send = worker.sendJob.bind(worker)
-  worker.sendJob = async (id, body, job) => {
+  const dying = async <T>(send: () => Promise<T>): Promise<T> => {
     if (crashed) throw new SluiceError('SLUICE_WORKER_UNAVAILABLE', 'this process is dead')
-    if (point === 1) await send(id, body, job)
+    if (point === 1) await send()
     crashed = point <= 1
     if (crashed) throw new SluiceError('SLUICE_WORKER_UNAVAILABLE', 'this process has just died')
-    await send(id, body, job)
+    return send()
   }
+  const worker = wrapWorker(inner, {
+    sendJob: (...args) => dying(() => inner.sendJob(...args)),
+    sendMany: (jobs) => dying(() => inner.sendMany(jobs)),
+  })
   return { worker, crashed: () => crashed }
 }
 

@@ -122,7 +122,7 @@ test('watch rings on a settle and on a cancel, even between two reads, and ends 
   await worker.sendJob('a', null, job('u'))
   await worker.sendJob('b', null, job('v'))
   const stop = new AbortController()
-  const bell = worker.watch(stop.signal)
+  const bell = worker.watch({ signal: stop.signal })
   const first = bell.next()
   worker.settleJob('a', { stage: 'SUCCESS' })
   expect(await first).toEqual({ value: undefined, done: false })
@@ -157,7 +157,7 @@ test('faults: as often as ordered, then all is well again', async () => {
 test('closed: every call says so, jobs go on, a watch ends; twice is fine', async () => {
   const { worker, store } = setup()
   await worker.sendJob('a', null, job('u'))
-  const bell = worker.watch(new AbortController().signal)
+  const bell = worker.watch()
   const next = bell.next()
   await worker.close()
   await worker.close()

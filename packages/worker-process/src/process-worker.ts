@@ -16,6 +16,7 @@ import {
   type JsonValue,
   type ProbeSample,
   type ReadLogOptions,
+  type CallOptions,
   type Worker,
   type WorkerSupports,
   type WorkerUse,
@@ -265,9 +266,10 @@ export class ProcessWorker implements Worker {
   }
 
   /** Yields when some job of the queue ends, whichever process started it. */
-  watch(signal: AbortSignal): AsyncIterable<undefined> {
+  watch({ signal }: CallOptions = {}): AsyncIterable<undefined> {
     this.#assertOpen()
-    return this.#parts.doorbell.listen(AbortSignal.any([signal, this.#closing.signal]))
+    const ends = signal === undefined ? this.#closing.signal : AbortSignal.any([signal, this.#closing.signal])
+    return this.#parts.doorbell.listen(ends)
   }
 
   /**
@@ -310,6 +312,10 @@ export class ProcessWorker implements Worker {
   async close(): Promise<void> {
     this.#closing.abort()
     this.#parts.stopper.close()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
   }
 
   #newJob(

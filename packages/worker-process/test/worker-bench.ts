@@ -131,7 +131,7 @@ export async function send(worker: ProcessWorker, job: TestJob): Promise<void> {
 /** The job's report once it has ended. Woken by the worker's own doorbell. */
 export async function outcome(worker: ProcessWorker, job: TestJob): Promise<JobReport> {
   const stop = new AbortController()
-  const bell = worker.watch(stop.signal)[Symbol.asyncIterator]()
+  const bell = worker.watch({ signal: stop.signal })[Symbol.asyncIterator]()
   try {
     for (;;) {
       const ring = bell.next()

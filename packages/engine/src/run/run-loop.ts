@@ -149,7 +149,7 @@ export class RunLoop {
     if (!worker.supports.watch) return
     for (let failures = 1; !signal.aborted; failures++) {
       try {
-        const values = worker.watch?.(signal)
+        const values = worker.watch?.({ signal })
         if (values === undefined) return
         for await (const value of values) {
           void value

@@ -58,13 +58,14 @@ export const stopCases: readonly WorkerCase[] = [
   },
   {
     id: 'W-CLOSE-1',
-    title: 'after close every call rejects SLUICE_WORKER_CLOSED, and close may be called again',
+    title:
+      'after close every call rejects SLUICE_WORKER_CLOSED, and close and `await using` may close it again',
     async run(harness) {
       const worker = await harness.open()
       const job = jobOf('a')
       await send(worker, harness, job)
       await resolves(Promise.all([worker.close(), worker.close()]), 'two closes at once')
-      await resolves(worker.close(), 'and a third one')
+      await resolves(worker[Symbol.asyncDispose](), 'and a third one, by `await using`')
       const calls: readonly (readonly [string, Promise<unknown> | undefined])[] = [
         ['sendJob', send(worker, harness, jobOf('b'))],
         ['pollAllStatus', worker.pollAllStatus()],
@@ -90,11 +91,11 @@ export const stopCases: readonly WorkerCase[] = [
       const worker = await harness.open()
       const stop = new AbortController()
       checkOffered(worker, 'watch')
-      const rings = drain(worker.watch?.(stop.signal))
+      const rings = drain(worker.watch?.({ signal: stop.signal }))
       await send(worker, harness, jobOf('a'))
       stop.abort()
       check(await within(rings), 'watch ends once its signal has aborted')
-      const late = drain(worker.watch?.(AbortSignal.abort()))
+      const late = drain(worker.watch?.({ signal: AbortSignal.abort() }))
       check(await within(late), 'with a signal that had aborted it ends at once')
     },
   },

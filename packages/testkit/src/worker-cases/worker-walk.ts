@@ -42,7 +42,15 @@ export function inStage(stage: JobReport['stage'], { uid, attempt }: JobRef): st
 /** Throws unless the methods are there, as `supports` says. */
 export function checkOffered(
   worker: Worker,
-  ...names: readonly ('lookupJob' | 'cancelJob' | 'watch' | 'probeSend' | 'checkItem' | 'readLog')[]
+  ...names: readonly (
+    | 'sendMany'
+    | 'lookupJob'
+    | 'cancelJob'
+    | 'watch'
+    | 'probeSend'
+    | 'checkItem'
+    | 'readLog'
+  )[]
 ): void {
   for (const name of names) {
     check(

@@ -44,12 +44,12 @@ export const stopMutants: readonly WorkerMutant[] = [
   }),
   broken('close-ignored', 'close does nothing', {
     breaks: ['W-CLOSE-1'],
-    change: () => () => ({ close: async () => undefined }),
+    change: () => () => ({ close: async () => undefined, [Symbol.asyncDispose]: async () => undefined }),
   }),
   broken('watch-deaf', 'watch does not hear its signal', {
     breaks: ['W-CLOSE-1/a'],
     change: () => (inner) => ({
-      watch: () => inner.watch?.(new AbortController().signal) ?? { [Symbol.asyncIterator]: endless },
+      watch: () => inner.watch?.() ?? { [Symbol.asyncIterator]: endless },
     }),
   }),
 ]

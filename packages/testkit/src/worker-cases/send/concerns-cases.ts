@@ -1,6 +1,6 @@
 import type { JobRef, Worker } from '@sluice/core'
-import { rejects, resolves, same } from '../check.js'
-import type { WorkerCase, WorkerHarness } from '../worker-harness.js'
+import { rejects, resolves, same } from '../../check.js'
+import type { WorkerCase, WorkerHarness } from '../../worker-harness.js'
 import {
   concerning,
   inStage,
@@ -11,7 +11,7 @@ import {
   send,
   specOf,
   troubledSends,
-} from './worker-walk.js'
+} from '../worker-walk.js'
 
 /** W-SEND-2, of whose trouble a refused send is. */
 export const concernsCases: readonly WorkerCase[] = [

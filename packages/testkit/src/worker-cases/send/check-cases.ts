@@ -1,7 +1,7 @@
 import { isSluiceError, type JsonValue, type Worker, type WorkerSupports } from '@sluice/core'
-import { check, rejects, resolves, same } from '../check.js'
-import type { WorkerCase, WorkerHarness } from '../worker-harness.js'
-import { checkOffered, inStage, jobOf, polled, send } from './worker-walk.js'
+import { check, rejects, resolves, same } from '../../check.js'
+import type { WorkerCase, WorkerHarness } from '../../worker-harness.js'
+import { checkOffered, inStage, jobOf, polled, send } from '../worker-walk.js'
 
 /** W-CHECK-1. */
 export const checkCases: readonly WorkerCase[] = [

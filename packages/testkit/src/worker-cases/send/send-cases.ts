@@ -1,8 +1,8 @@
 import { isSluiceError } from '@sluice/core'
-import { check, refuses, rejects, resolves, same } from '../check.js'
-import { badIds, oddIds, posingAs } from '../odd-values.js'
-import type { WorkerCase } from '../worker-harness.js'
-import { concerning, inStage, jobOf, polled, send, specOf } from './worker-walk.js'
+import { check, refuses, rejects, resolves, same } from '../../check.js'
+import { badIds, oddIds, posingAs } from '../../odd-values.js'
+import type { WorkerCase } from '../../worker-harness.js'
+import { concerning, inStage, jobOf, polled, send, specOf } from '../worker-walk.js'
 
 const MOST_POINTS = 500
 

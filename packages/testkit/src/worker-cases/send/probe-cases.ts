@@ -1,6 +1,6 @@
 import type { TroubleConcerns, Worker, WorkerSupports } from '@sluice/core'
-import { rejects, resolves, same } from '../check.js'
-import type { WorkerCase, WorkerHarness } from '../worker-harness.js'
+import { rejects, resolves, same } from '../../check.js'
+import type { WorkerCase, WorkerHarness } from '../../worker-harness.js'
 import {
   checkOffered,
   concerning,
@@ -10,7 +10,7 @@ import {
   seen,
   send,
   troubledSends,
-} from './worker-walk.js'
+} from '../worker-walk.js'
 
 /** W-PROBE-1. */
 export const probeCases: readonly WorkerCase[] = [
