@@ -1,4 +1,4 @@
-import { assertSpan, silentLogger, type Runtime, type Logger, type Queue, type Worker } from '@sluice/core'
+import { assertSpan, silentLogger, type JsonValue, type Runtime, type Logger, type Queue, type Worker } from '@sluice/core'
 import { systemRuntime } from '@sluice/core/backend'
 import type { LostPolicy } from './reconcile/decide.js'
 import { processingLimit, type DispatchPolicy } from './policies/dispatch-policy.js'
@@ -63,11 +63,16 @@ export interface SweepingOptions {
 /** {@link SweepingOptions}, the default filled in. */
 export type SweepRule = SweepingOptions & { readonly everyMs: number }
 
-/** The options of {@link WorkQueue}. */
-export interface WorkQueueOptions {
-  readonly queue: Queue
+/** A queue of whatever bodies: the engine hands them on unread. */
+export type AnyQueue = Queue<unknown, unknown, unknown>
+/** A worker that takes whatever bodies the queue gives. */
+export type AnyWorker = Worker<unknown>
+
+/** The options of {@link WorkQueue}. `Body` is what the queue's `get` gives and the worker takes. */
+export interface WorkQueueOptions<Body = JsonValue> {
+  readonly queue: Queue<Body, unknown, unknown>
   /** Its name must be the queue's. */
-  readonly worker: Worker
+  readonly worker: Worker<NoInfer<Body>>
   /** How many jobs may start. Default `processingLimit(10)`. */
   readonly policy?: DispatchPolicy
   readonly retry?: RetryOptions
@@ -109,8 +114,8 @@ export interface WorkQueueOptions {
 
 /** The options, checked, with their defaults. */
 export interface CheckedOptions {
-  readonly queue: Queue
-  readonly worker: Worker
+  readonly queue: AnyQueue
+  readonly worker: AnyWorker
   readonly policy: DispatchPolicy
   readonly retry: RetryPolicy
   readonly lost: Required<LostOptions>
@@ -139,7 +144,7 @@ export function stallSpanMs({ queue, worker, stallMs }: CheckedOptions): number 
 const LOST_POLICIES: readonly string[] = ['fail', 'resend', 'hold'] satisfies LostPolicy[]
 
 /** @throws TypeError that names the option that is wrong */
-export function checkedOptions(options: WorkQueueOptions): CheckedOptions {
+export function checkedOptions<Body>(options: WorkQueueOptions<Body>): CheckedOptions {
   const { policy = processingLimit(10), leaseTtlMs = 15_000 } = options
   const { sendConcurrency = 16, maxLookupsPerSecond = 200, maxBatchItems = 500 } = options
   const { retry = {}, lost = {}, sweep = {}, jobs = {}, sends = {}, stallMs = 120_000 } = options
@@ -201,7 +206,7 @@ function assertSends({ maxTries, baseMs, maxMs, maxRetryAfterMs }: Required<Send
   assertSpan(maxRetryAfterMs, 'sends.maxRetryAfterMs')
 }
 
-function assertJobs({ pendingWarnMs, askAfterMs, pendingTimeoutMs }: JobsRule, worker: Worker): void {
+function assertJobs({ pendingWarnMs, askAfterMs, pendingTimeoutMs }: JobsRule, worker: AnyWorker): void {
   assertSpan(pendingWarnMs, 'jobs.pendingWarnMs')
   assertSpan(askAfterMs, 'jobs.askAfterMs')
   if (pendingTimeoutMs === undefined) return

@@ -1,4 +1,5 @@
-import { assertSpan, SluiceError } from '@sluice/core'
+import { SluiceError, type JsonValue } from '@sluice/core'
+import { assertSpan } from '@sluice/core/backend'
 import { RunLoop } from './run/run-loop.js'
 import { checkedRunOptions, DEFAULT_STOP_DEADLINE_MS, type RunOptions } from './run/run-options.js'
 import { WakeSignal } from './run/wake-signal.js'
@@ -33,7 +34,7 @@ export interface CloseOptions {
  * await workQueue.run({ intervalMs: 1_000, signal: AbortSignal.timeout(60_000) })
  * ```
  */
-export class WorkQueue {
+export class WorkQueue<Body = JsonValue> {
   readonly #options: CheckedOptions
   readonly #ticker: Ticker
   readonly #wakeSignal = new WakeSignal()
@@ -41,7 +42,7 @@ export class WorkQueue {
   #closing: Promise<void> | undefined
 
   /** @throws TypeError that names the option that is wrong; a queue and a worker of different names are */
-  constructor(options: WorkQueueOptions) {
+  constructor(options: WorkQueueOptions<Body>) {
     this.#options = checkedOptions(options)
     this.#ticker = new Ticker(this.#options)
   }

@@ -66,7 +66,8 @@ const command: fc.Arbitrary<Command> = fc.oneof(
 
 class Play {
   readonly world = new World()
-  readonly workers = [this.world.openWorker(), this.world.openWorker()] as const
+  /** The second one starts up to two jobs by one call. */
+  readonly workers = [this.world.openWorker(), this.world.openWorker({ maxJobsPerSend: 2 })] as const
   readonly engines: Ticker[] = [this.open(0), this.open(1)]
   puts = 0
 

@@ -1,4 +1,4 @@
-import { DummyWorker, JobStore } from '@sluice/worker-dummy'
+import { DummyWorker, JobStore, type DummyWorkerOptions } from '@sluice/worker-dummy'
 import { MemoryStore } from '@sluice/queue-memory'
 import type { JobRef, Queue, Worker } from '@sluice/core'
 import { WorkQueue, type WorkEvent } from '../src/index.js'
@@ -35,8 +35,8 @@ export class World {
     return this.store.queue(this.#name)
   }
 
-  openWorker(): DummyWorker {
-    return new DummyWorker({ name: this.#name, store: this.jobs, runtime: this.runtime })
+  openWorker(options: Partial<DummyWorkerOptions> = {}): DummyWorker {
+    return new DummyWorker({ name: this.#name, store: this.jobs, runtime: this.runtime, ...options })
   }
 
   engine(options: Options = {}): WorkQueue {
@@ -132,10 +132,14 @@ function wrap<T extends object>(target: T, side: 'queue' | 'worker', around: Aro
 }
 
 /** A queue and a worker each of whose calls goes through one function. */
-export function wrapped(world: World, around: Around): { queue: Queue; worker: Worker } {
+export function wrapped(
+  world: World,
+  around: Around,
+  options: Partial<DummyWorkerOptions> = {},
+): { queue: Queue; worker: Worker } {
   return {
     queue: wrap<Queue>(world.openQueue(), 'queue', around),
-    worker: wrap<Worker>(world.openWorker(), 'worker', around),
+    worker: wrap<Worker>(world.openWorker(options), 'worker', around),
   }
 }
 

@@ -1,15 +1,15 @@
-import type { ItemSummary, JsonValue, QueueItem } from '@sluice/core'
+import type { ItemSummary, QueueItem } from '@sluice/core'
 import { startableNow } from '../lookups/earlier-attempt.js'
 import type { Tick } from '../tick/tick.js'
 import { forEachParallel } from '../parallel.js'
 import { roomIn } from '../policies/dispatch-policy.js'
-import { sendItem, type Sending } from '../sending/send.js'
+import { sendBatch, type SendBody, type Sending } from '../sending/send.js'
 import { giveBack, giveBackPaused, pausedReason } from './give-back.js'
 import { noteCapacityOver } from '../sending/note-capacity.js'
 import { probeWorker } from '../sending/probe.js'
 import type { SendPass } from './send-pass.js'
 import { giveUpStalled, judgeSuspects } from './set-aside.js'
-import { settleAll } from '../settling/settle.js'
+import { isAwaiting, settleAll } from '../settling/settle.js'
 
 export interface DispatchInput {
   /** Items in PROCESSING that have no job: claimed by a process that died, or through an outage. They are in `tally.processing`. */
@@ -95,20 +95,36 @@ async function dueResends(
   pass.expect(due)
   return due
     .toSorted((a, b) => refused.triedAtMs(a) - refused.triedAtMs(b) || 0)
-    .map((head) => ({ head, body: () => bodyOf(tick, head), again: true }))
+    .map((item) => ({ item, body: () => storedBody(tick, item), again: true }))
 }
 
-/** Looked up afresh: somebody may have moved the item by hand since the list was read, and then nothing is sent. */
-async function bodyOf({ queue }: Tick, head: ItemSummary): Promise<JsonValue | undefined> {
-  const item = await queue.lookup(head.id)
-  const same = item?.stage === 'PROCESSING' && item.uid === head.uid && item.attempt === head.attempt
-  return same ? item.body : undefined
+/** Looked up again: an operator may have moved the item since the list was read, and then nothing is sent. What is stored was not checked yet. */
+async function storedBody({ queue, logger, reported }: Tick, item: ItemSummary): Promise<SendBody> {
+  const found = await queue.lookup(item.id)
+  if (found === undefined || !isAwaiting(found, item)) return 'moved'
+  if (queue.parseBody === undefined) return { body: found.body }
+  try {
+    const parsed = await queue.parseBody(found.body)
+    reported.schemaFailing = false
+    return parsed
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error
+    noteSchemaFailed({ logger, reported }, error)
+    return 'unknown'
+  }
+}
+
+/** Nothing is settled for it: the next tick tries again. */
+function noteSchemaFailed({ logger, reported }: Pick<Tick, 'logger' | 'reported'>, error: TypeError): void {
+  const level = reported.schemaFailing ? 'debug' : 'error'
+  reported.schemaFailing = true
+  logger[level]({ err: error }, 'the schema of the bodies failed: items are not sent until it works')
 }
 
 /** Those that were never tried, and those whose sends have failed before, in whatever process. */
 function split({ sendState: { refused } }: Tick, sendings: readonly Sending[]): [Sending[], Sending[]] {
-  const { fresh = [], tried = [] } = Object.groupBy(sendings, ({ head }) =>
-    refused.has(head) ? 'tried' : 'fresh',
+  const { fresh = [], tried = [] } = Object.groupBy(sendings, ({ item }) =>
+    refused.has(item) ? 'tried' : 'fresh',
   )
   return [fresh, tried]
 }
@@ -157,17 +173,16 @@ async function claimAndSend(tick: Tick, pass: SendPass, max: number): Promise<Cl
   return { count: items.length, isAll: items.length === 0, later }
 }
 
-function newSending({ claims }: SendPass, item: QueueItem, claimedAtMs: number): Sending {
-  const body = async (): Promise<JsonValue | undefined> =>
-    (await claims.isStillOurs(item, claimedAtMs)) ? item.body : undefined
-  return { head: item, body, again: false }
+function newSending({ claims }: SendPass, item: QueueItem<unknown>, claimedAtMs: number): Sending {
+  const body = async (): Promise<SendBody> =>
+    (await claims.isStillOurs(item, claimedAtMs)) ? { body: item.body } : 'moved'
+  return { item, body, again: false }
 }
 
-async function claim(tick: Tick, pass: SendPass, wanted: number): Promise<readonly QueueItem[]> {
-  const { queue, runtime, lease, sendState, memory } = tick
+async function claim(tick: Tick, pass: SendPass, wanted: number): Promise<readonly QueueItem<unknown>[]> {
+  const { runtime, sendState, memory } = tick
   const beganMs = runtime.monotonicMs()
-  const held = lease.current
-  const items = await queue.get(wanted, held === undefined ? {} : { lease: held })
+  const items = await getItems(tick, wanted)
   sendState.rates.claims.note(items.length, runtime.monotonicMs() - beganMs)
   tick.tally.claimed += items.length
   tick.tally.processing += items.length
@@ -179,8 +194,24 @@ async function claim(tick: Tick, pass: SendPass, wanted: number): Promise<readon
   return items
 }
 
+/** Where the schema of the bodies fails, the queue has given back what it had claimed. */
+async function getItems(tick: Tick, wanted: number): Promise<readonly QueueItem<unknown>[]> {
+  const { queue, lease, reported } = tick
+  const held = lease.current
+  try {
+    const items = await queue.get(wanted, held === undefined ? {} : { lease: held })
+    if (items.length > 0) reported.schemaFailing = false
+    return items
+  } catch (error) {
+    if (queue.parseBody === undefined || !(error instanceof TypeError)) throw error
+    noteSchemaFailed(tick, error)
+    return []
+  }
+}
+
 /** Old claims are the exception: an operator may move any of them while it waits to be sent. */
-function claimSize({ sendState: { rates }, sendConcurrency: least, maxBatchItems: most }: Tick): number {
+function claimSize({ sendState: { rates }, sendConcurrency, maxJobsPerSend, maxBatchItems: most }: Tick): number {
+  const least = Math.max(sendConcurrency, maxJobsPerSend)
   return Math.min(
     rates.sends.countWithin(CLAIM_AHEAD_MS, { least, most, unknown: least }),
     rates.claims.countWithin(LONGEST_CALL_MS, { least, most, unknown: most }),
@@ -211,13 +242,27 @@ function startSends(tick: Tick, pass: SendPass, sendings: readonly Sending[]): S
     waiting -= 1
     if (waiting === 0) resolve()
   }
+  const entering = sendings.map((sending) => ({ ...sending, onEntered }))
   const ended = measured(tick, () =>
-    forEachParallel(sendings, tick.sendConcurrency, (sending) =>
-      sendItem(tick, pass, { ...sending, onEntered }),
-    ),
+    forEachParallel(batchesOf(tick, entering), tick.sendConcurrency, (batch) => sendBatch(tick, pass, batch)),
   )
   pass.track(ended)
   return { begun, ended }
+}
+
+/** Those that are sent by one call each, in order. */
+function batchesOf({ maxJobsPerSend, sendState }: Tick, sendings: readonly Sending[]): (readonly Sending[])[] {
+  const batches: Sending[][] = []
+  let open: Sending[] | undefined
+  for (const sending of sendings) {
+    const isAlone = maxJobsPerSend === 1 || sendState.refused.isAlone(sending.item)
+    if (open === undefined || isAlone || open.length >= maxJobsPerSend) {
+      const batch = [sending]
+      batches.push(batch)
+      if (!isAlone) open = batch
+    } else open.push(sending)
+  }
+  return batches
 }
 
 /** What other sends of the pass come to meanwhile counts too: the rate is that of the whole pass. */
@@ -232,8 +277,8 @@ async function measured(tick: Tick, work: () => Promise<void>): Promise<void> {
 async function sendTriedBefore(tick: Tick, pass: SendPass, sendings: readonly Sending[]): Promise<void> {
   const { refused, trust, flights } = tick.sendState
   // Items at which the worker hangs must not take all places that the others need.
-  if (flights.size > tick.sendConcurrency / 2) return
-  const isProbed = pass.freshSends === 0 && sendings.some(({ head }) => refused.lacksSuccess(head))
+  if (flights.size > (tick.sendConcurrency * tick.maxJobsPerSend) / 2) return
+  const isProbed = pass.freshSends === 0 && sendings.some(({ item }) => refused.lacksSuccess(item))
   if (isProbed && pass.halted === undefined && (await probeWorker(tick, pass)) === 'well')
     trust.noteSuccess()
   await sendAll(tick, pass, sendings)

@@ -1,5 +1,5 @@
 import type { Runtime, ItemSummary, Queue } from '@sluice/core'
-import { listProcessing } from '../reconcile/list-processing.js'
+import { listProcessing } from '../reconcile/found.js'
 
 /** A claim that is older than this may have been moved by an operator meanwhile. */
 const FRESH_MS = 1_000

@@ -29,7 +29,7 @@ export type Halt =
 
 /** A send that failed in a way that is the item's trouble, unless everything else fails too. */
 export interface Suspect {
-  readonly head: ItemSummary
+  readonly item: ItemSummary
   readonly error: unknown
   /** Sends that had succeeded by then. */
   readonly successes: number
@@ -88,7 +88,7 @@ export class SendPass {
     sendState.pass = this
     sendState.trust.beginPass()
     sendState.capacity.beginPass()
-    if (sendState.leaveAlone.leftMs(runtime.monotonicMs()) > 0) this.halt('retry-after')
+    if (sendState.retryAfter.leftMs(runtime.monotonicMs()) > 0) this.halt('retry-after')
   }
 
   /** After what has ended is settled: each end makes room at a worker that takes no more. */
@@ -178,6 +178,11 @@ export class SendPass {
     if (guards.isTripped) this.halt('guard')
   }
 
+  /** Its body does not fit the queue's schema: no refusal of the worker. */
+  noteInvalid(decided: DecidedSettlement): void {
+    this.#rejected.push(decided)
+  }
+
   takeRejected(): readonly DecidedSettlement[] {
     return this.#rejected.splice(0)
   }
@@ -188,12 +193,12 @@ export class SendPass {
     this.takeRejected()
   }
 
-  /** Resolves when the send has ended, or is left to itself for taking too long. */
-  async untilLeft(flight: Flight, ended: Promise<void>): Promise<void> {
+  /** Resolves when the call that these flights are of has ended, or is left to itself for taking too long. */
+  async untilLeft(flights: readonly Flight[], ended: Promise<void>): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>()
-    this.#left.set(flight, resolve)
+    for (const flight of flights) this.#left.set(flight, resolve)
     await Promise.race([ended, promise])
-    this.#left.delete(flight)
+    for (const flight of flights) this.#left.delete(flight)
   }
 
   takeSuspects(): readonly Suspect[] {
@@ -205,9 +210,10 @@ export class SendPass {
   /**
    * Waits for one of the places in flight. There are only a few while nothing shows that the worker takes anything, and after failures in a row.
    *
-   * @returns whether a send may begin; then {@link SendPass.leave} is to be called
+   * @param wanted how many sends wait for places, 1 or more
+   * @returns how many of them may begin; for as many {@link SendPass.leave} is to be called. 0: none in this pass
    */
-  async enter(): Promise<boolean> {
+  async enter(wanted: number): Promise<number> {
     while (this.halted === undefined && this.#inFlight >= this.#places()) {
       // Nothing that this pass waits for would wake it.
       if (this.#inFlight === 0) this.halt('busy')
@@ -215,9 +221,10 @@ export class SendPass {
       this.#waiting.push(resolve)
       await promise
     }
-    if (this.halted !== undefined) return false
-    this.#inFlight += 1
-    return true
+    if (this.halted !== undefined) return 0
+    const places = Math.min(wanted, this.#places() - this.#inFlight)
+    this.#inFlight += places
+    return places
   }
 
   /** Sends of which the pass has to see the end, be it by an error. */
@@ -234,8 +241,8 @@ export class SendPass {
     await Promise.all(this.#sends)
   }
 
-  leave(): void {
-    this.#inFlight -= 1
+  leave(places: number): void {
+    this.#inFlight -= places
     this.wake()
   }
 
@@ -245,10 +252,10 @@ export class SendPass {
   }
 
   #places(): number {
-    const { trust } = this.#tick.sendState
-    const { flights } = this.#tick.sendState
+    const { sendConcurrency, maxJobsPerSend, sendState } = this.#tick
+    const { trust, flights } = sendState
     const others = flights.size - this.#left.size
-    const most = trust.inDoubt || trust.isSuspect ? FEW_FAILURES : this.#tick.sendConcurrency
+    const most = trust.inDoubt || trust.isSuspect ? FEW_FAILURES : sendConcurrency * maxJobsPerSend
     return Math.min(this.#width, most - others)
   }
 

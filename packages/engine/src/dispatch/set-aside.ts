@@ -43,13 +43,13 @@ async function recordUnsendable(
 export function giveUpStalled(tick: Tick, pass: SendPass): void {
   const { sendState, stallMs, runtime, logger, memory } = tick
   for (const flight of sendState.flights.olderThan(stallMs, runtime.monotonicMs())) {
-    const { head } = flight
+    const { item } = flight
     sendState.flights.end(flight)
-    memory.noteUnsent(head)
-    const attempted = `Cannot send item ${JSON.stringify(head.id)}: sendJob of the worker has not answered for ${stallMs} ms`
-    const error = new SluiceError('SLUICE_WORKER_UNAVAILABLE', attempted, { itemId: head.id })
-    logger.error(refOf(head), `${attempted}; its answer is no longer waited for`)
-    pass.noteSuspect({ head, error, successes: sendState.trust.successes })
+    memory.noteUnsent(item)
+    const attempted = `Cannot send item ${JSON.stringify(item.id)}: the worker has not answered for ${stallMs} ms`
+    const error = new SluiceError('SLUICE_WORKER_UNAVAILABLE', attempted, { itemId: item.id })
+    logger.error(refOf(item), `${attempted}; its answer is no longer waited for`)
+    pass.noteSuspect({ item, error, successes: sendState.trust.successes })
   }
 }
 
@@ -58,38 +58,38 @@ export function giveUpStalled(tick: Tick, pass: SendPass): void {
  * go back in each pass after the first; their tries don't count.
  */
 function keepClaims({ sendState, runtime }: Tick, pass: SendPass, suspects: readonly Suspect[]): Suspect[] {
-  for (const { head } of suspects) sendState.refused.noteOutage(head, runtime.monotonicMs())
+  for (const { item } of suspects) sendState.refused.noteOutage(item, runtime.monotonicMs())
   return pass.isPuzzling ? suspects.slice(0, sendState.exchanges) : []
 }
 
 async function judge(
   tick: Tick,
   pass: SendPass,
-  { head, error, successes }: Suspect,
+  { item, error, successes }: Suspect,
 ): Promise<DecidedSettlement | undefined> {
   const { refused, trust } = tick.sendState
-  const job = await askForJob(tick, head)
+  const job = await askForJob(tick, item)
   if (typeof job === 'object') {
     trust.noteSuccess()
-    noteSent(tick, pass, { head, again: false })
+    noteSent(tick, pass, { item, again: false })
     return undefined
   }
   const answer = answerOf(error)
   const nowMs = tick.runtime.monotonicMs()
   const isInOutage = pass.outage !== undefined
-  if (!isInOutage) logRefused(tick, { head, answer, isFirst: !refused.has(head) })
-  const refusal = refused.noteRefused(head, { message: answer, successes, nowMs, isInOutage })
+  if (!isInOutage) logRefused(tick, { item, answer, isFirst: !refused.has(item) })
+  const refusal = refused.noteRefused(item, { message: answer, successes, nowMs, isInOutage })
   // One whose job may exist fails only by a worker that can't be asked, or that doesn't answer for this job either.
-  if (refusal.isLast) return { settlement: unsendable(head, answer, refusal), why: 'unsendable' }
+  if (refusal.isLast) return { settlement: unsendable(item, answer, refusal), why: 'unsendable' }
   return job === 'none'
-    ? { settlement: setAside(tick, head, { ...refusal, answer }), why: 'unsent' }
+    ? { settlement: setAside(tick, item, { ...refusal, answer }), why: 'unsent' }
     : undefined
 }
 
 function logRefused(
   { logger }: Tick,
-  { head, answer, isFirst }: { head: ItemSummary; answer: string; isFirst: boolean },
+  { item, answer, isFirst }: { item: ItemSummary; answer: string; isFirst: boolean },
 ): void {
   const level = isFirst ? 'warn' : 'debug'
-  logger[level]({ ...refOf(head), answer }, 'the worker refuses an item; it is tried again with a delay')
+  logger[level]({ ...refOf(item), answer }, 'the worker refuses an item; it is tried again with a delay')
 }

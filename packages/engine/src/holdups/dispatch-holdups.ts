@@ -98,7 +98,7 @@ export function holdupsNow(
 /** What else keeps items from starting, at the end of a tick. */
 export function sendHoldups({ sendState, polls, runtime, tally }: Tick): Holdup[] {
   const nowMs = runtime.monotonicMs()
-  const { capacity, leaveAlone, refused } = sendState
+  const { capacity, retryAfter, refused } = sendState
   const holdups: Holdup[] = []
   const { poll } = tally
   if (poll !== undefined && !polls.mayStart)
@@ -108,8 +108,8 @@ export function sendHoldups({ sendState, polls, runtime, tally }: Tick): Holdup[
       code: 'incomplete-poll',
       message: `the last poll was not complete${because(poll.reason)}`,
     })
-  const forMs = leaveAlone.leftMs(nowMs)
-  if (forMs > 0) holdups.push({ code: 'backoff', message: leaveAlone.message, forMs })
+  const forMs = retryAfter.leftMs(nowMs)
+  if (forMs > 0) holdups.push({ code: 'backoff', message: retryAfter.message, forMs })
   if (capacity.message !== undefined) holdups.push({ code: 'backpressure', message: capacity.message })
   const set = refused.summary(nowMs)
   if (set !== undefined) {

@@ -19,8 +19,8 @@ type Earlier = ReadonlyMap<string, readonly JobRef[]>
  */
 export async function startableNow(
   tick: Tick,
-  items: readonly QueueItem[],
-): Promise<readonly QueueItem[]> {
+  items: readonly QueueItem<unknown>[],
+): Promise<readonly QueueItem<unknown>[]> {
   const again = items.filter(({ attempt }) => attempt > 1)
   if (again.length === 0) return items
   const earlier = tick.running.earlier(again)

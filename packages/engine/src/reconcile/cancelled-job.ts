@@ -6,7 +6,7 @@ export const CANCELLED_DETAILS = { cancelled: true } as const
 export const CANCELLED_CLASS = 'killed'
 
 /** Whether the item was failed with {@link CANCELLED_DETAILS} while this job of it ran, whatever became of it since. */
-export function isCancelled(item: ItemRecord, job: JobRef): boolean {
+export function isCancelled(item: Pick<ItemRecord, 'uid' | 'history'>, job: JobRef): boolean {
   if (item.uid !== job.uid) return false
   const record = item.history.find(({ attempt }) => attempt === job.attempt)
   const details = record?.details

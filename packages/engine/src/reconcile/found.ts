@@ -1,4 +1,12 @@
-import type { ItemSummary, JobRef, JobReport, JobReports } from '@sluice/core'
+import {
+  MAX_PAGE_ITEMS,
+  eachSummary,
+  type ItemSummary,
+  type JobRef,
+  type JobReport,
+  type JobReports,
+  type Queue,
+} from '@sluice/core'
 
 /** What was read of queue and worker, the queue first. */
 export interface Found {
@@ -23,4 +31,12 @@ export function* reportedJobs(reports: JobReports): Iterable<ReportedJob> {
     yield { id, report }
     for (const earlier of report.earlier ?? []) yield { id, report: earlier }
   }
+}
+
+/** Everything in PROCESSING, by id, without bodies. */
+export async function listProcessing(queue: Pick<Queue, 'listSummaries'>): Promise<Map<string, ItemSummary>> {
+  const items = new Map<string, ItemSummary>()
+  for await (const item of eachSummary(queue, 'PROCESSING', { pageItems: MAX_PAGE_ITEMS }))
+    items.set(item.id, item)
+  return items
 }

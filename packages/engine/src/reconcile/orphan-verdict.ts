@@ -30,7 +30,7 @@ export type OrphanVerdict = NonNullable<JudgedOrphan['endFor']> | 'awaited' | 'l
  * | elsewhere | says nothing of the job | left |
  */
 export function orphanVerdict(
-  item: ItemRecord | undefined,
+  item: ItemRecord<unknown, unknown> | undefined,
   { id, report }: { readonly id: string; readonly report: JobReport },
 ): OrphanVerdict {
   const job: JobRef = { id, uid: report.uid, attempt: report.attempt }

@@ -8,7 +8,7 @@ import {
 import type { Tick } from '../tick/tick.js'
 import { callWorker, isOutage } from '../engine-errors.js'
 import { isReportOf, type Found } from '../reconcile/found.js'
-import { listProcessing } from '../reconcile/list-processing.js'
+import { listProcessing } from '../reconcile/found.js'
 import { refOf } from '../settling/settle.js'
 import { WORKER_DOCUMENT } from './document-names.js'
 

@@ -25,7 +25,7 @@ async function probe(tick: Tick, pass: SendPass): Promise<ProbeAnswer> {
   } catch (error) {
     if (!isOutage(error)) throw error
     logger.debug({ err: error }, 'a probe of the worker failed')
-    if (sendState.leaveAlone.note(error, runtime.monotonicMs())) pass.halt('retry-after')
+    if (sendState.retryAfter.note(error, runtime.monotonicMs())) pass.halt('retry-after')
     if (sendTrouble(error) !== 'capacity') return 'failed'
     noteCapacity(tick, pass, error)
     return 'impossible'

@@ -1,7 +1,7 @@
 import { isSluiceError } from '@sluice/core'
 
 /** The worker asked that nothing be sent for a while, by `retryAfterMs`. Its jobs are followed all the same. */
-export class LeaveAlone {
+export class RetryAfter {
   readonly #maxMs: number
   #untilMs = Number.NEGATIVE_INFINITY
   #message = ''

@@ -9,8 +9,14 @@ import type { SendPass } from '../dispatch/send-pass.js'
 import { sendTrouble } from './send-trouble.js'
 
 interface FailedSend {
-  readonly head: ItemSummary
+  readonly item: ItemSummary
   readonly error: unknown
+}
+
+/** Sends of one call that was rejected as a whole. */
+interface FailedSends {
+  readonly items: readonly ItemSummary[]
+  readonly rejection: unknown
 }
 
 /**
@@ -18,24 +24,52 @@ interface FailedSend {
  * can never accept is decided here.
  */
 export async function noteSendFailed(tick: Tick, pass: SendPass, failed: FailedSend): Promise<void> {
-  const { head, error } = failed
+  const { item, error } = failed
   const trouble = sendTrouble(error)
   if (trouble === 'fatal') throw error
   if (trouble === 'rejected') {
     const reason = isSluiceError(error) ? error.message : ''
-    pass.noteRejected({ settlement: rejected(head, reason), why: 'rejected' })
+    pass.noteRejected({ settlement: rejected(item, reason), why: 'rejected' })
     return
   }
-  tick.memory.noteUnsent(head)
-  tick.logger.debug({ ...refOf(head), err: asOutage(error) }, 'a job could not be sent')
+  tick.memory.noteUnsent(item)
+  tick.logger.debug({ ...refOf(item), err: asOutage(error) }, 'a job could not be sent')
   if (trouble === 'item' || trouble === 'unknown') await suspect(tick, pass, failed)
   else noteKept(tick, pass, failed)
-  if (tick.sendState.leaveAlone.note(error, tick.runtime.monotonicMs())) pass.halt('retry-after')
+  if (tick.sendState.retryAfter.note(error, tick.runtime.monotonicMs())) pass.halt('retry-after')
+}
+
+/**
+ * Notes a call for many jobs that was rejected as a whole. Where it is the worker's trouble, or its limit, that holds for each of them. Anything else may
+ * be the trouble of one of them: they keep their claims, and are sent again one by one, which shows whose it is.
+ */
+export async function noteSendsFailed(tick: Tick, pass: SendPass, failed: FailedSends): Promise<void> {
+  const { items, rejection: error } = failed
+  const { sendState, memory, runtime, logger, reported } = tick
+  const trouble = sendTrouble(error)
+  if (trouble === 'fatal' || trouble === 'worker' || trouble === 'capacity') {
+    for (const item of items) await noteSendFailed(tick, pass, { item, error })
+    return
+  }
+  const nowMs = runtime.monotonicMs()
+  for (const item of items) {
+    memory.noteUnsent(item)
+    sendState.refused.noteRejectedTogether(item, nowMs)
+  }
+  const level = reported.sendManyFailing ? 'debug' : 'warn'
+  reported.sendManyFailing = true
+  logger[level]({ err: error, items: items.length }, 'the worker rejected many sends as a whole; they are sent one by one')
+  if (sendState.retryAfter.note(error, nowMs)) {
+    pass.halt('retry-after')
+    return
+  }
+  pass.halt('doubt')
+  pass.tally.nextDelayMs = 0
 }
 
 /** The worker's trouble, or its limit: the item keeps its claim, and no try counts. */
-function noteKept(tick: Tick, pass: SendPass, { head, error }: FailedSend): void {
-  tick.sendState.refused.noteOutage(head, tick.runtime.monotonicMs())
+function noteKept(tick: Tick, pass: SendPass, { item, error }: FailedSend): void {
+  tick.sendState.refused.noteOutage(item, tick.runtime.monotonicMs())
   const outage = asOutage(error)
   if (outage.concerns === 'capacity') noteCapacity(tick, pass, outage)
   else pass.noteOutage(outage)
@@ -45,10 +79,10 @@ function noteKept(tick: Tick, pass: SendPass, { head, error }: FailedSend): void
  * The item's trouble, unless others fail too. When the first few have failed and none was sent well, a probe tells an outage from items that
  * nobody takes; where there is none, it is an outage.
  */
-async function suspect(tick: Tick, pass: SendPass, { head, error }: FailedSend): Promise<void> {
+async function suspect(tick: Tick, pass: SendPass, { item, error }: FailedSend): Promise<void> {
   const { trust } = tick.sendState
-  trust.noteFailure(head.uid)
-  pass.noteSuspect({ head, error, successes: trust.successes })
+  trust.noteFailure(item.uid)
+  pass.noteSuspect({ item, error, successes: trust.successes })
   const isProbed = pass.probe !== undefined
   if (!isProbed && !trust.isSuspect) return
   const answer = await probeWorker(tick, pass)

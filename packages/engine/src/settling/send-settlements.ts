@@ -34,6 +34,12 @@ export function unsendable(item: ItemSummary, answer: string, { tries }: Refusal
   return { ...refOf(item), stage: 'FAIL', reason, failureClass: 'unsendable' }
 }
 
+/** Claimed by a process that died, and its body does not fit the schema that the queue was opened with. */
+export function invalidBody(item: ItemSummary, reason: string): JobSettlement {
+  const why = `the body does not fit the schema: ${reason}`
+  return { ...refOf(item), stage: 'FAIL', reason: why, failureClass: 'invalid-body' }
+}
+
 /** Its send never began: it goes back to where it was. */
 export function givenBack(tick: Pick<Tick, 'memory'>, item: ItemSummary, reason: string): JobSettlement {
   const again = handedOn(tick, item, retryStateOf(item))

@@ -7,7 +7,7 @@ import { leftOutOf, storable, type JobSettlement } from './settlement.js'
 /** A settlement that was decided, and why: `unsent`: it is given back, and no job of it was started. */
 export interface DecidedSettlement {
   readonly settlement: JobSettlement
-  readonly why: 'reported' | 'lost' | 'rejected' | 'unsendable' | 'unsent'
+  readonly why: 'reported' | 'lost' | 'rejected' | 'unsendable' | 'invalid-body' | 'unsent'
   /** Of a reported one: what runs the jobs refused to start it. */
   readonly isRefusedStart?: boolean
   /** Of a reported one, by the worker's clock. */
@@ -120,7 +120,10 @@ async function waitsFor({ queue }: Tick, job: JobRef): Promise<boolean> {
 }
 
 /** Whether an item that was looked up waits for this job. */
-export function isAwaiting(item: ItemRecord | undefined, job: JobRef): boolean {
+export function isAwaiting(
+  item: Pick<ItemRecord, 'stage' | 'uid' | 'attempt'> | undefined,
+  job: JobRef,
+): boolean {
   return item?.stage === 'PROCESSING' && item.uid === job.uid && item.attempt === job.attempt
 }
 

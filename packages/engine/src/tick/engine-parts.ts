@@ -25,6 +25,7 @@ export function newEngineParts(options: CheckedOptions, emit: (event: WorkEvent)
   const random = (): number => runtime.random()
   const calls = new CallWatch(runtime)
   const queue = watchedQueue(options.queue, calls, { drain })
+  const maxJobsPerSend = maxJobsOf(options)
   const lease = new LeaseKeeper({ queue: options.queue, holder, ttlMs: leaseTtlMs, runtime, calls })
   return {
     ...options,
@@ -53,8 +54,17 @@ export function newEngineParts(options: CheckedOptions, emit: (event: WorkEvent)
       acknowledgeFailures: 0,
       acknowledgeAtMs: Number.NEGATIVE_INFINITY,
       cancelFailing: false,
+      sendManyFailing: false,
+      schemaFailing: false,
     },
-    sendState: new SendState({ ...options, queue, random }),
+    maxJobsPerSend,
+    sendState: new SendState({ ...options, queue, maxJobsPerSend, random }),
     emit,
   }
+}
+
+/** No more than a tick claims at once. */
+function maxJobsOf({ worker, maxBatchItems }: CheckedOptions): number {
+  const { maxJobs = 1 } = worker.sendMany === undefined ? {} : (worker.supports.sendMany ?? {})
+  return Math.max(1, Math.min(maxJobs, maxBatchItems))
 }

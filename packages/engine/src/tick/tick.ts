@@ -1,8 +1,8 @@
-import type { Runtime, Logger, Queue, Worker } from '@sluice/core'
+import type { Runtime, Logger } from '@sluice/core'
 import type { DecideRules } from '../reconcile/decide.js'
 import type { Guards } from '../guards/guards.js'
 import type { JobMemory } from '../reconcile/job-memory.js'
-import type { JobsRule, SendsOptions } from '../work-queue-options.js'
+import type { AnyQueue, AnyWorker, JobsRule, SendsOptions } from '../work-queue-options.js'
 import type { LeaseKeeper } from './lease-keeper.js'
 import type { LookupBudget } from '../lookups/lookup-budget.js'
 import type { PollState } from '../reconcile/poll-state.js'
@@ -23,11 +23,13 @@ import type { Tally } from './tick-result.js'
 
 /** What an engine works with and remembers from tick to tick. After a stall all of it is made again. */
 export interface EngineParts {
-  readonly queue: Queue
-  readonly worker: Worker
+  readonly queue: AnyQueue
+  readonly worker: AnyWorker
   readonly policy: DispatchPolicy
   readonly rules: DecideRules
   readonly sendConcurrency: number
+  /** How many jobs one call starts: 1, or what the worker's `sendMany` takes. */
+  readonly maxJobsPerSend: number
   readonly maxBatchItems: number
   readonly jobs: JobsRule
   readonly sends: Required<SendsOptions>
@@ -73,6 +75,8 @@ export interface EngineParts {
     /** Before this monotonic instant, jobs that could not be acknowledged aren't tried again. */
     acknowledgeAtMs: number
     cancelFailing: boolean
+    sendManyFailing: boolean
+    schemaFailing: boolean
   }
   readonly emit: (event: WorkEvent) => void
 }

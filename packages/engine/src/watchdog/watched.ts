@@ -1,4 +1,5 @@
-import type { ControlState, Queue, QueueDocument, Worker } from '@sluice/core'
+import type { ControlState, QueueDocument } from '@sluice/core'
+import type { AnyQueue, AnyWorker } from '../work-queue-options.js'
 import type { Call, CallWatch } from './call-watch.js'
 
 type Method = (...args: unknown[]) => unknown
@@ -11,7 +12,7 @@ const UNWATCHED: ReadonlySet<string> = new Set(['watch', 'close'])
  *
  * @param drain its control always reads as paused, for this engine alone
  */
-export function watchedQueue(queue: Queue, calls: CallWatch, { drain = false } = {}): Queue {
+export function watchedQueue(queue: AnyQueue, calls: CallWatch, { drain = false } = {}): AnyQueue {
   const watching: Watching = { of: 'queue', prefix: 'control.' }
   const read = (): Promise<ControlState> =>
     calls.run(callOf(watching, 'read', []), async () => drained(await queue.control.read()))
@@ -28,7 +29,7 @@ function drained(state: ControlState): ControlState {
 }
 
 /** The worker, each call noted by the watch; what it does not have is not there either. */
-export function watchedWorker(worker: Worker, calls: CallWatch): Worker {
+export function watchedWorker(worker: AnyWorker, calls: CallWatch): AnyWorker {
   return watched(worker, { of: 'worker' }, calls)
 }
 
