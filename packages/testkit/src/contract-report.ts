@@ -1,6 +1,6 @@
 import type { CaseResult } from './case-run.js'
-import { engineContract } from './engine-contract.js'
-import { enginePromises } from './engine-promises.js'
+import { engineContract } from './engine/engine-contract.js'
+import { enginePromises } from './engine/engine-promises.js'
 import { queuePromises, workerPromises, type ContractPromise } from './promises.js'
 import { queueContract } from './queue-contract.js'
 import { workerContract } from './worker-contract.js'

@@ -11,7 +11,7 @@ export type {
   TroubledQueue,
   TroubleOptions,
 } from './queue-harness.js'
-export { engineContract } from './engine-contract.js'
+export { engineContract } from './engine/engine-contract.js'
 export type {
   ControlledWorker,
   EngineCase,
@@ -19,10 +19,10 @@ export type {
   EngineSettings,
   EngineTick,
   TestedEngine,
-} from './engine-harness.js'
-export { engineMutants } from './engine-mutants.js'
-export type { EngineMutant } from './engine-mutant.js'
-export { enginePromises } from './engine-promises.js'
+} from './engine/engine-harness.js'
+export { engineMutants } from './engine/mutants/engine-mutants.js'
+export type { EngineMutant } from './engine/mutants/engine-mutant.js'
+export { enginePromises } from './engine/engine-promises.js'
 export { workerContract } from './worker-contract.js'
 export type { ObstructedWorker, TroubledSends, WorkerCase, WorkerHarness } from './worker-harness.js'
 export { promiseOf, queuePromises, workerPromises } from './promises.js'

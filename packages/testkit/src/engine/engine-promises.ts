@@ -1,4 +1,4 @@
-import type { ContractPromise } from './promises.js'
+import type { ContractPromise } from '../promises.js'
 
 /** What the engine promises, over any queue and worker that keep their promises. */
 export const enginePromises: readonly ContractPromise[] = [
@@ -25,6 +25,10 @@ export const enginePromises: readonly ContractPromise[] = [
   {
     id: 'E-ONCE-3',
     text: 'An engine that stalled or was suspended past its lease starts and claims nothing when it goes on.',
+  },
+  {
+    id: 'E-MANY-1',
+    text: 'Where the worker has `sendMany`, jobs are started by calls for as many as it takes. Its outcomes count one by one, as those of single sends; a call that is rejected as a whole starts nothing twice, and fails no item but the one that it is rejected for.',
   },
   {
     id: 'E-ORPHAN-1',

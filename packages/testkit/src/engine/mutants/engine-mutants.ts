@@ -10,9 +10,9 @@ import {
 } from '@sluice/core'
 import { createLease } from '@sluice/core/backend'
 import { engineGuardMutants } from './engine-guard-mutants.js'
-import type { EngineSettings } from './engine-harness.js'
+import type { EngineSettings } from '../engine-harness.js'
 import { broken, forgottenDocument, handedOn, onQueue, onWorker, type EngineMutant } from './engine-mutant.js'
-import { wrapWorker } from './worker-wrapping.js'
+import { wrapWorker } from '../../worker-wrapping.js'
 
 /** Engines that are broken on purpose: every promise has one that a case of it catches. */
 export const engineMutants: readonly EngineMutant[] = [
@@ -49,6 +49,41 @@ export const engineMutants: readonly EngineMutant[] = [
         },
       }),
     }),
+  }),
+  broken(['one-by-one', 'it sends each job by a call of its own'], ['E-MANY-1'], {
+    ...onWorker(({ supports: { sendMany: _, ...supports } }) => ({ supports })),
+  }),
+  broken(['takes-a-call-for-sent', 'a call for many jobs that was answered has sent all of them'], ['E-MANY-1/b'], {
+    ...onWorker((worker) => ({
+      sendMany: async (jobs) => ((await worker.sendMany?.(jobs)) ?? []).map(() => undefined),
+    })),
+  }),
+  broken(
+    ['makes-calls-again', 'a call for many jobs whose answer is lost is made again as one for other jobs'],
+    ['E-MANY-1/c'],
+    {
+      ...onWorker((worker, { openWorker }) => ({
+        sendMany: async (jobs) => {
+          try {
+            return (await worker.sendMany?.(jobs)) ?? []
+          } catch (error) {
+            for (const { id } of jobs) openWorker().loseJob(id)
+            throw error
+          }
+        },
+      })),
+    },
+  ),
+  broken(['one-rejects-all', 'a call that is rejected as a whole has no item that could be sent'], ['E-MANY-1/d'], {
+    ...onWorker((worker) => ({
+      sendMany: async (jobs) => {
+        try {
+          return (await worker.sendMany?.(jobs)) ?? []
+        } catch {
+          return jobs.map(() => new SluiceError('SLUICE_JOB_REJECTED', 'the call was rejected'))
+        }
+      },
+    })),
   }),
   broken(['forgetful', 'it keeps nothing beyond its own life'], ['E-ONCE-2', 'E-CTRL-2'], {
     ...onQueue(() => ({ document: forgottenDocument })),

@@ -1,5 +1,13 @@
-import type { ItemRecord, JobRef, Queue, Stage, Worker } from '@sluice/core'
-import { check, same } from './check.js'
+import {
+  isSluiceError,
+  type ItemRecord,
+  type JobRef,
+  type Queue,
+  type SluiceError,
+  type Stage,
+  type Worker,
+} from '@sluice/core'
+import { check, same } from '../check.js'
 import {
   ENGINE_BODY,
   type ControlledWorker,
@@ -8,7 +16,10 @@ import {
   type EngineTick,
   type TestedEngine,
 } from './engine-harness.js'
-import { wrapWorker } from './worker-wrapping.js'
+import { wrapWorker } from '../worker-wrapping.js'
+
+/** The ids of each call that starts jobs. */
+export type ManyCalls = (readonly string[])[]
 
 /** Longer than any backoff and grace of a case. */
 const MAX_WAIT_MS = 900_000
@@ -123,6 +134,31 @@ export class EngineScene {
         begun.push(harness.runtime.monotonicMs())
         await harness.runtime.sleep(ms)
         await worker.sendJob(...args)
+      },
+    })
+  }
+
+  /** The worker with a `sendMany` for so many jobs: it sends each as `sendJob` does. */
+  manyWorker(maxJobs: number, calls: ManyCalls = []): Worker {
+    const { worker } = this
+    const errorOf = async (send: Promise<void>): Promise<SluiceError | undefined> => {
+      try {
+        await send
+        return undefined
+      } catch (error) {
+        if (isSluiceError(error)) return error
+        throw error
+      }
+    }
+    return wrapWorker(worker, {
+      supports: { ...worker.supports, sendMany: { maxJobs } },
+      sendJob: async (id, body, job) => {
+        calls.push([id])
+        await worker.sendJob(id, body, job)
+      },
+      sendMany: async (jobs) => {
+        calls.push(jobs.map(({ id }) => id))
+        return Promise.all(jobs.map(({ id, body, job }) => errorOf(worker.sendJob(id, body, job))))
       },
     })
   }

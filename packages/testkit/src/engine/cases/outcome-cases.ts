@@ -1,4 +1,4 @@
-import { check, same } from '../check.js'
+import { check, same } from '../../check.js'
 import type { EngineCase } from '../engine-harness.js'
 import { EngineScene } from '../engine-scene.js'
 

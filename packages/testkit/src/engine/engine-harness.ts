@@ -1,5 +1,5 @@
 import type { JobRef, JobReport, JsonValue, Queue, SluiceError, TroubleConcerns, Worker } from '@sluice/core'
-import type { ManualRuntime } from './manual-runtime.js'
+import type { ManualRuntime } from '../manual-runtime.js'
 
 /** A worker whose jobs end by hand, and which can be told to misbehave: what `@sluice/worker-dummy` is. */
 export interface ControlledWorker extends Worker {
