@@ -1,4 +1,4 @@
-import { enginePromises } from './engine-promises.js'
+import { enginePromises } from './engine/engine-promises.js'
 
 /** One promise of the contract, as the interfaces of `@sluice/core` cite it. */
 export interface ContractPromise {

@@ -1,11 +1,9 @@
-import { once } from 'node:events'
 import { hostname } from 'node:os'
 import type { Logger, Queue, Runtime, Stage, Worker } from '@sluice/core'
 import { systemRuntime } from '@sluice/core/backend'
 import {
   WorkQueue,
   processingLimit,
-  runLoop,
   readSelfPause,
   type SelfPause,
   type WorkEvent,
@@ -24,8 +22,6 @@ const FINAL_READ_MS = 2000
 /** Shares of the stop deadline: by when the engine must have stopped, and the last counts be read. The rest is for closing. */
 const STOP_SHARE = 0.8
 const READ_SHARE = 0.9
-/** After an error that ends the service, the longest wait for the release of the lease. */
-const FATAL_STOP_MS = 2000
 
 /** The settings of a service. */
 export type ServiceConfig = Pick<
@@ -96,7 +92,7 @@ export async function runService(options: ServiceOptions): Promise<ServiceEnd> {
       const watcher = new QueueWatcher({ queue, logger, runtime, ...endOf(options, emptied) })
       const other =
         options.drain === true ? new DispatcherWatch(queue, (error) => others.abort(error)) : undefined
-      await follow({ ...options, runtime, logger, onEvent }, { stop, deadline, watcher, other })
+      await follow({ ...options, runtime, logger, onEvent }, { stop, watcher, other })
     }
     logger.flush()
     for (const { aborted, reason } of [start.unusable, others.signal]) if (aborted) throw reason
@@ -151,49 +147,22 @@ async function startChecked(
 
 interface Following {
   readonly stop: AbortSignal
-  readonly deadline: StopDeadline
   readonly watcher: QueueWatcher
   readonly other: DispatcherWatch | undefined
 }
 
 /** Runs the loop to its end, and releases the lease however it ends. */
-async function follow(options: Running, { stop, deadline, watcher, other }: Following): Promise<void> {
-  const { config, logger } = options
-  const workQueue = makeWorkQueue(options)
-  const loop = runLoop(workQueue, {
-    intervalMs: config.service.intervalMs,
+async function follow(options: Running, { stop, watcher, other }: Following): Promise<void> {
+  const { intervalMs, stopDeadlineMs } = options.config.service
+  await makeWorkQueue(options).run({
+    intervalMs,
     signal: stop,
+    stopDeadlineMs: Math.floor(stopDeadlineMs * STOP_SHARE),
     onTick: (result) => {
       void watcher.afterTick(result)
       void other?.afterTick(result)
     },
   })
-  const ended = new AbortController()
-  const stopping = stopAtSignal(workQueue, { stop, deadline, logger, ended: ended.signal })
-  try {
-    await Promise.race([loop, stopping])
-    await stopping
-  } catch (error) {
-    await release(workQueue, logger, FATAL_STOP_MS)
-    throw error
-  } finally {
-    ended.abort()
-  }
-}
-
-interface Stopping extends Pick<Following, 'stop' | 'deadline'> {
-  readonly logger: Logger
-  readonly ended: AbortSignal
-}
-
-/** Stops at once rather than after the current tick: after the signal no job is sent. It never rejects. */
-async function stopAtSignal(
-  workQueue: WorkQueue,
-  { stop, deadline, logger, ended }: Stopping,
-): Promise<void> {
-  // It rejects only when the loop has ended.
-  if (!stop.aborted) await once(stop, 'abort', { signal: ended }).catch(() => undefined)
-  if (stop.aborted) await release(workQueue, logger, deadline.leftMs(STOP_SHARE))
 }
 
 function makeWorkQueue(options: Running): WorkQueue {
@@ -229,15 +198,6 @@ function makeWorkQueue(options: Running): WorkQueue {
 /** The name of this service in `status`: host and process id for an operator, and unique although process ids repeat. */
 function processName(runtime: Runtime): string {
   return `${hostname()}/${process.pid}/${runtime.newId().slice(0, 8)}`
-}
-
-async function release(workQueue: WorkQueue, logger: Logger, deadlineMs: number): Promise<void> {
-  try {
-    await workQueue.stop({ deadlineMs: Math.floor(deadlineMs) })
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
-    logger.warn({ reason }, 'the lease could not be released; it expires by itself')
-  }
 }
 
 const END_TEXTS: Readonly<Record<ServiceEnd['why'], string>> = {

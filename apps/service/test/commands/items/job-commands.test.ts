@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { JobReport, JsonValue, Queue } from '@sluice/core'
-import { MISSING_JOBS_DOCUMENT, SEEN_JOBS_DOCUMENT } from '@sluice/engine'
 import { openQueue } from '@sluice/queue-sql'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Sandbox } from '../../fixtures/sandbox.js'
@@ -147,12 +146,12 @@ describe('sluice show of an item in PROCESSING', () => {
     await claim('a', 'b', 'c', 'd')
     await configure({ reports: { d: RUNS } })
     const [a, b] = await Promise.all(['a', 'b'].map((id) => queue.lookup(id)))
-    await queue.document(SEEN_JOBS_DOCUMENT).write(packed(a?.uid, b?.uid), { ifVersion: undefined })
+    await queue.document('engine/jobs').write(packed(a?.uid, b?.uid), { ifVersion: undefined })
     const missing = {
       graceMs: 60_000,
       groups: [{ sinceAt: (await queue.now()) - 20_000, seen: packed(a?.uid) }],
     }
-    await queue.document(MISSING_JOBS_DOCUMENT).write(missing, { ifVersion: undefined })
+    await queue.document('engine/missing').write(missing, { ifVersion: undefined })
     const text = /started, and the worker has not known it for 2\d s; lost at 60 s$/m
     const shown = await box.run(['show', 'a'])
     expect(shown.out).toMatch(/^job +started, and/m)
