@@ -1,4 +1,12 @@
-import { assertSpan, silentLogger, type JsonValue, type Runtime, type Logger, type Queue, type Worker } from '@sluice/core'
+import {
+  assertSpan,
+  silentLogger,
+  type JsonValue,
+  type Runtime,
+  type Logger,
+  type Queue,
+  type Worker,
+} from '@sluice/core'
 import { systemRuntime } from '@sluice/core/backend'
 import type { LostPolicy } from './reconcile/decide.js'
 import { processingLimit, type DispatchPolicy } from './policies/dispatch-policy.js'

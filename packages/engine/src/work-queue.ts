@@ -60,7 +60,8 @@ export class WorkQueue<Body = JsonValue> {
   async run(options: RunOptions = {}): Promise<void> {
     const checked = checkedRunOptions(options)
     this.#assertOpen('run')
-    if (this.#loop !== undefined) throw new TypeError('Cannot run: another run of this work queue is under way')
+    if (this.#loop !== undefined)
+      throw new TypeError('Cannot run: another run of this work queue is under way')
     const { worker, runtime, leaseTtlMs } = this.#options
     const parts = { ticker: this.#ticker, worker, wakeSignal: this.#wakeSignal, runtime, leaseTtlMs }
     this.#loop = new RunLoop(parts, checked)
@@ -118,6 +119,9 @@ export class WorkQueue<Body = JsonValue> {
 
   #assertOpen(what: string): void {
     if (this.#closing === undefined) return
-    throw new SluiceError('SLUICE_QUEUE_CLOSED', `Cannot ${what}: close() was called on this work queue; make a new one`)
+    throw new SluiceError(
+      'SLUICE_QUEUE_CLOSED',
+      `Cannot ${what}: close() was called on this work queue; make a new one`,
+    )
   }
 }

@@ -285,7 +285,14 @@ test.each(['dies before', 'dies after', 'throws before', 'stalls after'] as cons
   60_000,
 )
 
-test.each(['dies before', 'dies after', 'throws before', 'throws after', 'stalls before', 'stalls after'] as const)(
+test.each([
+  'dies before',
+  'dies after',
+  'throws before',
+  'throws after',
+  'stalls before',
+  'stalls after',
+] as const)(
   '%s any call while jobs are sent by many at once; the end is the same, nothing runs twice, the cap holds',
   async (crash) => {
     const plan = { standby: false, many: true }

@@ -37,7 +37,13 @@ export { caseCatalog } from './case-catalog.js'
 export type { CaseCatalog, CatalogCase, CatalogContract } from './case-catalog.js'
 export { queueMutants } from './queue/queue-mutants.js'
 export type { QueueMutant } from './queue/mutants/queue-mutant.js'
-export { countAtCalls, crashAtCalls, interceptQueue, troubleAtCalls, wrapQueue } from './queue/queue-wrapping.js'
+export {
+  countAtCalls,
+  crashAtCalls,
+  interceptQueue,
+  troubleAtCalls,
+  wrapQueue,
+} from './queue/queue-wrapping.js'
 export type { AroundCall } from './queue/queue-wrapping.js'
 export { workerMutants } from './worker/worker-mutants.js'
 export type { WorkerMutant } from './worker/worker-mutants.js'

@@ -73,8 +73,7 @@ function makeHarness(open: OpenQueue, runtime: Runtime): QueueHarness {
     },
     close: async () => {
       await Promise.all(opened.map(({ queue }) => queue.close()))
-      for (const name of new Set(opened.map((one) => one.name)))
-        await emptyQueue(await open(name), runtime)
+      for (const name of new Set(opened.map((one) => one.name))) await emptyQueue(await open(name), runtime)
     },
   }
 }

@@ -69,4 +69,3 @@ async function prepare(queue: Queue, command: BulkCommand, context: CommandConte
   if (count > 0 && flags.yes !== true) await context.confirm(command.question(count), { yes: false })
   return { selection, count }
 }
-

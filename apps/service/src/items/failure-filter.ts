@@ -42,10 +42,9 @@ export function classOption() {
 /** `--exit-code N`, repeatable. */
 export function exitCodeOption() {
   const parse = wholeNumber(-2_147_483_648, 4_294_967_295)
-  return new Option(
-    '--exit-code <n>',
-    'items whose program ended with this exit code; repeatable',
-  ).argParser((text: string, previous: readonly number[] | undefined) => [...(previous ?? []), parse(text)])
+  return new Option('--exit-code <n>', 'items whose program ended with this exit code; repeatable').argParser(
+    (text: string, previous: readonly number[] | undefined) => [...(previous ?? []), parse(text)],
+  )
 }
 
 /** `--reason-matches REGEX`. */

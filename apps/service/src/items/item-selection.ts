@@ -1,11 +1,4 @@
-import {
-  eachItem,
-  failureGroupOf,
-  type ItemRecord,
-  type Queue,
-  type Runtime,
-  type Stage,
-} from '@sluice/core'
+import { eachItem, failureGroupOf, type ItemRecord, type Queue, type Runtime, type Stage } from '@sluice/core'
 import { inPages } from './pages.js'
 
 const PAGE_ITEMS = 500

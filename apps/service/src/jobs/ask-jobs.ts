@@ -133,10 +133,7 @@ export class JobAsker {
 }
 
 /** The answer, or the reason why there is none. @throws every unexpected error */
-async function answerWithin<T>(
-  runtime: Pick<Runtime, 'sleep'>,
-  ask: () => Promise<T>,
-): Promise<T | string> {
+async function answerWithin<T>(runtime: Pick<Runtime, 'sleep'>, ask: () => Promise<T>): Promise<T | string> {
   const answered = new AbortController()
   const late = runtime
     .sleep(TIMEOUT_MS, answered.signal)

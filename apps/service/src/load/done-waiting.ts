@@ -14,7 +14,9 @@ export async function countDoneWaiting(
   const { signal } = call
   let waiting = 0
   try {
-    for await (const { id } of ids === undefined ? eachSummary(queue, 'WAITING', call) : found(queue, ids, call)) {
+    for await (const { id } of ids === undefined
+      ? eachSummary(queue, 'WAITING', call)
+      : found(queue, ids, call)) {
       signal?.throwIfAborted()
       if (isDone(id)) waiting += 1
     }

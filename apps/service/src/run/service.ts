@@ -1,13 +1,7 @@
 import { hostname } from 'node:os'
 import type { Logger, Queue, Runtime, Stage, Worker } from '@sluice/core'
 import { systemRuntime } from '@sluice/core/backend'
-import {
-  WorkQueue,
-  processingLimit,
-  readSelfPause,
-  type SelfPause,
-  type WorkEvent,
-} from '@sluice/engine'
+import { WorkQueue, processingLimit, readSelfPause, type SelfPause, type WorkEvent } from '@sluice/engine'
 import type { Config } from '../config/config-schema.js'
 import { StopDeadline, atMost } from '../cli/timing.js'
 import { FoldedLog } from './folded-log.js'
@@ -214,10 +208,7 @@ interface Finishing {
   readonly runtime: Runtime
 }
 
-async function finish(
-  queue: Queue,
-  { logger, deadline, ending, runtime }: Finishing,
-): Promise<ServiceEnd> {
+async function finish(queue: Queue, { logger, deadline, ending, runtime }: Finishing): Promise<ServiceEnd> {
   const { why } = ending
   const limitMs = Math.min(FINAL_READ_MS, deadline.leftMs(READ_SHARE))
   const sizes = await atMost(queue.sizes(), limitMs, runtime)

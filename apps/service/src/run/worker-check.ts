@@ -39,11 +39,9 @@ async function answered(worker: Worker, { signal, stallMs, runtime }: CheckOptio
     await runtime.sleep(waitMs, AbortSignal.any([signal, ended.signal]))
     if (signal.aborted || ended.signal.aborted) return false
     const attempted = `the check of the worker did not answer within ${Math.round(waitMs / 1_000)} s`
-    throw new SluiceError(
-      'SLUICE_WORKER_UNAVAILABLE',
-      `${attempted}: no job was started; try again later`,
-      { retryable: false },
-    )
+    throw new SluiceError('SLUICE_WORKER_UNAVAILABLE', `${attempted}: no job was started; try again later`, {
+      retryable: false,
+    })
   }
   try {
     return await Promise.race([worker.check().then(() => true), stalled()])

@@ -1,3 +1,4 @@
+import { systemRuntime } from '@sluice/core/backend'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -452,7 +453,7 @@ test('versioning that voids the condition, switched on under an engine: it stays
   await serveAs({ rules: s3Stores.radosgw16.rules })
   const { endpoint, region, credentials } = server.clientOptions()
   let aheadMs = 0
-  const runtime = { monotonicMs: () => performance.now() + aheadMs }
+  const runtime = { ...systemRuntime, monotonicMs: () => performance.now() + aheadMs }
   const place = { name: 'tiles', bucket: server.bucket, endpoint, region, credentials }
   const queue = await openQueue({ ...place, probe: 'quick', runtime })
   const worker = await openWorker({ name: 'tiles' })

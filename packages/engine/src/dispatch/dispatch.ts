@@ -76,11 +76,7 @@ export async function dispatch(tick: Tick, pass: SendPass, input: DispatchInput)
 }
 
 /** What is claimed beyond the cap goes back: an engine that lost its lease within a claim may have claimed on top of ours. */
-async function dueResends(
-  tick: Tick,
-  pass: SendPass,
-  resends: readonly ItemSummary[],
-): Promise<Sending[]> {
+async function dueResends(tick: Tick, pass: SendPass, resends: readonly ItemSummary[]): Promise<Sending[]> {
   const { refused } = tick.sendState
   const nowMs = tick.runtime.monotonicMs()
   const { processing, orphans } = tick.tally
@@ -210,7 +206,12 @@ async function getItems(tick: Tick, wanted: number): Promise<readonly QueueItem<
 }
 
 /** Old claims are the exception: an operator may move any of them while it waits to be sent. */
-function claimSize({ sendState: { rates }, sendConcurrency, maxJobsPerSend, maxBatchItems: most }: Tick): number {
+function claimSize({
+  sendState: { rates },
+  sendConcurrency,
+  maxJobsPerSend,
+  maxBatchItems: most,
+}: Tick): number {
   const least = Math.max(sendConcurrency, maxJobsPerSend)
   return Math.min(
     rates.sends.countWithin(CLAIM_AHEAD_MS, { least, most, unknown: least }),
@@ -251,7 +252,10 @@ function startSends(tick: Tick, pass: SendPass, sendings: readonly Sending[]): S
 }
 
 /** Those that are sent by one call each, in order. */
-function batchesOf({ maxJobsPerSend, sendState }: Tick, sendings: readonly Sending[]): (readonly Sending[])[] {
+function batchesOf(
+  { maxJobsPerSend, sendState }: Tick,
+  sendings: readonly Sending[],
+): (readonly Sending[])[] {
   const batches: Sending[][] = []
   let open: Sending[] | undefined
   for (const sending of sendings) {
@@ -279,8 +283,7 @@ async function sendTriedBefore(tick: Tick, pass: SendPass, sendings: readonly Se
   // Items at which the worker hangs must not take all places that the others need.
   if (flights.size > (tick.sendConcurrency * tick.maxJobsPerSend) / 2) return
   const isProbed = pass.freshSends === 0 && sendings.some(({ item }) => refused.lacksSuccess(item))
-  if (isProbed && pass.halted === undefined && (await probeWorker(tick, pass)) === 'well')
-    trust.noteSuccess()
+  if (isProbed && pass.halted === undefined && (await probeWorker(tick, pass)) === 'well') trust.noteSuccess()
   await sendAll(tick, pass, sendings)
 }
 

@@ -27,9 +27,6 @@ export async function isKnownUnsent(tick: Tick, item: ItemSummary): Promise<bool
 }
 
 /** Not once the lease is lost: another engine may be sending them by now, and what the worker said of them is no longer so. */
-export async function settleUnsent(
-  tick: Tick,
-  decided: readonly DecidedSettlement[],
-): Promise<void> {
+export async function settleUnsent(tick: Tick, decided: readonly DecidedSettlement[]): Promise<void> {
   if (decided.length > 0 && (await tick.lease.keep())) await settleAll(tick, decided)
 }

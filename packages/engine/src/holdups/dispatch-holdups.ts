@@ -89,10 +89,7 @@ export function holdupsNow(
   last: Places & Pick<TickResult, 'holdups'>,
   control: ControlState,
 ): Holdup[] {
-  return [
-    ...controlHoldups(tick, last, control),
-    ...last.holdups.filter(({ code }) => !BY_CONTROL.has(code)),
-  ]
+  return [...controlHoldups(tick, last, control), ...last.holdups.filter(({ code }) => !BY_CONTROL.has(code))]
 }
 
 /** What else keeps items from starting, at the end of a tick. */

@@ -45,7 +45,8 @@ export function isEarlierEnded({ memory }: Pick<Tick, 'memory'>, item: ItemSumma
 export async function askForEarlier(tick: Tick, { decisions }: Asking): Promise<void> {
   const earlier = tick.running.earlier(decisions.earlierAsks)
   await askForThose(tick, decisions.earlierAsks, async (item, patience) => {
-    const isFree = tick.tally.unavailable === undefined && (await haveEnded(tick, item, { earlier, patience }))
+    const isFree =
+      tick.tally.unavailable === undefined && (await haveEnded(tick, item, { earlier, patience }))
     if (isFree) noteResend(tick, item, decisions)
     else decisions.earlierWaits.push(item)
   })
@@ -70,21 +71,14 @@ interface Waiting {
 }
 
 /** Within the budget; one that can't be asked for, or not now, may run. */
-async function haveEnded(
-  tick: Tick,
-  item: ItemSummary,
-  { earlier, patience }: Waiting,
-): Promise<boolean> {
+async function haveEnded(tick: Tick, item: ItemSummary, { earlier, patience }: Waiting): Promise<boolean> {
   const jobs = toAskFor(item, earlier)
   if (!canAsk(tick) || jobs.length > MAX_ASKED) return false
   try {
     for (const job of jobs) if (!(await hasEnded(tick, job, patience))) return false
   } catch (error) {
     if (!isOutage(error)) throw error
-    tick.logger.debug(
-      { ...refOf(item), err: error },
-      'the worker could not be asked for an earlier attempt',
-    )
+    tick.logger.debug({ ...refOf(item), err: error }, 'the worker could not be asked for an earlier attempt')
     return false
   }
   tick.memory.noteEarlierEnded(item)

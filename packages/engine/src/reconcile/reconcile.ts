@@ -70,10 +70,7 @@ function missingOf({ memory, rules }: Tick, items: Iterable<ItemSummary>): Missi
 }
 
 /** Asks by name for what the poll can't say, or says for too long. */
-async function askForMore(
-  tick: Tick,
-  { asking, found }: { asking: Asking; found: Found },
-): Promise<void> {
+async function askForMore(tick: Tick, { asking, found }: { asking: Asking; found: Found }): Promise<void> {
   const reported = reportedOf(found)
   const trials = new LookupTrials(tick, reported[0]?.item)
   const running = reported.filter(({ stage }) => stage === 'PROCESSING').map(({ item }) => item)
@@ -149,7 +146,8 @@ async function cancelThosePending(tick: Tick, { decisions, poll }: Asking): Prom
   const due = decisions.cancels.toSorted((a, b) => b.pendingMs - a.pendingMs)
   await forEachParallel(due, tick.sendConcurrency, async ({ item, report }) => {
     const nowMs = runtime.monotonicMs()
-    if (tick.tally.unavailable !== undefined || isLate(tick, beganMs) || !memory.mayCancel(item, nowMs)) return
+    if (tick.tally.unavailable !== undefined || isLate(tick, beganMs) || !memory.mayCancel(item, nowMs))
+      return
     if (!lookups.take(nowMs)) return
     try {
       const answer = await cancelPending(tick, { item, report, isFresh })

@@ -58,7 +58,10 @@ export async function noteSendsFailed(tick: Tick, pass: SendPass, failed: Failed
   }
   const level = reported.sendManyFailing ? 'debug' : 'warn'
   reported.sendManyFailing = true
-  logger[level]({ err: error, items: items.length }, 'the worker rejected many sends as a whole; they are sent one by one')
+  logger[level](
+    { err: error, items: items.length },
+    'the worker rejected many sends as a whole; they are sent one by one',
+  )
   if (sendState.retryAfter.note(error, nowMs)) {
     pass.halt('retry-after')
     return

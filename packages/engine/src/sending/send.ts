@@ -78,7 +78,9 @@ async function departuresOf(tick: Tick, pass: SendPass, batch: readonly Sending[
   await forEachParallel(batch, tick.sendConcurrency, async (sending) => {
     bodies.set(sending, await sending.body())
   })
-  return batch.flatMap((sending) => departureOf(tick, pass, { sending, body: bodies.get(sending) ?? 'unknown' }))
+  return batch.flatMap((sending) =>
+    departureOf(tick, pass, { sending, body: bodies.get(sending) ?? 'unknown' }),
+  )
 }
 
 function departureOf(
@@ -109,7 +111,10 @@ async function deliver(tick: Tick, departed: readonly Departed[]): Promise<void>
       if (sendState.pass !== undefined) await noteSendsFailed(tick, sendState.pass, { ...outcomes, items })
       return
     }
-    noteSuccesses(tick, departed.filter((_, at) => outcomes.errors[at] === undefined))
+    noteSuccesses(
+      tick,
+      departed.filter((_, at) => outcomes.errors[at] === undefined),
+    )
     const failed = departed.flatMap((one, at) => {
       const error = outcomes.errors[at]
       return error === undefined ? [] : [{ ...one, error }]
@@ -144,7 +149,8 @@ async function callSend({ worker, queue, running }: Tick, departed: readonly Dep
     }
     const errors = await worker.sendMany?.(jobs)
     // What lacks outcomes says of none of them that it was sent.
-    if (!Array.isArray(errors) || errors.length !== jobs.length) throw new TypeError('not one outcome for each job')
+    if (!Array.isArray(errors) || errors.length !== jobs.length)
+      throw new TypeError('not one outcome for each job')
     return { errors }
   } catch (error) {
     if (jobs.length === 1) return { errors: [error] }
@@ -160,7 +166,8 @@ function noteSuccesses(tick: Tick, departed: readonly Departed[]): void {
   }
   const [first] = departed
   const noted = ended(tick, departed)
-  if (first !== undefined && noted.length > 0) sendState.noteDuration(first.flight.beganMs, runtime.monotonicMs())
+  if (first !== undefined && noted.length > 0)
+    sendState.noteDuration(first.flight.beganMs, runtime.monotonicMs())
   for (const departure of noted) {
     sendState.capacity.noteSent()
     sendState.trust.noteSuccess()

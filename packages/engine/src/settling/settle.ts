@@ -26,10 +26,7 @@ const LONGEST_CALL_MS = 60_000
  * Moves items out of PROCESSING, then tells the worker that their jobs need not be reported again. In this order: a crash between
  * the two leaves a job that is reported once more and forgotten then; the reverse order would lose the outcome.
  */
-export async function settleAll(
-  tick: Tick,
-  decided: readonly DecidedSettlement[],
-): Promise<void> {
+export async function settleAll(tick: Tick, decided: readonly DecidedSettlement[]): Promise<void> {
   const { runtime, sendConcurrency } = tick
   const rate = tick.sendState.rates.settles
   for (let start = 0; start < decided.length;) {
@@ -42,10 +39,7 @@ export async function settleAll(
   }
 }
 
-async function settleChunk(
-  tick: Tick,
-  decided: readonly DecidedSettlement[],
-): Promise<void> {
+async function settleChunk(tick: Tick, decided: readonly DecidedSettlement[]): Promise<void> {
   const maxBytes = tick.queue.supports.maxBodyBytes
   const stored = decided.map((one) => ({ ...one, settlement: storable(one.settlement, maxBytes) }))
   const { refused } = await tick.queue.settle(stored.map(({ settlement }) => settlement))
@@ -90,11 +84,7 @@ function noteSettled(tick: Tick, { settlement, why }: DecidedSettlement): void {
   })
 }
 
-function logRefused(
-  tick: Tick,
-  settlement: JobSettlement,
-  refusal: RefusedSettlement | undefined,
-): JobRef {
+function logRefused(tick: Tick, settlement: JobSettlement, refusal: RefusedSettlement | undefined): JobRef {
   const job = refOf(settlement)
   tick.logger.warn(
     { ...job, stage: settlement.stage, reason: refusal?.reason },
@@ -138,7 +128,8 @@ export async function acknowledgeJobs(
     reported.acknowledgeFailures = 0
   } catch (error) {
     const level = reported.acknowledgeFailures > 0 ? 'debug' : 'warn'
-    const againMs = reported.acknowledgeFailures === 0 ? 0 : 1_000 * 2 ** Math.min(reported.acknowledgeFailures, 10)
+    const againMs =
+      reported.acknowledgeFailures === 0 ? 0 : 1_000 * 2 ** Math.min(reported.acknowledgeFailures, 10)
     reported.acknowledgeFailures += 1
     reported.acknowledgeAtMs = runtime.monotonicMs() + Math.min(againMs, MAX_FORGET_AGAIN_MS)
     logger[level]({ err: error, jobs: jobs.length }, 'the worker could not forget settled jobs; tried again')

@@ -1,5 +1,11 @@
 import { expect, test } from 'vitest'
-import { HOLDUP_ADVICE, HOLDUP_CODES, holdupsInOrder, processingLimit, readDispatcher } from '../../src/index.js'
+import {
+  HOLDUP_ADVICE,
+  HOLDUP_CODES,
+  holdupsInOrder,
+  processingLimit,
+  readDispatcher,
+} from '../../src/index.js'
 import { World } from '../world.js'
 
 test('the dispatcher says how many jobs may run, and since when something holds it up', async () => {

@@ -24,7 +24,10 @@ function withHangingLookups(worker: DummyWorker): { letGo: () => void; asked: st
 }
 
 /** One tick, and how long it took by the clock. */
-async function timed(world: World, engine: Pick<WorkQueue, 'tick'>): Promise<{ result: TickResult; tookMs: number }> {
+async function timed(
+  world: World,
+  engine: Pick<WorkQueue, 'tick'>,
+): Promise<{ result: TickResult; tookMs: number }> {
   let result: TickResult | undefined
   void engine.tick().then((it) => (result = it))
   for (let tookMs = 0; ; tookMs += 100) {

@@ -272,9 +272,7 @@ test('a tick that rejects ends the run, and the lease is given back before', asy
   const world = new World()
   let isBroken = false
   const { queue, worker } = wrapped(world, (_, name, call) =>
-    isBroken && name === 'get'
-      ? Promise.reject(new SluiceError('SLUICE_QUEUE_CORRUPT', 'damaged'))
-      : call(),
+    isBroken && name === 'get' ? Promise.reject(new SluiceError('SLUICE_QUEUE_CORRUPT', 'damaged')) : call(),
   )
   const run = world.engine({ queue, worker }).run()
   run.catch(() => {})

@@ -5,11 +5,18 @@ import { processingLimit } from '../../src/index.js'
 import { ProcessRuntime } from '../process-runtime.js'
 import { settled, wrapped, World } from '../world.js'
 
-/** A worker that starts up to so many jobs by one call; `calls` are the ids of each call of either kind. */
+/** The `sendMany` of a worker that was opened to have one. */
+function manyOf(worker: DummyWorker): NonNullable<DummyWorker['sendMany']> {
+  const sendMany = worker.sendMany?.bind(worker)
+  if (sendMany === undefined) throw new Error('the worker has no sendMany')
+  return sendMany
+}
+
+/** A worker that starts up to this many jobs by one call; `calls` are the ids of each call of either kind. */
 function manyWorker(world: World, maxJobsPerSend: number): { worker: DummyWorker; calls: string[][] } {
   const worker = world.openWorker({ maxJobsPerSend })
   const calls: string[][] = []
-  const [send, sendMany] = [worker.sendJob.bind(worker), worker.sendMany.bind(worker)]
+  const [send, sendMany] = [worker.sendJob.bind(worker), manyOf(worker)]
   worker.sendJob = async (id, body, job) => {
     calls.push([id])
     await send(id, body, job)
@@ -64,7 +71,7 @@ test('outcomes are those of their own items: a rejected one fails, a refused one
   await world.put(20)
   const { worker } = manyWorker(world, 20)
   worker.troubleItem('i9', { concerns: 'item', message: 'no such file' })
-  const sendMany = worker.sendMany.bind(worker)
+  const sendMany = manyOf(worker)
   worker.sendMany = async (jobs) => {
     const never = new SluiceError('SLUICE_JOB_REJECTED', 'too large')
     return (await sendMany(jobs)).map((error, at) => (jobs[at]?.id === 'i12' ? never : error))
@@ -73,7 +80,11 @@ test('outcomes are those of their own items: a rejected one fails, a refused one
   const settledWith = { fail: 1, waiting: 1, success: 0 }
   expect(await engine.tick()).toMatchObject({ sent: 18, rejected: 1, settled: settledWith })
   expect(await world.queue.lookup('i12')).toMatchObject({ failureClass: 'rejected', reason: 'too large' })
-  expect(await world.queue.lookup('i9')).toMatchObject({ stage: 'WAITING', uncounted: 1, reason: 'no such file' })
+  expect(await world.queue.lookup('i9')).toMatchObject({
+    stage: 'WAITING',
+    uncounted: 1,
+    reason: 'no such file',
+  })
   await world.put(1, 'more')
   world.worker.settleJob('i0', { stage: 'SUCCESS' })
   await world.runtime.advance(2_000)
@@ -111,9 +122,10 @@ test('a call that is rejected as a whole for the worker’s trouble is an outage
   await first.close()
   calls.length = 0
   let isDown = true
-  const sendMany = worker.sendMany.bind(worker)
+  const sendMany = manyOf(worker)
   worker.sendMany = async (jobs) => {
-    if (isDown) throw new SluiceError('SLUICE_WORKER_UNAVAILABLE', 'down', { concerns: 'worker', retryAfterMs: 5_000 })
+    if (isDown)
+      throw new SluiceError('SLUICE_WORKER_UNAVAILABLE', 'down', { concerns: 'worker', retryAfterMs: 5_000 })
     return sendMany(jobs)
   }
   const down = await engine.tick()
@@ -144,7 +156,11 @@ function poisoned(worker: Worker, poison: string, words: () => Error): void {
 
 test.each([
   ['a rejection', () => new SluiceError('SLUICE_JOB_REJECTED', 'malformed'), 'rejected'],
-  ['the item’s trouble', () => new SluiceError('SLUICE_WORKER_UNAVAILABLE', '400', { concerns: 'item' }), 'unsendable'],
+  [
+    'the item’s trouble',
+    () => new SluiceError('SLUICE_WORKER_UNAVAILABLE', '400', { concerns: 'item' }),
+    'unsendable',
+  ],
   ['unknown words', () => new Error('what?'), 'unsendable'],
 ] as const)(
   'a call that is rejected as a whole for one of its items, by %s: each is sent alone, and only that one fails',
@@ -175,7 +191,7 @@ test('an outage in unknown words fails no item, and is over by itself', async ()
   await world.put(40)
   const { worker, calls } = manyWorker(world, 20)
   let isDown = true
-  const [send, sendMany] = [worker.sendJob.bind(worker), worker.sendMany.bind(worker)]
+  const [send, sendMany] = [worker.sendJob.bind(worker), manyOf(worker)]
   worker.sendJob = (...args) => (isDown ? Promise.reject(new Error('?')) : send(...args))
   worker.sendMany = (jobs) => (isDown ? Promise.reject(new Error('?')) : sendMany(jobs))
   const engine = world.engine({ worker, policy: processingLimit(20), sends: { maxTries: 1 } })
@@ -226,7 +242,7 @@ test('a stop in the middle of a call: its outcomes count, what was not sent goes
   const { worker } = manyWorker(world, 20)
   const gate = Promise.withResolvers<void>()
   let isHanging = false
-  const sendMany = worker.sendMany.bind(worker)
+  const sendMany = manyOf(worker)
   worker.sendMany = async (jobs) => {
     if (isHanging) await gate.promise
     return sendMany(jobs)
@@ -253,7 +269,11 @@ test('a lease that is lost in the middle of a call: the next engine sends all of
   const world = new World()
   await world.put(30)
   const runtime = new ProcessRuntime(world.runtime)
-  const next = world.engine({ worker: world.openWorker({ maxJobsPerSend: 20 }), policy: processingLimit(30), leaseTtlMs: 1_000 })
+  const next = world.engine({
+    worker: world.openWorker({ maxJobsPerSend: 20 }),
+    policy: processingLimit(30),
+    leaseTtlMs: 1_000,
+  })
   let isFirst = true
   const around = async (_: string, name: string, call: () => Promise<unknown>): Promise<unknown> => {
     if (name === 'sendMany' && isFirst) {

@@ -53,12 +53,10 @@ function start(world: World, options: Options) {
   })
   world.randomNumber = 0
   const ended: { atMs?: number; error?: unknown } = {}
-  const loop = engine.run({ intervalMs: 1_000, signal: stop.signal }).catch(
-    (error: unknown) => {
-      ended.atMs = world.runtime.monotonicMs()
-      ended.error = error
-    },
-  )
+  const loop = engine.run({ intervalMs: 1_000, signal: stop.signal }).catch((error: unknown) => {
+    ended.atMs = world.runtime.monotonicMs()
+    ended.error = error
+  })
   const first = (kind: WorkEvent['kind']) => events.find(({ event }) => event.kind === kind)
   return { engine, stop, events, loop, ended, first }
 }

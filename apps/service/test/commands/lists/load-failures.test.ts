@@ -205,8 +205,7 @@ test('standard input that can’t be read is the caller’s mistake', async () =
 async function brokenAtSecondPage(call: 'settle' | 'requeue' | 'remove'): Promise<void> {
   store = await sqliteStore(box.dir)
   const items = Array.from({ length: 1_200 }, (_, n) => ({ id: `i${n}`, body: n }))
-  const { package: _, ...options } = store.config
-  const queue = await openQueue(options)
+  const queue = await openQueue({ name: store.config.name, url: `sqlite:${join(box.dir, 'queue.db')}` })
   await queue.putMany(items)
   const claimed = call === 'remove' ? [] : await queue.get(1_200)
   if (call === 'requeue')

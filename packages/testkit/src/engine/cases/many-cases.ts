@@ -10,7 +10,8 @@ const MAX_JOBS = 10
 export const manyCases: readonly EngineCase[] = [
   {
     id: 'E-MANY-1',
-    title: 'many jobs are started by few calls, none of them for more than the worker takes, and each starts once',
+    title:
+      'many jobs are started by few calls, none of them for more than the worker takes, and each starts once',
     async run(harness) {
       const scene = new EngineScene(harness)
       const ids = await scene.put(60)

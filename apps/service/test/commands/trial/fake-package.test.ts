@@ -2,7 +2,7 @@ import { cp, mkdir, readdir, symlink } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { execa } from 'execa'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { CLI, Sandbox } from './sluice.js'
+import { CLI, Sandbox } from '../../fixtures/sandbox.js'
 
 const SERVICE = resolve(dirname(CLI), '..')
 let box: Sandbox
