@@ -12,6 +12,10 @@ function idsOf(rows: readonly ClaimedRow[] = []): string[] {
   return rows.map(({ id }) => id)
 }
 
+async function oneRank(): Promise<{ rank: number; due: boolean }[]> {
+  return [{ rank: 0, due: true }]
+}
+
 /** Steps that answer from a script, and what they were asked. */
 function scripted(
   answers: (ClaimedRow[] | Error)[],
@@ -75,11 +79,10 @@ describe('claimInOrder', () => {
     const lost = { claim: async () => undefined, ranks: async () => [] }
     expect(await claimInOrder(lost, 3)).toBeUndefined()
     const answers = [{ rows: [row(1)], isCut: false }, undefined]
-    const ranks = async () => [{ rank: 0, due: true }]
-    const some = await claimInOrder({ claim: async () => answers.shift(), ranks }, 3)
+    const some = await claimInOrder({ claim: async () => answers.shift(), ranks: oneRank }, 3)
     expect(idsOf(some?.rows)).toEqual(['1'])
     const none = [{ rows: [], isCut: false }, undefined]
-    expect(await claimInOrder({ claim: async () => none.shift(), ranks }, 3)).toBeUndefined()
+    expect(await claimInOrder({ claim: async () => none.shift(), ranks: oneRank }, 3)).toBeUndefined()
   })
 
   test('a step that was cut because of its size is the last', async () => {

@@ -137,7 +137,9 @@ describe('a failed backup leaves nothing', () => {
     await filled()
     writeFileSync(join(directory, 'file'), '')
     target = join(directory, 'file', 'copy.db')
-    expect(await backedUp()).toEqual(said('SLUICE_CONFIG_INVALID', /There is no folder .*file: create it, or/))
+    expect(await backedUp()).toEqual(
+      said('SLUICE_CONFIG_INVALID', /There is no folder .*file: create it, or/),
+    )
   })
 
   test('if the target exists: it stays as it is', async () => {
