@@ -200,7 +200,7 @@ async function brokenAtSecondPage(call: 'settle' | 'requeue' | 'remove'): Promis
   store = await sqliteStore(box.dir)
   const items = Array.from({ length: 1_200 }, (_, n) => ({ id: `i${n}`, body: n }))
   const { package: _, ...options } = store.config
-  const queue = await openQueue(options)
+  const queue = await openQueue(options as typeof options & { readonly url: string })
   await queue.putMany(items)
   const claimed = call === 'remove' ? [] : await queue.get(1_200)
   if (call === 'requeue')

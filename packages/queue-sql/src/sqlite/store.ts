@@ -60,9 +60,9 @@ export function openSqlite(path: string, settings: SqlQueueSettings, options: St
       names,
       place,
       settings,
-      onMigrated: async () => {
+      onMigrated: () => {
         watch?.start()
-        await setBack.start()
+        return setBack.start()
       },
     }),
     moves: (queueId) => new SqliteMoves(db, names, queueId),
