@@ -35,7 +35,7 @@ test('check names the folder of a SQLite file that can’t be made, and what to 
   expect(code).toBe(5)
   expect(err).toContain(`Could not write a file in the folder ${join(box.dir, 'data')} of the SQLite file `)
   expect(err).toMatch(
-    /EACCES: permission denied\. .* let this user write into the folder, or name another place/u,
+    /EACCES: permission denied\. .* let this user write into the folder, or use another path/u,
   )
   expect(err).not.toMatch(PROBE)
   expect(await readdir(join(box.dir, 'data'))).toEqual([])
@@ -45,7 +45,7 @@ test('put names the folder in which the file can’t be made', async () => {
   await chmod(join(box.dir, 'data'), 0o555)
   const { code, err } = await unprivileged('put', 'a', '{}')
   expect(code).toBe(5)
-  expect(err).toContain(`Could not open or make the SQLite file in its folder ${join(box.dir, 'data')}: `)
+  expect(err).toContain(`Could not open or create the SQLite file in its folder ${join(box.dir, 'data')}: `)
   expect(err).toMatch(/Check the permissions of the file and of its directory/u)
 })
 

@@ -24,10 +24,10 @@ const ROW: WantedRow = {
   retry_state: null,
 }
 
-describe('a batch whose moves are alike', () => {
-  test('is told by one stage, one attempt and no words to keep', () => {
+describe('a uniform batch', () => {
+  test('has one stage, one attempt and nothing else to store', () => {
     expect(uniformBatch([ROW, { ...ROW, id: 'b' }])).toEqual({
-      text: 'plain',
+      statement: 'uniform',
       parameters: ['{"a","b"}', 2, 1, 2],
     })
     expect(uniformBatch([{ ...ROW, uid: UID }])).toEqual({
@@ -60,7 +60,7 @@ describe('a batch whose moves are alike', () => {
   })
 })
 
-describe.each(bothStores)('settlements that are alike: %s', (_, makeHarness) => {
+describe.each(bothStores)('uniform settlements: %s', (_, makeHarness) => {
   let harness: QueueHarness
   let queue: Queue
   let items: QueueItem[]
@@ -88,7 +88,7 @@ describe.each(bothStores)('settlements that are alike: %s', (_, makeHarness) => 
     },
   )
 
-  test('with uids that belong to others of the batch none is settled', async () => {
+  test('with uids of other items of the batch none is settled', async () => {
     const uids = items.map(({ uid }) => uid)
     const swapped = items.map(({ id }, index): Settlement => ({
       id,
@@ -102,16 +102,16 @@ describe.each(bothStores)('settlements that are alike: %s', (_, makeHarness) => 
     expect(await queue.size('PROCESSING')).toBe(4)
   })
 
-  test('those at another attempt, unknown, or repeated are told one by one', async () => {
+  test('moves at another attempt, unknown, or repeated are reported one by one', async () => {
     await queue.release('b', { attempt: 1 })
     await queue.get(1)
     await queue.success('c', { attempt: 1 })
-    const asked = ['a', 'b', 'c', 'nobody'].map((id): Settlement => ({ id, attempt: 1, stage: 'SUCCESS' }))
+    const asked = ['a', 'b', 'c', 'unknown'].map((id): Settlement => ({ id, attempt: 1, stage: 'SUCCESS' }))
     expect(await queue.settle(asked)).toEqual({
       settled: 2,
       refused: [
         { id: 'b', attempt: 1, reason: 'not-current' },
-        { id: 'nobody', attempt: 1, reason: 'not-found' },
+        { id: 'unknown', attempt: 1, reason: 'not-found' },
       ],
     })
     expect(await queue.sizes()).toEqual({ WAITING: 0, PROCESSING: 2, SUCCESS: 2, FAIL: 0 })
