@@ -70,7 +70,7 @@ describe('a drop', () => {
       is: 'dropped',
       removed: progress.at(-1),
       unit: 'objects',
-      notes: [expect.stringMatching(/none of a queue were left under .*queues\/tiles\//)],
+      notes: [expect.stringMatching(/belong to no queue were left under .*queues\/tiles\//)],
     })
     expect(server.keys()).toEqual([
       'queues/tiles-2/ITEMS/a',
