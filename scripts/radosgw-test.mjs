@@ -8,7 +8,7 @@ import { storeEnvironment } from './s3-servers/loopback.mjs'
 import { pinnedNode, root, run, say } from './setup.mjs'
 
 const FILES = [
-  'packages/testkit/test/s3/s3-server-facts.test.ts',
+  'packages/fake-s3/test/facts/s3-server-facts.test.ts',
   'packages/queue-s3/test/contract.test.ts',
   'packages/queue-s3/test/probe/versioning-race.test.ts',
   'packages/queue-s3/test/format/python-producer.test.ts',

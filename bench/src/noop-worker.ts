@@ -1,4 +1,4 @@
-import type { JobRef, JobReport, JobSpec, JsonValue, Worker } from '@sluice/core'
+import type { CallOptions, JobRef, JobReport, JobSpec, JsonValue, Worker } from '@sluice/core'
 
 /** A worker whose jobs have succeeded by the time that they are sent. */
 export class NoopWorker implements Worker {
@@ -24,7 +24,11 @@ export class NoopWorker implements Worker {
     for (const { id } of jobs) this.#ended.delete(id)
   }
 
-  async *watch(signal: AbortSignal): AsyncGenerator<undefined, void, undefined> {
+  async *watch({ signal = new AbortController().signal }: CallOptions = {}): AsyncGenerator<
+    undefined,
+    void,
+    undefined
+  > {
     signal.addEventListener('abort', () => this.#ring.resolve())
     while (!signal.aborted) {
       await this.#ring.promise
@@ -35,5 +39,8 @@ export class NoopWorker implements Worker {
 
   async close(): Promise<void> {
     this.#ended.clear()
+  }
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
   }
 }

@@ -1,6 +1,6 @@
 // The engine on a queue and a worker of one's own: twenty items, at most three at once, one of which fails.
 import assert from 'node:assert/strict'
-import { WorkQueue, processingLimit, runLoop } from '@sluice/engine'
+import { WorkQueue, processingLimit } from '@sluice/engine'
 import { shelfQueue } from './shelf-queue.mjs'
 
 const jobs = new Map()
@@ -23,7 +23,7 @@ const worker = {
 const queue = shelfQueue('tiles')
 await queue.putMany(Array.from({ length: 20 }, (_, n) => ({ id: `tile-${n}`, body: { n } })))
 const done = new AbortController()
-await runLoop(new WorkQueue({ queue, worker, policy: processingLimit(3) }), {
+await new WorkQueue({ queue, worker, policy: processingLimit(3) }).run({
   intervalMs: 5,
   signal: done.signal,
   onTick: ({ processing }) => processing === 0 && done.abort(),

@@ -15,6 +15,23 @@ interface Result {
 
 const tile: Tile = { url: 's3://maps/1.tif', tags: [{ name: 'new' }] }
 
+// @ts-expect-error an option that there is not
+const option = () => openQueue({ name: 'a', tablePrefix: 'x' })
+// @ts-expect-error the name is missing
+const nameless = () => openQueue({})
+// @ts-expect-error a Date comes back as a string
+const date = () => openQueue<{ at: Date }>({ name: 'a' })
+// @ts-expect-error a Map comes back as {}
+const map = () => openQueue<{ byId: Map<string, number> }>({ name: 'a' })
+// @ts-expect-error a function does not come back
+const method = () => openQueue<{ run(): void }>({ name: 'a' })
+// @ts-expect-error undefined outside of an optional field does not come back
+const field = () => openQueue<{ url: string | undefined }>({ name: 'a' })
+// @ts-expect-error unknown may be anything
+const anything = () => openQueue<{ more: unknown }>({ name: 'a' })
+// @ts-expect-error a bigint is not JSON
+const big = () => openQueue<{ size: bigint }>({ name: 'a' })
+
 describe('a typed queue', () => {
   test('an interface is a body, and its fields need no cast', async () => {
     const queue = await openQueue<Tile, Result>({ name: 'tiles' })
@@ -42,26 +59,10 @@ describe('a typed queue', () => {
     const many = () => queue.putMany([{ id: 'a', body: { url: 5, tags: [] } }])
     // @ts-expect-error bytes is a number
     const success = () => queue.success('a', { result: { bytes: '12' } })
-    // @ts-expect-error an option that there is not
-    const option = () => openQueue({ name: 'a', tablePrefix: 'x' })
-    // @ts-expect-error the name is missing
-    const nameless = () => openQueue({})
     expect([put, many, success, option, nameless]).toHaveLength(5)
   })
 
   test('what JSON cannot carry is no body', () => {
-    // @ts-expect-error a Date comes back as a string
-    const date = () => openQueue<{ at: Date }>({ name: 'a' })
-    // @ts-expect-error a Map comes back as {}
-    const map = () => openQueue<{ byId: Map<string, number> }>({ name: 'a' })
-    // @ts-expect-error a function does not come back
-    const method = () => openQueue<{ run(): void }>({ name: 'a' })
-    // @ts-expect-error undefined outside of an optional field does not come back
-    const field = () => openQueue<{ url: string | undefined }>({ name: 'a' })
-    // @ts-expect-error unknown may be anything
-    const anything = () => openQueue<{ more: unknown }>({ name: 'a' })
-    // @ts-expect-error a bigint is not JSON
-    const big = () => openQueue<{ size: bigint }>({ name: 'a' })
     expect([date, map, method, field, anything, big]).toHaveLength(6)
   })
 
@@ -92,7 +93,8 @@ describe('a typed queue', () => {
 describe('errors and disposal', () => {
   test('isSluiceError narrows to the code', () => {
     const error: unknown = new SluiceError('SLUICE_ITEM_EXISTS', 'x')
-    if (isSluiceError(error, 'SLUICE_ITEM_EXISTS')) expectTypeOf(error.code).toEqualTypeOf<'SLUICE_ITEM_EXISTS'>()
+    if (isSluiceError(error, 'SLUICE_ITEM_EXISTS'))
+      expectTypeOf(error.code).toEqualTypeOf<'SLUICE_ITEM_EXISTS'>()
     if (isSluiceError(error)) expectTypeOf(error).toEqualTypeOf<SluiceError>()
     // @ts-expect-error there is no such code
     expect(isSluiceError(error, 'SLUICE_EXISTS')).toBe(false)

@@ -1,6 +1,6 @@
 import type { Queue } from '@sluice/core'
 import { dropCases, type DropHarness } from '@sluice/testkit'
-import { answerWith, startS3Server, type S3Endpoint, type S3Server } from '@sluice/testkit/s3'
+import { answerWith, startS3Server, type S3Endpoint, type S3Server } from '@sluice/fake-s3'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { dropQueue, listQueues, openQueue } from '../src/index.js'
 import { optionsOn } from './s3-harness.js'

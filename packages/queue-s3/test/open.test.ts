@@ -6,7 +6,7 @@ import {
   type S3Fault,
   type S3Request,
   type S3ServerOptions,
-} from '@sluice/testkit/s3'
+} from '@sluice/fake-s3'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { openQueue, queueExists } from '../src/index.js'
 import { optionsOn, probedOn } from './s3-harness.js'

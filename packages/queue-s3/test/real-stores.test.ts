@@ -6,7 +6,7 @@ import {
   startS3Server,
   type S3Server,
   type S3ServerOptions,
-} from '@sluice/testkit/s3'
+} from '@sluice/fake-s3'
 import { S3ServiceException } from '@aws-sdk/client-s3'
 import { afterEach, describe, expect, test } from 'vitest'
 import { openQueue } from '../src/index.js'

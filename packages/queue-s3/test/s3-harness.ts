@@ -1,7 +1,7 @@
 import type { Queue, SweepOptions, SweepReport } from '@sluice/core'
 import { type CallSize, type QueueHarness, type StorageTrouble } from '@sluice/testkit'
 import { SlowLink, type LinkSpeed } from '@sluice/testkit/link'
-import { answerWith, startS3Server, type S3Endpoint, type S3Fault, type S3Server } from '@sluice/testkit/s3'
+import { answerWith, startS3Server, type S3Endpoint, type S3Fault, type S3Server } from '@sluice/fake-s3'
 import { openQueue } from '../src/index.js'
 import { LeapingRuntime } from './leaping-runtime.js'
 

@@ -1,4 +1,4 @@
-import { enginePromises } from './engine-promises.js'
+import { enginePromises } from './engine/engine-promises.js'
 
 /** One promise of the contract, as the interfaces of `@sluice/core` cite it. */
 export interface ContractPromise {
@@ -163,7 +163,7 @@ export const queuePromises: readonly ContractPromise[] = [
   },
   {
     id: 'Q-VERSION-1',
-    text: 'Where a newer release has upgraded the storage, an object opened before rejects `SLUICE_QUEUE_CORRUPT`, not retryable, at the latest when it next takes or renews a lease, and from then on at every call; it moves nothing then, and cannot be opened anew.',
+    text: 'Where a newer release has upgraded the storage, an object opened before rejects `SLUICE_QUEUE_CORRUPT`, not retryable, at the latest when it next takes or renews a lease, and from then on at every call; it moves nothing then, and cannot be opened again.',
   },
   {
     id: 'Q-ABORT-1',
@@ -183,11 +183,15 @@ export const queuePromises: readonly ContractPromise[] = [
 export const workerPromises: readonly ContractPromise[] = [
   {
     id: 'W-SEND-1',
-    text: '`sendJob` of the same (queue, uid, attempt) twice, concurrently, after a crash, or after a lost answer, makes one job.',
+    text: 'Sends of the same (queue, uid, attempt) twice, by `sendJob`, `sendMany` or both, concurrently, after a crash, or after a lost answer, make one job.',
   },
   {
     id: 'W-SEND-2',
     text: '`sendJob` rejects `SLUICE_JOB_REJECTED` only for an item that can never be accepted, `SLUICE_WORKER_UNAVAILABLE` when it cannot be sent now, `SLUICE_WORKER_DENIED` for credentials; `concerns` says whether the trouble is the item’s, the worker’s, or that there is no room, and after a refusal there is no job; any legal id is accepted.',
+  },
+  {
+    id: 'W-SEND-3',
+    text: '`sendMany` sends each of its jobs as `sendJob` does, and gives the outcomes in order: an error at one place says nothing about the others. It rejects as a whole only if no job is known to have been sent.',
   },
   {
     id: 'W-PROBE-1',
@@ -221,6 +225,10 @@ export const workerPromises: readonly ContractPromise[] = [
   {
     id: 'W-CLOSE-1',
     text: 'After `close` every call rejects `SLUICE_WORKER_CLOSED`; twice is fine; jobs that run go on; `watch` ends with its signal.',
+  },
+  {
+    id: 'W-SIGNAL-1',
+    text: 'A poll or a look-up whose `signal` aborts rejects with the signal’s reason, before it begins and while it does not end; other calls are not affected.',
   },
   {
     id: 'W-LOG-1',

@@ -4,10 +4,12 @@ import {
   SluiceError,
   assertCount,
   assertItemId,
+  isSluiceError,
   type JobRef,
   type JobReport,
   type JobSpec,
   type JsonValue,
+  type NewJob,
   type Worker,
 } from '@sluice/core'
 import type { WorkerHarness } from '../src/index.js'
@@ -30,6 +32,7 @@ type Call = 'sendJob' | 'probeSend' | 'other'
 /** Called as each call begins, and as a send ends. */
 type Trouble = (call: Call, itemId?: string) => void
 
+const MAX_JOBS = 5
 const REFUSED_BODY = 'a body that this worker can never accept'
 
 /** Where the jobs of tiny workers run: it outlives them, as a cluster would. */
@@ -75,6 +78,24 @@ function tinyWorker(
     if (closed) throw new SluiceError('SLUICE_WORKER_CLOSED', 'it is closed')
     trouble(call, itemId)
   }
+  const start = (id: string, body: JsonValue, job: JobSpec) => {
+    const ref = { id, uid: job.uid, attempt: job.attempt }
+    // One that is there needs no capacity.
+    begin(place.find(name, ref) === undefined ? 'sendJob' : 'other', id)
+    if (body === REFUSED_BODY) throw new SluiceError('SLUICE_JOB_REJECTED', 'never')
+    place.start(name, ref)
+    trouble('other')
+    sentWell = true
+  }
+  const outcomeOf = ({ id, body, job }: NewJob) => {
+    try {
+      start(id, body, job)
+      return undefined
+    } catch (error) {
+      if (!isSluiceError(error) || error.code === 'SLUICE_WORKER_CLOSED') throw error
+      return error
+    }
+  }
   return {
     name,
     identity: place.identity,
@@ -83,6 +104,7 @@ function tinyWorker(
       lookupJob: true,
       cancelJob: true,
       watch: true,
+      sendMany: { maxJobs: MAX_JOBS },
       pending: true,
       incompletePolls: true,
       probeSend: true,
@@ -92,13 +114,15 @@ function tinyWorker(
     },
     async sendJob(id: string, body: JsonValue, job: JobSpec) {
       assertItemId(id)
-      const ref = { id, uid: job.uid, attempt: job.attempt }
-      // One that is there needs no room.
-      begin(place.find(name, ref) === undefined ? 'sendJob' : 'other', id)
-      if (body === REFUSED_BODY) throw new SluiceError('SLUICE_JOB_REJECTED', 'never')
-      place.start(name, ref)
-      trouble('other')
-      sentWell = true
+      start(id, body, job)
+    },
+    async sendMany(jobs) {
+      if (jobs.length > MAX_JOBS) throw new TypeError('too many jobs')
+      for (const { id, job } of jobs) {
+        assertItemId(id)
+        if (job.queue !== name) throw new TypeError('another queue')
+      }
+      return jobs.map(outcomeOf)
     },
     async probeSend(sample) {
       begin('probeSend', sample?.id)
@@ -109,8 +133,9 @@ function tinyWorker(
       begin()
       if (body === REFUSED_BODY) throw new SluiceError('SLUICE_JOB_REJECTED', 'never')
     },
-    async pollAllStatus() {
+    async pollAllStatus(_, { signal } = {}) {
       begin()
+      if (signal) await until(signal)
       if (obstruction.isThere)
         return Object.assign(new Map(lastKnown), { complete: false, incompleteReason: 'obstructed' })
       const reports = new Map<string, JobReport>()
@@ -122,8 +147,9 @@ function tinyWorker(
       lastKnown = new Map(reports)
       return reports
     },
-    async lookupJob(job) {
+    async lookupJob(job, { signal } = {}) {
       begin()
+      if (signal) await until(signal)
       return place.find(name, job)?.report
     },
     async cancelJob(job, reason) {
@@ -155,7 +181,7 @@ function tinyWorker(
         await turn()
       }
     },
-    async *watch(signal) {
+    async *watch({ signal = new AbortController().signal } = {}) {
       begin()
       if (signal.aborted) return
       await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))
@@ -167,7 +193,16 @@ function tinyWorker(
     async close() {
       closed = true
     },
+    async [Symbol.asyncDispose]() {
+      closed = true
+    },
   }
+}
+
+/** A moment in which a signal can abort. */
+async function until(signal: AbortSignal): Promise<void> {
+  await turn()
+  signal.throwIfAborted()
 }
 
 /** Two of one item: a later attempt, or another uid, comes first. */

@@ -16,6 +16,7 @@ import {
   type PackageContext,
   type ProbeSample,
   type ReadLogOptions,
+  type CallOptions,
   type Worker,
   type WorkerSupports,
 } from '@sluice/core'
@@ -267,9 +268,10 @@ export class ArgoWorker implements Worker {
   }
 
   /** Yields when some workflow of the queue ends. It goes on through everything that ends a stream. */
-  watch(signal: AbortSignal): AsyncIterable<undefined> {
+  watch({ signal }: CallOptions = {}): AsyncIterable<undefined> {
     this.#assertOpen()
-    return this.#parts.watch.listen(AbortSignal.any([signal, this.#closing.signal]))
+    const ends = signal === undefined ? this.#closing.signal : AbortSignal.any([signal, this.#closing.signal])
+    return this.#parts.watch.listen(ends)
   }
 
   /**
@@ -295,6 +297,10 @@ export class ArgoWorker implements Worker {
     this.#closing.abort()
     this.#parts.ender.deletions.close()
     await this.#parts.api.close()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
   }
 
   /** @throws SluiceError SLUICE_WORKER_UNAVAILABLE while the server has asked for no more questions */

@@ -1,5 +1,5 @@
 import { ManualRuntime } from '@sluice/testkit'
-import { answerWith, argoVersions } from '@sluice/testkit/argo'
+import { answerWith, argoVersions } from '@sluice/fake-argo'
 import { afterEach, describe, expect, test } from 'vitest'
 import { ArgoBench, eventually, fastClock, jobOf, send } from './argo-bench.js'
 
@@ -32,7 +32,7 @@ describe('a loaded cluster', () => {
     const stop = new AbortController()
     let rings = 0
     const listening = (async () => {
-      for await (const _ of worker.watch(stop.signal)) rings += 1
+      for await (const _ of worker.watch({ signal: stop.signal })) rings += 1
     })()
     await eventually('it rings', () => rings > 0)
     expect(refusals).toBeLessThan(0)

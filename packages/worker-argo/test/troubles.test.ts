@@ -1,6 +1,6 @@
 import { failureGroupOf, type TroubleConcerns } from '@sluice/core'
 import { ManualRuntime } from '@sluice/testkit'
-import { answerWith, type ArgoFault, type ArgoTrouble } from '@sluice/testkit/argo'
+import { answerWith, type ArgoFault, type ArgoTrouble } from '@sluice/fake-argo'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { ArgoBench, eventually, fastClock, jobOf, send } from './argo-bench.js'
 
@@ -198,7 +198,7 @@ test('Retry-After of the template, and of a watch, is kept too', async () => {
   }
   const stop = new AbortController()
   const listening = (async () => {
-    for await (const _ of worker.watch(stop.signal)) break
+    for await (const _ of worker.watch({ signal: stop.signal })) break
   })()
   await eventually('the watch is asked for', () => bench.server.traffic().WatchWorkflows.requests > 0)
   await runtime.advance(119_000)

@@ -1,5 +1,5 @@
 import { ManualRuntime } from '@sluice/testkit'
-import { answerWith, type ArgoServerOptions, type WatchEnd } from '@sluice/testkit/argo'
+import { answerWith, type ArgoServerOptions, type WatchEnd } from '@sluice/fake-argo'
 import { afterEach, describe, expect, test } from 'vitest'
 import { readFrame } from '../src/event-frames.js'
 import type { ArgoWorker } from '../src/index.js'
@@ -23,7 +23,7 @@ class Ear {
   }
 
   async #listen(worker: ArgoWorker, signal: AbortSignal): Promise<void> {
-    for await (const _ of worker.watch(signal)) this.rings += 1
+    for await (const _ of worker.watch({ signal })) this.rings += 1
   }
 
   async ends(): Promise<void> {

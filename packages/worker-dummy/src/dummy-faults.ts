@@ -3,6 +3,7 @@ import { SluiceError, type TroubleConcerns } from '@sluice/core'
 /** Every call that reaches the worker. */
 export type DummyCall =
   | 'sendJob'
+  | 'sendMany'
   | 'pollAllStatus'
   | 'lookupJob'
   | 'cancelJob'
@@ -11,11 +12,11 @@ export type DummyCall =
   | 'readLog'
   | 'check'
 
-/** What the dummy answers for one item, again and again. */
+/** How the dummy refuses calls for one item, until that is ended. */
 export interface ItemTrouble {
-  /** The calls that it concerns. Default `sendJob`. */
+  /** The calls that it concerns. Default `sendJob`; `sendJob` includes the item's place in a `sendMany`. */
   readonly calls?: readonly DummyCall[]
-  /** Whose trouble the error says it is. Absent: it doesn't say. */
+  /** Whose trouble the error says it is. Absent: it does not say. */
   readonly concerns?: TroubleConcerns
   readonly message?: string
 }
@@ -31,7 +32,7 @@ interface PlannedFault {
 
 export type FaultOptions = Pick<PlannedFault, 'retryAfterMs' | 'concerns'>
 
-/** Trouble ordered in advance, for tests: the next calls run into it, in the order in which it was ordered. */
+/** Trouble that a test orders in advance: the next calls meet it, in the order in which it was ordered. */
 export class DummyFaults {
   readonly #planned: PlannedFault[] = []
 
@@ -86,9 +87,18 @@ export class DummyFaults {
     this.unhang()
   }
 
-  /** @throws SluiceError what was planned for a `sendJob` whose job has started */
-  after(call: DummyCall, itemId?: string): void {
-    const planned = this.#take((fault) => fault === 'answer-lost' && call === 'sendJob')
+  /** What was planned or ordered for one job of a `sendMany`. */
+  ofJob(itemId: string): SluiceError | undefined {
+    const planned = this.#take((fault) => fault === 'rejected')
+    if (planned !== undefined) return faultError(planned, 'sendMany', itemId)
+    const trouble = this.#troubled.get(itemId)
+    if (trouble === undefined || !(trouble.calls ?? ['sendJob']).includes('sendJob')) return undefined
+    return troubleError(trouble, 'sendMany', itemId)
+  }
+
+  /** @throws SluiceError what was planned for a `sendJob` or a `sendMany` whose jobs have started */
+  after(call: 'sendJob' | 'sendMany', itemId?: string): void {
+    const planned = this.#take((fault) => fault === 'answer-lost')
     if (planned !== undefined) throw faultError(planned, call, itemId)
   }
 

@@ -1,7 +1,7 @@
 import { SluiceError, type JobRef, type Worker } from '@sluice/core'
-import type { WorkerHarness } from '@sluice/testkit'
+import { wrapWorker, type WorkerHarness } from '@sluice/testkit'
 import { testWorker } from '@sluice/testkit/vitest'
-import { DummyWorker, JobStore } from '../src/index.js'
+import { JobStore, type DummyWorker } from '../src/index.js'
 
 function nameOf({ id, uid, attempt }: JobRef): string {
   return JSON.stringify([id, uid, attempt])
@@ -14,7 +14,7 @@ function harness(): WorkerHarness {
   })
   const opened: DummyWorker[] = []
   const open = (name = 'contract'): DummyWorker => {
-    const worker = new DummyWorker({ name, store, identity: 'here' })
+    const worker = store.worker({ name, identity: 'here', maxJobsPerSend: 3 })
     opened.push(worker)
     return worker
   }
@@ -22,11 +22,11 @@ function harness(): WorkerHarness {
   const ownerOf = (job: JobRef): DummyWorker => {
     const owner = opened.find((worker) => worker.running().some((running) => nameOf(running) === nameOf(job)))
     if (owner === undefined) throw new Error(`no worker runs ${nameOf(job)}`)
-    return new DummyWorker({ name: owner.name, store })
+    return store.worker({ name: owner.name })
   }
   return {
     open: async (name) => open(name),
-    openElsewhere: async () => new DummyWorker({ name: 'contract', identity: 'elsewhere' }),
+    openElsewhere: async () => new JobStore().worker({ name: 'contract', identity: 'elsewhere' }),
     body: () => null,
     async finish(job, how) {
       const exitCode = how === 'SUCCESS' ? 0 : 3
@@ -35,7 +35,7 @@ function harness(): WorkerHarness {
     async writeLog(job, bytes) {
       ownerOf(job).writeLog(job.id, bytes, job)
     },
-    loseLog: async (job) => new DummyWorker({ name: 'contract', store }).loseLog(job.id),
+    loseLog: async (job) => store.worker({ name: 'contract' }).loseLog(job.id),
     exactLogs: true,
     hasJobUids: true,
     exitCodes: { SUCCESS: 0, FAIL: 3 },
@@ -85,16 +85,19 @@ function harness(): WorkerHarness {
 }
 
 /** A send has one outward operation, the start: a process dies before it (0), or after it and before its answer (1). */
-function crashing(worker: DummyWorker, point: number): { worker: Worker; crashed: () => boolean } {
+function crashing(inner: DummyWorker, point: number): { worker: Worker; crashed: () => boolean } {
   let crashed = false
-  const send = worker.sendJob.bind(worker)
-  worker.sendJob = async (id, body, job) => {
+  const dying = async <T>(send: () => Promise<T>): Promise<T> => {
     if (crashed) throw new SluiceError('SLUICE_WORKER_UNAVAILABLE', 'this process is dead')
-    if (point === 1) await send(id, body, job)
+    if (point === 1) await send()
     crashed = point <= 1
     if (crashed) throw new SluiceError('SLUICE_WORKER_UNAVAILABLE', 'this process has just died')
-    await send(id, body, job)
+    return send()
   }
+  const worker = wrapWorker(inner, {
+    sendJob: (...args) => dying(() => inner.sendJob(...args)),
+    sendMany: (jobs) => dying(async () => (await inner.sendMany?.(jobs)) ?? []),
+  })
   return { worker, crashed: () => crashed }
 }
 

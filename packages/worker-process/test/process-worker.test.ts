@@ -4,9 +4,9 @@ import { join } from 'node:path'
 import { failureGroupOf, isSluiceError } from '@sluice/core'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { openWorker } from '../src/index.js'
-import { readClaim } from '../src/claim.js'
-import { assertPlatform } from '../src/process-worker.js'
-import { writeOnce } from '../src/record.js'
+import { readClaim } from '../src/jobs/claim.js'
+import { assertPlatform } from '../src/process-backend.js'
+import { writeOnce } from '../src/disk/record.js'
 import { WorkerBench, detail, eventually, isAlive, newJob, outcome, send } from './worker-bench.js'
 
 let bench: WorkerBench
@@ -581,7 +581,7 @@ describe('check, open and close', () => {
     await expect(worker.acknowledgeJobs([job])).rejects.toMatchObject(closed)
     await expect(worker.check()).rejects.toMatchObject(closed)
     await expect(worker.probeSend()).rejects.toMatchObject(closed)
-    expect(() => worker.watch(new AbortController().signal)).toThrow(/was closed/u)
+    expect(() => worker.watch()).toThrow(/was closed/u)
     const next = await bench.open(options)
     expect(await outcome(next, job)).toMatchObject({ stage: 'FAIL', details: { exitCode: 4 } })
     expect(await bench.runs()).toBe(1)

@@ -1,7 +1,7 @@
 import type { JsonValue, Worker } from '@sluice/core'
-import { DummyWorker, type DummyWorkerOptions } from '@sluice/worker-dummy'
+import type { DummyWorker, DummyWorkerOptions } from '@sluice/worker-dummy'
 import { wrapWorker } from '@sluice/testkit'
-import { runLoop, type TickResult, type WorkQueue } from '../../src/index.js'
+import { type TickResult, type WorkQueue } from '../../src/index.js'
 import { World } from '../world.js'
 
 /** A send that began. */
@@ -18,7 +18,7 @@ export class SendsWorld extends World {
 
   /** A worker whose sends take so long, on the world's clock, and whose jobs end by a rule. */
   slowWorker(sendMs: () => number, options: Partial<DummyWorkerOptions> = {}): DummyWorker & Worker {
-    const dummy = new DummyWorker({ name: 'q', store: this.jobs, runtime: this.runtime, ...options })
+    const dummy = this.jobs.worker({ name: 'q', runtime: this.runtime, ...options })
     const send = dummy.sendJob.bind(dummy)
     dummy.sendJob = async (id, body, job) => {
       this.sends.push({ id, attempt: job.attempt, atMs: this.runtime.monotonicMs() })
@@ -45,7 +45,7 @@ export class SendsWorld extends World {
     const onTick = (result: TickResult): void => {
       this.ticks.push({ atMs: this.runtime.monotonicMs(), result })
     }
-    const loop = runLoop(engine, { intervalMs, signal: end.signal, random: () => 0, onTick })
+    const loop = engine.run({ intervalMs, signal: end.signal, onTick })
     return async () => {
       end.abort()
       for (let ended = false; !ended;) {

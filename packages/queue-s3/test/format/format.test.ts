@@ -1,5 +1,5 @@
 import { isSluiceError, type Logger, type Queue } from '@sluice/core'
-import { answerWith, startS3Server, type S3Server } from '@sluice/testkit/s3'
+import { answerWith, startS3Server, type S3Server } from '@sluice/fake-s3'
 import { afterEach, describe, expect, test } from 'vitest'
 import { openQueue, queueExists, type S3QueueOptions } from '../../src/index.js'
 import { attemptKeyText, parseAttemptKey } from '../../src/format/attempt-key.js'

@@ -1,4 +1,4 @@
-import { startS3Server } from '@sluice/testkit/s3'
+import { startS3Server } from '@sluice/fake-s3'
 import { expect, test } from 'vitest'
 import { openQueue } from '../../src/index.js'
 import { optionsOn } from '../s3-harness.js'

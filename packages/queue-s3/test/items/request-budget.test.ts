@@ -1,6 +1,6 @@
 import type { Queue } from '@sluice/core'
 import { ManualRuntime } from '@sluice/testkit'
-import { startS3Server, type S3Operation, type S3Server } from '@sluice/testkit/s3'
+import { startS3Server, type S3Operation, type S3Server } from '@sluice/fake-s3'
 import { randomUUID } from 'node:crypto'
 import { afterEach, expect, test } from 'vitest'
 import { Layout } from '../../src/format/layout.js'

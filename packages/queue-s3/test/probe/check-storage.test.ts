@@ -1,5 +1,5 @@
 import { isSluiceError } from '@sluice/core'
-import { answerWith, s3Stores, startS3Server, type S3Server, type S3ServerOptions } from '@sluice/testkit/s3'
+import { answerWith, s3Stores, startS3Server, type S3Server, type S3ServerOptions } from '@sluice/fake-s3'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { checkStorage, openQueue } from '../../src/index.js'
 import { dropProbes } from '../../src/probe/probe-memory.js'

@@ -6,7 +6,7 @@ import {
   type S3Endpoint,
   type S3Server,
   type S3ServerOptions,
-} from '@sluice/testkit/s3'
+} from '@sluice/fake-s3'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { openQueue, type S3QueueOptions } from '../../src/index.js'
 import { dropProbes } from '../../src/probe/probe-memory.js'

@@ -1,6 +1,6 @@
 import { systemRuntime } from '@sluice/core/backend'
 import { isSluiceError, type Lease, type Queue } from '@sluice/core'
-import { startS3Server, type S3Endpoint, type S3Server } from '@sluice/testkit/s3'
+import { startS3Server, type S3Endpoint, type S3Server } from '@sluice/fake-s3'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openQueue } from '../../src/index.js'
 import { RunningTime } from '../../src/store/running-time.js'

@@ -1,4 +1,4 @@
-import { answerWith, answerWithStatus, type S3Fault, type S3Request, type S3Server } from '@sluice/testkit/s3'
+import { answerWith, answerWithStatus, type S3Fault, type S3Request, type S3Server } from '@sluice/fake-s3'
 
 /** A kind of request that a call sends. */
 export type Use = 'write' | 'list' | 'delete'

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { CreateBucketCommand, PutBucketVersioningCommand, S3Client } from '@aws-sdk/client-s3'
 import { isSluiceError, type Queue } from '@sluice/core'
-import { s3Stores, startS3Server } from '@sluice/testkit/s3'
+import { s3Stores, startS3Server } from '@sluice/fake-s3'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openQueue } from '../../src/index.js'
 

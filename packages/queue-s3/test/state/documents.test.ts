@@ -5,7 +5,7 @@ import {
   type S3Request,
   type S3Server,
   type S3ServerOptions,
-} from '@sluice/testkit/s3'
+} from '@sluice/fake-s3'
 import fc from 'fast-check'
 import { afterEach, describe, expect, test } from 'vitest'
 import { decodeDocumentFolder, encodeDocumentFolder } from '../../src/format/key-encoding.js'

@@ -1,5 +1,5 @@
 import { MAX_FAILURE_CLASS_CHARS, MAX_JOB_UID_CHARS, MAX_RETRY_STATE_BYTES, type Queue } from '@sluice/core'
-import { startS3Server, type S3Server } from '@sluice/testkit/s3'
+import { startS3Server, type S3Server } from '@sluice/fake-s3'
 import { afterEach, describe, expect, test } from 'vitest'
 import { openQueue } from '../../src/index.js'
 import { optionsOn } from '../s3-harness.js'

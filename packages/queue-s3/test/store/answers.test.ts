@@ -7,7 +7,7 @@ import {
   type S3Operation,
   type S3Request,
   type S3Server,
-} from '@sluice/testkit/s3'
+} from '@sluice/fake-s3'
 import { afterEach, describe, expect, test } from 'vitest'
 import { openQueue } from '../../src/index.js'
 import { optionsOn } from '../s3-harness.js'

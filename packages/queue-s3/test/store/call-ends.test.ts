@@ -1,5 +1,5 @@
 import { isSluiceError, type Queue } from '@sluice/core'
-import { answerWith, startS3Server, type S3Fault, type S3Request, type S3Server } from '@sluice/testkit/s3'
+import { answerWith, startS3Server, type S3Fault, type S3Request, type S3Server } from '@sluice/fake-s3'
 import { afterEach, describe, expect, test } from 'vitest'
 import { openQueue } from '../../src/index.js'
 import { optionsOn, sweep } from '../s3-harness.js'

@@ -6,7 +6,7 @@ import {
   type S3Fault,
   type S3Request,
   type S3Server,
-} from '@sluice/testkit/s3'
+} from '@sluice/fake-s3'
 import pLimit from 'p-limit'
 import { expect, test } from 'vitest'
 import { openQueue } from '../../src/index.js'

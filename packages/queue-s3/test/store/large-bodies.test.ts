@@ -1,6 +1,6 @@
 import type { NewItem, Queue } from '@sluice/core'
 import type { SlowLink } from '@sluice/testkit/link'
-import { startS3Server } from '@sluice/testkit/s3'
+import { startS3Server } from '@sluice/fake-s3'
 import { afterAll, expect, test } from 'vitest'
 import { openQueue } from '../../src/index.js'
 import { linkedOn, optionsOn } from '../s3-harness.js'
