@@ -581,7 +581,7 @@ describe('check, open and close', () => {
     await expect(worker.acknowledgeJobs([job])).rejects.toMatchObject(closed)
     await expect(worker.check()).rejects.toMatchObject(closed)
     await expect(worker.probeSend()).rejects.toMatchObject(closed)
-    expect(() => worker.watch()).toThrow(/was closed/u)
+    await expect(worker.watch()[Symbol.asyncIterator]().next()).rejects.toMatchObject(closed)
     const next = await bench.open(options)
     expect(await outcome(next, job)).toMatchObject({ stage: 'FAIL', details: { exitCode: 4 } })
     expect(await bench.runs()).toBe(1)

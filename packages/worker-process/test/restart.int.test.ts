@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, readFile, readdir, readlink, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { systemRuntime } from '@sluice/core/backend'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { readClaim } from '../src/jobs/claim.js'
 import { acceptJob } from '../src/jobs/job-file.js'
@@ -375,7 +376,7 @@ describe('a worker that only reads', () => {
   })
 })
 
-describe('the machine is started anew', () => {
+describe('the machine restarts', () => {
   test.each(['claimed', 'unclaimed'])('a %s job of before fails and does not run', async (kind) => {
     const worker = await bench.open(bench.scriptOptions('exit 0'))
     const job = newJob('a')
@@ -388,7 +389,7 @@ describe('the machine is started anew', () => {
     await send(worker, job)
     const report = (await worker.pollAllStatus()).get('a')
     expect(report).toMatchObject({ stage: 'FAIL', failureClass: 'killed' })
-    expect(report?.message).toMatch(/machine was started anew/u)
+    expect(report?.message).toMatch(/machine restarted/u)
     expect(await bench.runs()).toBe(0)
   })
 })
@@ -421,7 +422,7 @@ describe('leftovers', () => {
     const job = newJob('a')
     await acceptOnly(job)
     const { JobStopper } = await import('../src/jobs/job-stopper.js')
-    const stopper = new JobStopper({ table: systemProcessTable(), killAfterMs: 0 })
+    const stopper = new JobStopper({ table: systemProcessTable(), runtime: systemRuntime, killAfterMs: 0 })
     await stopper.cancel(bench.layout().place(job), 'not wanted')
     const report = (await worker.pollAllStatus()).get('a')
     expect(report).toMatchObject({ stage: 'FAIL', failureClass: 'killed' })

@@ -46,7 +46,7 @@ async function newRoom(): Promise<Room> {
   await bench.open(bench.options(['true']))
   const quiet = vi.fn<Logger['info']>()
   const logger = { debug: quiet, info: quiet, warn, error: quiet }
-  return new Room({ layout: bench.layout(), logger, monotonicMs: () => runtime.ms })
+  return new Room({ layout: bench.layout(), logger, runtime: { monotonicMs: () => runtime.ms } })
 }
 
 describe('room for records', () => {
@@ -160,6 +160,7 @@ describe('room for a list', () => {
   })
 
   test('takes the options of a worker and no others', async () => {
+    // @ts-expect-error -- neither a name nor a command
     await expect(checkRoom({}, { items: 1 })).rejects.toMatchObject({ code: 'SLUICE_CONFIG_INVALID' })
   })
 
