@@ -1,9 +1,9 @@
 import { MAX_ID_BYTES, utf8Bytes, type Runtime, type JsonValue, type Logger } from '@sluice/core'
 import { z } from 'zod'
-import { ARGO_CLASSES, isArgoClass } from './failure-class.js'
-import { constantProblems } from './job-parameters.js'
-import { parsePath, parseSource, type ParameterInput } from './parameter-source.js'
-import { TEXT_FORMS } from './parameter-text.js'
+import { ARGO_CLASSES, isArgoClass } from './workflow/failure-class.js'
+import { constantProblems } from './parameters/job-parameters.js'
+import { parsePath, parseSource, type ParameterInput } from './parameters/parameter-source.js'
+import { TEXT_FORMS } from './parameters/parameter-text.js'
 
 const MAX_SPAN_MS = 2_147_483_647
 const MAX_INT32 = 2_147_483_647

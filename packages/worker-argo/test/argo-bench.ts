@@ -9,7 +9,7 @@ import {
   type ArgoServerOptions,
 } from '@sluice/testkit/argo'
 import { openWorker, type ArgoWorker, type ArgoWorkerOptions } from '../src/index.js'
-import { nameJob } from '../src/job-name.js'
+import { nameJob } from '../src/jobs/job-name.js'
 
 /** A fake Argo Server, and workers on it. */
 export class ArgoBench {

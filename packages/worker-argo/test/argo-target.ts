@@ -5,7 +5,7 @@ import type { JobRef, Worker } from '@sluice/core'
 import { wrapWorker, type WorkerHarness } from '@sluice/testkit'
 import { startArgoServer } from '@sluice/testkit/argo'
 import { openWorker, type ArgoWorker, type ArgoWorkerOptions } from '../src/index.js'
-import { LABELS, nameJob, queueLabel } from '../src/job-name.js'
+import { LABELS, nameJob, queueLabel } from '../src/jobs/job-name.js'
 import { eventually } from './argo-bench.js'
 
 /** An Argo Server to be worked with through its REST API alone: a real one, or else the fake. */

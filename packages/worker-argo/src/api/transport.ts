@@ -1,0 +1,160 @@
+import { readFile } from 'node:fs/promises'
+import { Readable } from 'node:stream'
+import { IDLE_TIMEOUT_MS, SluiceError, requestTimeMs } from '@sluice/core'
+import { Agent, request, type Dispatcher } from 'undici'
+import { callSignal, timer } from './call-time.js'
+import type { ArgoWorkerSettings } from '../options.js'
+
+export type TransportSettings = Pick<ArgoWorkerSettings, 'requestTimeoutMs' | 'caFile' | 'insecureSkipVerify'>
+
+/** How requests get to the server and back. Redirects come back as they are: to follow one may lose the body or the token. */
+export interface Transport {
+  /** As `fetch`, for answers that are read whole, by the one rule of time for requests: see {@link requestTimeMs}. */
+  readonly whole: (input: Request) => Promise<Response>
+  /** The same, for as long as its signal allows, be the first byte as late as it likes. */
+  readonly patient: (input: Request) => Promise<Response>
+  /** As `fetch`, for streams without an end: their silence is for their reader to judge. */
+  readonly stream: (input: Request) => Promise<Response>
+  /** Lets go of all connections. */
+  readonly close: () => Promise<void>
+}
+
+/** More than any workflow is. */
+const MAX_ANSWER_BYTES = 67_108_864
+
+/**
+ * Node's own `fetch` spends more than two thirds of its time on streams that nobody needs, and takes no certificates; this is the
+ * library that is inside of it, without them.
+ *
+ * @throws SluiceError SLUICE_CONFIG_INVALID when `caFile` can't be read
+ */
+export async function openTransport(settings: TransportSettings): Promise<Transport> {
+  const { requestTimeoutMs, caFile, insecureSkipVerify } = settings
+  const ca = caFile === undefined ? undefined : await readCertificates(caFile)
+  const dispatcher = new Agent({
+    connect: {
+      // Before the wait for the answer ends, so that it is known that nothing was sent.
+      timeout: Math.ceil(requestTimeoutMs / 2),
+      rejectUnauthorized: !insecureSkipVerify,
+      ...(ca === undefined ? {} : { ca }),
+    },
+    headersTimeout: 0,
+    bodyTimeout: 0,
+  })
+  return {
+    whole: (input) => exchange(input, dispatcher, requestTimeoutMs),
+    patient: (input) => exchange(input, dispatcher, undefined),
+    stream: async (input) => {
+      const answer = await send(input, await bodyOf(input), { dispatcher, signal: input.signal })
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the same class under two names
+      return responseOf(answer, Readable.toWeb(answer.body) as ReadableStream<Uint8Array>)
+    },
+    close: () => dispatcher.destroy(),
+  }
+}
+
+type SendOptions = NonNullable<Parameters<typeof request>[1]>
+
+/** @param timeoutMs `undefined`: the request's signal says how long it may take */
+async function exchange(
+  input: Request,
+  dispatcher: Dispatcher,
+  timeoutMs: number | undefined,
+): Promise<Response> {
+  const body = await bodyOf(input)
+  const limit = new RequestLimit(timeoutMs, body === undefined ? 0 : Buffer.byteLength(body))
+  const call = timeoutMs === undefined ? input.signal : callSignal()
+  const signal = call === undefined ? limit.signal : AbortSignal.any([limit.signal, call])
+  try {
+    const answer = await send(input, body, { dispatcher, signal })
+    const chunks: Buffer[] = []
+    limit.received(0)
+    for await (const chunk of answer.body) {
+      const bytes = Buffer.from(chunk)
+      chunks.push(bytes)
+      limit.received(bytes.length)
+    }
+    return responseOf(answer, Buffer.concat(chunks).toString('utf8'))
+  } finally {
+    limit.end()
+  }
+}
+
+/** Holds one request to the rule of time: the first byte in time, no gap between bytes, and no trickle. */
+class RequestLimit {
+  readonly #over = new AbortController()
+  readonly #beganMs = performance.now()
+  readonly #timeoutMs: number | undefined
+  #bytes: number
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(timeoutMs: number | undefined, requestBytes: number) {
+    this.#timeoutMs = timeoutMs
+    this.#bytes = requestBytes
+    if (timeoutMs !== undefined) this.#arm(requestTimeMs(timeoutMs, requestBytes))
+  }
+
+  get signal(): AbortSignal {
+    return this.#over.signal
+  }
+
+  received(bytes: number): void {
+    this.#bytes += bytes
+    if (this.#bytes > MAX_ANSWER_BYTES) this.#over.abort(new Error(`more than ${MAX_ANSWER_BYTES} bytes`))
+    const leftMs =
+      this.#timeoutMs === undefined
+        ? Number.POSITIVE_INFINITY
+        : requestTimeMs(this.#timeoutMs, this.#bytes) - (performance.now() - this.#beganMs)
+    this.#arm(Math.min(IDLE_TIMEOUT_MS, leftMs))
+  }
+
+  end(): void {
+    clearTimeout(this.#timer)
+  }
+
+  #arm(ms: number): void {
+    clearTimeout(this.#timer)
+    const late = (): void => this.#over.abort(new DOMException('no answer in time', 'TimeoutError'))
+    this.#timer = timer(ms, late)
+  }
+}
+
+async function bodyOf(input: Request): Promise<string | undefined> {
+  return input.body === null ? undefined : input.text()
+}
+
+async function send(
+  input: Request,
+  body: string | undefined,
+  options: SendOptions,
+): Promise<Dispatcher.ResponseData<unknown>> {
+  return request(input.url, {
+    ...options,
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    method: input.method,
+    headers: Object.fromEntries(input.headers),
+    ...(body === undefined ? {} : { body }),
+  })
+}
+
+/** Answers that never have a body must be given none. */
+const BODILESS = new Set([204, 205, 304])
+
+function responseOf(
+  { statusCode, headers }: Dispatcher.ResponseData<unknown>,
+  body: string | ReadableStream<Uint8Array>,
+): Response {
+  const pairs = Object.entries(headers).flatMap(([name, value]) =>
+    value === undefined ? [] : [[name, Array.isArray(value) ? value.join(', ') : value] as [string, string]],
+  )
+  return new Response(BODILESS.has(statusCode) ? null : body, { status: statusCode, headers: pairs })
+}
+
+async function readCertificates(caFile: string): Promise<string> {
+  try {
+    return await readFile(caFile, 'utf8')
+  } catch (error) {
+    throw new SluiceError('SLUICE_CONFIG_INVALID', `caFile: ${caFile} can't be read.`, { cause: error })
+  }
+}

@@ -1,0 +1,287 @@
+import type { Runtime, JobRef, JobReport } from '@sluice/core'
+import type { HoldUp } from '../workflow/hold-up.js'
+import type { JobName } from './job-name.js'
+import { MAX_REST_MS } from '../api/rate-gate.js'
+import type { Seen } from '../workflow/seen-run.js'
+
+/** How long an answer about one job is believed where the list doesn't show the job: the list comes from a cache that lags behind. */
+const BELIEVED_MS = 2_000
+const MAX_BELIEVED_MS = 60_000
+/** How many forgotten jobs are remembered, so that a list which lags behind doesn't bring them back. */
+const MAX_FORGOTTEN = 5_000
+
+/** What this process knows of one job. */
+export interface KnownJob {
+  readonly job: JobName
+  /** When this process first knew of it. */
+  readonly sinceMs: number
+  /** When it was last heard of, by a list or an answer, or asked for in vain. */
+  heardMs: number
+  /** When it was last asked for by name. */
+  askedMs: number
+  /** How far it had come when its nodes were last read. */
+  nodes: HoldUp | undefined
+  /** When they were last asked for, in vain or not. */
+  nodesAskedMs: number
+  /** The latest; `undefined` while it is being sent. */
+  report: JobReport | undefined
+  workflowUid: string | undefined
+  /** The latest list shows it as unfinished. */
+  listed: boolean
+  /** How often the watch said that something ended it, and how much of that was followed by an answer. */
+  hints: number
+  hintsAnswered: number
+  /** Nothing but the answer to its sending is known of it. */
+  fresh: boolean
+  /** When it is to be asked for, if the list doesn't settle it. */
+  askAtMs: number
+  believedMs: number
+  /** It is not asked for before: the server said so. */
+  notBeforeMs: number
+  /** What the latest live answer showed of it: see {@link Seen}. */
+  seen: Seen
+  /** What was sent may have arrived, and nobody knows. */
+  doubtful: boolean
+  /** Its outcome is stored: it is reported no more. */
+  forgotten: boolean
+  cancelled: string | undefined
+  /** How often it was retried in place. */
+  retries: number
+  readonly notes: string[]
+}
+
+/**
+ * The jobs that this process has sent or seen, until they are forgotten. It is what makes a poll cheap: a list shows what isn't
+ * finished, and only what is missing there is asked for. All of it may be lost: whoever waits for a job asks for it by name.
+ */
+export class JobLedger {
+  readonly #jobs = new Map<string, KnownJob>()
+  readonly #forgotten = new Set<string>()
+  /** What was seen of jobs that were dropped: an archived row must not bring one back as it was before its last run. */
+  readonly #seen = new Map<string, Seen>()
+  readonly #runtime: Runtime
+
+  constructor(runtime: Runtime) {
+    this.#runtime = runtime
+  }
+
+  get size(): number {
+    return this.#jobs.size
+  }
+
+  get(job: JobName): KnownJob | undefined {
+    return this.#jobs.get(job.workflow)
+  }
+
+  byWorkflow(name: string): KnownJob | undefined {
+    return this.#jobs.get(name)
+  }
+
+  /** What is known of the latest run of a job. */
+  seenOf(job: JobName): Seen {
+    return this.#jobs.get(job.workflow)?.seen ?? this.#seen.get(job.workflow) ?? {}
+  }
+
+  /** The entry of a job, made if there is none. */
+  entry(job: JobName): KnownJob {
+    const known = this.#jobs.get(job.workflow)
+    if (known !== undefined) return known
+    const sinceMs = this.#runtime.monotonicMs()
+    const fresh: KnownJob = {
+      job,
+      sinceMs,
+      heardMs: sinceMs,
+      askedMs: Number.NEGATIVE_INFINITY,
+      nodes: undefined,
+      nodesAskedMs: Number.NEGATIVE_INFINITY,
+      report: undefined,
+      workflowUid: undefined,
+      listed: false,
+      hints: 0,
+      hintsAnswered: 0,
+      fresh: true,
+      askAtMs: 0,
+      believedMs: BELIEVED_MS,
+      notBeforeMs: Number.NEGATIVE_INFINITY,
+      seen: this.seenOf(job),
+      doubtful: false,
+      forgotten: false,
+      cancelled: undefined,
+      retries: 0,
+      notes: [],
+    }
+    this.#jobs.set(job.workflow, fresh)
+    return fresh
+  }
+
+  /** The watch says that a workflow ended, or left otherwise. @returns whether that is worth a look */
+  hint(workflow: string): boolean {
+    const known = this.#jobs.get(workflow)
+    if (known === undefined) return true
+    known.hints += 1
+    return !isOver(known)
+  }
+
+  /** A list was read: none of the jobs is in it but those that are noted next. */
+  beginList(): void {
+    for (const known of this.#jobs.values()) {
+      // What was there a moment ago and is gone has most likely ended.
+      if (known.listed && !isOver(known)) known.askAtMs = 0
+      known.listed = false
+    }
+  }
+
+  /** The list shows it as unfinished. */
+  noteListed(known: KnownJob, report: JobReport): void {
+    known.listed = true
+    known.heardMs = this.#runtime.monotonicMs()
+    // It was over already: the list is behind, or somebody has retried it. Only asking tells.
+    if (isOver(known)) return
+    known.report = report
+    known.fresh = false
+    known.doubtful = false
+    known.believedMs = BELIEVED_MS
+  }
+
+  /** Argo itself said how it is. */
+  noteAnswer(known: KnownJob, report: JobReport): void {
+    known.heardMs = this.#runtime.monotonicMs()
+    known.fresh = known.report === undefined
+    known.report = report
+    known.doubtful = false
+    this.#believe(known)
+  }
+
+  #believe(known: KnownJob): void {
+    known.askAtMs = this.#runtime.monotonicMs() + known.believedMs
+    known.believedMs = Math.min(known.believedMs * 2, MAX_BELIEVED_MS)
+  }
+
+  /** It couldn't be asked for just now. @param retryAfterMs how long the server asked to be left alone with it */
+  noteUnanswered(known: KnownJob, retryAfterMs = 0): void {
+    known.heardMs = this.#runtime.monotonicMs()
+    if (retryAfterMs > 0) known.notBeforeMs = known.heardMs + Math.min(retryAfterMs, MAX_REST_MS)
+    this.#believe(known)
+  }
+
+  /** It runs, though it was forgotten. */
+  revive(known: KnownJob): void {
+    known.forgotten = false
+    this.#forgotten.delete(known.job.workflow)
+  }
+
+  drop(job: JobName): void {
+    const seen = this.#jobs.get(job.workflow)?.seen
+    if (seen !== undefined && seen.startedAt !== undefined) this.#keepSeen(job, seen)
+    this.#jobs.delete(job.workflow)
+    this.#forgotten.delete(job.workflow)
+  }
+
+  #keepSeen(job: JobName, seen: Seen): void {
+    this.#seen.delete(job.workflow)
+    this.#seen.set(job.workflow, seen)
+    const [oldest] = this.#seen.keys()
+    if (this.#seen.size > MAX_FORGOTTEN && oldest !== undefined) this.#seen.delete(oldest)
+  }
+
+  /** The outcome is stored. */
+  forget(job: JobName): void {
+    const known = this.entry(job)
+    known.forgotten = true
+    known.hintsAnswered = known.hints
+    known.believedMs = BELIEVED_MS
+    this.#believe(known)
+    this.#forgotten.delete(job.workflow)
+    this.#forgotten.add(job.workflow)
+    for (const oldest of this.#forgotten) {
+      if (this.#forgotten.size <= MAX_FORGOTTEN) break
+      this.#forgotten.delete(oldest)
+      this.#jobs.delete(oldest)
+    }
+  }
+
+  /** The one that this process came to know last, be it forgotten. */
+  latest(): KnownJob | undefined {
+    return [...this.#jobs.values()].at(-1)
+  }
+
+  /** Jobs that are known to be unfinished, as far as the latest word goes. */
+  unfinished(): readonly KnownJob[] {
+    return [...this.#jobs.values()].filter((known) => known.report !== undefined && !isOver(known))
+  }
+
+  /**
+   * The jobs that are to be asked for by name.
+   *
+   * @param watching whether a watch would tell at once of each that ends
+   */
+  due(watching: boolean): readonly KnownJob[] {
+    const nowMs = this.#runtime.monotonicMs()
+    return [...this.#jobs.values()].filter((known) => isDue(known, nowMs, watching))
+  }
+
+  /**
+   * What is known of all jobs, by item id.
+   *
+   * @param awaited the jobs that the queue waits for: of two jobs of one item it is that one that is reported, else the later attempt; the
+   * other one is its `earlier` while it is unfinished
+   */
+  reports(awaited: readonly JobRef[] = []): Map<string, JobReport> {
+    const wanted = new Map(awaited.map((ref) => [ref.id, ref]))
+    const chosen = new Map<string, JobReport>()
+    const others = new Map<string, JobReport[]>()
+    for (const { job, report, forgotten } of this.#jobs.values()) {
+      if (report === undefined || forgotten) continue
+      const { id } = job.ref
+      const other = chosen.get(id)
+      const isChosen = other === undefined || isRather(report, other, wanted.get(id))
+      if (isChosen) chosen.set(id, report)
+      if (other !== undefined) others.set(id, [...(others.get(id) ?? []), isChosen ? other : report])
+    }
+    return withEarlier(chosen, others)
+  }
+}
+
+/** The jobs of an id beside the one that is reported count as long as they are unfinished. */
+function withEarlier(
+  chosen: Map<string, JobReport>,
+  others: ReadonlyMap<string, readonly JobReport[]>,
+): Map<string, JobReport> {
+  for (const [id, all] of others) {
+    const earlier = all.filter(({ stage }) => stage === 'PROCESSING')
+    const report = chosen.get(id)
+    if (report !== undefined && earlier.length > 0) chosen.set(id, { ...report, earlier })
+  }
+  return chosen
+}
+
+function isRather(report: JobReport, other: JobReport, wanted: JobRef | undefined): boolean {
+  if (wanted !== undefined) {
+    const isWanted = ({ uid, attempt }: JobReport): boolean =>
+      uid === wanted.uid && attempt === wanted.attempt
+    if (isWanted(report) !== isWanted(other)) return isWanted(report)
+  }
+  if (report.uid === other.uid) return report.attempt > other.attempt
+  // Of an id that was removed and put again: attempts of two items say nothing of what came later.
+  const runs = report.stage === 'PROCESSING'
+  if (runs !== (other.stage === 'PROCESSING')) return runs
+  return (report.startedAt ?? Number.POSITIVE_INFINITY) >= (other.startedAt ?? Number.POSITIVE_INFINITY)
+}
+
+function isEnded({ report }: KnownJob): boolean {
+  return report !== undefined && report.stage !== 'PROCESSING'
+}
+
+function isOver(known: KnownJob): boolean {
+  return known.forgotten || isEnded(known)
+}
+
+function isDue(known: KnownJob, nowMs: number, watching: boolean): boolean {
+  if (known.notBeforeMs > nowMs) return false
+  // Being sent: the answer to that comes first.
+  if (known.report === undefined && !known.forgotten) return false
+  if (isOver(known)) return known.listed && known.askAtMs <= nowMs
+  if (known.hints > known.hintsAnswered) return true
+  // It may have ended before any list showed it.
+  return !known.listed && (known.askAtMs <= nowMs || (known.fresh && !watching))
+}

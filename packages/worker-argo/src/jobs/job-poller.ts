@@ -1,0 +1,269 @@
+import { isSluiceError, type JobRef, type JobReports, type SluiceError } from '@sluice/core'
+import type { DeletionQueue } from './deletion-queue.js'
+import type { JobKeeper, KeeperParts } from './job-keeper.js'
+import type { KnownJob } from './job-ledger.js'
+import { nameJob, type JobName } from './job-name.js'
+import type { PendingChecks } from './pending-checks.js'
+import type { RateGate } from '../api/rate-gate.js'
+import { seenAfter } from '../workflow/seen-run.js'
+import { systemRuntime } from '@sluice/core/backend'
+import { WorkflowLister, type ListOutcome } from '../workflow/workflow-lister.js'
+import { recentlyFinished, unfinishedWorkflows, type FinishedPage } from '../workflow/workflow-pages.js'
+import { isArchived } from '../workflow/workflow.js'
+import type { WorkflowReader } from '../workflow/workflow-reader.js'
+
+/** How old a list may be while the watch tells of every end: a ring then costs no list, only the questions that it leads to. */
+const LIST_EVERY_MS = 1_000
+/** How many finished workflows are looked at for whoever doesn't say which jobs are awaited. */
+const RECENT_ROWS = 100
+/** So many look-ups find out, where no list was answered, whether anything is. */
+const SCOUTS = 2
+
+export interface PollerParts extends KeeperParts {
+  readonly keeper: JobKeeper
+  readonly reader: WorkflowReader
+  readonly lookups: RateGate
+  readonly pending: PendingChecks
+  /** Whether a watch is up that tells at once when a job ends. */
+  readonly watching: () => boolean
+  readonly deletions: Pick<DeletionQueue, 'has' | 'hasRoom' | 'takeLeftSome'>
+  /** A poll in so many ms would find out more. */
+  readonly wakeIn: (ms: number) => void
+}
+
+type NoList = Exclude<ListOutcome, { readonly kind: 'read' }>
+
+/** A job to be asked for; what is known of it, if anything. */
+interface Question {
+  readonly job: JobName
+  readonly known: KnownJob | undefined
+}
+
+interface Asking {
+  readonly awaited: readonly JobRef[] | undefined
+  /** How many are asked first, and the others only if one of them was answered. */
+  readonly scouts: number
+}
+
+/**
+ * Finds out how the jobs are: one list of what isn't finished, and a question by name for each job that should be in it and isn't. So
+ * a poll costs as much as there is going on, and not as much as is kept [W-POLL-1].
+ *
+ * It does not stand or fall by the list: where that fails or is late, the jobs that are awaited are asked for by name, those first of which
+ * nothing was heard for longest, as far as the budget of look-ups goes; all others are reported as last known [W-POLL-2]. A poll is complete
+ * if a list was read whole that began in it, or a moment ago with a watch up since; single questions that were not asked, or not answered,
+ * don't change that: the list showed their jobs, or what they were is reported.
+ */
+export class JobPoller {
+  readonly #parts: PollerParts
+  readonly #lister: WorkflowLister
+  #awaited: readonly JobRef[] | undefined
+  #listedMs = Number.NEGATIVE_INFINITY
+  #swept = false
+  /** Where the search for what is to be deleted goes on, and what this pass of it has found so far. */
+  #sweep = { offset: 0, found: 0 }
+  /** Whether the latest look-ups were answered, any of them. */
+  #answered = false
+  #lookupError: SluiceError | undefined
+
+  constructor(parts: PollerParts) {
+    this.#parts = parts
+    this.#lister = new WorkflowLister({
+      runtime: parts.runtime,
+      machine: systemRuntime,
+      timeoutMs: parts.settings.listTimeoutMs,
+      read: (signal) => this.#read(signal),
+      onLate: () => parts.wakeIn(0),
+    })
+  }
+
+  /**
+   * @param awaited the jobs that the queue waits for, where the caller knows: then nothing else that has finished is looked for
+   * @throws SluiceError SLUICE_WORKER_UNAVAILABLE where neither a list nor a single question is answered
+   */
+  async poll(awaited: readonly JobRef[] | undefined): Promise<JobReports> {
+    const { ledger, pending } = this.#parts
+    this.#awaited = awaited
+    const list = await this.#list(awaited)
+    const isRead = list.kind === 'read'
+    const questions = isRead ? this.#due() : this.#unheard(awaited)
+    const asked = await this.#askAll(questions, { awaited, scouts: isRead ? 0 : SCOUTS })
+    if (!isRead) this.#assertAnswered(list, asked)
+    const isAwaited = awaitedBy(awaited)
+    if (isRead) await pending.round({ isAwaited, isWanted: awaited === undefined ? () => true : isAwaited })
+    const reports = ledger.reports(awaited)
+    return isRead ? reports : Object.assign(reports, { complete: false, incompleteReason: reasonOf(list) })
+  }
+
+  /** @throws SluiceError where nothing at all was heard */
+  #assertAnswered(list: NoList, asked: number): void {
+    if (this.#answered) return
+    if (list.kind === 'failed') throw list.error
+    const isTold = asked > 0 || this.#parts.lookups.restMs > 0
+    if (isTold && this.#lookupError !== undefined) throw this.#lookupError
+  }
+
+  async #list(awaited: readonly JobRef[] | undefined): Promise<ListOutcome> {
+    const { runtime, watching } = this.#parts
+    const fresh = runtime.monotonicMs() - this.#listedMs < LIST_EVERY_MS
+    return awaited !== undefined && fresh && watching() ? { kind: 'read' } : this.#lister.list()
+  }
+
+  async #read(signal: AbortSignal): Promise<void> {
+    const { ledger, keeper, runtime } = this.#parts
+    const awaited = this.#awaited
+    const beforeMs = runtime.monotonicMs()
+    const rows = await unfinishedWorkflows({ ...this.#parts, signal })
+    ledger.beginList()
+    for (const row of rows) {
+      const known = keeper.knownOf(row)
+      if (known === undefined) continue
+      known.seen = seenAfter(known.seen, row)
+      ledger.noteListed(known, keeper.report(row, known))
+    }
+    this.#listedMs = beforeMs
+    if (this.#looksBack(awaited)) await this.#lookBack(awaited, signal)
+  }
+
+  /** Who waits for jobs asks for those it misses by name. Only what nobody waits for has to be looked for: to be told of, or deleted. */
+  #looksBack(awaited: readonly JobRef[] | undefined): boolean {
+    const { settings, deletions } = this.#parts
+    if (awaited === undefined) return true
+    if (settings.deleteFinished === 'never' || !deletions.hasRoom) return false
+    if (deletions.takeLeftSome()) this.#swept = false
+    return !this.#swept
+  }
+
+  async #lookBack(awaited: readonly JobRef[] | undefined, signal: AbortSignal): Promise<void> {
+    const { settings, ledger, keeper, deletions } = this.#parts
+    const isAwaited = awaitedBy(awaited)
+    // Only to delete them, those that stay would be in the way.
+    const onlySucceeded = awaited !== undefined && settings.deleteFinished === 'succeeded'
+    const reading = { ...this.#parts, signal }
+    const offset = awaited === undefined ? 0 : this.#sweep.offset
+    const page = await recentlyFinished(reading, { maxRows: RECENT_ROWS, onlySucceeded, offset })
+    let found = 0
+    for (const row of page.rows) {
+      // To be deleted, it must be live; and what waits for that would only be found again.
+      if (awaited !== undefined && (isArchived(row) || deletions.has(row.metadata.name))) continue
+      const known = keeper.knownOf(row)
+      // What this process has followed, or somebody waits for, is asked for by name instead: a row lacks most of the evidence.
+      if (known === undefined || known.report !== undefined || known.forgotten) continue
+      if (isAwaited(known.job)) continue
+      found += 1
+      ledger.noteAnswer(known, keeper.report(row, known))
+    }
+    if (awaited !== undefined) this.#sweptPage(page, found)
+  }
+
+  /** One page a poll, until a pass over all pages has found nothing new: pages move while workflows end and are deleted. */
+  #sweptPage({ rows, isLast }: FinishedPage, found: number): void {
+    const inPass = this.#sweep.found + found
+    if (isLast) this.#swept = inPass === 0
+    this.#sweep = isLast
+      ? { offset: 0, found: 0 }
+      : { offset: this.#sweep.offset + rows.length, found: inPass }
+  }
+
+  /** What the list leaves open. */
+  #due(): readonly Question[] {
+    const due = this.#parts.ledger.due(this.#parts.watching())
+    return due.map((known) => ({ job: known.job, known }))
+  }
+
+  /** Without a list: the awaited jobs too, and where it isn't said which these are, all that aren't known to be over. */
+  #unheard(awaited: readonly JobRef[] | undefined): readonly Question[] {
+    const { ledger, settings, runtime, watching } = this.#parts
+    const jobs =
+      awaited?.map((ref) => nameJob(settings.name, ref)) ?? ledger.unfinished().map(({ job }) => job)
+    if (jobs.length === 0) return this.#probe()
+    const sinceMs = watching() ? runtime.monotonicMs() - LIST_EVERY_MS : Number.POSITIVE_INFINITY
+    const unheard = jobs
+      .map((job) => ({ job, known: ledger.get(job) }))
+      .filter(({ known }) => isUnheard(known, sinceMs) && (known?.notBeforeMs ?? 0) <= runtime.monotonicMs())
+    // What is over and was in an older list is left for the next one.
+    return [...unheard, ...this.#due().filter(({ known }) => isUnheard(known, sinceMs))]
+  }
+
+  /** Nothing is waited for, and still it is to be found out whether anything is answered: else nothing more is started. */
+  #probe(): readonly Question[] {
+    this.#answered = false
+    const known = this.#parts.ledger.latest()
+    return known === undefined ? [] : [{ job: known.job, known }]
+  }
+
+  /** @returns how many were asked */
+  async #askAll(questions: readonly Question[], { awaited, scouts }: Asking): Promise<number> {
+    const { lookups, wakeIn } = this.#parts
+    const isAwaited = awaitedBy(awaited)
+    const left = [...new Map(inTurn(questions).map((one) => [one.job.workflow, one])).values()]
+    if (left.length === 0) return 0
+    const before = this.#answered
+    this.#answered = false
+    const ask = (one: Question) => lookups.try(() => this.#ask(one, isAwaited(one.job)))
+    const scouted = await Promise.all(left.splice(0, scouts).map(ask))
+    // Nobody answers: to ask on would only hold the poll up, and the server.
+    const goesOn = scouts === 0 || this.#answered
+    const asked = goesOn ? [...scouted, ...(await Promise.all(left.map(ask)))] : scouted
+    // The budget is used up: nothing new is known of whether anybody answers.
+    if (!asked.includes(true)) this.#answered = before
+    if (asked.includes(false)) wakeIn(lookups.waitMs)
+    return asked.filter(Boolean).length
+  }
+
+  async #ask({ job, known }: Question, awaited: boolean): Promise<void> {
+    const { reader, keeper, ledger, runtime } = this.#parts
+    const hints = known?.hints ?? 0
+    if (known !== undefined) known.askedMs = runtime.monotonicMs()
+    try {
+      const found = await reader.findByName(job, ledger.seenOf(job))
+      this.#answered = true
+      if (found.kind === 'ours') await keeper.noteAnswer(known ?? ledger.entry(job), found.workflow, awaited)
+      else if (known?.forgotten === true) ledger.noteUnanswered(known)
+      // Absence is no failure [W-POLL-2]: who waits for it asks by lookupJob, which looks into the archive too.
+      else if (known?.report !== undefined) ledger.drop(job)
+      if (found.kind === 'stranger') keeper.tellStranger(job.workflow)
+      if (known !== undefined) known.hintsAnswered = Math.max(known.hintsAnswered, hints)
+    } catch (error) {
+      // One workflow that can't be read must not hide the others: for it, what was known holds.
+      if (!isSluiceError(error, 'SLUICE_WORKER_UNAVAILABLE')) throw error
+      this.#lookupError = error
+      if (known !== undefined) ledger.noteUnanswered(known, error.retryAfterMs)
+    }
+  }
+}
+
+function isUnheard(known: KnownJob | undefined, sinceMs: number): boolean {
+  if (known === undefined) return true
+  // Being sent, or over.
+  if (known.report?.stage !== 'PROCESSING' || known.forgotten) return false
+  return isHinted(known) || known.askedMs <= sinceMs
+}
+
+function isHinted(known: KnownJob | undefined): boolean {
+  return known !== undefined && known.hints > known.hintsAnswered
+}
+
+/** Those first that are said to have ended; then the one of which nothing was heard for longest, and of the same, the oldest. */
+function inTurn(questions: readonly Question[]): readonly Question[] {
+  return questions.toSorted(
+    (a, b) =>
+      Number(isHinted(b.known)) - Number(isHinted(a.known)) ||
+      (a.known?.heardMs ?? 0) - (b.known?.heardMs ?? 0) ||
+      (a.known?.sinceMs ?? 0) - (b.known?.sinceMs ?? 0),
+  )
+}
+
+/** Whether somebody is known to wait for a job. */
+function awaitedBy(refs: readonly JobRef[] = []): (job: JobName) => boolean {
+  const names = new Set(refs.map(textOf))
+  return ({ ref }) => names.has(textOf(ref))
+}
+
+function textOf({ uid, attempt }: JobRef): string {
+  return `${attempt} ${uid}`
+}
+
+function reasonOf(list: NoList): string {
+  return list.kind === 'late' ? `no list of the workflows in time: ${list.why}` : list.error.message
+}

@@ -1,0 +1,165 @@
+import { isSluiceError, type Runtime, type Logger } from '@sluice/core'
+import type { ArgoApi } from '../api/argo-api.js'
+import { argoFailure } from '../api/argo-errors.js'
+import type { ArgoWorkerSettings } from '../options.js'
+import { MAX_REST_MS } from '../api/rate-gate.js'
+import { SharedCall } from '../api/shared-call.js'
+import { declaredParameters, templateUid, templateVersion, type DeclaredParameter } from './template-check.js'
+import { readFamily, type ReadFamily } from './template-family.js'
+import { judgeRead } from '../api/verdict.js'
+
+/** How old what is known of the template may be. */
+const KNOWN_MS = 60_000
+const RECENT_MS = 5_000
+
+/** What the template declares; or why that isn't known: then nothing is held against it, and Argo itself checks. */
+export type TemplateKnowledge =
+  | {
+      readonly kind: 'known'
+      readonly parameters: readonly DeclaredParameter[]
+      readonly family: ReadFamily
+      /** Another one after every change. */
+      readonly version: string | undefined
+      readonly uid: string | undefined
+    }
+  /** `refused`: the token itself, by which nothing else is permitted either. */
+  | {
+      readonly kind: 'absent' | 'denied' | 'refused' | 'unreachable'
+      readonly why: string
+      /** How long the server asked to be left alone. */
+      readonly retryAfterMs?: number | undefined
+    }
+
+/** What is known of which template it is: nothing more than its name where it may not be read. */
+export interface TemplatePlace {
+  readonly uid: string | undefined
+}
+
+export interface TemplateParts {
+  readonly api: ArgoApi
+  readonly settings: Pick<ArgoWorkerSettings, 'namespace' | 'template' | 'templateKind'>
+  readonly runtime: Runtime
+  readonly logger: Logger
+}
+
+/** Reads the template that items become workflows of, seldom. */
+export class TemplateSource {
+  readonly #parts: TemplateParts
+  #known: { readonly knowledge: TemplateKnowledge; readonly atMs: number } | undefined
+  readonly #reading = new SharedCall(() => this.#readAndTell())
+  #asking: Promise<TemplateKnowledge> | undefined
+  #told = false
+  #place: TemplatePlace | undefined
+
+  constructor(parts: TemplateParts) {
+    this.#parts = parts
+  }
+
+  /** Which template it is, as it was known last; `undefined` before that was found out. */
+  get place(): TemplatePlace | undefined {
+    return this.#place
+  }
+
+  /** As it was within the last minute. */
+  current(): Promise<TemplateKnowledge> {
+    return this.#notOlderThan(KNOWN_MS)
+  }
+
+  /** As it was within the last seconds, for values that are sent in another form after a change of the template. */
+  recent(): Promise<TemplateKnowledge> {
+    return this.#notOlderThan(RECENT_MS)
+  }
+
+  async #notOlderThan(ageMs: number): Promise<TemplateKnowledge> {
+    const nowMs = this.#parts.runtime.monotonicMs()
+    if (this.#known !== undefined && nowMs - this.#known.atMs < ageMs) return this.#known.knowledge
+    // A hundred sends at once ask once.
+    this.#asking ??= this.#reading.run().finally(() => {
+      this.#asking = undefined
+    })
+    return this.#asking
+  }
+
+  /** Read after this call: the template may have been changed a moment ago. All who ask meanwhile share it. */
+  reread(): Promise<TemplateKnowledge> {
+    return this.#reading.run()
+  }
+
+  /** Asks now, whatever is known, and leaves it to the caller to `tell` of it. */
+  async read(): Promise<TemplateKnowledge> {
+    const { api, settings, runtime } = this.#parts
+    const atMs = runtime.monotonicMs()
+    if (this.#known !== undefined && this.#known.atMs + restMsOf(this.#known.knowledge) > atMs)
+      return this.#known.knowledge
+    const knowledge = await readTemplate(api, settings)
+    this.#known = { knowledge, atMs }
+    if (knowledge.kind === 'known') this.#place = { uid: knowledge.uid }
+    else if (knowledge.kind === 'denied') this.#place ??= { uid: undefined }
+    return knowledge
+  }
+
+  /** Warns, once, where Argo alone checks the parameters. */
+  tell(knowledge: TemplateKnowledge): void {
+    // What is asked next is refused too, and says so.
+    if (knowledge.kind === 'refused') return
+    if (knowledge.kind === 'known') this.#told = false
+    else if (!this.#told) {
+      this.#told = true
+      const { settings, logger } = this.#parts
+      logger.warn(
+        { template: settings.template, why: knowledge.why },
+        'the template could not be read, so that parameters are checked by Argo alone',
+      )
+    }
+  }
+
+  async #readAndTell(): Promise<TemplateKnowledge> {
+    const knowledge = await this.read()
+    this.tell(knowledge)
+    return knowledge
+  }
+}
+
+/** While the server wants to be left alone, what is known stands. */
+function restMsOf(knowledge: TemplateKnowledge): number {
+  return knowledge.kind === 'unreachable' ? Math.min(knowledge.retryAfterMs ?? 0, MAX_REST_MS) : 0
+}
+
+async function readTemplate(api: ArgoApi, settings: TemplateParts['settings']): Promise<TemplateKnowledge> {
+  try {
+    const reply = await api.get(templatePath(settings))
+    const verdict = judgeRead(reply)
+    if (reply.kind === 'answer' && reply.status === 401 && verdict.kind === 'denied')
+      return { kind: 'refused', why: verdict.why }
+    if (verdict.kind === 'absent' || verdict.kind === 'denied')
+      return { kind: verdict.kind, why: verdict.why }
+    if (verdict.kind !== 'done') {
+      const { message, retryAfterMs } = argoFailure(verdict, `read template ${settings.template}`)
+      return { kind: 'unreachable', why: message, retryAfterMs }
+    }
+    const parameters = declaredParameters(verdict.json)
+    if (parameters === undefined) return { kind: 'unreachable', why: 'the answer is no template' }
+    const version = templateVersion(verdict.json)
+    const family = await readFamily(verdict.json, async (templateKind, template) =>
+      judgeRead(await api.get(templatePath({ ...settings, templateKind, template }))),
+    )
+    return { kind: 'known', parameters, version, uid: templateUid(verdict.json), family }
+  } catch (error) {
+    if (!isSluiceError(error)) throw error
+    return {
+      kind: isSluiceError(error, 'SLUICE_WORKER_DENIED') ? 'refused' : 'unreachable',
+      why: error.message,
+    }
+  }
+}
+
+const PATHS = {
+  WorkflowTemplate: 'workflow-templates',
+  CronWorkflow: 'cron-workflows',
+} as const
+
+function templatePath({ namespace, template, templateKind }: TemplateParts['settings']): string {
+  return templateKind === 'ClusterWorkflowTemplate'
+    ? `cluster-workflow-templates/${template}`
+    : `${PATHS[templateKind]}/${namespace}/${template}`
+}
