@@ -19,7 +19,7 @@ import { WorkflowWatch } from './workflow/workflow-watch.js'
 
 /** How many workflows are asked for by name at once. */
 const LOOKUPS_AT_ONCE = 16
-/** How many of these questions may go into finding out what doesn't begin, in any second and at once. */
+/** How many of these questions may be about what holds jobs up, in any second and at once. */
 const NODES_PER_SECOND = 20
 const NODES_AT_ONCE = 4
 
@@ -76,8 +76,8 @@ export function partsOf(base: BaseParts): WorkerParts {
   const ender = new JobEnder(shared)
   const review = new RefusalReview(shared)
   const wakeIn = (ms: number): void => {
-    // Whoever listens may ask again then; the sleep ends with the worker.
-    void runtime.sleep(Math.max(1, ms), closing).then(() => watch.ring())
+    // The next poll may ask again then; the sleep ends with the worker.
+    void runtime.sleep(Math.max(1, ms), closing).then(() => watch.notify())
   }
   return {
     settings,

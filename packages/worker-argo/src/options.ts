@@ -1,4 +1,6 @@
-import { MAX_ID_BYTES, utf8Bytes, type Runtime, type JsonValue, type Logger } from '@sluice/core'
+import { resolve } from 'node:path'
+import { MAX_ID_BYTES, type JsonValue, type Logger, type PackageContext, type Runtime } from '@sluice/core'
+import { baseDirOf, isRuntime, utf8Bytes } from '@sluice/core/backend'
 import { z } from 'zod'
 import { ARGO_CLASSES, isArgoClass } from './workflow/failure-class.js'
 import { constantProblems } from './parameters/job-parameters.js'
@@ -158,8 +160,10 @@ export const optionsSchema = overridesSchema
     /** How many of them a second: each costs Argo's controller a listing of pods, of the 20 calls a second that it has. */
     deletionsPerSecond: z.number().positive().max(1_000).default(2),
     logger: z.custom<Logger>(hasMethods('debug', 'info', 'warn', 'error'), 'must be a logger').optional(),
-    /** The machine's clock by default. */
-    runtime: z.custom<Runtime>(hasMethods('now', 'monotonicMs', 'sleep'), 'must be a clock').optional(),
+    /** Where time, randomness and ids come from. Default the machine's. */
+    runtime: z
+      .custom<Runtime>(isRuntime, 'must be a Runtime, such as systemRuntime of @sluice/core/backend')
+      .optional(),
   })
   .check(checkTogether)
 
@@ -176,7 +180,16 @@ export type ParameterFunction = (
   | Readonly<Record<string, JsonValue | undefined>>
   | Promise<Readonly<Record<string, JsonValue | undefined>>>
 
-/** What can't go together, or not `via: submit`. */
+/** The settings with absolute paths, so that a service that is started from another folder reads the same files. */
+export function withAbsolutePaths(settings: ArgoWorkerSettings, context: PackageContext): ArgoWorkerSettings {
+  const absolute = (option: 'tokenFile' | 'caFile'): Partial<ArgoWorkerSettings> => {
+    const path = settings[option]
+    return path === undefined ? {} : { [option]: resolve(baseDirOf(context, option) ?? '.', path) }
+  }
+  return { ...settings, ...absolute('tokenFile'), ...absolute('caFile') }
+}
+
+/** The options that can't be combined, or not with `via: submit`. */
 type Together = Pick<
   ArgoWorkerSettings,
   | 'via'

@@ -13,7 +13,7 @@ interface Call {
   readonly path: string
   readonly query?: Query
   readonly body?: JsonValue
-  /** Who gives one keeps the time, too. */
+  /** A call with one has no limit of time but this. */
   readonly signal?: AbortSignal | undefined
 }
 
@@ -50,7 +50,7 @@ export class ArgoApi {
     settings: ApiSettings,
     { credentials, runtime, secrets }: Pick<ApiParts, 'credentials' | 'runtime' | 'secrets'>,
   ): Promise<ArgoApi> {
-    const transport = await openTransport(settings)
+    const transport = await openTransport(settings, runtime)
     const options: Options = {
       prefix: `${settings.baseUrl.replace(/\/+$/u, '')}/api/v1`,
       // The transport has limits of its own, which hold for the body too.

@@ -6,7 +6,7 @@ const CODES = {
   unknown: 'SLUICE_WORKER_UNAVAILABLE',
   unavailable: 'SLUICE_WORKER_UNAVAILABLE',
   misdirected: 'SLUICE_WORKER_UNAVAILABLE',
-  homeless: 'SLUICE_WORKER_UNAVAILABLE',
+  'namespace-missing': 'SLUICE_WORKER_UNAVAILABLE',
   refused: 'SLUICE_WORKER_UNAVAILABLE',
   rejected: 'SLUICE_JOB_REJECTED',
   denied: 'SLUICE_WORKER_DENIED',
@@ -17,7 +17,7 @@ const ADVICE = {
   unknown: ' It can be tried again.',
   unavailable: ' It can be tried again.',
   misdirected: ' That is no Argo Server: check baseUrl, and the path that a proxy serves it under.',
-  homeless:
+  'namespace-missing':
     ' Mend `namespace` (`worker.namespace`), or make it; the work goes on by itself once it is there.',
   refused: ' It can be tried again.',
   rejected: '',

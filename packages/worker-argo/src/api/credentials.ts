@@ -5,7 +5,7 @@ import { SluiceError, type Runtime, type Secrets } from '@sluice/core'
 import type { ArgoWorkerSettings } from '../options.js'
 
 /** How long a token file isn't looked at again: Kubernetes replaces a projected one long before the old one ends. */
-const LOOK_EVERY_MS = 1_000
+const READ_EVERY_MS = 1_000
 const COMMAND_TIMEOUT_MS = 30_000
 
 /** Gives the value of the `Authorization` header. */
@@ -85,15 +85,18 @@ class ReadCredentials implements Credentials {
 }
 
 function fileToken(path: string, runtime: Runtime): ReadToken {
-  let known: { readonly token: string; readonly changed: string; readonly lookedMs: number } | undefined
+  let known:
+    | { readonly token: string; readonly changed: string; readonly readAtMonotonic: number }
+    | undefined
   return async (afresh) => {
-    const nowMs = runtime.monotonicMs()
-    if (known !== undefined && !afresh && nowMs - known.lookedMs < LOOK_EVERY_MS) return known.token
+    const nowMonotonic = runtime.monotonicMs()
+    if (known !== undefined && !afresh && nowMonotonic - known.readAtMonotonic < READ_EVERY_MS)
+      return known.token
     try {
       const { mtimeMs, ino, size } = await stat(path)
       const changed = `${mtimeMs} ${ino} ${size}`
       const token = known?.changed === changed && !afresh ? known.token : await readFile(path, 'utf8')
-      known = { token, changed, lookedMs: nowMs }
+      known = { token, changed, readAtMonotonic: nowMonotonic }
       return token
     } catch (error) {
       throw denied(`The token file ${path} can't be read`, error)

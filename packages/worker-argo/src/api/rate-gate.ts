@@ -24,7 +24,7 @@ export class RateGate {
   readonly #closing: AbortSignal
   /** When the latest were, or will be, let through; at most `perSecond` of them, in order. */
   readonly #turns: number[] = []
-  #restUntilMs = Number.NEGATIVE_INFINITY
+  #restUntilMonotonic = Number.NEGATIVE_INFINITY
 
   constructor(settings: GateSettings) {
     this.#runtime = settings.runtime
@@ -35,12 +35,15 @@ export class RateGate {
 
   /** Lets nothing through for so long: the other side asked for it. Five minutes at most, since nobody could end it. */
   rest(ms: number): void {
-    this.#restUntilMs = Math.max(this.#restUntilMs, this.#runtime.monotonicMs() + Math.min(ms, MAX_REST_MS))
+    this.#restUntilMonotonic = Math.max(
+      this.#restUntilMonotonic,
+      this.#runtime.monotonicMs() + Math.min(ms, MAX_REST_MS),
+    )
   }
 
   /** How long nothing is let through, in ms. */
   get restMs(): number {
-    return Math.max(0, this.#restUntilMs - this.#runtime.monotonicMs())
+    return Math.max(0, this.#restUntilMonotonic - this.#runtime.monotonicMs())
   }
 
   /** How long one that came now would wait for its turn, in ms. */

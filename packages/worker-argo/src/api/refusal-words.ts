@@ -2,7 +2,14 @@ import type { TroubleConcerns } from '@sluice/core'
 
 /** What a refusal means, by its words. */
 export interface RefusalMeaning {
-  readonly kind: 'unknown' | 'rejected' | 'refused' | 'unavailable' | 'denied' | 'misdirected' | 'homeless'
+  readonly kind:
+    | 'unknown'
+    | 'rejected'
+    | 'refused'
+    | 'unavailable'
+    | 'denied'
+    | 'misdirected'
+    | 'namespace-missing'
   /** Absent: the words don't tell. */
   readonly concerns?: TroubleConcerns
 }
@@ -56,7 +63,12 @@ const ROWS: readonly Row[] = [
   },
   // Who lacks a permission to create is told without a name; what names the workflow comes from admission.
   { words: /\w "[^"]*" is forbidden: /u, statuses: [400, 403, 422], kind: 'refused', concerns: 'item' },
-  { words: /\bnamespaces "[^"]*" not found/u, statuses: [404], kind: 'homeless', concerns: 'worker' },
+  {
+    words: /\bnamespaces "[^"]*" not found/u,
+    statuses: [404],
+    kind: 'namespace-missing',
+    concerns: 'worker',
+  },
   {
     words: /\b(?:cluster)?workflowtemplates?\b.*not found|\bcronworkflows?\b.*not found/u,
     statuses: [404],

@@ -44,11 +44,11 @@ const errorSchema = z.object({ code: z.int(), message: z.string() })
 /** On a watch, and as its body when it fails before the first frame. */
 const streamErrorSchema = z.object({ error: z.object({ grpc_code: z.int(), message: z.string() }) })
 
-/** @param nowMs epoch ms, for a `Retry-After` that is a date where the answer has no `Date` */
+/** @param nowAt epoch ms, for a `Retry-After` that is a date where the answer has no `Date` */
 export function readAnswer(
   response: Pick<Response, 'status' | 'headers'>,
   body: string,
-  nowMs: number,
+  nowAt: number,
 ): Answer {
   const type = response.headers.get('content-type') ?? ''
   // A watch that is refused says so in an event.
@@ -61,7 +61,7 @@ export function readAnswer(
     error: argoError(json),
     html: /html/iu.test(type) || /^\s*<(?:!doctype|html)/iu.test(text),
     text: json === undefined ? text.slice(0, 300).trim() : '',
-    retryAfterMs: retryAfterMs(response.headers, nowMs),
+    retryAfterMs: retryAfterMs(response.headers, nowAt),
     location: response.headers.get('location') ?? undefined,
   }
 }
@@ -96,7 +96,7 @@ function parsedJson(body: string): unknown {
 }
 
 /** Seconds, or a date: that is held against the other side's own `Date`, for its clock isn't ours. */
-function retryAfterMs(headers: Headers, nowMs: number): number | undefined {
+function retryAfterMs(headers: Headers, nowAt: number): number | undefined {
   const value = headers.get('retry-after')
   if (value === null) return undefined
   const seconds = Number(value)
@@ -105,7 +105,7 @@ function retryAfterMs(headers: Headers, nowMs: number): number | undefined {
   if (Number.isNaN(until)) return undefined
   const date = Date.parse(headers.get('date') ?? '')
   // A date has no parts of a second: the one that it names may be almost over there.
-  return Math.max(0, until - (Number.isNaN(date) ? nowMs : date)) + 1_000
+  return Math.max(0, until - (Number.isNaN(date) ? nowAt : date)) + 1_000
 }
 
 const NEVER_SENT = new Set([

@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import { Readable } from 'node:stream'
-import { IDLE_TIMEOUT_MS, SluiceError, requestTimeMs } from '@sluice/core'
+import { SluiceError, type Runtime } from '@sluice/core'
+import { IDLE_TIMEOUT_MS, requestTimeMs } from '@sluice/core/backend'
 import { Agent, request, type Dispatcher } from 'undici'
-import { callSignal, timer } from './call-time.js'
+import { callSignal } from './call-time.js'
 import type { ArgoWorkerSettings } from '../options.js'
 
 export type TransportSettings = Pick<ArgoWorkerSettings, 'requestTimeoutMs' | 'caFile' | 'insecureSkipVerify'>
@@ -11,24 +12,35 @@ export type TransportSettings = Pick<ArgoWorkerSettings, 'requestTimeoutMs' | 'c
 export interface Transport {
   /** As `fetch`, for answers that are read whole, by the one rule of time for requests: see {@link requestTimeMs}. */
   readonly whole: (input: Request) => Promise<Response>
-  /** The same, for as long as its signal allows, be the first byte as late as it likes. */
+  /** The same for as long as its signal allows, however late the first byte comes. */
   readonly patient: (input: Request) => Promise<Response>
-  /** As `fetch`, for streams without an end: their silence is for their reader to judge. */
+  /** As `fetch`, for streams without an end: their reader limits how long they may be silent. */
   readonly stream: (input: Request) => Promise<Response>
-  /** Lets go of all connections. */
+  /** Closes all connections. */
   readonly close: () => Promise<void>
+}
+
+export type TransportRuntime = Pick<Runtime, 'monotonicMs' | 'sleep'>
+
+interface ExchangeTime {
+  /** `undefined`: the request's signal says how long it may take. */
+  readonly timeoutMs: number | undefined
+  readonly runtime: TransportRuntime
 }
 
 /** More than any workflow is. */
 const MAX_ANSWER_BYTES = 67_108_864
 
 /**
- * Node's own `fetch` spends more than two thirds of its time on streams that nobody needs, and takes no certificates; this is the
- * library that is inside of it, without them.
+ * Node's own `fetch` spends more than two thirds of its time on streams that are not needed here, and takes no certificates; this is the library inside
+ * of it, without them.
  *
  * @throws SluiceError SLUICE_CONFIG_INVALID when `caFile` can't be read
  */
-export async function openTransport(settings: TransportSettings): Promise<Transport> {
+export async function openTransport(
+  settings: TransportSettings,
+  runtime: TransportRuntime,
+): Promise<Transport> {
   const { requestTimeoutMs, caFile, insecureSkipVerify } = settings
   const ca = caFile === undefined ? undefined : await readCertificates(caFile)
   const dispatcher = new Agent({
@@ -42,8 +54,8 @@ export async function openTransport(settings: TransportSettings): Promise<Transp
     bodyTimeout: 0,
   })
   return {
-    whole: (input) => exchange(input, dispatcher, requestTimeoutMs),
-    patient: (input) => exchange(input, dispatcher, undefined),
+    whole: (input) => exchange(input, dispatcher, { runtime, timeoutMs: requestTimeoutMs }),
+    patient: (input) => exchange(input, dispatcher, { runtime, timeoutMs: undefined }),
     stream: async (input) => {
       const answer = await send(input, await bodyOf(input), { dispatcher, signal: input.signal })
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the same class under two names
@@ -55,14 +67,13 @@ export async function openTransport(settings: TransportSettings): Promise<Transp
 
 type SendOptions = NonNullable<Parameters<typeof request>[1]>
 
-/** @param timeoutMs `undefined`: the request's signal says how long it may take */
 async function exchange(
   input: Request,
   dispatcher: Dispatcher,
-  timeoutMs: number | undefined,
+  { timeoutMs, runtime }: ExchangeTime,
 ): Promise<Response> {
   const body = await bodyOf(input)
-  const limit = new RequestLimit(timeoutMs, body === undefined ? 0 : Buffer.byteLength(body))
+  const limit = new RequestLimit({ timeoutMs, runtime }, body === undefined ? 0 : Buffer.byteLength(body))
   const call = timeoutMs === undefined ? input.signal : callSignal()
   const signal = call === undefined ? limit.signal : AbortSignal.any([limit.signal, call])
   try {
@@ -83,15 +94,22 @@ async function exchange(
 /** Holds one request to the rule of time: the first byte in time, no gap between bytes, and no trickle. */
 class RequestLimit {
   readonly #over = new AbortController()
-  readonly #beganMs = performance.now()
-  readonly #timeoutMs: number | undefined
+  readonly #ended = new AbortController()
+  readonly #time: ExchangeTime
+  readonly #beganAtMonotonic: number
+  #endsAtMonotonic: number
   #bytes: number
-  #timer: NodeJS.Timeout | undefined
 
-  constructor(timeoutMs: number | undefined, requestBytes: number) {
-    this.#timeoutMs = timeoutMs
+  constructor(time: ExchangeTime, requestBytes: number) {
+    const { runtime, timeoutMs } = time
+    this.#time = time
     this.#bytes = requestBytes
-    if (timeoutMs !== undefined) this.#arm(requestTimeMs(timeoutMs, requestBytes))
+    this.#beganAtMonotonic = runtime.monotonicMs()
+    this.#endsAtMonotonic =
+      timeoutMs === undefined
+        ? Number.POSITIVE_INFINITY
+        : this.#beganAtMonotonic + requestTimeMs(timeoutMs, requestBytes)
+    void this.#run()
   }
 
   get signal(): AbortSignal {
@@ -101,21 +119,24 @@ class RequestLimit {
   received(bytes: number): void {
     this.#bytes += bytes
     if (this.#bytes > MAX_ANSWER_BYTES) this.#over.abort(new Error(`more than ${MAX_ANSWER_BYTES} bytes`))
-    const leftMs =
-      this.#timeoutMs === undefined
-        ? Number.POSITIVE_INFINITY
-        : requestTimeMs(this.#timeoutMs, this.#bytes) - (performance.now() - this.#beganMs)
-    this.#arm(Math.min(IDLE_TIMEOUT_MS, leftMs))
+    const { runtime, timeoutMs } = this.#time
+    const wholeMs = timeoutMs === undefined ? Number.POSITIVE_INFINITY : requestTimeMs(timeoutMs, this.#bytes)
+    const idleAtMonotonic = runtime.monotonicMs() + IDLE_TIMEOUT_MS
+    this.#endsAtMonotonic = Math.min(idleAtMonotonic, this.#beganAtMonotonic + wholeMs)
   }
 
   end(): void {
-    clearTimeout(this.#timer)
+    this.#ended.abort()
   }
 
-  #arm(ms: number): void {
-    clearTimeout(this.#timer)
-    const late = (): void => this.#over.abort(new DOMException('no answer in time', 'TimeoutError'))
-    this.#timer = timer(ms, late)
+  /** The end moves with each byte: it is checked when it would have come, not set again at each. It does not reject. */
+  async #run(): Promise<void> {
+    const { runtime } = this.#time
+    while (!this.#ended.signal.aborted) {
+      const leftMs = this.#endsAtMonotonic - runtime.monotonicMs()
+      if (leftMs <= 0) return this.#over.abort(new DOMException('no answer in time', 'TimeoutError'))
+      await runtime.sleep(Math.min(leftMs, IDLE_TIMEOUT_MS), this.#ended.signal)
+    }
   }
 }
 

@@ -75,7 +75,7 @@ export function judgeRead(reply: Reply): Verdict {
   if (status !== 404) return trouble(reply, meaningOfRead(status, error.message), said(reply))
   // It says nothing of the one thing that was asked for: a namespace may be a slip in the settings.
   return isOfNamespace(error.message)
-    ? trouble(reply, { kind: 'homeless', concerns: 'worker' }, said(reply))
+    ? trouble(reply, { kind: 'namespace-missing', concerns: 'worker' }, said(reply))
     : { kind: 'absent', why: said(reply) }
 }
 

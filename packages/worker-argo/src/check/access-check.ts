@@ -53,7 +53,7 @@ export async function checkAccess(parts: CheckParts): Promise<number> {
   if (missing.length > 0) throw lacking(settings, missing)
   checkTemplate(parts, knowledge)
   if (settings.deleteFinished !== 'never') {
-    const { refused, warning } = await tryDelete(parts.api, settings)
+    const { refused, warning } = await tryDelete(parts)
     note('delete workflows, for deleteFinished', refused)
     if (missing.length > 0) throw lacking(settings, missing)
     if (warning !== undefined) parts.logger.warn({}, warning)
@@ -158,7 +158,7 @@ function assertInstance({ instanceId, baseUrl }: ArgoWorkerSettings, json: unkno
 function refusal(trouble: Trouble, settings: ArgoWorkerSettings, doing: string): string {
   const { baseUrl, namespace } = settings
   if (trouble.kind === 'denied') return trouble.why
-  if (trouble.kind === 'homeless') {
+  if (trouble.kind === 'namespace-missing') {
     throw invalid(
       `there is no namespace ${namespace} in the cluster of ${new URL(baseUrl).origin} (${trouble.why}). ` +
         'Mend the option `namespace` (`worker.namespace` in the service), or make the namespace.',

@@ -1,5 +1,4 @@
-import { randomBytes } from 'node:crypto'
-import type { JsonValue } from '@sluice/core'
+import type { JsonValue, Runtime } from '@sluice/core'
 import type { ArgoApi } from '../api/argo-api.js'
 import { DELETE_RULE } from '../jobs/deletion-queue.js'
 import { endWarningOf } from './optional-access.js'
@@ -8,7 +7,7 @@ import { asObject } from '../template/template-places.js'
 import type { TemplateKnowledge } from '../template/template-source.js'
 import { judgeAction, judgeSend } from '../api/verdict.js'
 
-/** What came of trying to delete and to end a workflow. */
+/** The outcome of trying to delete and to end a workflow. */
 export interface EndTrial {
   /** Why deletion is refused; absent where it isn't, or where nothing could be made to try it on. */
   readonly refused?: string
@@ -16,35 +15,39 @@ export interface EndTrial {
   readonly warning?: string | undefined
 }
 
-type TrialSettings = Pick<ArgoWorkerSettings, 'namespace' | 'cancel'>
+interface TrialParts {
+  readonly api: ArgoApi
+  readonly settings: Pick<ArgoWorkerSettings, 'namespace' | 'cancel'>
+  readonly runtime: Pick<Runtime, 'newId'>
+}
 
 /**
  * Tries to delete a workflow, and, where that works, to end another one before it is deleted. Argo has neither a dry run of these nor a way to ask for
- * permissions, and looks for the workflow before Kubernetes judges: so workflows are made that do nothing, end soon and vanish by their own time to live
+ * permissions, and finds the workflow before Kubernetes judges: so workflows are made that do nothing, end soon and expire by their own time to live
  * should they not be deleted.
  */
-export async function tryDelete(api: ArgoApi, settings: TrialSettings): Promise<EndTrial> {
+export async function tryDelete(parts: TrialParts): Promise<EndTrial> {
+  const { api, settings } = parts
   const path = `workflows/${settings.namespace}`
-  const name = await makeNothing(api, settings, 120)
-  // A policy or a quota may have none of it: then the first deletion tells.
+  const name = await makeNothing(parts, 120)
+  // A policy or a quota may refuse it: then the first deletion shows it.
   if (name === undefined) return {}
   const verdict = judgeAction(await api.delete(`${path}/${name}`))
   if (verdict.kind === 'denied') return { refused: `${verdict.why}; the rule is ${DELETE_RULE}` }
-  // This one will be deleted: it is not to end before it is told to.
-  const other = await makeNothing(api, settings, 3_600)
+  // This one will be deleted: it must not end before it is told to.
+  const other = await makeNothing(parts, 3_600)
   if (other === undefined) return {}
   const warning = await endWarningOf(api, settings, other)
   await api.delete(`${path}/${other}`)
   return { warning }
 }
 
-/** @param seconds from its start to its end: were it gone by the time that it is needed, it would tell nothing */
+/** @param seconds from its start to its end: were it gone by the time that it is needed, it would show nothing */
 async function makeNothing(
-  api: ArgoApi,
-  { namespace }: TrialSettings,
+  { api, settings: { namespace }, runtime }: TrialParts,
   seconds: number,
 ): Promise<string | undefined> {
-  const name = `sluice-check-${randomBytes(8).toString('hex')}`
+  const name = `sluice-check-${runtime.newId()}`
   const spec = {
     entrypoint: 'nothing',
     templates: [{ name: 'nothing', suspend: { duration: String(seconds) } }],
@@ -56,8 +59,8 @@ async function makeNothing(
 }
 
 /**
- * What is to be said of a time to live that deletes workflows sooner than `deleteGraceMs` allows: by the option `spec`, or by the template.
- * It counts from the end of a workflow, so that this worker can't keep it for longer.
+ * The warning about a time to live that deletes workflows sooner than `deleteGraceMs` allows: by the option `spec`, or by the template. It counts from
+ * the end of a workflow, so that this worker can't keep it for longer.
  */
 export function ttlWarning(
   { spec, template, deleteGraceMs }: Pick<ArgoWorkerSettings, 'spec' | 'template' | 'deleteGraceMs'>,
@@ -74,7 +77,7 @@ export function ttlWarning(
   if (short.length === 0) return undefined
   return (
     `ttlStrategy deletes workflows sooner after their end than deleteGraceMs (${deleteGraceMs} ms) allows: ${short.join(', ')}. An outcome that is not ` +
-    'read by then is lost, and a dispatcher that lags behind may start the job of a deleted workflow once more; let them live longer'
+    'read by then is lost, and a dispatcher that lags behind may start the job of a deleted workflow again; let them live longer'
   )
 }
 

@@ -23,7 +23,7 @@ export interface DeletionParts {
 
 interface Waiting {
   readonly job: JobName
-  readonly dueMs: number
+  readonly dueAtMonotonic: number
 }
 
 /**
@@ -38,7 +38,7 @@ export class DeletionQueue {
   #isRunning = false
   #isFailing = false
   #hasLeftSome = false
-  #nextMs = Number.NEGATIVE_INFINITY
+  #nextAtMonotonic = Number.NEGATIVE_INFINITY
 
   constructor(parts: DeletionParts) {
     this.#parts = parts
@@ -68,7 +68,7 @@ export class DeletionQueue {
       return
     }
     const { settings, runtime } = this.#parts
-    this.#waiting.set(job.workflow, { job, dueMs: runtime.monotonicMs() + settings.deleteGraceMs })
+    this.#waiting.set(job.workflow, { job, dueAtMonotonic: runtime.monotonicMs() + settings.deleteGraceMs })
     if (this.#isRunning) return
     this.#isRunning = true
     void outsideCalls(() => this.#run())
@@ -84,11 +84,11 @@ export class DeletionQueue {
   async #run(): Promise<void> {
     const { settings, runtime } = this.#parts
     const gapMs = 1_000 / settings.deletionsPerSecond
-    for (const { job, dueMs } of this.#inTurn()) {
-      const restMs = Math.max(dueMs, this.#nextMs) - runtime.monotonicMs()
+    for (const { job, dueAtMonotonic } of this.#inTurn()) {
+      const restMs = Math.max(dueAtMonotonic, this.#nextAtMonotonic) - runtime.monotonicMs()
       if (restMs > 0) await runtime.sleep(restMs, this.#closing.signal)
       if (this.#closing.signal.aborted) break
-      this.#nextMs = runtime.monotonicMs() + gapMs
+      this.#nextAtMonotonic = runtime.monotonicMs() + gapMs
       await this.#delete(job)
     }
     this.#isRunning = false
@@ -120,10 +120,10 @@ export class DeletionQueue {
         `a finished workflow could not be deleted; it is tried again${hint}`,
       )
       // To the end, behind those that may do better.
-      const nowMs = runtime.monotonicMs()
-      this.#waiting.set(job.workflow, { job, dueMs: nowMs })
+      const nowMonotonic = runtime.monotonicMs()
+      this.#waiting.set(job.workflow, { job, dueAtMonotonic: nowMonotonic })
       const askedMs = isSluiceError(error) ? Math.min(error.retryAfterMs ?? 0, MAX_REST_MS) : 0
-      this.#nextMs = nowMs + Math.max(isDenied ? DENIED_REST_MS : REST_MS, askedMs)
+      this.#nextAtMonotonic = nowMonotonic + Math.max(isDenied ? DENIED_REST_MS : REST_MS, askedMs)
     }
   }
 }

@@ -52,10 +52,10 @@ export class JobEnder {
   }
 
   /** It is no longer reported; its workflow is deleted in its turn, if it is to be. */
-  forget(job: JobName): void {
+  acknowledge(job: JobName): void {
     const { ledger } = this.#parts
     if (this.#mayDelete(job)) this.deletions.add(job)
-    ledger.forget(job)
+    ledger.acknowledge(job)
   }
 
   #mayDelete(job: JobName): boolean {

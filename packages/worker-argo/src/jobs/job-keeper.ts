@@ -23,7 +23,7 @@ const ACTION = 'workflows.argoproj.io/action'
 /** Turns what is read of workflows into what is known of jobs, and says what people did to them at Argo. */
 export class JobKeeper {
   readonly #parts: KeeperParts
-  readonly #toldStrangers = new Set<string>()
+  readonly #loggedForeign = new Set<string>()
   readonly #causes: HiddenCause
 
   constructor(parts: KeeperParts) {
@@ -39,7 +39,7 @@ export class JobKeeper {
     if (known !== undefined) return known
     const job = jobOf(settings.name, workflow)
     if (job === undefined) {
-      this.tellStranger(name)
+      this.logForeign(name)
       return undefined
     }
     return ledger.entry(job)
@@ -60,14 +60,14 @@ export class JobKeeper {
    */
   async noteAnswer(known: KnownJob, workflow: Workflow, retry: boolean): Promise<JobReport> {
     const { ledger } = this.#parts
-    this.#noteHands(known, workflow)
+    this.#noteManualChanges(known, workflow)
     known.seen = seenAfter(known.seen, workflow)
     this.#noteNodes(known, workflow)
     const report = await this.#reportWithCause(known, workflow, retry)
     this.#tellEndedAnyway(known, workflow, report)
     const retried = retry && (await this.#retryInPlace(known, report, workflow))
     const told = retried ? this.#running(known, workflow) : report
-    if (told.stage === 'PROCESSING' && known.forgotten) {
+    if (told.stage === 'PROCESSING' && known.acknowledged) {
       ledger.revive(known)
       this.#note(known, 'retried at Argo after its outcome was stored')
     }
@@ -84,10 +84,10 @@ export class JobKeeper {
   }
 
   /** The name is taken by a workflow that isn't the job's: it is as if the job had none. */
-  tellStranger(workflow: string): void {
-    if (this.#toldStrangers.has(workflow)) return
-    if (this.#toldStrangers.size > 1_000) this.#toldStrangers.clear()
-    this.#toldStrangers.add(workflow)
+  logForeign(workflow: string): void {
+    if (this.#loggedForeign.has(workflow)) return
+    if (this.#loggedForeign.size > 1_000) this.#loggedForeign.clear()
+    this.#loggedForeign.add(workflow)
     const { logger, settings } = this.#parts
     logger.warn(
       { workflow, queue: settings.name },
@@ -96,7 +96,7 @@ export class JobKeeper {
   }
 
   /** What people did by hand, as far as it shows. */
-  #noteHands(known: KnownJob, { metadata }: Workflow): void {
+  #noteManualChanges(known: KnownJob, { metadata }: Workflow): void {
     if (known.workflowUid !== undefined && known.workflowUid !== metadata.uid) {
       this.#note(known, `deleted and made anew under its name at Argo (uid ${known.workflowUid} before)`)
       known.nodes = undefined
@@ -109,7 +109,7 @@ export class JobKeeper {
     if (known.nodes?.pending === false) return
     const { pending, message } = holdUpOf(workflow)
     const runs = workflow.status?.phase === 'Running'
-    if (runs) known.nodesAskedMs = this.#parts.runtime.monotonicMs()
+    if (runs) known.nodesAskedAtMonotonic = this.#parts.runtime.monotonicMs()
     if (pending === false) known.nodes = { pending, message: undefined }
     else known.nodes = runs && pending !== undefined ? { pending, message } : undefined
   }

@@ -7,22 +7,22 @@ import type { Seen } from '../workflow/seen-run.js'
 /** How long an answer about one job is believed where the list doesn't show the job: the list comes from a cache that lags behind. */
 const BELIEVED_MS = 2_000
 const MAX_BELIEVED_MS = 60_000
-/** How many forgotten jobs are remembered, so that a list which lags behind doesn't bring them back. */
-const MAX_FORGOTTEN = 5_000
+/** How many acknowledged jobs are remembered, so that a list which lags behind doesn't bring them back. */
+const MAX_ACKNOWLEDGED = 5_000
 
 /** What this process knows of one job. */
 export interface KnownJob {
   readonly job: JobName
   /** When this process first knew of it. */
-  readonly sinceMs: number
+  readonly sinceAtMonotonic: number
   /** When it was last heard of, by a list or an answer, or asked for in vain. */
-  heardMs: number
+  heardAtMonotonic: number
   /** When it was last asked for by name. */
-  askedMs: number
+  askedAtMonotonic: number
   /** How far it had come when its nodes were last read. */
   nodes: HoldUp | undefined
   /** When they were last asked for, in vain or not. */
-  nodesAskedMs: number
+  nodesAskedAtMonotonic: number
   /** The latest; `undefined` while it is being sent. */
   report: JobReport | undefined
   workflowUid: string | undefined
@@ -34,16 +34,16 @@ export interface KnownJob {
   /** Nothing but the answer to its sending is known of it. */
   fresh: boolean
   /** When it is to be asked for, if the list doesn't settle it. */
-  askAtMs: number
+  askAtMonotonic: number
   believedMs: number
   /** It is not asked for before: the server said so. */
-  notBeforeMs: number
+  notBeforeMonotonic: number
   /** What the latest live answer showed of it: see {@link Seen}. */
   seen: Seen
   /** What was sent may have arrived, and nobody knows. */
   doubtful: boolean
   /** Its outcome is stored: it is reported no more. */
-  forgotten: boolean
+  acknowledged: boolean
   cancelled: string | undefined
   /** How often it was retried in place. */
   retries: number
@@ -51,12 +51,12 @@ export interface KnownJob {
 }
 
 /**
- * The jobs that this process has sent or seen, until they are forgotten. It is what makes a poll cheap: a list shows what isn't
+ * The jobs that this process has sent or seen, until they are acknowledged. It is what makes a poll cheap: a list shows what isn't
  * finished, and only what is missing there is asked for. All of it may be lost: whoever waits for a job asks for it by name.
  */
 export class JobLedger {
   readonly #jobs = new Map<string, KnownJob>()
-  readonly #forgotten = new Set<string>()
+  readonly #acknowledged = new Set<string>()
   /** What was seen of jobs that were dropped: an archived row must not bring one back as it was before its last run. */
   readonly #seen = new Map<string, Seen>()
   readonly #runtime: Runtime
@@ -86,26 +86,26 @@ export class JobLedger {
   entry(job: JobName): KnownJob {
     const known = this.#jobs.get(job.workflow)
     if (known !== undefined) return known
-    const sinceMs = this.#runtime.monotonicMs()
+    const sinceAtMonotonic = this.#runtime.monotonicMs()
     const fresh: KnownJob = {
       job,
-      sinceMs,
-      heardMs: sinceMs,
-      askedMs: Number.NEGATIVE_INFINITY,
+      sinceAtMonotonic,
+      heardAtMonotonic: sinceAtMonotonic,
+      askedAtMonotonic: Number.NEGATIVE_INFINITY,
       nodes: undefined,
-      nodesAskedMs: Number.NEGATIVE_INFINITY,
+      nodesAskedAtMonotonic: Number.NEGATIVE_INFINITY,
       report: undefined,
       workflowUid: undefined,
       listed: false,
       hints: 0,
       hintsAnswered: 0,
       fresh: true,
-      askAtMs: 0,
+      askAtMonotonic: 0,
       believedMs: BELIEVED_MS,
-      notBeforeMs: Number.NEGATIVE_INFINITY,
+      notBeforeMonotonic: Number.NEGATIVE_INFINITY,
       seen: this.seenOf(job),
       doubtful: false,
-      forgotten: false,
+      acknowledged: false,
       cancelled: undefined,
       retries: 0,
       notes: [],
@@ -126,7 +126,7 @@ export class JobLedger {
   beginList(): void {
     for (const known of this.#jobs.values()) {
       // What was there a moment ago and is gone has most likely ended.
-      if (known.listed && !isOver(known)) known.askAtMs = 0
+      if (known.listed && !isOver(known)) known.askAtMonotonic = 0
       known.listed = false
     }
   }
@@ -134,7 +134,7 @@ export class JobLedger {
   /** The list shows it as unfinished. */
   noteListed(known: KnownJob, report: JobReport): void {
     known.listed = true
-    known.heardMs = this.#runtime.monotonicMs()
+    known.heardAtMonotonic = this.#runtime.monotonicMs()
     // It was over already: the list is behind, or somebody has retried it. Only asking tells.
     if (isOver(known)) return
     known.report = report
@@ -145,7 +145,7 @@ export class JobLedger {
 
   /** Argo itself said how it is. */
   noteAnswer(known: KnownJob, report: JobReport): void {
-    known.heardMs = this.#runtime.monotonicMs()
+    known.heardAtMonotonic = this.#runtime.monotonicMs()
     known.fresh = known.report === undefined
     known.report = report
     known.doubtful = false
@@ -153,54 +153,55 @@ export class JobLedger {
   }
 
   #believe(known: KnownJob): void {
-    known.askAtMs = this.#runtime.monotonicMs() + known.believedMs
+    known.askAtMonotonic = this.#runtime.monotonicMs() + known.believedMs
     known.believedMs = Math.min(known.believedMs * 2, MAX_BELIEVED_MS)
   }
 
   /** It couldn't be asked for just now. @param retryAfterMs how long the server asked to be left alone with it */
   noteUnanswered(known: KnownJob, retryAfterMs = 0): void {
-    known.heardMs = this.#runtime.monotonicMs()
-    if (retryAfterMs > 0) known.notBeforeMs = known.heardMs + Math.min(retryAfterMs, MAX_REST_MS)
+    known.heardAtMonotonic = this.#runtime.monotonicMs()
+    if (retryAfterMs > 0)
+      known.notBeforeMonotonic = known.heardAtMonotonic + Math.min(retryAfterMs, MAX_REST_MS)
     this.#believe(known)
   }
 
-  /** It runs, though it was forgotten. */
+  /** It runs, though it was acknowledged. */
   revive(known: KnownJob): void {
-    known.forgotten = false
-    this.#forgotten.delete(known.job.workflow)
+    known.acknowledged = false
+    this.#acknowledged.delete(known.job.workflow)
   }
 
   drop(job: JobName): void {
     const seen = this.#jobs.get(job.workflow)?.seen
     if (seen !== undefined && seen.startedAt !== undefined) this.#keepSeen(job, seen)
     this.#jobs.delete(job.workflow)
-    this.#forgotten.delete(job.workflow)
+    this.#acknowledged.delete(job.workflow)
   }
 
   #keepSeen(job: JobName, seen: Seen): void {
     this.#seen.delete(job.workflow)
     this.#seen.set(job.workflow, seen)
     const [oldest] = this.#seen.keys()
-    if (this.#seen.size > MAX_FORGOTTEN && oldest !== undefined) this.#seen.delete(oldest)
+    if (this.#seen.size > MAX_ACKNOWLEDGED && oldest !== undefined) this.#seen.delete(oldest)
   }
 
   /** The outcome is stored. */
-  forget(job: JobName): void {
+  acknowledge(job: JobName): void {
     const known = this.entry(job)
-    known.forgotten = true
+    known.acknowledged = true
     known.hintsAnswered = known.hints
     known.believedMs = BELIEVED_MS
     this.#believe(known)
-    this.#forgotten.delete(job.workflow)
-    this.#forgotten.add(job.workflow)
-    for (const oldest of this.#forgotten) {
-      if (this.#forgotten.size <= MAX_FORGOTTEN) break
-      this.#forgotten.delete(oldest)
+    this.#acknowledged.delete(job.workflow)
+    this.#acknowledged.add(job.workflow)
+    for (const oldest of this.#acknowledged) {
+      if (this.#acknowledged.size <= MAX_ACKNOWLEDGED) break
+      this.#acknowledged.delete(oldest)
       this.#jobs.delete(oldest)
     }
   }
 
-  /** The one that this process came to know last, be it forgotten. */
+  /** The one that this process came to know last, be it acknowledged. */
   latest(): KnownJob | undefined {
     return [...this.#jobs.values()].at(-1)
   }
@@ -216,8 +217,8 @@ export class JobLedger {
    * @param watching whether a watch would tell at once of each that ends
    */
   due(watching: boolean): readonly KnownJob[] {
-    const nowMs = this.#runtime.monotonicMs()
-    return [...this.#jobs.values()].filter((known) => isDue(known, nowMs, watching))
+    const nowMonotonic = this.#runtime.monotonicMs()
+    return [...this.#jobs.values()].filter((known) => isDue(known, nowMonotonic, watching))
   }
 
   /**
@@ -230,8 +231,8 @@ export class JobLedger {
     const wanted = new Map(awaited.map((ref) => [ref.id, ref]))
     const chosen = new Map<string, JobReport>()
     const others = new Map<string, JobReport[]>()
-    for (const { job, report, forgotten } of this.#jobs.values()) {
-      if (report === undefined || forgotten) continue
+    for (const { job, report, acknowledged } of this.#jobs.values()) {
+      if (report === undefined || acknowledged) continue
       const { id } = job.ref
       const other = chosen.get(id)
       const isChosen = other === undefined || isRather(report, other, wanted.get(id))
@@ -273,15 +274,15 @@ function isEnded({ report }: KnownJob): boolean {
 }
 
 function isOver(known: KnownJob): boolean {
-  return known.forgotten || isEnded(known)
+  return known.acknowledged || isEnded(known)
 }
 
-function isDue(known: KnownJob, nowMs: number, watching: boolean): boolean {
-  if (known.notBeforeMs > nowMs) return false
+function isDue(known: KnownJob, nowMonotonic: number, watching: boolean): boolean {
+  if (known.notBeforeMonotonic > nowMonotonic) return false
   // Being sent: the answer to that comes first.
-  if (known.report === undefined && !known.forgotten) return false
-  if (isOver(known)) return known.listed && known.askAtMs <= nowMs
+  if (known.report === undefined && !known.acknowledged) return false
+  if (isOver(known)) return known.listed && known.askAtMonotonic <= nowMonotonic
   if (known.hints > known.hintsAnswered) return true
   // It may have ended before any list showed it.
-  return !known.listed && (known.askAtMs <= nowMs || (known.fresh && !watching))
+  return !known.listed && (known.askAtMonotonic <= nowMonotonic || (known.fresh && !watching))
 }

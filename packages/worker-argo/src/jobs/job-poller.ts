@@ -148,7 +148,7 @@ export class JobPoller {
       if (awaited !== undefined && (isArchived(row) || deletions.has(row.metadata.name))) continue
       const known = keeper.knownOf(row)
       // What this process has followed, or somebody waits for, is asked for by name instead: a row lacks most of the evidence.
-      if (known === undefined || known.report !== undefined || known.forgotten) continue
+      if (known === undefined || known.report !== undefined || known.acknowledged) continue
       if (isAwaited(known.job)) continue
       found += 1
       ledger.noteAnswer(known, keeper.report(row, known))
@@ -177,12 +177,15 @@ export class JobPoller {
     const jobs =
       awaited?.map((ref) => nameJob(settings.name, ref)) ?? ledger.unfinished().map(({ job }) => job)
     if (jobs.length === 0) return this.#probe()
-    const sinceMs = watching() ? runtime.monotonicMs() - LIST_EVERY_MS : Number.POSITIVE_INFINITY
+    const sinceAtMonotonic = watching() ? runtime.monotonicMs() - LIST_EVERY_MS : Number.POSITIVE_INFINITY
     const unheard = jobs
       .map((job) => ({ job, known: ledger.get(job) }))
-      .filter(({ known }) => isUnheard(known, sinceMs) && (known?.notBeforeMs ?? 0) <= runtime.monotonicMs())
+      .filter(
+        ({ known }) =>
+          isUnheard(known, sinceAtMonotonic) && (known?.notBeforeMonotonic ?? 0) <= runtime.monotonicMs(),
+      )
     // What is over and was in an older list is left for the next one.
-    return [...unheard, ...this.#due().filter(({ known }) => isUnheard(known, sinceMs))]
+    return [...unheard, ...this.#due().filter(({ known }) => isUnheard(known, sinceAtMonotonic))]
   }
 
   /** Nothing is waited for, and still it is to be found out whether anything is answered: else nothing more is started. */
@@ -214,15 +217,15 @@ export class JobPoller {
   async #ask({ job, known }: Question, awaited: boolean): Promise<void> {
     const { reader, keeper, ledger, runtime } = this.#parts
     const hints = known?.hints ?? 0
-    if (known !== undefined) known.askedMs = runtime.monotonicMs()
+    if (known !== undefined) known.askedAtMonotonic = runtime.monotonicMs()
     try {
       const found = await reader.findByName(job, ledger.seenOf(job))
       this.#answered = true
       if (found.kind === 'ours') await keeper.noteAnswer(known ?? ledger.entry(job), found.workflow, awaited)
-      else if (known?.forgotten === true) ledger.noteUnanswered(known)
+      else if (known?.acknowledged === true) ledger.noteUnanswered(known)
       // Absence is no failure [W-POLL-2]: who waits for it asks by lookupJob, which looks into the archive too.
       else if (known?.report !== undefined) ledger.drop(job)
-      if (found.kind === 'stranger') keeper.tellStranger(job.workflow)
+      if (found.kind === 'foreign') keeper.logForeign(job.workflow)
       if (known !== undefined) known.hintsAnswered = Math.max(known.hintsAnswered, hints)
     } catch (error) {
       // One workflow that can't be read must not hide the others: for it, what was known holds.
@@ -233,11 +236,11 @@ export class JobPoller {
   }
 }
 
-function isUnheard(known: KnownJob | undefined, sinceMs: number): boolean {
+function isUnheard(known: KnownJob | undefined, sinceAtMonotonic: number): boolean {
   if (known === undefined) return true
   // Being sent, or over.
-  if (known.report?.stage !== 'PROCESSING' || known.forgotten) return false
-  return isHinted(known) || known.askedMs <= sinceMs
+  if (known.report?.stage !== 'PROCESSING' || known.acknowledged) return false
+  return isHinted(known) || known.askedAtMonotonic <= sinceAtMonotonic
 }
 
 function isHinted(known: KnownJob | undefined): boolean {
@@ -249,8 +252,8 @@ function inTurn(questions: readonly Question[]): readonly Question[] {
   return questions.toSorted(
     (a, b) =>
       Number(isHinted(b.known)) - Number(isHinted(a.known)) ||
-      (a.known?.heardMs ?? 0) - (b.known?.heardMs ?? 0) ||
-      (a.known?.sinceMs ?? 0) - (b.known?.sinceMs ?? 0),
+      (a.known?.heardAtMonotonic ?? 0) - (b.known?.heardAtMonotonic ?? 0) ||
+      (a.known?.sinceAtMonotonic ?? 0) - (b.known?.sinceAtMonotonic ?? 0),
   )
 }
 

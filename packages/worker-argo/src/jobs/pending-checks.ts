@@ -74,17 +74,17 @@ export class PendingChecks {
   }
 
   #due(): readonly KnownJob[] {
-    const nowMs = this.#parts.runtime.monotonicMs()
+    const nowMonotonic = this.#parts.runtime.monotonicMs()
     const due = this.#parts.ledger
       .unfinished()
-      .filter((known) => isDue(known, nowMs) && this.#wish.isWanted(known.job))
-    return due.toSorted((a, b) => a.sinceMs - b.sinceMs)
+      .filter((known) => isDue(known, nowMonotonic) && this.#wish.isWanted(known.job))
+    return due.toSorted((a, b) => a.sinceAtMonotonic - b.sinceAtMonotonic)
   }
 
   async #ask(known: KnownJob): Promise<void> {
     const { lookups, reader, keeper, ledger, runtime } = this.#parts
     await lookups.try(async () => {
-      known.nodesAskedMs = runtime.monotonicMs()
+      known.nodesAskedAtMonotonic = runtime.monotonicMs()
       try {
         const found = await reader.findByName(known.job, known.seen)
         if (found.kind === 'ours')
@@ -98,10 +98,11 @@ export class PendingChecks {
   }
 }
 
-function isDue(known: KnownJob, nowMs: number): boolean {
-  const { sinceMs, report, nodes, nodesAskedMs, notBeforeMs } = known
-  if (notBeforeMs > nowMs) return false
-  if (nowMs - sinceMs < UNKNOWN_MS || nowMs - nodesAskedMs < AGAIN_MS) return false
+function isDue(known: KnownJob, nowMonotonic: number): boolean {
+  const { sinceAtMonotonic, report, nodes, nodesAskedAtMonotonic, notBeforeMonotonic } = known
+  if (notBeforeMonotonic > nowMonotonic) return false
+  if (nowMonotonic - sinceAtMonotonic < UNKNOWN_MS || nowMonotonic - nodesAskedAtMonotonic < AGAIN_MS)
+    return false
   // One that waits for a slot or a lock says so in every list.
   return report?.pending === undefined || (report.pending && nodes !== undefined)
 }

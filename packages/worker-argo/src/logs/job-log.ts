@@ -1,4 +1,5 @@
-import { SluiceError, assertCount, isSluiceError, type ReadLogOptions } from '@sluice/core'
+import { SluiceError, isSluiceError } from '@sluice/core'
+import type { CheckedReadLog } from '@sluice/core/backend'
 import type { JobName } from '../jobs/job-name.js'
 import { ByteTail, LogPositions, LogPrinter, type LogLine } from './log-lines.js'
 import { streamLog, type LogStreamParts } from './log-stream.js'
@@ -17,10 +18,8 @@ export interface JobLogParts extends LogStreamParts {
   readonly job: JobName
   /** The job's workflow with its nodes, live or archived; `undefined`: there is none. */
   readonly find: () => Promise<Workflow | undefined>
-  /** Ends the streams. */
-  readonly ends: AbortSignal
-  /** @throws where the reading is to end: the worker was closed, or the caller's signal has aborted */
-  readonly assertGoing: () => void
+  /** Ends the reading, which then rejects with its reason. */
+  readonly signal: AbortSignal
 }
 
 /**
@@ -36,9 +35,10 @@ export class JobLog {
     this.#parts = parts
   }
 
-  async *read({ tailBytes, follow = false }: ReadLogOptions): AsyncGenerator<Uint8Array, void, undefined> {
-    if (tailBytes !== undefined) assertCount(tailBytes, 'tailBytes')
-    this.#parts.assertGoing()
+  async *read({
+    tailBytes,
+    follow,
+  }: Pick<CheckedReadLog, 'tailBytes' | 'follow'>): AsyncGenerator<Uint8Array, void, undefined> {
     const workflow = await this.#found()
     if (workflow === undefined) throw noLog(this.#parts, 'Argo has no such workflow, nor has its archive')
     this.#printer = new LogPrinter(podsOf(workflow).length > 1)
@@ -68,7 +68,7 @@ export class JobLog {
       const now = await this.#found()
       if (now !== undefined) last = now
       if (now === undefined || endedPhase(now) !== undefined) return yield* this.#rest(last, isWhole)
-      await this.#parts.runtime.sleep(pauseMs, this.#parts.ends)
+      await this.#parts.runtime.sleep(pauseMs, this.#parts.signal)
     }
   }
 
@@ -98,21 +98,21 @@ export class JobLog {
 
   /** The lines of one pass that are new. */
   async *#pass(query: Record<string, string>): AsyncGenerator<LogLine, 'absent' | 'closed', undefined> {
-    const { job, ends, assertGoing } = this.#parts
+    const { job, signal } = this.#parts
     const isNew = this.#positions.pass()
-    const lines = streamLog(this.#parts, { job, container: MAIN, query, signal: ends })
+    const lines = streamLog(this.#parts, { job, container: MAIN, query, signal })
     try {
       let next = await lines.next()
       for (; next.done !== true; next = await lines.next()) {
-        assertGoing()
+        signal.throwIfAborted()
         if (isNew(next.value)) yield next.value
-        assertGoing()
+        signal.throwIfAborted()
       }
-      assertGoing()
+      signal.throwIfAborted()
       return next.value
     } catch (error) {
-      // What breaks because it is to end has not broken.
-      assertGoing()
+      // What breaks because it is to end has not failed.
+      signal.throwIfAborted()
       throw error
     } finally {
       await lines.return('closed')
@@ -123,7 +123,7 @@ export class JobLog {
     try {
       return await this.#parts.find()
     } finally {
-      this.#parts.assertGoing()
+      this.#parts.signal.throwIfAborted()
     }
   }
 
@@ -140,10 +140,10 @@ export class JobLog {
   }
 
   async #hasPod(): Promise<boolean> {
-    const { job, ends, assertGoing } = this.#parts
+    const { job, signal } = this.#parts
     const query = { 'logOptions.tailLines': '1' }
-    for await (const _ of streamLog(this.#parts, { job, container: WAIT, query, signal: ends })) return true
-    assertGoing()
+    for await (const _ of streamLog(this.#parts, { job, container: WAIT, query, signal })) return true
+    signal.throwIfAborted()
     return false
   }
 }

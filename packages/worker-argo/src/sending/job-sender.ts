@@ -1,4 +1,4 @@
-import { isSluiceError, type Runtime, type JobSpec, type JsonValue, type Logger } from '@sluice/core'
+import { isSluiceError, type Runtime, type JsonValue, type Logger } from '@sluice/core'
 import type { ArgoApi } from '../api/argo-api.js'
 import { argoFailure } from '../api/argo-errors.js'
 import { overridesFor } from '../parameters/item-overrides.js'
@@ -10,7 +10,12 @@ import { rejectedItem, type ParameterMaker } from '../parameters/job-parameters.
 import { sentBody, type Manifest } from './manifest.js'
 import type { ArgoWorkerSettings } from '../options.js'
 import { withoutOwnName } from '../workflow/own-name.js'
-import { fitParameters, needsTemplate, type FitInput, type FittedParameters } from '../parameters/parameter-fitter.js'
+import {
+  fitParameters,
+  needsTemplate,
+  type FitInput,
+  type FittedParameters,
+} from '../parameters/parameter-fitter.js'
 import { concernsTemplate, type RefusalReview } from './refusal-review.js'
 import type { TemplateKnowledge, TemplateSource } from '../template/template-source.js'
 import { judgeSend, type Trouble } from '../api/verdict.js'
@@ -40,7 +45,8 @@ export interface SenderParts {
 export interface JobOrder {
   readonly job: JobName
   readonly body: JsonValue
-  readonly spec: JobSpec
+  /** The item's own. */
+  readonly priority: number
 }
 
 /** Parameters held against the template, as far as it is known. */
@@ -77,7 +83,7 @@ export class JobSender {
     return error.concerns === 'item' || error.concerns === 'capacity'
   }
 
-  async #send({ job, body, spec }: JobOrder): Promise<void> {
+  async #send({ job, body, priority }: JobOrder): Promise<void> {
     const { ledger, settings } = this.#parts
     const input = { ...job.ref, queue: settings.name, body }
     const overrides = overridesFor(settings, { id: job.ref.id, body })
@@ -88,7 +94,7 @@ export class JobSender {
       overrides,
       whyMissing: (name) => this.#parts.parameters.whyMissing(name, input),
     })
-    const manifest = { job, parameters, overrides, itemPriority: spec.priority ?? 0 }
+    const manifest = { job, parameters, overrides, itemPriority: priority }
     const tooLarge = totalProblem({ parameters, templateBytes, body: sentBody(settings, manifest) }, settings)
     if (tooLarge !== undefined) throw rejectedItem(job.ref.id, tooLarge)
     // Sent before, and nobody knows what became of it. It may have run and be in the archive alone by now: sent blindly, it ran twice.
@@ -159,7 +165,7 @@ export class JobSender {
       const verdict = await review.judge(job, await template.reread(), { by: 'argo', why: refusal.why })
       if (verdict === 'again') return
     } catch (error) {
-      this.#forgetUnsent(job)
+      this.#dropUnsent(job)
       throw error
     }
     throw this.#refused(job, refusal)
@@ -191,7 +197,7 @@ export class JobSender {
   async #adopt(job: JobName, found: Found): Promise<boolean> {
     const { ledger, keeper } = this.#parts
     if (found.kind === 'absent') return false
-    if (found.kind === 'stranger') {
+    if (found.kind === 'foreign') {
       ledger.drop(job)
       const why = `a workflow named ${job.workflow} exists already, and bears neither its labels nor its annotations`
       throw rejectedItem(job.ref.id, why)
@@ -201,14 +207,14 @@ export class JobSender {
   }
 
   #refused(job: JobName, trouble: Trouble): Error {
-    this.#forgetUnsent(job)
+    this.#dropUnsent(job)
     const { template } = this.#parts.settings
     const why = withoutOwnName(trouble.why, job.workflow)
     return argoFailure({ ...trouble, why }, `start a workflow of template ${template}`, job.ref.id)
   }
 
   /** What was surely not stored needs no memory; and another send of the same job may have been luckier. */
-  #forgetUnsent(job: JobName): void {
+  #dropUnsent(job: JobName): void {
     const { ledger } = this.#parts
     const known = ledger.get(job)
     if (known?.report === undefined && known?.doubtful !== true) ledger.drop(job)

@@ -45,7 +45,7 @@ export interface TemplateParts {
 /** Reads the template that items become workflows of, seldom. */
 export class TemplateSource {
   readonly #parts: TemplateParts
-  #known: { readonly knowledge: TemplateKnowledge; readonly atMs: number } | undefined
+  #known: { readonly knowledge: TemplateKnowledge; readonly readAtMonotonic: number } | undefined
   readonly #reading = new SharedCall(() => this.#readAndTell())
   #asking: Promise<TemplateKnowledge> | undefined
   #told = false
@@ -71,8 +71,9 @@ export class TemplateSource {
   }
 
   async #notOlderThan(ageMs: number): Promise<TemplateKnowledge> {
-    const nowMs = this.#parts.runtime.monotonicMs()
-    if (this.#known !== undefined && nowMs - this.#known.atMs < ageMs) return this.#known.knowledge
+    const nowMonotonic = this.#parts.runtime.monotonicMs()
+    if (this.#known !== undefined && nowMonotonic - this.#known.readAtMonotonic < ageMs)
+      return this.#known.knowledge
     // A hundred sends at once ask once.
     this.#asking ??= this.#reading.run().finally(() => {
       this.#asking = undefined
@@ -88,11 +89,14 @@ export class TemplateSource {
   /** Asks now, whatever is known, and leaves it to the caller to `tell` of it. */
   async read(): Promise<TemplateKnowledge> {
     const { api, settings, runtime } = this.#parts
-    const atMs = runtime.monotonicMs()
-    if (this.#known !== undefined && this.#known.atMs + restMsOf(this.#known.knowledge) > atMs)
+    const readAtMonotonic = runtime.monotonicMs()
+    if (
+      this.#known !== undefined &&
+      this.#known.readAtMonotonic + restMsOf(this.#known.knowledge) > readAtMonotonic
+    )
       return this.#known.knowledge
     const knowledge = await readTemplate(api, settings)
-    this.#known = { knowledge, atMs }
+    this.#known = { knowledge, readAtMonotonic }
     if (knowledge.kind === 'known') this.#place = { uid: knowledge.uid }
     else if (knowledge.kind === 'denied') this.#place ??= { uid: undefined }
     return knowledge

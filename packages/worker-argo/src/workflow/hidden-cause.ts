@@ -1,4 +1,5 @@
-import { TerminalTail, isSluiceError, terminalText, utf8Bytes, type Runtime } from '@sluice/core'
+import { isSluiceError, type Runtime } from '@sluice/core'
+import { TerminalTail, terminalText, timeoutSignal, utf8Bytes } from '@sluice/core/backend'
 import type { ArgoApi } from '../api/argo-api.js'
 import { failedNode } from './failed-node.js'
 import type { JobName } from '../jobs/job-name.js'
@@ -12,9 +13,9 @@ export const CONTAINER_END = /^(?:[\w.-]{1,63}: ){0,2}[A-Z][A-Za-z]{2,40} \(exit
 const KEPT_BYTES = 2_040
 /** As much of the log is read, where Kubernetes reads as many. */
 const LINES = '80'
-/** A reason is not waited for: what the log says comes in this time, or not at all. */
+/** How long the log is waited for, in ms: a report does without it then. */
 const WAIT_MS = 3_000
-/** Once logs were refused they are not asked for again for so long. */
+/** How long logs are not asked for after they were refused, in ms. */
 const REFUSED_MS = 600_000
 
 export interface CauseParts {
@@ -24,28 +25,29 @@ export interface CauseParts {
 }
 
 /**
- * Finds the line that tells where Kubernetes has cut it off: a progress bar that is written over itself takes all of the 2,048 bytes that are kept of a log.
- * The pod's log still has the line before it.
+ * Finds the line with the cause of a failure where Kubernetes has cut it off: a progress bar that is written over itself takes all of the 2,048 bytes
+ * that are kept of a log. The pod's log still has the line before it.
  */
 export class HiddenCause {
   readonly #parts: CauseParts
-  #refusedUntilMs = Number.NEGATIVE_INFINITY
+  #refusedUntilMonotonic = Number.NEGATIVE_INFINITY
 
   constructor(parts: CauseParts) {
     this.#parts = parts
   }
 
-  /** @returns the end of the log as a terminal would show it; `undefined` where the workflow's own words do, or the log can't be read */
+  /** @returns the end of the log as a terminal would show it; `undefined` where the workflow's own message suffices, or the log can't be read */
   async find(job: JobName, workflow: Workflow): Promise<string | undefined> {
     const message = failedNode(workflow)?.message ?? ''
     const words = message.slice(CONTAINER_END.exec(message)?.[0].length ?? 0)
-    if (!isOverwritten(words) || this.#parts.runtime.monotonicMs() < this.#refusedUntilMs) return undefined
+    if (!isOverwritten(words) || this.#parts.runtime.monotonicMs() < this.#refusedUntilMonotonic)
+      return undefined
     try {
       return endLike(await this.#endsByPod(job), terminalText(words))
     } catch (error) {
       if (!isSluiceError(error)) throw error
       if (error.code === 'SLUICE_WORKER_DENIED')
-        this.#refusedUntilMs = this.#parts.runtime.monotonicMs() + REFUSED_MS
+        this.#refusedUntilMonotonic = this.#parts.runtime.monotonicMs() + REFUSED_MS
       // The reason is then as Kubernetes has it.
       return undefined
     }
@@ -53,11 +55,11 @@ export class HiddenCause {
 
   async #endsByPod(job: JobName): Promise<readonly string[]> {
     const query = { 'logOptions.tailLines': LINES }
-    const pass = { job, container: 'main', query, signal: AbortSignal.timeout(WAIT_MS) }
+    const pass = { job, container: 'main', query, signal: timeoutSignal(this.#parts.runtime, WAIT_MS) }
     const tails = new Map<string, TerminalTail>()
     for await (const { pod, at, text } of streamLog(this.#parts, pass)) {
       const tail = tails.get(pod) ?? new TerminalTail(KEPT_BYTES)
-      // What has no instant goes on with the line before it.
+      // What has no instant continues the line before it.
       tail.write(tails.has(pod) && at !== undefined ? `\n${text}` : text)
       tails.set(pod, tail)
     }

@@ -18,7 +18,7 @@ import {
 export type Found =
   | { readonly kind: 'ours'; readonly workflow: Workflow }
   /** Something that isn't the job's: somebody else took the name. */
-  | { readonly kind: 'stranger' }
+  | { readonly kind: 'foreign' }
   | { readonly kind: 'absent' }
 
 const OF_STATUS = ['phase', 'message', 'progress', 'startedAt', 'finishedAt', 'outputs', 'resourcesDuration']
@@ -111,7 +111,7 @@ export class WorkflowReader {
     if (!workflow.success) {
       throw argoFailure({ kind: 'misdirected', why: 'the answer is no workflow' }, reading(job), job.ref.id)
     }
-    return isWorkflowOf(workflow.data, job) ? { kind: 'ours', workflow: workflow.data } : { kind: 'stranger' }
+    return isWorkflowOf(workflow.data, job) ? { kind: 'ours', workflow: workflow.data } : { kind: 'foreign' }
   }
 
   /** Where GET doesn't find what is in the archive: older servers, and some that hold several of one name. */

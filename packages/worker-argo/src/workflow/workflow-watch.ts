@@ -1,6 +1,6 @@
 import { isSluiceError, type Runtime, type Logger } from '@sluice/core'
+import { WakeSignal } from '@sluice/core/backend'
 import type { ArgoApi, Query, StreamReply } from '../api/argo-api.js'
-import { Bell } from '../bell.js'
 import { FRAME_FIELDS, readFrame, readStream, withinQuiet } from '../api/event-frames.js'
 import { MAX_REST_MS } from '../api/rate-gate.js'
 import { judgeRead } from '../api/verdict.js'
@@ -22,13 +22,13 @@ export interface WatchParts {
 }
 
 /**
- * The doorbell: a stream of what changes among the workflows that aren't completed. One that completes leaves the stream's selector,
- * which is told at once. It is never the truth: it may end, stall or lie, and all that it does is to make somebody ask earlier. It begins
- * each time without a version to go on from, so that none can be too old, and rings then, since something may have ended in between.
+ * The wake signal: a stream of what changes among the workflows that aren't completed. One that completes leaves the stream's selector, which is
+ * reported at once. It is no evidence: it may end, stall or be wrong, and all that it does is to make a poll start earlier. It begins each time without
+ * a version to go on from, so that none can be too old, and wakes then, since something may have ended in between.
  */
 export class WorkflowWatch {
   readonly #parts: WatchParts
-  readonly #bells = new Set<Bell>()
+  readonly #wakes = new Set<WakeSignal>()
   #open = 0
 
   constructor(parts: WatchParts) {
@@ -40,45 +40,45 @@ export class WorkflowWatch {
     return this.#open > 0
   }
 
-  /** Rings for everybody who listens. */
-  ring(): void {
-    for (const bell of this.#bells) bell.ring()
+  /** Wakes all listeners. */
+  notify(): void {
+    for (const wake of this.#wakes) wake.notify()
   }
 
-  /** Rings whenever a poll may be worth it, until the signal aborts. It puts the stream up again by itself, however it ended. */
+  /** Wakes whenever a poll may be worth it, until the signal aborts. It opens the stream again by itself, however it ended. */
   async *listen(signal: AbortSignal): AsyncGenerator<undefined, void> {
-    const bell = new Bell()
-    this.#bells.add(bell)
+    const wake = new WakeSignal()
+    this.#wakes.add(wake)
     const stop = new AbortController()
-    const ended = this.#follow(bell, AbortSignal.any([signal, stop.signal]))
+    const ended = this.#follow(wake, AbortSignal.any([signal, stop.signal]))
     try {
-      yield* bell.listen(signal)
+      yield* wake.listen(signal)
     } finally {
-      this.#bells.delete(bell)
+      this.#wakes.delete(wake)
       stop.abort()
       await ended
     }
   }
 
-  async #follow(bell: Bell, signal: AbortSignal): Promise<void> {
+  async #follow(wake: WakeSignal, signal: AbortSignal): Promise<void> {
     const { runtime } = this.#parts
     let pauseMs = FIRST_PAUSE_MS
     while (!signal.aborted) {
-      const { brought, why, restMs = 0 } = await this.#once(bell, signal)
+      const { brought, why, restMs = 0 } = await this.#once(wake, signal)
       if (signal.aborted) return
-      // What ended while nobody watched is found by asking.
-      if (brought) bell.ring()
+      // What ended between two streams is found by a poll.
+      if (brought) wake.notify()
       pauseMs = brought ? FIRST_PAUSE_MS : Math.min(pauseMs * 2, MAX_PAUSE_MS)
-      this.#parts.logger.debug({ why, pauseMs }, 'the watch of the workflows ended; it is put up again')
+      this.#parts.logger.debug({ why, pauseMs }, 'the watch of the workflows ended; it is opened again')
       await runtime.sleep(
-        Math.max(pauseMs * (0.5 + Math.random() / 2), Math.min(restMs, MAX_REST_MS)),
+        Math.max(pauseMs * (0.5 + runtime.random() / 2), Math.min(restMs, MAX_REST_MS)),
         signal,
       )
     }
   }
 
   /** One stream, from its opening to its end. */
-  async #once(bell: Bell, signal: AbortSignal): Promise<StreamEnd> {
+  async #once(wake: WakeSignal, signal: AbortSignal): Promise<StreamEnd> {
     const { runtime } = this.#parts
     const give = new AbortController()
     const drop = (): void => give.abort()
@@ -88,7 +88,7 @@ export class WorkflowWatch {
       if (brought) return
       brought = true
       this.#open += 1
-      bell.ring()
+      wake.notify()
     }
     try {
       const watch = { runtime, quietMs: QUIET_MS, signal }
@@ -97,7 +97,7 @@ export class WorkflowWatch {
       if (reply.kind !== 'stream') return { brought, ...whyNot(reply) }
       return {
         brought,
-        why: await readStream(reply.body, { onBytes, onEvent: (data) => this.#hear(data, bell) }, watch),
+        why: await readStream(reply.body, { onBytes, onEvent: (data) => this.#hear(data, wake) }, watch),
       }
     } catch (error) {
       // The connection broke, or there is no token to be had: the polls say so, and loudly enough.
@@ -114,11 +114,11 @@ export class WorkflowWatch {
     return api.stream(`workflow-events/${settings.namespace}`, watchQuery(settings), signal)
   }
 
-  #hear(data: string, bell: Bell): void {
+  #hear(data: string, wake: WakeSignal): void {
     const frame = readFrame(data)
     if (frame?.kind !== 'change') return
     const over = frame.type === 'DELETED' || ENDED_PHASES.some((phase) => phase === frame.phase)
-    if (over && this.#parts.onEnd(frame.workflow)) bell.ring()
+    if (over && this.#parts.onEnd(frame.workflow)) wake.notify()
   }
 }
 
@@ -126,7 +126,7 @@ export class WorkflowWatch {
 interface StreamEnd {
   readonly brought: boolean
   readonly why: string
-  /** How long the server asked to be left alone. */
+  /** How long the server asked for no requests. */
   readonly restMs?: number | undefined
 }
 

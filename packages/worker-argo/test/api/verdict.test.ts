@@ -78,7 +78,7 @@ const SENDS: readonly (readonly [string, number, number, string, Verdict['kind']
   ],
   ['a rejected token', 401, 16, 'Unauthorized', 'denied'],
   ['an unknown template', 404, 5, 'workflowtemplates.argoproj.io "x" not found', 'unavailable'],
-  ['an unknown namespace', 404, 5, 'namespaces "nope" not found', 'homeless'],
+  ['an unknown namespace', 404, 5, 'namespaces "nope" not found', 'namespace-missing'],
   [
     'a parameter without value',
     400,
@@ -311,7 +311,7 @@ test('a value with control characters is the item’s, and what to do about it i
 describe('what an answer to a question means', () => {
   test.each<[number, number, string, Verdict['kind']]>([
     [404, 5, 'workflows.argoproj.io "x" not found', 'absent'],
-    [404, 5, 'namespaces "nope" not found', 'homeless'],
+    [404, 5, 'namespaces "nope" not found', 'namespace-missing'],
     [400, 3, "'x' is not managed by the current Argo Server", 'unavailable'],
     [401, 16, 'Unauthorized', 'denied'],
     [
@@ -373,7 +373,14 @@ test('what is told of it has the code that the engine acts on, and says what to 
     code: 'SLUICE_WORKER_DENIED',
     message: expect.stringContaining('Check the token'),
   })
-  for (const kind of ['unavailable', 'refused', 'unknown', 'misdirected', 'absent', 'homeless'] as const) {
+  for (const kind of [
+    'unavailable',
+    'refused',
+    'unknown',
+    'misdirected',
+    'absent',
+    'namespace-missing',
+  ] as const) {
     expect(told(kind)).toMatchObject({ code: 'SLUICE_WORKER_UNAVAILABLE', retryable: true })
   }
   for (const kind of ['unavailable', 'refused', 'unknown', 'misdirected', 'rejected', 'denied'] as const) {
