@@ -47,9 +47,11 @@ export async function openBackend(given: ArgoWorkerSettings, use: WorkerUse): Pr
     commandDir: baseDirOf(use, 'tokenCommand'),
     tokenPlace: use.placeOf?.(['token']),
   })
-  const api = await ArgoApi.open(settings, { credentials, runtime, secrets })
+  const ioRuntime = systemRuntime
+  const api = await ArgoApi.open(settings, { credentials, runtime, ioRuntime, secrets })
   const closing = new AbortController()
-  return new ArgoBackend(partsOf({ settings, api, runtime, logger, closing: closing.signal }), closing)
+  const parts = partsOf({ settings, api, runtime, ioRuntime, logger, closing: closing.signal })
+  return new ArgoBackend(parts, closing)
 }
 
 /**
@@ -241,11 +243,11 @@ export class ArgoBackend implements WorkerBackend {
   }
 
   #within<T>(doing: string, work: () => Promise<T>): Promise<T> {
-    return withinCall({ doing, limitMs: this.#limitMs, runtime: this.#parts.runtime }, work)
+    return withinCall({ doing, limitMs: this.#limitMs, runtime: this.#parts.ioRuntime }, work)
   }
 
   #withinList<T>(doing: string, work: () => Promise<T>): Promise<T> {
-    return withinCall({ doing, limitMs: this.#listLimitMs, runtime: this.#parts.runtime }, work)
+    return withinCall({ doing, limitMs: this.#listLimitMs, runtime: this.#parts.ioRuntime }, work)
   }
 
   #nameOf(ref: JobRef): JobName {

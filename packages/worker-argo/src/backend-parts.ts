@@ -40,6 +40,7 @@ export interface WorkerParts {
   readonly watch: WorkflowWatch
   readonly logger: Logger
   readonly runtime: Runtime
+  readonly ioRuntime: Runtime
   readonly check: () => Promise<number>
 }
 
@@ -48,6 +49,8 @@ export interface BaseParts {
   readonly settings: ArgoWorkerSettings
   readonly api: ArgoApi
   readonly runtime: Runtime
+  /** Times requests: a network does not wait for the runtime of a test. */
+  readonly ioRuntime: Runtime
   readonly logger: Logger
   readonly closing: AbortSignal
 }
@@ -64,7 +67,7 @@ function gatesOf({ settings, runtime, closing }: BaseParts): {
 }
 
 export function partsOf(base: BaseParts): WorkerParts {
-  const { settings, api, runtime, logger, closing } = base
+  const { settings, api, runtime, ioRuntime, logger, closing } = base
   const ledger = new JobLedger(runtime)
   const template = new TemplateSource(base)
   const parameters = new ParameterMaker(settings)
@@ -84,6 +87,7 @@ export function partsOf(base: BaseParts): WorkerParts {
     api,
     logger,
     runtime,
+    ioRuntime,
     ledger,
     keeper,
     reader,

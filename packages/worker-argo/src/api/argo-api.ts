@@ -3,7 +3,7 @@ import ky, { type KyInstance, type Options } from 'ky'
 import type { Credentials } from './credentials.js'
 import type { ArgoWorkerSettings } from '../options.js'
 import { readAnswer, silence, type Reply } from './reply.js'
-import { openTransport, type Transport, type TransportSettings } from './transport.js'
+import { openTransport, type Transport, type TransportRuntime, type TransportSettings } from './transport.js'
 
 /** What may follow the `?`. */
 export type Query = Readonly<Record<string, string | undefined>>
@@ -35,8 +35,8 @@ interface ApiParts {
 }
 
 /**
- * Requests to one Argo Server. What is to change something is sent once, whatever comes of it: what an answer means, and whether to send
- * it again, is decided by who sent it. The one exception is a token that was replaced meanwhile.
+ * Requests to one Argo Server. A request that changes something is sent once: what its answer means, and whether to send it again, is for the caller to
+ * decide. The one exception is a token that was replaced meanwhile.
  */
 export class ArgoApi {
   readonly #parts: ApiParts
@@ -48,9 +48,12 @@ export class ArgoApi {
   /** @throws SluiceError SLUICE_CONFIG_INVALID when `caFile` can't be read */
   static async open(
     settings: ApiSettings,
-    { credentials, runtime, secrets }: Pick<ApiParts, 'credentials' | 'runtime' | 'secrets'>,
+    {
+      ioRuntime,
+      ...parts
+    }: Pick<ApiParts, 'credentials' | 'runtime' | 'secrets'> & { readonly ioRuntime: TransportRuntime },
   ): Promise<ArgoApi> {
-    const transport = await openTransport(settings, runtime)
+    const transport = await openTransport(settings, ioRuntime)
     const options: Options = {
       prefix: `${settings.baseUrl.replace(/\/+$/u, '')}/api/v1`,
       // The transport has limits of its own, which hold for the body too.
@@ -62,13 +65,13 @@ export class ArgoApi {
     const patient = ky.create({ ...options, fetch: (input) => transport.patient(requestOf(input)) })
     const events = ky.create({ ...options, fetch: (input) => transport.stream(requestOf(input)) })
     const { origin } = new URL(settings.baseUrl)
-    return new ArgoApi({ whole, patient, events, transport, credentials, runtime, secrets, origin })
+    return new ArgoApi({ ...parts, whole, patient, events, transport, origin })
   }
 
   /**
-   * A question is asked once more when its connection broke: one that was idle is often closed just then.
+   * A question is asked again when its connection broke: an idle one is often closed just then.
    *
-   * @param signal gives it up; then the limits of the transport don't hold for it
+   * @param signal aborts it; the limits of the transport don't hold for it then
    */
   async get(path: string, query: Query = {}, signal?: AbortSignal): Promise<Reply> {
     const call: Call = { method: 'GET', path, query, signal }
@@ -88,12 +91,12 @@ export class ArgoApi {
     return this.#call({ method: 'DELETE', path })
   }
 
-  /** Opens a stream of events. It may be quiet for 15 s before even its headers come: whoever reads it has to watch over it. */
+  /** Opens a stream of events. It may be quiet for 15 s before even its headers come: its reader must limit that. */
   async stream(path: string, query: Query, signal: AbortSignal): Promise<StreamReply> {
     const { events, runtime, origin } = this.#parts
     return this.#authorized(async (authorization) => {
       try {
-        // Exactly this word makes it send events, and keep the connection alive.
+        // Exactly this value makes it send events, and keep the connection alive.
         const headers = { ...authorization, accept: 'text/event-stream' }
         const response = await events.get(path, { searchParams: { ...query }, signal, headers })
         const isStream = response.headers.get('content-type')?.startsWith('text/event-stream')
@@ -110,7 +113,7 @@ export class ArgoApi {
     return this.#parts.credentials.authorization()
   }
 
-  /** What is under way ends without an answer. */
+  /** Requests that are under way end without an answer. */
   close(): Promise<void> {
     return this.#parts.transport.close()
   }
@@ -134,7 +137,7 @@ export class ArgoApi {
     })
   }
 
-  /** A refused token may have been replaced a moment ago: with another one it is asked once more. Nothing was done at a 401. */
+  /** A refused token may have been replaced just now: with another one the request is sent again. Nothing was done at a 401. */
   async #authorized<T extends StreamReply>(
     send: (headers: Record<string, string>) => Promise<T>,
   ): Promise<T> {
@@ -156,7 +159,7 @@ function withoutSecrets<T extends StreamReply>(reply: T, secrets: Secrets): T {
   return { ...reply, error: redacted, text: secrets.redact(text) }
 }
 
-/** A request is what it gives; its types would allow a bare address. */
+/** ky hands a request over; its types would allow a bare address. */
 function requestOf(input: string | URL | Request): Request {
   return input instanceof Request ? input : new Request(input)
 }

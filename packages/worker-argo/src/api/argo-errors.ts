@@ -18,7 +18,7 @@ const ADVICE = {
   unavailable: ' It can be tried again.',
   misdirected: ' That is no Argo Server: check baseUrl, and the path that a proxy serves it under.',
   'namespace-missing':
-    ' Mend `namespace` (`worker.namespace`), or make it; the work goes on by itself once it is there.',
+    ' Correct `namespace` (`worker.namespace`), or create it; the work goes on by itself once it is there.',
   refused: ' It can be tried again.',
   rejected: '',
   denied:
@@ -26,7 +26,7 @@ const ADVICE = {
 } as const satisfies Record<Trouble['kind'], string>
 
 /**
- * What Argo said, as ours: the one place where its answers become errors.
+ * Argo's answer as an error of ours: the one place where its answers become errors.
  *
  * @param doing what was attempted, on what, as in `submit workflow x`
  */

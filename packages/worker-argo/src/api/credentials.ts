@@ -4,7 +4,7 @@ import { promisify } from 'node:util'
 import { SluiceError, type Runtime, type Secrets } from '@sluice/core'
 import type { ArgoWorkerSettings } from '../options.js'
 
-/** How long a token file isn't looked at again: Kubernetes replaces a projected one long before the old one ends. */
+/** How often a token file is read at most, in ms: Kubernetes replaces a projected one long before the old one expires. */
 const READ_EVERY_MS = 1_000
 const COMMAND_TIMEOUT_MS = 30_000
 
@@ -12,7 +12,7 @@ const COMMAND_TIMEOUT_MS = 30_000
 export interface Credentials {
   /** @throws SluiceError SLUICE_WORKER_DENIED when there is none to be had */
   authorization(): Promise<string | undefined>
-  /** The server refused this one: resolves to another one, or `undefined` when there is no other. */
+  /** The server refused this one: resolves to another, or `undefined` when there is none. */
   renewed(refused: string | undefined): Promise<string | undefined>
 }
 
@@ -55,7 +55,7 @@ export function credentialsOf(
   return { authorization: async () => fixed, renewed: async () => undefined }
 }
 
-/** Reads a token; with `afresh` not from memory. */
+/** Reads a token; with `afresh` again, not from memory. */
 type ReadToken = (afresh: boolean) => Promise<string>
 
 class ReadCredentials implements Credentials {
@@ -131,8 +131,8 @@ interface TokenSource {
 }
 
 /**
- * Argo takes `Bearer` with exactly one space; a token may have been written down with it. Blanks and line ends around a token in a file are no part of it, as for
- * Kubernetes' own clients; anywhere else a line end is a mistake. What HTTP forbids is found here: the libraries beneath would quote the whole header.
+ * Argo takes `Bearer` with exactly one space; a token may be written with it. Blanks and line ends around a token in a file are no part of it, as for
+ * Kubernetes' own clients; anywhere else a line end is a mistake. What HTTP forbids is refused here: the libraries beneath would quote the whole header.
  */
 function headerOf(text: string, { name, isFile }: TokenSource): string {
   const token = isFile ? text.trim() : text.replaceAll(/^[ \t]+|[ \t]+$/gu, '')
@@ -141,7 +141,7 @@ function headerOf(text: string, { name, isFile }: TokenSource): string {
   return /^(?:Bearer|Basic) /u.test(token) ? token : `Bearer ${token}`
 }
 
-/** It says nothing of the token but what is wrong with it. */
+/** What is wrong with the token, and nothing else of it. */
 function unfitText(token: string, isFile: boolean): string {
   const advice = isFile
     ? 'Only the token belongs there; a line end behind it does no harm'

@@ -2,27 +2,26 @@ import type { Runtime } from '@sluice/core'
 import pLimit, { type LimitFunction } from 'p-limit'
 
 const SPAN_MS = 1_000
-/** The longest that a server is left alone because it asked for it: it may be well again long before. */
+/** The longest that a server gets no requests because it asked for it, in ms: it may recover long before. */
 export const MAX_REST_MS = 300_000
 
 export interface GateSettings {
   readonly runtime: Runtime
   readonly perSecond: number
   readonly atOnce: number
-  /** Nobody need wait any more. */
+  /** Ends all waits. */
   readonly closing: AbortSignal
 }
 
 /**
- * Lets so many through in any second, and so many at once, whoever asks and however often. It goes by the clock that it is given: what
- * limits rates by the machine's timers can't be held to a clock of a test.
+ * Limits tasks to `perSecond` in any second and `atOnce` at a time, for all callers together. It measures by the runtime that it is given.
  */
 export class RateGate {
   readonly #runtime: Runtime
   readonly #perSecond: number
   readonly #limit: LimitFunction
   readonly #closing: AbortSignal
-  /** When the latest were, or will be, let through; at most `perSecond` of them, in order. */
+  /** When the latest tasks began, or will begin; at most `perSecond` of them, in order. */
   readonly #turns: number[] = []
   #restUntilMonotonic = Number.NEGATIVE_INFINITY
 
@@ -33,7 +32,7 @@ export class RateGate {
     this.#limit = pLimit(settings.atOnce)
   }
 
-  /** Lets nothing through for so long: the other side asked for it. Five minutes at most, since nobody could end it. */
+  /** Starts nothing for `ms`: the server asked for it. At most {@link MAX_REST_MS}, since nothing could end it early. */
   rest(ms: number): void {
     this.#restUntilMonotonic = Math.max(
       this.#restUntilMonotonic,
@@ -41,19 +40,19 @@ export class RateGate {
     )
   }
 
-  /** How long nothing is let through, in ms. */
+  /** How long nothing starts, in ms. */
   get restMs(): number {
     return Math.max(0, this.#restUntilMonotonic - this.#runtime.monotonicMs())
   }
 
-  /** How long one that came now would wait for its turn, in ms. */
+  /** How long a task that came now would wait for its turn, in ms. */
   get waitMs(): number {
     const oldest = this.#turns.length < this.#perSecond ? undefined : this.#turns[0]
     const turnMs = oldest === undefined ? 0 : oldest + SPAN_MS - this.#runtime.monotonicMs()
     return Math.max(this.restMs, turnMs)
   }
 
-  /** Runs it if it is its turn now; else it isn't run, and the answer is `false`. */
+  /** Runs the task if it is its turn now. @returns whether it was run */
   async try(task: () => Promise<void>): Promise<boolean> {
     if (this.waitMs > 0) return false
     this.#take(0)
@@ -61,7 +60,7 @@ export class RateGate {
     return true
   }
 
-  /** Runs it when it is its turn: first come, first served. */
+  /** Runs the task when it is its turn: first come, first served. */
   async run<T>(task: () => Promise<T>): Promise<T> {
     const { waitMs } = this
     this.#take(waitMs)

@@ -1,6 +1,6 @@
 import type { TroubleConcerns } from '@sluice/core'
 
-/** What a refusal means, by its words. */
+/** What a refusal means, by its message. */
 export interface RefusalMeaning {
   readonly kind:
     | 'unknown'
@@ -10,7 +10,7 @@ export interface RefusalMeaning {
     | 'denied'
     | 'misdirected'
     | 'namespace-missing'
-  /** Absent: the words don't tell. */
+  /** Absent: the message doesn't show it. */
   readonly concerns?: TroubleConcerns
 }
 
@@ -18,16 +18,16 @@ interface Row extends RefusalMeaning {
   /** The HTTP statuses that it holds for. Default all. */
   readonly statuses?: readonly number[]
   readonly words: RegExp
-  /** Whether quoted texts are left out first: what an item brings along is quoted, and may read like anything. */
+  /** Whether quoted texts are left out first: values of items are quoted, and may match anything. */
   readonly unquoted?: boolean
 }
 
 /**
- * The answers of Argo to a submit or a create, by their words. The first row that matches counts, so the order matters: what a policy says in
- * its denial may read like an outage, and what is quoted may read like anything.
+ * The answers of Argo to a submit or a create, by their messages. The first row that matches counts, so the order matters: the denial of a policy may
+ * read like an outage, and quoted texts may match anything.
  */
 const ROWS: readonly Row[] = [
-  // A quota of Kubernetes, or of a webhook that counts: it frees itself again as workflows go.
+  // A quota of Kubernetes, or of a webhook that counts: it is free again as workflows end.
   {
     words: /exceeded quota|quota exceeded|insufficient quota|status unknown for quota/iu,
     kind: 'unavailable',
@@ -39,7 +39,7 @@ const ROWS: readonly Row[] = [
     kind: 'unavailable',
     concerns: 'capacity',
   },
-  // An admission webhook answers with whatever status it likes; the frame around its words is always Kubernetes' own.
+  // An admission webhook may answer with any status; the frame around its message is always Kubernetes' own.
   { words: /admission webhook "[^"]*" denied the request/u, kind: 'refused', concerns: 'item' },
   { words: /AdmissionPolicy '[^']*'.* denied request/u, kind: 'refused', concerns: 'item' },
   {
@@ -48,7 +48,7 @@ const ROWS: readonly Row[] = [
     concerns: 'item',
   },
   { words: /^expected (?:labels|annotations|parameter)s? of the form/iu, kind: 'rejected', concerns: 'item' },
-  // A kube-apiserver that was just started hasn't read its roles yet, and denies what everybody may: to ask what one may.
+  // A kube-apiserver that has just started hasn't read its roles yet, and denies what every account may do: a self-subject access review.
   {
     words: /\bselfsubject(?:access|rules)reviews\b.* is forbidden/u,
     kind: 'unavailable',
@@ -61,7 +61,7 @@ const ROWS: readonly Row[] = [
     kind: 'denied',
     concerns: 'worker',
   },
-  // Who lacks a permission to create is told without a name; what names the workflow comes from admission.
+  // A missing permission to create is reported without a name; what names the workflow comes from admission.
   { words: /\w "[^"]*" is forbidden: /u, statuses: [400, 403, 422], kind: 'refused', concerns: 'item' },
   {
     words: /\bnamespaces "[^"]*" not found/u,
@@ -76,14 +76,14 @@ const ROWS: readonly Row[] = [
     concerns: 'worker',
   },
   { words: /\bresourcequotas "/u, statuses: [409], kind: 'unknown', concerns: 'capacity' },
-  // Before the words of an outage: a parameter may be called `timeout`.
+  // Before the messages of an outage: a parameter may be called `timeout`.
   {
     words: /^spec\.arguments\.[-\w]+\.(?:value|valueFrom) (?:or spec\.arguments\.|should be present in )/u,
     statuses: [400],
     kind: 'rejected',
     concerns: 'item',
   },
-  // What stands behind the server can't be reached or doesn't work: submit dresses that as a 400.
+  // What is behind the server can't be reached or doesn't work: submit reports that as a 400.
   {
     words:
       /\b(?:dial|read|write) (?:tcp|udp|unix)\b|connection (?:refused|reset|lost)|broken pipe|TLS handshake|x509:|no such host|no route to host|network is unreachable|GOAWAY|http2:|use of closed network|server misbehaving|unable to return a response|currently unable to handle|client rate limiter|etcdserver: |(?:failed calling|failed to call) webhook|no endpoints available|(?:Get|Post|Put|Patch) "":|bad connection|sql: |database (?:is |system )|pq: |^Unauthorized$|leader (?:changed|election)/u,
@@ -92,7 +92,7 @@ const ROWS: readonly Row[] = [
     kind: 'unknown',
     concerns: 'worker',
   },
-  // The same may be said of one request that took too long.
+  // These may also be about one request that took too long.
   {
     words: /\bEOF\b|time(?:d)? ?out|deadline exceeded|context canceled|too many requests|please try again/iu,
     unquoted: true,
@@ -127,10 +127,10 @@ const ROWS: readonly Row[] = [
 
 const BY_STATUS: Readonly<Record<number, RefusalMeaning>> = {
   401: { kind: 'denied', concerns: 'worker' },
-  // In words that nobody knows: some part of admission, or of a proxy. No item fails for it alone, and nothing stands still.
+  // An unknown message: some part of admission, or of a proxy. No item fails for it alone, and no other item waits for it.
   403: { kind: 'refused' },
   404: { kind: 'unavailable' },
-  // A name that exists, or a conflict: only asking tells.
+  // A name that exists, or a conflict: a question by name decides.
   409: { kind: 'unknown' },
   429: { kind: 'unknown', concerns: 'capacity' },
   501: { kind: 'misdirected', concerns: 'worker' },
@@ -146,17 +146,17 @@ export function meaningOf(status: number, message: string): RefusalMeaning {
   return row ?? BY_STATUS[status] ?? { kind: 'unknown' }
 }
 
-/** A value stands in the template's JSON as it is: a control character makes it none. */
+/** A value is put into the template's JSON unescaped: a control character breaks it. */
 export function isBrokenTemplate(message: string): boolean {
   return /template replacement because the result was invalid JSON/u.test(message)
 }
 
-/** Kubernetes' words, when something is to be made where there is nothing to make it in. */
+/** Kubernetes' message when something is to be made in a namespace that is missing. */
 export function isOfNamespace(message: string): boolean {
   return /\bnamespaces "[^"]*" not found/u.test(message)
 }
 
-/** Whose trouble a failed question is: a question has no payload that could be to blame, but it is about one workflow. */
+/** Whose trouble a failed question is: a question has no payload that could be at fault, but it is about one workflow. */
 export function meaningOfRead(status: number, message: string): RefusalMeaning {
   if (status === 403) {
     const meaning = meaningOf(status, message)

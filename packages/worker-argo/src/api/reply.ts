@@ -1,10 +1,10 @@
 import { createParser } from 'eventsource-parser'
 import { z } from 'zod'
 
-/** What came back of a request, or didn't. */
+/** The outcome of a request: an answer or none. */
 export type Reply = Answer | Silence
 
-/** The other side answered. */
+/** The server, or something in between, answered. */
 export interface Answer {
   readonly kind: 'answer'
   readonly status: number
@@ -16,21 +16,21 @@ export interface Answer {
   readonly html: boolean
   /** Such as `Too Many Requests`, where it is no JSON. */
   readonly text: string
-  /** How long it asks to be left alone, in ms. */
+  /** How long it asks for no requests, in ms. */
   readonly retryAfterMs: number | undefined
   /** Where a redirect leads. */
   readonly location: string | undefined
 }
 
-/** Nobody answered, so that it is unknown what became of the request. */
+/** No answer came, so that the outcome of the request is unknown. */
 export interface Silence {
   readonly kind: 'silence'
   /** It can't have arrived: the connection was never there. */
   readonly unsent: boolean
-  /** It was waited for as long as may be. */
+  /** The time for it was over. */
   readonly late: boolean
   readonly error: unknown
-  /** Who was asked: an origin. */
+  /** The origin that was asked. */
   readonly at?: string
 }
 

@@ -1,8 +1,8 @@
 import { outsideCalls } from './call-time.js'
 
 /**
- * A call that many may want at once. Whoever asks gets the outcome of one that begins after it asked: if one is under way it may know too
- * little, so the next one is waited for, which all share who ask meanwhile.
+ * A call that several callers share. Each caller gets the outcome of a call that began after it asked: one that is under way may know too little, so the
+ * caller waits for the next one, together with all that ask meanwhile.
  */
 export class SharedCall<T> {
   readonly #call: () => Promise<T>
@@ -22,7 +22,7 @@ export class SharedCall<T> {
 
   #begin(): Promise<T> {
     this.#next = undefined
-    // It is of all who wait for it: none of them ends it by giving up.
+    // It belongs to all callers: none of them ends it by giving up.
     const running: Promise<T> = outsideCalls(this.#call).finally(() => {
       if (this.#running === running) this.#running = undefined
     })

@@ -9,28 +9,28 @@ import {
 import { silenceText, type Answer, type ArgoError, type Reply } from './reply.js'
 
 /**
- * What an answer means for who asked.
+ * What an answer means for the request.
  *
  * - `done`: it was done, and here is what came back
  * - `absent`: Argo says that there is no such thing
  * - `unknown`: it may have been done: ask for it by name
  * - `rejected`: it can never be done for this item
- * - `refused`: it isn't done now, and may be once somebody changes the item, a policy or the template; nothing was done
+ * - `refused`: it isn't done now, and may be once the item, a policy or the template is changed; nothing was done
  * - `unavailable`: not now, and nothing was done
  * - `denied`: the credentials, or what they permit
- * - `misdirected`: whoever answered isn't an Argo Server
- * - `homeless`: there is no such namespace, and nothing was done
+ * - `misdirected`: what answered isn't an Argo Server
+ * - `namespace-missing`: there is no such namespace, and nothing was done
  */
 export type Verdict = { readonly kind: 'done'; readonly json: unknown } | Trouble
 
-/** A verdict that isn't what was hoped for. */
+/** A verdict other than `done`. */
 export interface Trouble {
   readonly kind: 'absent' | RefusalMeaning['kind']
-  /** For people, in the server's words where it had any. */
+  /** For messages, in the server's words where it had any. */
   readonly why: string
   /** Whose trouble it is. Absent: that isn't known [W-SEND-2]. */
   readonly concerns?: TroubleConcerns
-  /** How long the other side asked to be left alone, in ms. */
+  /** How long the server asked for no requests, in ms. */
   readonly retryAfterMs?: number
 }
 
@@ -42,7 +42,7 @@ export function judgeSend(reply: Reply): Verdict {
     return reply.unsent ? { kind: 'unavailable', why, concerns: 'worker' } : { kind: 'unknown', why }
   }
   const { status, error } = reply
-  // Whatever isn't a workflow wasn't written by Argo: a gateway's page, what a cache or a connection left of it. It may be stored.
+  // What isn't a workflow wasn't written by Argo: a gateway's page, or a cut answer. The workflow may be stored.
   if (isSuccess(reply)) return judgeSuccess(reply, 'unknown')
   if (status === 413)
     return trouble(reply, { kind: 'rejected', concerns: 'item' }, `it is too large (${said(reply)})`)
@@ -55,15 +55,15 @@ export function judgeSend(reply: Reply): Verdict {
 const CONTROL_CHARACTERS =
   "A value with control characters can't be put into a template: map it with `as: base64`, and decode it in the job"
 
-/** Not in Argo's words: a proxy in between, or another server. Whose trouble it is shows only by what becomes of others. */
+/** Not in Argo's words: a proxy in between, or another server. Whose trouble it is shows only by how other sends end. */
 function judgeForeignSend(reply: Answer): Trouble {
   const why = redirected(reply) ?? said(reply)
   if (reply.status !== 429) return trouble(reply, { kind: 'unknown' }, why)
-  // The limiter stands before everything else: nothing was done. A page of the same status may be anybody's.
+  // The limiter comes before everything else: nothing was done. A page of the same status may come from any proxy.
   return trouble(reply, { kind: reply.html ? 'unknown' : 'unavailable', concerns: 'capacity' }, why)
 }
 
-/** What an answer to a question means: nothing of it leaves a doubt about what was done. */
+/** What an answer to a question means: a question changes nothing, so that no outcome is in doubt. */
 export function judgeRead(reply: Reply): Verdict {
   if (reply.kind === 'silence') {
     const why = `no answer (${silenceText(reply)})`
@@ -73,7 +73,7 @@ export function judgeRead(reply: Reply): Verdict {
   if (isSuccess(reply)) return judgeSuccess(reply, 'misdirected')
   if (error === undefined) return judgeForeignRead(reply)
   if (status !== 404) return trouble(reply, meaningOfRead(status, error.message), said(reply))
-  // It says nothing of the one thing that was asked for: a namespace may be a slip in the settings.
+  // It says nothing of what was asked for: the namespace may be mistyped in the settings.
   return isOfNamespace(error.message)
     ? trouble(reply, { kind: 'namespace-missing', concerns: 'worker' }, said(reply))
     : { kind: 'absent', why: said(reply) }
@@ -84,7 +84,7 @@ function judgeForeignRead(reply: Answer): Trouble {
   const why = redirected(reply) ?? said(reply)
   if (status === 401 || status === 407) return trouble(reply, { kind: 'denied', concerns: 'worker' }, why)
   if (status === 429) return trouble(reply, { kind: 'unavailable', concerns: 'worker' }, why)
-  // A firewall that dislikes one name answers so too.
+  // A firewall that refuses one name answers so too.
   const isPassing = status === 400 || status === 403 || status === 408 || status >= 500
   return trouble(reply, { kind: isPassing ? 'unavailable' : 'misdirected' }, why)
 }
@@ -96,7 +96,7 @@ export function judgeAction(reply: Reply): Verdict {
   return isOver(reply.error) ? { kind: 'done', json: undefined } : verdict
 }
 
-/** It ended by itself a moment ago, or was retried by somebody else: there is nothing left to do. */
+/** It ended by itself just now, or was retried by others: there is nothing left to do. */
 function isOver({ message }: ArgoError): boolean {
   return /cannot shutdown a completed workflow|cannot retry a workflow in phase/iu.test(message)
 }
@@ -126,7 +126,7 @@ function redirected({ status, location }: Answer): string | undefined {
   return `${status}, a redirect to ${target === undefined ? 'another path' : target.origin}`
 }
 
-/** The status, and what was said with it. */
+/** The status, and the message that came with it. */
 function said({ status, error, html, text }: Answer): string {
   const message = error?.message ?? (html ? 'with a web page' : text)
   return message === '' ? String(status) : `${status} ${message.slice(0, 500)}`

@@ -19,8 +19,8 @@ import { roomBytes } from '../sending/workflow-size.js'
 import { selectorOf } from '../workflow/workflow-pages.js'
 import { watchRefusal } from '../workflow/workflow-watch.js'
 
-/** No workflow has this name, so that asking for it changes nothing. */
-const NOBODY = 'sluice-check'
+/** No workflow has this name: a request for it changes nothing. */
+const NO_WORKFLOW = 'sluice-check'
 
 export interface CheckParts {
   readonly settings: ArgoWorkerSettings
@@ -45,7 +45,7 @@ export async function checkAccess(parts: CheckParts): Promise<number> {
     if (why !== undefined) missing.push(`${permission} (${why})`)
   }
   note('list workflows', await refusedRead(parts, `workflows/${settings.namespace}`))
-  note('get workflows', await refusedRead(parts, `workflows/${settings.namespace}/${NOBODY}`))
+  note('get workflows', await refusedRead(parts, `workflows/${settings.namespace}/${NO_WORKFLOW}`))
   note('create workflows', await refusedCreate(parts))
   note('watch workflows', await watchRefusal(parts))
   const knowledge = await template.read()
@@ -64,12 +64,12 @@ export async function checkAccess(parts: CheckParts): Promise<number> {
   if (silent !== undefined) parts.logger.warn({ template: settings.template }, silent)
   const unread = await logWarningOf(parts.api, settings)
   if (unread !== undefined) parts.logger.warn({}, unread)
-  template.tell(knowledge)
+  template.warn(knowledge)
   await adviseOn(parts)
   return checkRoom(parts, knowledge)
 }
 
-/** What works today, and may not at this controller, or tomorrow. */
+/** Warns of what works now, and may not at this controller, or later. */
 async function adviseOn({ api, settings, logger }: CheckParts): Promise<void> {
   const { data } = versionSchema.safeParse(jsonOf(judgeRead(await api.get('version'))))
   for (const warning of versionWarnings(data?.version ?? '')) logger.warn({ version: data?.version }, warning)
@@ -114,7 +114,7 @@ async function refusedRead({ api, settings }: CheckParts, path: string): Promise
 /** A dry run of a workflow that needs no template: Kubernetes itself says whether it may be made, and stores nothing. */
 async function refusedCreate({ api, settings }: CheckParts): Promise<string | undefined> {
   const workflow = {
-    metadata: { generateName: `${NOBODY}-`, namespace: settings.namespace },
+    metadata: { generateName: `${NO_WORKFLOW}-`, namespace: settings.namespace },
     spec: { entrypoint: 'nothing', templates: [{ name: 'nothing', suspend: {} }] },
   }
   const { namespace } = settings
@@ -125,14 +125,14 @@ async function refusedCreate({ api, settings }: CheckParts): Promise<string | un
     assertInstance(settings, verdict.json)
     return undefined
   }
-  // A policy of the cluster may want more of a workflow than this one has: that says nothing about those of the template. And where there is no
-  // room just now, the permission is there.
+  // A policy of the cluster may demand more of a workflow than this one has: that says nothing about those of the template. And where there is no
+  // capacity just now, the permission is there.
   const isPermitted =
     verdict.kind === 'rejected' || verdict.kind === 'refused' || verdict.concerns === 'capacity'
   return isPermitted ? undefined : refusal(verdict, settings, 'try to create a workflow')
 }
 
-/** From v3.7 on the server reads the template by its own account. Before, a submit takes the caller's permission: a dry run tells. */
+/** From v3.7 on the server reads the template by its own account. Before, a submit takes the caller's permission: a dry run shows it. */
 async function refusedSubmit({ api, settings }: CheckParts): Promise<string | undefined> {
   const { namespace, template: resourceName, templateKind: resourceKind, via } = settings
   if (via !== 'submit') return undefined
@@ -161,7 +161,7 @@ function refusal(trouble: Trouble, settings: ArgoWorkerSettings, doing: string):
   if (trouble.kind === 'namespace-missing') {
     throw invalid(
       `there is no namespace ${namespace} in the cluster of ${new URL(baseUrl).origin} (${trouble.why}). ` +
-        'Mend the option `namespace` (`worker.namespace` in the service), or make the namespace.',
+        'Correct the option `namespace` (`worker.namespace` in the service), or create the namespace.',
     )
   }
   if (trouble.kind === 'misdirected') {
@@ -207,15 +207,15 @@ function constantProblems(
   if (knowledge.kind !== 'known') return []
   const fit = fitValues(constants, usesWith(knowledge.family, settings), maxParameterBytes)
   const texts = new Map([...mapping.keys()].map((name) => [name, fit.parameters.get(name)]))
-  // What can't be read for now is no mistake of the configuration.
+  // What can't be read just now is no mistake of the configuration.
   const problems = knowledge.family.unreachable === undefined ? fit.problems : []
   return [...mappingProblems(texts, knowledge.parameters), ...problems]
 }
 
-/** @returns what a template leaves of the room of a workflow */
+/** @returns the bytes that a template leaves for the parameters of a workflow */
 function checkRoom({ settings, parameters }: CheckParts, knowledge: TemplateKnowledge): number {
   const names = [...(parameters.mapping ?? [])].map(([name, value]) => [name, value?.text ?? ''] as const)
-  const job = nameJob(settings.name, { id: NOBODY, uid: NOBODY, attempt: 1 })
+  const job = nameJob(settings.name, { id: NO_WORKFLOW, uid: NO_WORKFLOW, attempt: 1 })
   const manifest = { job, parameters: new Map(names), overrides: settings, itemPriority: 0 }
   const body = sentBody(settings, manifest)
   const templateBytes = knowledge.kind === 'known' ? usesWith(knowledge.family, settings).bytes : 0

@@ -6,8 +6,8 @@ const POLICY = 'terminationMessagePolicy'
 const MAX_NAMED = 5
 
 /**
- * What is to be said of containers whose failures Argo reports by their exit code alone: Kubernetes gives it the end of the log only where the
- * container asks for that. A patch of the pod, and a default of the controller that nobody can see from here, may ask for it too.
+ * The warning about containers whose failures Argo reports by their exit code alone: Kubernetes gives it the end of the log only where the container
+ * asks for that. A patch of the pod, and a default of the controller that can't be read from here, may ask for it too.
  */
 export function logWarning(
   { spec, others }: Pick<TemplateFamily, 'spec' | 'others'>,
@@ -29,7 +29,7 @@ function templatesOf(spec: JsonObject): JsonObject[] {
   return asArray(spec['templates']).map((one) => asObject(one))
 }
 
-/** The templates of a spec with a container that does not hand on the end of its log. */
+/** The templates of a spec with a container that does not report the end of its log. */
 function silentTemplates(spec: JsonObject, option: JsonObject | undefined): string[] {
   const defaults = { ...asObject(spec['templateDefaults']), ...asObject(option?.['templateDefaults']) }
   return templatesOf(spec)
@@ -60,7 +60,7 @@ const VULNERABILITIES: readonly (readonly [id: string, v37: number, v40: number]
   ['CVE-2026-54526', 15, 6],
 ]
 
-/** What is to be said of a server's version, one sentence each; nothing of one in words that aren't a version. */
+/** The warnings about a server's version, one sentence each; none about a text that is no version. */
 export function versionWarnings(version: string): readonly string[] {
   const [major, minor, patch] = (/^v?(\d+)\.(\d+)\.(\d+)/u.exec(version)?.slice(1) ?? []).map(Number)
   if (major === undefined || minor === undefined || patch === undefined) return []
@@ -89,7 +89,7 @@ function isOpen({ major, minor, patch }: Release, v37: number, v40: number): boo
   return major === 4 && minor === 0 && patch < v40
 }
 
-/** What a workflow may set beside its reference whatever `templateReferencing` says; of `spec` alone the others are to be told of. */
+/** What a workflow may set beside its reference whatever `templateReferencing` says. */
 const ALWAYS_ALLOWED = new Set([
   'arguments',
   'entrypoint',
@@ -112,7 +112,7 @@ type Overriding = Pick<
   'serviceAccount' | 'podPriorityClass' | 'spec' | 'overridesFrom' | 'templateKind'
 >
 
-/** The options by which workflows end in Error under `templateReferencing: Strict` or `Secure`, as far as it isn't told otherwise. */
+/** The options by which workflows end in Error under `templateReferencing: Strict` or `Secure`, unless the controller allows their fields. */
 export function restrictedOptions(settings: Overriding): readonly string[] {
   const { serviceAccount, podPriorityClass, spec, overridesFrom, templateKind } = settings
   const fields = Object.keys(spec ?? {}).filter((name) => !ALWAYS_ALLOWED.has(name))

@@ -20,7 +20,7 @@ export interface EnderParts {
   readonly logger: Logger
 }
 
-/** Cancels jobs, and forgets those whose outcomes are stored. */
+/** Cancels jobs, and acknowledges those whose outcomes are stored. */
 export class JobEnder {
   /** The finished workflows that are to be deleted. */
   readonly deletions: DeletionQueue
@@ -36,7 +36,7 @@ export class JobEnder {
     const { settings, api, ledger, reader } = this.#parts
     const found = await reader.findByName(job, ledger.seenOf(job))
     if (found.kind !== 'ours') return
-    // An archived one may have been retried since, and be out of sight for a moment: only the live one can be told to end.
+    // An archived one may have been retried since, and not be listed yet: only the live one can be told to end.
     const inArchive = isArchived(found.workflow)
     if (!inArchive && endedPhase(found.workflow) !== undefined) return
     if (!inArchive) ledger.entry(job).cancelled = reason
@@ -64,11 +64,11 @@ export class JobEnder {
     return deleteFinished === 'all' || this.#parts.ledger.get(job)?.report?.stage !== 'FAIL'
   }
 
-  /** A delete has no conditions: so it is looked at first, lest one is deleted that somebody has just retried. */
+  /** A delete has no conditions: so the workflow is read first, lest one is deleted that was retried just now. */
   async #delete(job: JobName): Promise<void> {
     const { settings, api, reader } = this.#parts
     const found = await reader.findByName(job)
-    // What is in the archive is gone; or it runs again, and could not be read just now.
+    // One in the archive is gone; or it runs again, and could not be read just now.
     if (found.kind !== 'ours' || isArchived(found.workflow) || !this.#isDone(found.workflow)) return
     const verdict = judgeAction(await api.delete(`workflows/${settings.namespace}/${job.workflow}`))
     if (verdict.kind === 'done' || verdict.kind === 'absent') return

@@ -15,12 +15,13 @@ export interface KeeperParts {
   readonly api: ArgoApi
   readonly ledger: JobLedger
   readonly runtime: Runtime
+  readonly ioRuntime: Runtime
   readonly logger: Logger
 }
 
 const ACTION = 'workflows.argoproj.io/action'
 
-/** Turns what is read of workflows into what is known of jobs, and says what people did to them at Argo. */
+/** Turns what is read of workflows into what is known of jobs, and logs manual changes at Argo. */
 export class JobKeeper {
   readonly #parts: KeeperParts
   readonly #loggedForeign = new Set<string>()
@@ -31,7 +32,7 @@ export class JobKeeper {
     this.#causes = new HiddenCause({ ...parts, namespace: parts.settings.namespace })
   }
 
-  /** A row of a list: `undefined` when it is no job of this queue, such as a copy that somebody made. */
+  /** The job of a row of a list: `undefined` when it is no job of this queue, such as a copy of one. */
   knownOf(workflow: Workflow): KnownJob | undefined {
     const { ledger, settings } = this.#parts
     const { name } = workflow.metadata
@@ -53,7 +54,7 @@ export class JobKeeper {
   }
 
   /**
-   * Argo itself said how the job's workflow is.
+   * Notes Argo's answer about the job's workflow.
    *
    * @param retry whether it may be retried in place: only while its item is known to wait for it
    * @returns the report
@@ -64,7 +65,7 @@ export class JobKeeper {
     known.seen = seenAfter(known.seen, workflow)
     this.#noteNodes(known, workflow)
     const report = await this.#reportWithCause(known, workflow, retry)
-    this.#tellEndedAnyway(known, workflow, report)
+    this.#logEndedAnyway(known, workflow, report)
     const retried = retry && (await this.#retryInPlace(known, report, workflow))
     const told = retried ? this.#running(known, workflow) : report
     if (told.stage === 'PROCESSING' && known.acknowledged) {
@@ -95,16 +96,16 @@ export class JobKeeper {
     )
   }
 
-  /** What people did by hand, as far as it shows. */
+  /** Manual changes, as far as they show. */
   #noteManualChanges(known: KnownJob, { metadata }: Workflow): void {
     if (known.workflowUid !== undefined && known.workflowUid !== metadata.uid) {
-      this.#note(known, `deleted and made anew under its name at Argo (uid ${known.workflowUid} before)`)
+      this.#note(known, `deleted and made again under its name at Argo (uid ${known.workflowUid} before)`)
       known.nodes = undefined
     }
     known.workflowUid = metadata.uid
   }
 
-  /** What its nodes say counts until they are read again. What has run, or ended, is never pending again, be it retried in place. */
+  /** What its nodes say counts until they are read again. What has run, or ended, is never pending again, also where it is retried in place. */
   #noteNodes(known: KnownJob, workflow: Workflow): void {
     if (known.nodes?.pending === false) return
     const { pending, message } = holdUpOf(workflow)
@@ -114,13 +115,13 @@ export class JobKeeper {
     else known.nodes = runs && pending !== undefined ? { pending, message } : undefined
   }
 
-  #tellEndedAnyway(known: KnownJob, workflow: Workflow, report: JobReport): void {
+  #logEndedAnyway(known: KnownJob, workflow: Workflow, report: JobReport): void {
     const strategy = toldToEnd(workflow)
     if (strategy === undefined || report.stage !== 'SUCCESS' || known.report?.stage === 'SUCCESS') return
     const { workflow: name, ref } = known.job
     this.#parts.logger.warn(
       { ...ref, workflow: name, shutdown: strategy },
-      'a job was told to end, and ended well: its program exited 0; it counts as a success',
+      'a job was told to end, and its program exited 0: it counts as a success',
     )
   }
 
@@ -130,13 +131,13 @@ export class JobKeeper {
     this.#parts.logger.warn({ ...ref, workflow }, `the workflow of a job was ${what}`)
   }
 
-  /** Asks Argo to go on with a workflow that failed, its finished steps kept. */
+  /** Asks Argo to retry a workflow that failed, its finished steps kept. */
   async #retryInPlace(known: KnownJob, report: JobReport, workflow: Workflow): Promise<boolean> {
     const { settings, api, ledger, logger } = this.#parts
     const { retryInPlace: policy, namespace } = settings
     if (policy === undefined || report.stage !== 'FAIL' || known.cancelled !== undefined) return false
     if (!policy.on.includes(report.failureClass ?? 'failed')) return false
-    // How often an earlier process did it, or a person, isn't known. That it was done is on the workflow: it has had its chance.
+    // How often another process or an operator retried it isn't known. That it was retried is on the workflow: that counts as the limit.
     const before = known.retries === 0 && workflow.metadata.labels?.[ACTION] === 'Retry'
     if (before || known.retries >= policy.limit) return false
     const { workflow: name, ref } = known.job
@@ -148,7 +149,7 @@ export class JobKeeper {
         { ...ref, workflow: name, why: verdict.why },
         'a failed workflow could not be retried in place',
       )
-      // No answer: it may have been done, and is asked again. An answer that says no leaves the failure as it is.
+      // Without an answer it may have been done, and is asked again. A refusal leaves the failure as it is.
       return !answered
     }
     known.retries += 1
@@ -157,7 +158,7 @@ export class JobKeeper {
     return true
   }
 
-  /** As it will be in a moment: under way again, with its old start. */
+  /** As it will be once Argo has retried it: running, with its old start. */
   #running(known: KnownJob, { metadata, spec, status }: Workflow): JobReport {
     const startedAt = status?.startedAt ?? metadata.creationTimestamp
     return this.report({ metadata, spec, status: { startedAt } }, known)

@@ -4,10 +4,10 @@ import type { JobName } from './job-name.js'
 import { MAX_REST_MS } from '../api/rate-gate.js'
 import type { Seen } from '../workflow/seen-run.js'
 
-/** How long an answer about one job is believed where the list doesn't show the job: the list comes from a cache that lags behind. */
-const BELIEVED_MS = 2_000
-const MAX_BELIEVED_MS = 60_000
-/** How many acknowledged jobs are remembered, so that a list which lags behind doesn't bring them back. */
+/** How long an answer about one job counts where the list doesn't show the job, in ms: the list comes from a cache that lags behind. */
+const TRUSTED_MS = 2_000
+const MAX_TRUSTED_MS = 60_000
+/** How many acknowledged jobs are remembered, so that a list that lags behind doesn't bring them back. */
 const MAX_ACKNOWLEDGED = 5_000
 
 /** What this process knows of one job. */
@@ -15,34 +15,34 @@ export interface KnownJob {
   readonly job: JobName
   /** When this process first knew of it. */
   readonly sinceAtMonotonic: number
-  /** When it was last heard of, by a list or an answer, or asked for in vain. */
+  /** When it was last in a list or an answer, or asked for without one. */
   heardAtMonotonic: number
   /** When it was last asked for by name. */
   askedAtMonotonic: number
   /** How far it had come when its nodes were last read. */
   nodes: HoldUp | undefined
-  /** When they were last asked for, in vain or not. */
+  /** When they were last asked for, with or without an answer. */
   nodesAskedAtMonotonic: number
   /** The latest; `undefined` while it is being sent. */
   report: JobReport | undefined
   workflowUid: string | undefined
   /** The latest list shows it as unfinished. */
   listed: boolean
-  /** How often the watch said that something ended it, and how much of that was followed by an answer. */
+  /** How often the watch reported its end, and how many of these reports were followed by an answer. */
   hints: number
   hintsAnswered: number
   /** Nothing but the answer to its sending is known of it. */
   fresh: boolean
-  /** When it is to be asked for, if the list doesn't settle it. */
+  /** When it is asked for, if no list shows it before. */
   askAtMonotonic: number
-  believedMs: number
-  /** It is not asked for before: the server said so. */
+  trustedMs: number
+  /** It is not asked for before: the server asked for that. */
   notBeforeMonotonic: number
   /** What the latest live answer showed of it: see {@link Seen}. */
   seen: Seen
-  /** What was sent may have arrived, and nobody knows. */
+  /** Whether what was sent has arrived is not known. */
   doubtful: boolean
-  /** Its outcome is stored: it is reported no more. */
+  /** Its outcome is stored: it is no longer reported. */
   acknowledged: boolean
   cancelled: string | undefined
   /** How often it was retried in place. */
@@ -51,13 +51,13 @@ export interface KnownJob {
 }
 
 /**
- * The jobs that this process has sent or seen, until they are acknowledged. It is what makes a poll cheap: a list shows what isn't
- * finished, and only what is missing there is asked for. All of it may be lost: whoever waits for a job asks for it by name.
+ * The jobs that this process has sent or seen, until they are acknowledged. It makes polls cheap: a list shows what isn't finished, and only what is
+ * missing there is asked for. All of it may be lost: a caller that waits for a job asks for it by name.
  */
 export class JobLedger {
   readonly #jobs = new Map<string, KnownJob>()
   readonly #acknowledged = new Set<string>()
-  /** What was seen of jobs that were dropped: an archived row must not bring one back as it was before its last run. */
+  /** What was seen of jobs that were dropped: an archived row must not bring one back from before its last run. */
   readonly #seen = new Map<string, Seen>()
   readonly #runtime: Runtime
 
@@ -101,7 +101,7 @@ export class JobLedger {
       hintsAnswered: 0,
       fresh: true,
       askAtMonotonic: 0,
-      believedMs: BELIEVED_MS,
+      trustedMs: TRUSTED_MS,
       notBeforeMonotonic: Number.NEGATIVE_INFINITY,
       seen: this.seenOf(job),
       doubtful: false,
@@ -114,7 +114,7 @@ export class JobLedger {
     return fresh
   }
 
-  /** The watch says that a workflow ended, or left otherwise. @returns whether that is worth a look */
+  /** The watch reports that a workflow ended, or left otherwise. @returns whether that is worth a poll */
   hint(workflow: string): boolean {
     const known = this.#jobs.get(workflow)
     if (known === undefined) return true
@@ -125,7 +125,7 @@ export class JobLedger {
   /** A list was read: none of the jobs is in it but those that are noted next. */
   beginList(): void {
     for (const known of this.#jobs.values()) {
-      // What was there a moment ago and is gone has most likely ended.
+      // What was there in the last list and is gone has most likely ended.
       if (known.listed && !isOver(known)) known.askAtMonotonic = 0
       known.listed = false
     }
@@ -135,37 +135,37 @@ export class JobLedger {
   noteListed(known: KnownJob, report: JobReport): void {
     known.listed = true
     known.heardAtMonotonic = this.#runtime.monotonicMs()
-    // It was over already: the list is behind, or somebody has retried it. Only asking tells.
+    // It was over already: the list lags behind, or it was retried. A question by name decides.
     if (isOver(known)) return
     known.report = report
     known.fresh = false
     known.doubtful = false
-    known.believedMs = BELIEVED_MS
+    known.trustedMs = TRUSTED_MS
   }
 
-  /** Argo itself said how it is. */
+  /** Argo answered a question by name. */
   noteAnswer(known: KnownJob, report: JobReport): void {
     known.heardAtMonotonic = this.#runtime.monotonicMs()
     known.fresh = known.report === undefined
     known.report = report
     known.doubtful = false
-    this.#believe(known)
+    this.#trust(known)
   }
 
-  #believe(known: KnownJob): void {
-    known.askAtMonotonic = this.#runtime.monotonicMs() + known.believedMs
-    known.believedMs = Math.min(known.believedMs * 2, MAX_BELIEVED_MS)
+  #trust(known: KnownJob): void {
+    known.askAtMonotonic = this.#runtime.monotonicMs() + known.trustedMs
+    known.trustedMs = Math.min(known.trustedMs * 2, MAX_TRUSTED_MS)
   }
 
-  /** It couldn't be asked for just now. @param retryAfterMs how long the server asked to be left alone with it */
+  /** It couldn't be asked for just now. @param retryAfterMs how long the server asked for no question about it */
   noteUnanswered(known: KnownJob, retryAfterMs = 0): void {
     known.heardAtMonotonic = this.#runtime.monotonicMs()
     if (retryAfterMs > 0)
       known.notBeforeMonotonic = known.heardAtMonotonic + Math.min(retryAfterMs, MAX_REST_MS)
-    this.#believe(known)
+    this.#trust(known)
   }
 
-  /** It runs, though it was acknowledged. */
+  /** It runs, although it was acknowledged. */
   revive(known: KnownJob): void {
     known.acknowledged = false
     this.#acknowledged.delete(known.job.workflow)
@@ -190,8 +190,8 @@ export class JobLedger {
     const known = this.entry(job)
     known.acknowledged = true
     known.hintsAnswered = known.hints
-    known.believedMs = BELIEVED_MS
-    this.#believe(known)
+    known.trustedMs = TRUSTED_MS
+    this.#trust(known)
     this.#acknowledged.delete(job.workflow)
     this.#acknowledged.add(job.workflow)
     for (const oldest of this.#acknowledged) {
@@ -201,12 +201,12 @@ export class JobLedger {
     }
   }
 
-  /** The one that this process came to know last, be it acknowledged. */
+  /** The one that this process came to know last, acknowledged or not. */
   latest(): KnownJob | undefined {
     return [...this.#jobs.values()].at(-1)
   }
 
-  /** Jobs that are known to be unfinished, as far as the latest word goes. */
+  /** Jobs that are unfinished by the latest report. */
   unfinished(): readonly KnownJob[] {
     return [...this.#jobs.values()].filter((known) => known.report !== undefined && !isOver(known))
   }
@@ -214,7 +214,7 @@ export class JobLedger {
   /**
    * The jobs that are to be asked for by name.
    *
-   * @param watching whether a watch would tell at once of each that ends
+   * @param watching whether a watch reports at once each that ends
    */
   due(watching: boolean): readonly KnownJob[] {
     const nowMonotonic = this.#runtime.monotonicMs()

@@ -1,19 +1,19 @@
 import { createHash } from 'node:crypto'
 import type { JobRef } from '@sluice/core'
 
-/** The labels and annotations of a job's workflow. The prefix is one label of DNS, so that nobody else's domain is claimed. */
+/** The labels and annotations of a job's workflow. The prefix is a single DNS label, so that no foreign domain is claimed. */
 export const LABELS = {
   /** Of the queue, for selectors. */
   queue: 'sluice/queue',
   /** Of the one job: a hash of queue, uid and attempt. */
   job: 'sluice/job',
-  /** Of the item, for people: the same for all of its attempts. */
+  /** Of the item, to read: the same for all of its attempts. */
   item: 'sluice/item',
   attempt: 'sluice/attempt',
 } as const
 
 export const ANNOTATIONS = {
-  /** The item's id as it is, percent-encoded: neither a comma nor an equals sign may stand in what submit parses. */
+  /** The item's id, percent-encoded: what submit parses may have neither a comma nor an equals sign. */
   id: 'sluice/id',
   uid: 'sluice/uid',
   queue: 'sluice/queue-name',
@@ -34,8 +34,8 @@ const MAX_NAME_CHARS = 63
 const MAX_VALUE_CHARS = 63
 
 /**
- * Names the workflow of a job. The same job always gets the same name: that is the only idempotency there is at Argo [W-SEND-1].
- * The readable parts are for people; the hash alone tells jobs apart.
+ * Names the workflow of a job. The same job always gets the same name: that is the only idempotency there is at Argo [W-SEND-1]. The hash alone tells
+ * jobs apart; the other parts are to read.
  *
  * @throws TypeError for a uid with a lone surrogate
  */
@@ -77,7 +77,7 @@ function workflowName(queue: string, { id, attempt }: JobRef, hash: string): str
   return joined([ofQueue, readable(id, room - ofQueue.length), tail])
 }
 
-/** What of a text may stand in a name of DNS, without dashes at its ends. */
+/** The part of a text that may stand in a DNS name, without dashes at its ends. */
 function readable(text: string, maxChars: number): string {
   const plain = text.toLowerCase().replaceAll(/[^a-z0-9]+/gu, '-')
   return plain.replace(/^-/u, '').slice(0, Math.max(0, maxChars)).replace(/-$/u, '')

@@ -6,17 +6,16 @@ import { nameJob, type JobName } from './job-name.js'
 import type { PendingChecks } from './pending-checks.js'
 import type { RateGate } from '../api/rate-gate.js'
 import { seenAfter } from '../workflow/seen-run.js'
-import { systemRuntime } from '@sluice/core/backend'
 import { WorkflowLister, type ListOutcome } from '../workflow/workflow-lister.js'
 import { recentlyFinished, unfinishedWorkflows, type FinishedPage } from '../workflow/workflow-pages.js'
 import { isArchived } from '../workflow/workflow.js'
 import type { WorkflowReader } from '../workflow/workflow-reader.js'
 
-/** How old a list may be while the watch tells of every end: a ring then costs no list, only the questions that it leads to. */
+/** How old a list may be, in ms, while the watch reports every end: a wake signal then costs no list, only the questions that it leads to. */
 const LIST_EVERY_MS = 1_000
-/** How many finished workflows are looked at for whoever doesn't say which jobs are awaited. */
+/** How many finished workflows are read for a caller that doesn't say which jobs are awaited. */
 const RECENT_ROWS = 100
-/** So many look-ups find out, where no list was answered, whether anything is. */
+/** How many look-ups find out, where no list was answered, whether anything is. */
 const SCOUTS = 2
 
 export interface PollerParts extends KeeperParts {
@@ -24,10 +23,10 @@ export interface PollerParts extends KeeperParts {
   readonly reader: WorkflowReader
   readonly lookups: RateGate
   readonly pending: PendingChecks
-  /** Whether a watch is up that tells at once when a job ends. */
+  /** Whether a watch is open that reports at once when a job ends. */
   readonly watching: () => boolean
   readonly deletions: Pick<DeletionQueue, 'has' | 'hasRoom' | 'takeLeftSome'>
-  /** A poll in so many ms would find out more. */
+  /** A poll `ms` later would find out more. */
   readonly wakeIn: (ms: number) => void
 }
 
@@ -41,26 +40,26 @@ interface Question {
 
 interface Asking {
   readonly awaited: readonly JobRef[] | undefined
-  /** How many are asked first, and the others only if one of them was answered. */
+  /** How many are asked first; the others are only if one of them was answered. */
   readonly scouts: number
 }
 
 /**
- * Finds out how the jobs are: one list of what isn't finished, and a question by name for each job that should be in it and isn't. So
- * a poll costs as much as there is going on, and not as much as is kept [W-POLL-1].
+ * Reports on the jobs: one list of what isn't finished, and a question by name for each job that should be in it and isn't. So the cost of a poll grows
+ * with what runs, and not with what is kept [W-POLL-1].
  *
- * It does not stand or fall by the list: where that fails or is late, the jobs that are awaited are asked for by name, those first of which
- * nothing was heard for longest, as far as the budget of look-ups goes; all others are reported as last known [W-POLL-2]. A poll is complete
- * if a list was read whole that began in it, or a moment ago with a watch up since; single questions that were not asked, or not answered,
- * don't change that: the list showed their jobs, or what they were is reported.
+ * It does not depend on the list alone: where that fails or is late, the awaited jobs are asked for by name, those first that were not heard of for
+ * longest, as far as the budget of look-ups allows; all others are reported as last known [W-POLL-2]. A poll is complete if a list was read whole that
+ * began in it, or just before it with a watch open since; single questions that were not asked, or not answered, don't change that: the list showed
+ * their jobs, or they are reported as last known.
  */
 export class JobPoller {
   readonly #parts: PollerParts
   readonly #lister: WorkflowLister
   #awaited: readonly JobRef[] | undefined
-  #listedMs = Number.NEGATIVE_INFINITY
+  #listedAtMonotonic = Number.NEGATIVE_INFINITY
   #swept = false
-  /** Where the search for what is to be deleted goes on, and what this pass of it has found so far. */
+  /** Where the search for what is to be deleted continues, and what this pass of it has found so far. */
   #sweep = { offset: 0, found: 0 }
   /** Whether the latest look-ups were answered, any of them. */
   #answered = false
@@ -70,7 +69,7 @@ export class JobPoller {
     this.#parts = parts
     this.#lister = new WorkflowLister({
       runtime: parts.runtime,
-      machine: systemRuntime,
+      ioRuntime: parts.ioRuntime,
       timeoutMs: parts.settings.listTimeoutMs,
       read: (signal) => this.#read(signal),
       onLate: () => parts.wakeIn(0),
@@ -78,7 +77,7 @@ export class JobPoller {
   }
 
   /**
-   * @param awaited the jobs that the queue waits for, where the caller knows: then nothing else that has finished is looked for
+   * @param awaited the jobs that the queue waits for, where the caller knows them: then nothing else that has finished is searched for
    * @throws SluiceError SLUICE_WORKER_UNAVAILABLE where neither a list nor a single question is answered
    */
   async poll(awaited: readonly JobRef[] | undefined): Promise<JobReports> {
@@ -105,14 +104,14 @@ export class JobPoller {
 
   async #list(awaited: readonly JobRef[] | undefined): Promise<ListOutcome> {
     const { runtime, watching } = this.#parts
-    const fresh = runtime.monotonicMs() - this.#listedMs < LIST_EVERY_MS
+    const fresh = runtime.monotonicMs() - this.#listedAtMonotonic < LIST_EVERY_MS
     return awaited !== undefined && fresh && watching() ? { kind: 'read' } : this.#lister.list()
   }
 
   async #read(signal: AbortSignal): Promise<void> {
     const { ledger, keeper, runtime } = this.#parts
     const awaited = this.#awaited
-    const beforeMs = runtime.monotonicMs()
+    const beganAtMonotonic = runtime.monotonicMs()
     const rows = await unfinishedWorkflows({ ...this.#parts, signal })
     ledger.beginList()
     for (const row of rows) {
@@ -121,12 +120,12 @@ export class JobPoller {
       known.seen = seenAfter(known.seen, row)
       ledger.noteListed(known, keeper.report(row, known))
     }
-    this.#listedMs = beforeMs
-    if (this.#looksBack(awaited)) await this.#lookBack(awaited, signal)
+    this.#listedAtMonotonic = beganAtMonotonic
+    if (this.#searchesFinished(awaited)) await this.#searchFinished(awaited, signal)
   }
 
-  /** Who waits for jobs asks for those it misses by name. Only what nobody waits for has to be looked for: to be told of, or deleted. */
-  #looksBack(awaited: readonly JobRef[] | undefined): boolean {
+  /** A caller that waits for jobs asks for missing ones by name. Only what is not awaited must be searched for: to be reported, or deleted. */
+  #searchesFinished(awaited: readonly JobRef[] | undefined): boolean {
     const { settings, deletions } = this.#parts
     if (awaited === undefined) return true
     if (settings.deleteFinished === 'never' || !deletions.hasRoom) return false
@@ -134,20 +133,20 @@ export class JobPoller {
     return !this.#swept
   }
 
-  async #lookBack(awaited: readonly JobRef[] | undefined, signal: AbortSignal): Promise<void> {
+  async #searchFinished(awaited: readonly JobRef[] | undefined, signal: AbortSignal): Promise<void> {
     const { settings, ledger, keeper, deletions } = this.#parts
     const isAwaited = awaitedBy(awaited)
-    // Only to delete them, those that stay would be in the way.
+    // To delete them, those that stay are of no use.
     const onlySucceeded = awaited !== undefined && settings.deleteFinished === 'succeeded'
     const reading = { ...this.#parts, signal }
     const offset = awaited === undefined ? 0 : this.#sweep.offset
     const page = await recentlyFinished(reading, { maxRows: RECENT_ROWS, onlySucceeded, offset })
     let found = 0
     for (const row of page.rows) {
-      // To be deleted, it must be live; and what waits for that would only be found again.
+      // To be deleted, it must be live; and what waits for deletion would only be found again.
       if (awaited !== undefined && (isArchived(row) || deletions.has(row.metadata.name))) continue
       const known = keeper.knownOf(row)
-      // What this process has followed, or somebody waits for, is asked for by name instead: a row lacks most of the evidence.
+      // What this process has followed, or the queue waits for, is asked for by name instead: a row lacks most of the evidence.
       if (known === undefined || known.report !== undefined || known.acknowledged) continue
       if (isAwaited(known.job)) continue
       found += 1
@@ -171,7 +170,7 @@ export class JobPoller {
     return due.map((known) => ({ job: known.job, known }))
   }
 
-  /** Without a list: the awaited jobs too, and where it isn't said which these are, all that aren't known to be over. */
+  /** Without a list: the awaited jobs too, and where they are not given, all that aren't known to be over. */
   #unheard(awaited: readonly JobRef[] | undefined): readonly Question[] {
     const { ledger, settings, runtime, watching } = this.#parts
     const jobs =
@@ -188,7 +187,7 @@ export class JobPoller {
     return [...unheard, ...this.#due().filter(({ known }) => isUnheard(known, sinceAtMonotonic))]
   }
 
-  /** Nothing is waited for, and still it is to be found out whether anything is answered: else nothing more is started. */
+  /** Nothing is awaited, and still it must be found out whether anything is answered: else nothing more is started. */
   #probe(): readonly Question[] {
     this.#answered = false
     const known = this.#parts.ledger.latest()
@@ -205,10 +204,10 @@ export class JobPoller {
     this.#answered = false
     const ask = (one: Question) => lookups.try(() => this.#ask(one, isAwaited(one.job)))
     const scouted = await Promise.all(left.splice(0, scouts).map(ask))
-    // Nobody answers: to ask on would only hold the poll up, and the server.
+    // Without any answer more questions would only delay the poll, and load the server.
     const goesOn = scouts === 0 || this.#answered
     const asked = goesOn ? [...scouted, ...(await Promise.all(left.map(ask)))] : scouted
-    // The budget is used up: nothing new is known of whether anybody answers.
+    // The budget is used up: whether anything is answered is as last known.
     if (!asked.includes(true)) this.#answered = before
     if (asked.includes(false)) wakeIn(lookups.waitMs)
     return asked.filter(Boolean).length
@@ -223,12 +222,12 @@ export class JobPoller {
       this.#answered = true
       if (found.kind === 'ours') await keeper.noteAnswer(known ?? ledger.entry(job), found.workflow, awaited)
       else if (known?.acknowledged === true) ledger.noteUnanswered(known)
-      // Absence is no failure [W-POLL-2]: who waits for it asks by lookupJob, which looks into the archive too.
+      // Absence is no failure [W-POLL-2]: a caller that waits for it asks by lookupJob, which reads the archive too.
       else if (known?.report !== undefined) ledger.drop(job)
       if (found.kind === 'foreign') keeper.logForeign(job.workflow)
       if (known !== undefined) known.hintsAnswered = Math.max(known.hintsAnswered, hints)
     } catch (error) {
-      // One workflow that can't be read must not hide the others: for it, what was known holds.
+      // One workflow that can't be read must not hide the others: it is as last known.
       if (!isSluiceError(error, 'SLUICE_WORKER_UNAVAILABLE')) throw error
       this.#lookupError = error
       if (known !== undefined) ledger.noteUnanswered(known, error.retryAfterMs)
@@ -247,7 +246,7 @@ function isHinted(known: KnownJob | undefined): boolean {
   return known !== undefined && known.hints > known.hintsAnswered
 }
 
-/** Those first that are said to have ended; then the one of which nothing was heard for longest, and of the same, the oldest. */
+/** Those first that the watch reported as ended; then the one not heard of for longest, and of the same, the oldest. */
 function inTurn(questions: readonly Question[]): readonly Question[] {
   return questions.toSorted(
     (a, b) =>
@@ -257,7 +256,7 @@ function inTurn(questions: readonly Question[]): readonly Question[] {
   )
 }
 
-/** Whether somebody is known to wait for a job. */
+/** Whether the queue is known to wait for a job. */
 function awaitedBy(refs: readonly JobRef[] = []): (job: JobName) => boolean {
   const names = new Set(refs.map(textOf))
   return ({ ref }) => names.has(textOf(ref))

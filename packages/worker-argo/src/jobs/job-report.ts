@@ -24,11 +24,11 @@ export interface ReportContext {
   readonly namespace: string
   /** Of Argo's UI, without a slash at its end. */
   readonly uiUrl: string
-  /** Why somebody cancelled it through this worker. */
+  /** Why it was cancelled through this worker. */
   readonly cancelled?: string
   /** The end of its log, where that says more than what Kubernetes kept of it. */
   readonly logEnd?: string | undefined
-  /** What happened to it beside its own work, for people. */
+  /** What happened to it beside its own work. */
   readonly notes?: readonly string[]
   /** How far it had come when its nodes were last read, for a row of a list, which has none. */
   readonly lastHoldUp?: HoldUp | undefined
@@ -67,7 +67,7 @@ function reportRunning(workflow: Workflow, context: ReportContext): JobReport {
   }
 }
 
-/** What isn't said now is as it was when it was last said; what was seen to run is never pending again, whatever a late list shows. */
+/** What isn't reported now is as it was last reported; what was seen to run is never pending again, whatever a late list shows. */
 function sinceLast(now: HoldUp, last: HoldUp | undefined): HoldUp {
   if (last?.pending === false)
     return { pending: false, message: now.pending === true ? undefined : now.message }
@@ -87,7 +87,7 @@ function reportSucceeded(workflow: Workflow, context: ReportContext): JobReport 
   }
 }
 
-/** Its program took the signal and exited 0, or never got it: by Argo's word it is a success as any other. */
+/** Its program handled the signal and exited 0, or never got it: for Argo it is a success as any other. */
 function endedAnyway(workflow: Workflow, { cancelled }: ReportContext): string | undefined {
   const strategy = toldToEnd(workflow)
   if (strategy === undefined) return undefined
@@ -146,25 +146,25 @@ interface FailureWords {
   readonly logEnd: string | undefined
 }
 
-/** What people group failures by: the node's own words, without names that are different for each workflow. */
+/** What failures are grouped by: the node's own words, without names that differ for each workflow. */
 function failureText({ phase, message, node, cancelled, logEnd }: FailureWords): string {
   const own = ownWords(node, logEnd)
   const why = own ?? message ?? `the workflow ended in phase ${phase} and does not say why`
   const where = textOf(node?.templateName)
   const whole = where === undefined || own === undefined ? why : `${where}: ${withoutContainer(own)}`
   if (cancelled === undefined) return whole
-  // A reason such as "cancelled by hand" says it by itself.
+  // A reason such as "cancelled by an operator" says it by itself.
   return `${/^cancel/iu.test(cancelled) ? '' : 'cancelled: '}${cancelled} (${whole})`
 }
 
-/** What a node says itself: nothing, where the workflow as a whole erred while it ran. */
+/** The node's own message: none, where the workflow as a whole erred while it ran. */
 function ownWords(node: WorkflowNode | undefined, logEnd?: string): string | undefined {
   if (logEnd !== undefined) return `${CONTAINER_END.exec(node?.message ?? '')?.[0] ?? ''}${logEnd}`
   const message = shownText(node?.message)
   return message === 'Workflow operation error' ? undefined : message
 }
 
-/** What a program wrote, as a terminal would leave it: what a progress bar wrote over is no part of a reason. */
+/** What a program wrote, as a terminal would show it: what a progress bar overwrote is no part of a reason. */
 function shownText(text: string | null | undefined): string | undefined {
   if (!isText(text)) return undefined
   const [end = ''] = CONTAINER_END.exec(text) ?? []

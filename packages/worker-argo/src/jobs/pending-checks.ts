@@ -24,7 +24,7 @@ export interface PendingParts {
   readonly closing: AbortSignal
 }
 
-/** Which jobs it is about, and which of them somebody is known to wait for. */
+/** Which jobs it is about, and which of them the queue waits for. */
 export interface PendingWish {
   readonly isWanted: (job: JobName) => boolean
   readonly isAwaited: (job: JobName) => boolean

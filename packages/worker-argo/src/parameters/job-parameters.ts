@@ -6,10 +6,10 @@ import { isJsonText, parameterText, type TextForm } from './parameter-text.js'
 /** The parameters of one job by name. */
 export type JobParameters = ReadonlyMap<string, string>
 
-/** A parameter before it is known where the template puts it. */
+/** A value before it is known where the template puts it. */
 export interface ParameterValue {
   readonly text: string
-  /** `settled`: what becomes of its dollars is the mapping's to know, or it has none. */
+  /** `settled`: its dollars are the mapping's responsibility, or it has none. */
   readonly form: 'text' | 'json' | 'settled'
 }
 
@@ -39,7 +39,7 @@ export class ParameterMaker {
     this.#mapped = typeof parameters === 'object' ? parseMapping(parameters) : []
   }
 
-  /** Names and constant values that a mapping surely gives, to be held against the template at start; `undefined`: known per item alone. */
+  /** Names and constant values that a mapping surely gives, to be checked against the template at start; `undefined`: known per item alone. */
   get mapping(): ReadonlyMap<string, ParameterValue | undefined> | undefined {
     if (typeof this.#how !== 'object') return undefined
     return new Map(this.#mapped.map((one) => [one.name, constantValue(one, this.#maxBytes)]))
@@ -49,7 +49,7 @@ export class ParameterMaker {
   async make(input: ParameterInput): Promise<ReadonlyMap<string, ParameterValue>> {
     const parameters = new Map<string, ParameterValue>()
     for (const { name, value, form } of await this.#values(input)) {
-      // What isn't there is left out, so that the template's own value holds.
+      // An absent value is left out, so that the template's own value holds.
       if (value === undefined || value === null) continue
       // No template can declare a parameter of such a name.
       if (this.#ignoresUnknown && !PARAMETER_NAME.test(name)) continue
@@ -81,7 +81,7 @@ export class ParameterMaker {
     return missingInBody(input.body, keys)
   }
 
-  /** Where the body is to have the value of a parameter. That it lacks a field of the parameter's own name needs no further word. */
+  /** Where the body should have the value of a parameter. That it lacks a field of the parameter's own name goes without saying. */
   #keysOf(name: string, body: JsonValue): readonly string[] | undefined {
     if (this.#how === 'fields') return bodyValueAt(body, [name]) === null ? [name] : undefined
     const source = this.#mapped.find((one) => one.name === name)?.source
@@ -111,7 +111,7 @@ interface Value {
   readonly form: TextForm
 }
 
-/** What is wrong with the constants of a mapping: no item could have such a parameter. */
+/** What is wrong with the constants of a mapping, whatever the item. */
 export function constantProblems({ parameters, maxParameterBytes }: HowToMake): readonly string[] {
   if (typeof parameters !== 'object') return []
   return parseMapping(parameters).flatMap((one) => {

@@ -26,7 +26,7 @@ export interface FitInput {
 type FitSettings = Pick<ArgoWorkerSettings, 'unknownFields' | 'maxParameterBytes' | 'template'>
 
 /**
- * Holds the values of one item against what is known of the template.
+ * Checks the values of one item against what is known of the template.
  *
  * @throws SluiceError SLUICE_WORKER_UNAVAILABLE where a value can't be sent without knowing the template, and that may be known later;
  * SLUICE_WORKER_DENIED where the token is refused
@@ -74,7 +74,7 @@ function waiting(
     `Item ${JSON.stringify(itemId)} waits: Kubernetes may rewrite dollars in ${names.join(', ')}, which depends on template ${template}, ` +
     `and that can't be read (${why}). It can be tried again.`
   const code = kind === 'refused' ? 'SLUICE_WORKER_DENIED' : 'SLUICE_WORKER_UNAVAILABLE'
-  // A template that can't be read is everybody's trouble, though only such items have to wait for it.
+  // A template that can't be read is the worker's trouble, although only such items have to wait for it.
   return new SluiceError(code, message, {
     itemId,
     concerns: 'worker',

@@ -19,10 +19,10 @@ export interface ItemCheckParts {
 /** No item has this uid, so that no workflow has the name of what is checked; it is as long as one. */
 const CHECK_UID = '00000000-0000-0000-0000-000000000000'
 
-/** Holds items against the template as a send does, and sends nothing [W-CHECK-1]. The template is read once in some seconds, however many items there are. */
+/** Checks items against the template as a send does, and sends nothing [W-CHECK-1]. The template is read once in some seconds, for any number of items. */
 export class ItemCheck {
   readonly #parts: ItemCheckParts
-  /** Of each reading of the template: whether the item is to blame for what doesn't fit. */
+  /** Of each reading of the template: whether what doesn't fit is the item's fault. */
   readonly #verdicts = new WeakMap<TemplateKnowledge, Promise<unknown>>()
 
   constructor(parts: ItemCheckParts) {
@@ -50,7 +50,7 @@ export class ItemCheck {
     if (tooLarge !== undefined) throw rejectedItem(id, tooLarge)
   }
 
-  /** @throws SluiceError SLUICE_WORKER_UNAVAILABLE where the template is to blame, or that can't be found out: it is asked once for all items */
+  /** @throws SluiceError SLUICE_WORKER_UNAVAILABLE where it is the template's fault, or that can't be found out: it is asked once for all items */
   async #assertOfItem(job: JobName, knowledge: TemplateKnowledge, why: string): Promise<void> {
     const known = this.#verdicts.get(knowledge)
     const verdict = known ?? this.#parts.review.judge(job, knowledge, { by: 'worker', why })
@@ -58,7 +58,7 @@ export class ItemCheck {
     try {
       await verdict
     } catch (error) {
-      // What was said of an outage is not said for ever.
+      // The verdict of an outage does not stay.
       if (isSluiceError(error)) this.#verdicts.delete(knowledge)
       throw error
     }

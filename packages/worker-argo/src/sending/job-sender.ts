@@ -23,7 +23,7 @@ import { totalProblem } from './workflow-size.js'
 import { workflowSchema } from '../workflow/workflow.js'
 import type { Found, WorkflowReader } from '../workflow/workflow-reader.js'
 
-/** How often one call sends, at most: a connection that was closed while it was idle, and a quota's conflict, are gone the next time. */
+/** How often one call sends at most: a connection that was closed while idle, and a quota's conflict, are gone the next time. */
 const MAX_SENDS = 3
 const PAUSE_MS = 100
 const NOT_THE_WORKFLOW = 'the answer is not the workflow that was asked for'
@@ -49,7 +49,7 @@ export interface JobOrder {
   readonly priority: number
 }
 
-/** Parameters held against the template, as far as it is known. */
+/** Parameters checked against the template, as far as it is known. */
 interface Checked extends Omit<FittedParameters, 'problems'> {
   readonly problem: string | undefined
   /** Of the template; `undefined` when it isn't known. */
@@ -70,13 +70,13 @@ export class JobSender {
       await this.#send(order)
     } catch (error) {
       if (!this.#isRefusal(error)) throw error
-      // Sent before, by a process that died or in a send whose answer was lost, and taken: the template, a policy or what a quota has room
-      // for was another one then.
+      // It may have been sent before, by a process that died or in a send whose answer was lost, and accepted: the template, a policy or what a quota
+      // allows was another one then.
       if (!(await this.#adopt(order.job, await this.#find(order.job)))) throw error
     }
   }
 
-  /** Argo, or this worker, said no to what was sent now. A server that asked to be left alone is: it says nothing of one that was sent before. */
+  /** Argo, or this worker, refused what was sent now. Of a server that asked for no requests none is made. */
   #isRefusal(error: unknown): boolean {
     if (isSluiceError(error, 'SLUICE_JOB_REJECTED') || this.#parts.review.isMisfit(error)) return true
     if (!isSluiceError(error) || error.retryAfterMs !== undefined) return false
@@ -97,14 +97,14 @@ export class JobSender {
     const manifest = { job, parameters, overrides, itemPriority: priority }
     const tooLarge = totalProblem({ parameters, templateBytes, body: sentBody(settings, manifest) }, settings)
     if (tooLarge !== undefined) throw rejectedItem(job.ref.id, tooLarge)
-    // Sent before, and nobody knows what became of it. It may have run and be in the archive alone by now: sent blindly, it ran twice.
+    // It was sent before with an unknown outcome. It may have run and be in the archive alone by now: sent without a look-up, it would run twice.
     if (ledger.get(job)?.doubtful === true && (await this.#adopt(job, await this.#find(job)))) return
     await this.#post(manifest, version)
   }
 
   /**
-   * Holds the parameters against the template. An item is refused only by what the template declares now, and only once it is known that the
-   * template is the right one.
+   * Checks the parameters against the template. An item is refused only by what the template declares now, and only once it is known that the template
+   * is the right one.
    *
    * @throws SluiceError SLUICE_JOB_REJECTED; SLUICE_WORKER_UNAVAILABLE when the template isn't the right one
    */
@@ -132,7 +132,7 @@ export class JobSender {
     }
   }
 
-  /** @param version of the template that the parameters were held against */
+  /** @param version of the template that the parameters were checked against */
   async #post(manifest: Manifest, version: string | undefined): Promise<void> {
     const { ledger, reader, runtime, review } = this.#parts
     const { job } = manifest
@@ -158,7 +158,7 @@ export class JobSender {
     }
   }
 
-  /** Returned, the item is to be sent once more: the template is right by now. @throws SluiceError as the refusal deserves */
+  /** Returned, the item is to be sent again: the template is right by now. @throws SluiceError by the cause of the refusal */
   async #review(job: JobName, refusal: Trouble): Promise<void> {
     const { template, review } = this.#parts
     try {
@@ -182,7 +182,7 @@ export class JobSender {
     const verdict = judgeSend(reply)
     if (verdict.kind !== 'done') return verdict
     const workflow = workflowSchema.safeParse(verdict.json)
-    // Not written by Argo, then, or cut on its way: what was asked for may be there all the same.
+    // It was not written by Argo, or was cut on its way: the workflow may be there all the same.
     if (!workflow.success || !isWorkflowOf(workflow.data, manifest.job))
       return { kind: 'unknown', why: NOT_THE_WORKFLOW }
     await keeper.noteAnswer(ledger.entry(manifest.job), workflow.data, false)
@@ -193,7 +193,7 @@ export class JobSender {
     return this.#parts.reader.find(job, this.#parts.ledger.seenOf(job))
   }
 
-  /** @returns whether it is there @throws SluiceError SLUICE_JOB_REJECTED when somebody else's workflow has its name */
+  /** @returns whether it is there @throws SluiceError SLUICE_JOB_REJECTED when a foreign workflow has its name */
   async #adopt(job: JobName, found: Found): Promise<boolean> {
     const { ledger, keeper } = this.#parts
     if (found.kind === 'absent') return false
@@ -213,7 +213,7 @@ export class JobSender {
     return argoFailure({ ...trouble, why }, `start a workflow of template ${template}`, job.ref.id)
   }
 
-  /** What was surely not stored needs no memory; and another send of the same job may have been luckier. */
+  /** What was surely not stored is not remembered, unless another send of the same job has succeeded. */
   #dropUnsent(job: JobName): void {
     const { ledger } = this.#parts
     const known = ledger.get(job)

@@ -36,7 +36,7 @@ export function submitBody({ namespace, template, templateKind }: Target, manife
   }
 }
 
-/** The body of `POST …/workflows/{namespace}`. Without a `generateName`, so that a name that exists is said plainly. */
+/** The body of `POST …/workflows/{namespace}`. It has no `generateName`, so that a name that exists is refused as such. */
 export function createBody({ namespace, template, templateKind }: Target, manifest: Manifest) {
   const { entrypoint, serviceAccount, podPriorityClass, spec } = manifest.overrides
   const priority = priorityOf(manifest)
@@ -70,7 +70,7 @@ export function sentBody(settings: Target & Pick<ArgoWorkerSettings, 'via'>, man
   return settings.via === 'submit' ? submitBody(settings, manifest) : createBody(settings, manifest)
 }
 
-/** The request that says whether Argo would take a workflow, and stores nothing. */
+/** The request that tries whether Argo accepts a workflow, and stores nothing. */
 export function dryRunOf(
   settings: Target & Pick<ArgoWorkerSettings, 'via'>,
   manifest: Manifest,
@@ -83,7 +83,7 @@ export function dryRunOf(
   return { path: `${path}/submit`, body: { ...body, submitOptions: { ...submitOptions, dryRun: true } } }
 }
 
-/** The same, as a dry run of Kubernetes: it also takes the permission to create, and passes quotas, policies and webhooks. */
+/** The same, as a dry run of Kubernetes: permission to create, quotas, policies and webhooks apply too. */
 export function serverDryRunOf(
   settings: Target & Pick<ArgoWorkerSettings, 'via'>,
   manifest: Manifest,
@@ -112,7 +112,7 @@ function annotationsOf({ job, overrides }: Manifest): Record<string, string> {
   return { ...overrides.annotations, ...job.annotations }
 }
 
-/** The one text that submit splits at commas and equals signs; neither is in any of ours, and of the user's that was checked. */
+/** The one text that submit splits at commas and equals signs; ours have neither, and the user's were checked. */
 function pairs(values: Readonly<Record<string, string>>): string {
   return Object.entries(values)
     .map(([key, value]) => `${key}=${value}`)

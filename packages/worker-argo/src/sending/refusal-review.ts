@@ -19,7 +19,7 @@ export interface ReviewParts {
   readonly parameters: ParameterMaker
 }
 
-/** The last job that Argo took. */
+/** The last job that Argo accepted. */
 interface Accepted extends Omit<Manifest, 'job'> {
   /** The template's, as it was read before that; `undefined` where that isn't known. */
   readonly version: string | undefined
@@ -42,8 +42,8 @@ export function concernsTemplate({ kind, why }: Trouble): boolean {
 }
 
 /**
- * Finds out who is to blame when an item is refused for its arguments: the item, which then fails, or the template, which somebody may have
- * changed a moment ago: then no item is to fail for it. The measure is the last job that Argo took: it would be taken by the right template.
+ * Finds the cause when an item is refused for its arguments: the item, which then fails, or the template, which may have been changed just now: then
+ * no item must fail for it. The measure is the last job that Argo accepted: the right template would accept it.
  */
 export class RefusalReview {
   readonly #parts: ReviewParts
@@ -58,12 +58,12 @@ export class RefusalReview {
     this.#parts = parts
   }
 
-  /** What Argo took last, as far as this process knows. */
+  /** What Argo accepted last, as far as this process knows. */
   get accepted(): Omit<Manifest, 'job'> | undefined {
     return this.#accepted
   }
 
-  /** Argo took a job. @param version of the template, read before it was sent */
+  /** Argo accepted a job. @param version of the template, read before it was sent */
   noteAccepted(manifest: Manifest, version: string | undefined): void {
     const { job: _, ...accepted } = manifest
     this.#accepted = { ...accepted, version }
@@ -88,7 +88,7 @@ export class RefusalReview {
     }
     const declared = knowledge.kind === 'known' ? knowledge.parameters : undefined
     const version = knowledge.kind === 'known' ? knowledge.version : undefined
-    // It never changed between then and now: versions only grow. What Argo goes by may be another one, of its cache or of other templates.
+    // It did not change in between: versions only grow. What Argo applies may be another one, of its cache or of other templates.
     const isSame = version !== undefined && this.#accepted?.version === version
     if (isSame && refusal.by === 'worker') return 'item'
     const misfits = declared === undefined ? [] : this.#mappingProblems(declared)
@@ -113,7 +113,7 @@ export class RefusalReview {
     return mappingProblems(new Map(texts), declared)
   }
 
-  /** In what the template differs, as far as its declared parameters tell. */
+  /** How the template differs, as far as its declared parameters show. */
   #changeOf(declared: readonly DeclaredParameter[] | undefined): string | undefined {
     if (declared === undefined || this.#accepted === undefined) return undefined
     const problems = parameterProblems(this.#accepted.parameters, declared, { unknownFields: 'reject' })
@@ -125,7 +125,7 @@ export class RefusalReview {
     const place = templateKind === 'ClusterWorkflowTemplate' ? '' : ` in namespace ${namespace}`
     const message =
       `Argo could not start workflow ${workflow}: ${templateKind} ${template}${place} changed, or doesn't fit the configuration: ${what}. ` +
-      'No item fails for that. The work goes on by itself once the template takes again what it took last, or takes another item.'
+      'No item fails for that. The work goes on by itself once the template accepts again what it accepted last, or accepts another item.'
     const error = new SluiceError('SLUICE_WORKER_UNAVAILABLE', message, {
       itemId: ref.id,
       concerns: 'worker',
@@ -135,7 +135,7 @@ export class RefusalReview {
     return error
   }
 
-  /** Submits what Argo took last once more, without storing it. @returns why it is refused now */
+  /** Submits what Argo accepted last again, as a dry run. @returns why it is refused now */
   async #tryAccepted(): Promise<string | undefined> {
     const { settings, api } = this.#parts
     const [accepted, job] = [this.#accepted, this.#job]
@@ -143,12 +143,12 @@ export class RefusalReview {
     const { path, body } = dryRunOf(settings, { ...accepted, job })
     const verdict = judgeSend(await api.post(path, body))
     if (verdict.kind === 'done') return undefined
-    // Nothing but the server itself has looked at it: what it refuses in its own words is the template's.
+    // Only the server itself has checked it: what it refuses in its own words is the template's.
     if (verdict.kind === 'rejected' || concernsTemplate(verdict)) return verdict.why
     throw argoFailure(verdict, `try template ${settings.template} without storing anything`)
   }
 
-  /** What an earlier process sent last, as far as it is still there: this one has sent nothing yet. */
+  /** Reads what an earlier process sent last, if it is still there: this one has sent nothing yet. */
   async #recallAccepted(): Promise<void> {
     const { settings, api } = this.#parts
     const { namespace, template, templateKind } = settings

@@ -24,8 +24,8 @@ export interface ProbeParts {
 const PROBE_UID = 'sluice-probe'
 
 /**
- * Finds out whether a job could be sent now: a submit, or create, that Kubernetes carries out as a dry run. It goes through everything that a
- * send does, permissions, quotas, policies and webhooks included, and stores nothing [W-PROBE-1].
+ * Finds out whether a job could be sent now: a submit, or create, that Kubernetes carries out as a dry run. Permissions, quotas, policies and webhooks
+ * apply as to a send, and nothing is stored [W-PROBE-1].
  */
 export class SendProbe {
   readonly #parts: ProbeParts
@@ -46,7 +46,7 @@ export class SendProbe {
       if (made.data?.metadata.name === manifest.job.workflow) return
       throw argoFailure({ kind: 'unknown', why: 'the answer is not the workflow that was asked for' }, doing)
     }
-    // It was taken before, so it isn't the item that is wrong.
+    // It was accepted before, so it isn't the item that is wrong.
     const isOfSample = verdict.kind === 'rejected' || verdict.concerns === 'item'
     throw argoFailure(isOfSample ? { ...verdict, kind: 'unavailable', concerns: 'worker' } : verdict, doing)
   }
@@ -54,7 +54,7 @@ export class SendProbe {
   #lastAccepted(): Manifest {
     const { review, settings } = this.#parts
     if (review.accepted === undefined) {
-      throw unusable('this worker has sent nothing yet, and no item was given that was sent well before')
+      throw unusable('this worker has sent nothing yet, and no item was given that was sent before')
     }
     const job = nameJob(settings.name, { id: PROBE_UID, uid: PROBE_UID, attempt: 1 })
     return { ...review.accepted, job }
@@ -70,10 +70,7 @@ export class SendProbe {
       return { job, parameters: fit, overrides, itemPriority: 0 }
     } catch (error) {
       if (!isSluiceError(error, 'SLUICE_JOB_REJECTED')) throw error
-      throw unusable(
-        `item ${JSON.stringify(id)}, which was sent well before, can't become a workflow now`,
-        error,
-      )
+      throw unusable(`item ${JSON.stringify(id)}, which was sent before, can't become a workflow now`, error)
     }
   }
 
@@ -84,14 +81,12 @@ export class SendProbe {
     if (first.problems.length === 0) return first.parameters
     const { problems, parameters } = fitParameters(await template.reread(), input, settings)
     if (problems.length === 0) return parameters
-    throw unusable(
-      `template ${settings.template} doesn't take any longer what it took: ${problems.join('; ')}`,
-    )
+    throw unusable(`template ${settings.template} no longer accepts what it accepted: ${problems.join('; ')}`)
   }
 }
 
 function unusable(why: string, cause?: unknown): SluiceError {
-  const message = `It can't be tried whether Argo takes workflows: ${why}.`
+  const message = `Cannot probe whether Argo takes workflows: ${why}.`
   return new SluiceError('SLUICE_WORKER_UNAVAILABLE', message, {
     concerns: 'worker',
     ...(cause === undefined ? {} : { cause }),

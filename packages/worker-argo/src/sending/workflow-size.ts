@@ -15,14 +15,14 @@ interface Sending extends Stored {
 
 type Limits = Pick<ArgoWorkerSettings, 'maxTotalParameterBytes' | 'template'>
 
-/** What is left of the room that a workflow has. */
+/** The bytes that are left for a workflow. */
 export function roomBytes({ templateBytes, body }: Stored, { maxTotalParameterBytes }: Limits): number {
   return maxTotalParameterBytes - templateBytes - goJsonBytes(JSON.stringify(body))
 }
 
 /**
- * Why a workflow is too large for Kubernetes to store: Argo accepts it all the same, and it then ends in Error, or never gets a phase and
- * holds its place for ever.
+ * Why a workflow is too large for Kubernetes to store: Argo accepts it all the same, and it then ends in Error, or never gets a phase and counts for
+ * ever.
  */
 export function totalProblem({ parameters, ...stored }: Sending, limits: Limits): string | undefined {
   const { templateBytes } = stored

@@ -11,7 +11,7 @@ interface Span {
   readonly end: number
   /** Its dollars are doubled. */
   readonly doubled: boolean
-  /** It is for the user to know what becomes of it. */
+  /** Its dollars are the user's responsibility. */
   readonly settled: boolean
   /** What stands before it is known only at run time. */
   readonly afterUnknown: boolean
@@ -37,7 +37,7 @@ export class Filled {
   readonly place: Place
   readonly spans: readonly Span[]
   readonly text: string
-  /** What was put in, one after the other. */
+  /** The values that were put in, one after the other. */
   readonly added: string
 
   constructor(place: Place, filling: Filling) {
@@ -47,7 +47,7 @@ export class Filled {
     let afterUnknown = false
     for (const piece of place.pieces) {
       if (piece.kind === 'literal') text += piece.text
-      // Something that ends no dollar before it, and begins nothing with one behind it.
+      // It ends no dollar before it, and begins nothing with one behind it.
       else if (piece.kind === 'other') text += piece.harmless ? 'x' : ''
       else {
         for (const [name, value] of textsOf(piece, filling)) {

@@ -4,7 +4,7 @@ import type { JobParameters } from '../parameters/job-parameters.js'
 /** A parameter as a template declares it. */
 export interface DeclaredParameter {
   readonly name: string
-  /** It has no value of its own: whoever submits must give one. */
+  /** It has no value of its own: a submit must give one. */
   readonly required: boolean
   /** Its values are confined to these. */
   readonly allowed?: readonly string[]
@@ -32,13 +32,13 @@ const versionSchema = z.object({
   metadata: z.object({ uid: z.string().min(1), resourceVersion: z.string().min(1) }),
 })
 
-/** What changes with every change of a template, and never comes back; `undefined` when the answer doesn't tell. */
+/** What changes with every change of a template, and never recurs; `undefined` when the answer has none. */
 export function templateVersion(answer: unknown): string | undefined {
   const { data } = versionSchema.safeParse(answer)
   return data === undefined ? undefined : `${data.metadata.uid} ${data.metadata.resourceVersion}`
 }
 
-/** What tells a template from one of the same name that is made after it, or in another cluster; `undefined` when the answer doesn't tell. */
+/** What tells a template from one of the same name that is made after it, or in another cluster; `undefined` when the answer has none. */
 export function templateUid(answer: unknown): string | undefined {
   return versionSchema.safeParse(answer).data?.metadata.uid
 }
@@ -98,7 +98,7 @@ function missingText(name: string, why: string | undefined): string {
   return `the template requires ${name}, and the item gives no value for it${why === undefined ? '' : `: ${why}`}`
 }
 
-/** All in one line, for what the template has is the same for each. */
+/** All in one line, since the template's own parameters are the same for each. */
 function unknownProblems(
   values: ReadonlyMap<string, unknown>,
   declared: readonly DeclaredParameter[],

@@ -7,13 +7,13 @@ import type { Verdict } from '../api/verdict.js'
 
 /** A template with those that it refers to. */
 export interface ReadFamily extends TemplateFamily {
-  /** Why one that it refers to is not known for now; one that may not be read, or isn't there, is only missing. */
+  /** Why one that it refers to can't be read just now; one that may not be read, or isn't there, is only missing. */
   readonly unreachable?: string
 }
 
 export type ReadTemplate = (kind: ArgoWorkerSettings['templateKind'], name: string) => Promise<Verdict>
 
-/** More of them is no template that somebody wrote. */
+/** More of them is no template of practice. */
 const MAX_OTHERS = 50
 
 /** Reads what a template refers to, and what that refers to. */

@@ -5,7 +5,7 @@ import { EVERY_PARAMETER, parseText, type Piece, type TextScope } from './templa
 export type JsonObject = { readonly [key: string]: JsonValue }
 
 /**
- * What becomes of a text once Argo has put the values in.
+ * What happens to a text once Argo has put the values in.
  *
  * - `expanded`: the kubelet expands dollars in it
  * - `verbatim`: nothing does
@@ -23,7 +23,7 @@ export interface Place {
   /** The longest that the text may be, filled in, for Linux to start the program. */
   readonly maxBytes?: number
   /** It is read out of the template as a whole, which is one text for the kubelet. */
-  readonly told?: boolean
+  readonly ofTemplate?: boolean
 }
 
 /** The longest string that Linux passes to a program, without the NUL that ends it. */
@@ -34,7 +34,7 @@ function maxVariableBytes(name: string): number {
   return MAX_ARGUMENT_BYTES - utf8Bytes(name) - 1
 }
 
-type PlaceDetails = Pick<Place, 'maxBytes' | 'told'>
+type PlaceDetails = Pick<Place, 'maxBytes' | 'ofTemplate'>
 
 /** Where a text is found, and what its tags may refer to. */
 export interface Spot {
@@ -66,8 +66,8 @@ export class PlaceList {
   }
 
   /** Notes a text that the kubelet expands as a part of the template. */
-  addTold(value: JsonValue | undefined, spot: Spot): void {
-    this.add('expanded', value, spot, { told: true })
+  addTemplateText(value: JsonValue | undefined, spot: Spot): void {
+    this.add('expanded', value, spot, { ofTemplate: true })
   }
 
   #put(place: Place): void {
@@ -81,7 +81,7 @@ export class PlaceList {
       if (field === 'env') this.#addEnv(content, { where, scope })
       else if (field === 'args' || field === 'command')
         this.add('expanded', content, spot, { maxBytes: MAX_ARGUMENT_BYTES })
-      else if (field === 'source') this.addTold(content, spot)
+      else if (field === 'source') this.addTemplateText(content, spot)
       else this.add(UNSEEN_OF_CONTAINER.has(field) ? 'unknown' : 'verbatim', content, spot)
     }
   }
@@ -95,12 +95,12 @@ export class PlaceList {
     }
   }
 
-  /** Artifacts of `inputs` or `arguments`: what an executor reads of them beside their raw data was never seen. */
+  /** Artifacts of `inputs` or `arguments`: what an executor reads of them beside their raw data is not known. */
   addArtifacts(value: JsonValue | undefined, { where, scope }: Spot): void {
     for (const artifact of asArray(value).map(asObject)) {
       const { raw, ...rest } = artifact
       const spot = { where: `artifact ${asText(artifact['name'])} of ${where}`, scope }
-      this.addTold(asObject(raw)['data'], spot)
+      this.addTemplateText(asObject(raw)['data'], spot)
       this.add('unknown', rest, spot)
     }
   }

@@ -8,17 +8,17 @@ import { declaredParameters, templateUid, templateVersion, type DeclaredParamete
 import { readFamily, type ReadFamily } from './template-family.js'
 import { judgeRead } from '../api/verdict.js'
 
-/** How old what is known of the template may be. */
+/** How old the known template may be, in ms. */
 const KNOWN_MS = 60_000
 const RECENT_MS = 5_000
 
-/** What the template declares; or why that isn't known: then nothing is held against it, and Argo itself checks. */
+/** What the template declares; or why that isn't known: then Argo alone checks parameters. */
 export type TemplateKnowledge =
   | {
       readonly kind: 'known'
       readonly parameters: readonly DeclaredParameter[]
       readonly family: ReadFamily
-      /** Another one after every change. */
+      /** It differs after every change. */
       readonly version: string | undefined
       readonly uid: string | undefined
     }
@@ -26,7 +26,7 @@ export type TemplateKnowledge =
   | {
       readonly kind: 'absent' | 'denied' | 'refused' | 'unreachable'
       readonly why: string
-      /** How long the server asked to be left alone. */
+      /** How long the server asked for no requests. */
       readonly retryAfterMs?: number | undefined
     }
 
@@ -46,9 +46,9 @@ export interface TemplateParts {
 export class TemplateSource {
   readonly #parts: TemplateParts
   #known: { readonly knowledge: TemplateKnowledge; readonly readAtMonotonic: number } | undefined
-  readonly #reading = new SharedCall(() => this.#readAndTell())
+  readonly #reading = new SharedCall(() => this.#readAndWarn())
   #asking: Promise<TemplateKnowledge> | undefined
-  #told = false
+  #hasWarned = false
   #place: TemplatePlace | undefined
 
   constructor(parts: TemplateParts) {
@@ -74,19 +74,19 @@ export class TemplateSource {
     const nowMonotonic = this.#parts.runtime.monotonicMs()
     if (this.#known !== undefined && nowMonotonic - this.#known.readAtMonotonic < ageMs)
       return this.#known.knowledge
-    // A hundred sends at once ask once.
+    // Sends at the same time ask once.
     this.#asking ??= this.#reading.run().finally(() => {
       this.#asking = undefined
     })
     return this.#asking
   }
 
-  /** Read after this call: the template may have been changed a moment ago. All who ask meanwhile share it. */
+  /** Read after this call: the template may have been changed just now. All callers meanwhile share it. */
   reread(): Promise<TemplateKnowledge> {
     return this.#reading.run()
   }
 
-  /** Asks now, whatever is known, and leaves it to the caller to `tell` of it. */
+  /** Reads it now, whatever is known, and leaves the warning to the caller: see {@link TemplateSource.warn}. */
   async read(): Promise<TemplateKnowledge> {
     const { api, settings, runtime } = this.#parts
     const readAtMonotonic = runtime.monotonicMs()
@@ -103,12 +103,12 @@ export class TemplateSource {
   }
 
   /** Warns, once, where Argo alone checks the parameters. */
-  tell(knowledge: TemplateKnowledge): void {
-    // What is asked next is refused too, and says so.
+  warn(knowledge: TemplateKnowledge): void {
+    // The next request is refused too, and reports it.
     if (knowledge.kind === 'refused') return
-    if (knowledge.kind === 'known') this.#told = false
-    else if (!this.#told) {
-      this.#told = true
+    if (knowledge.kind === 'known') this.#hasWarned = false
+    else if (!this.#hasWarned) {
+      this.#hasWarned = true
       const { settings, logger } = this.#parts
       logger.warn(
         { template: settings.template, why: knowledge.why },
@@ -117,14 +117,14 @@ export class TemplateSource {
     }
   }
 
-  async #readAndTell(): Promise<TemplateKnowledge> {
+  async #readAndWarn(): Promise<TemplateKnowledge> {
     const knowledge = await this.read()
-    this.tell(knowledge)
+    this.warn(knowledge)
     return knowledge
   }
 }
 
-/** While the server wants to be left alone, what is known stands. */
+/** How long what is known counts, since the server asked for no requests. */
 function restMsOf(knowledge: TemplateKnowledge): number {
   return knowledge.kind === 'unreachable' ? Math.min(knowledge.retryAfterMs ?? 0, MAX_REST_MS) : 0
 }

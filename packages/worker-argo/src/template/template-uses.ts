@@ -77,11 +77,11 @@ interface Home {
   readonly spec: JsonObject
 }
 
-/** More than that is no template that somebody wrote, but one that calls itself with ever longer texts. */
+/** More than that is no template of practice, but one that calls itself with ever longer texts. */
 const MAX_CALLS = 500
 const MAX_CALL_LENGTH = 50_000
 
-/** Fields of a template of which it isn't known whether dollars are expanded in them. */
+/** Fields of a template for which it isn't known whether dollars are expanded in them. */
 const UNSEEN_OF_TEMPLATE = new Set(['data', 'http', 'plugin', 'archiveLocation', 'podSpecPatch'])
 const CONTAINERS = new Set(['container', 'script', 'sidecars', 'initContainers'])
 
@@ -113,7 +113,7 @@ class UseWalk {
   #arguments(given: JsonValue | undefined): void {
     const { parameters, artifacts } = asObject(given)
     this.#found.addArtifacts(artifacts, { where: 'the arguments', scope: NO_SCOPE })
-    // A default that is made of other parameters lands wherever its own lands.
+    // A default that is made of other parameters lands where its own lands.
     this.#found.add('unknown', parameters, { where: 'the parameters of the workflow', scope: NO_SCOPE })
   }
 
@@ -202,7 +202,7 @@ class UseWalk {
     else if (field === 'outputs') this.#outputs(asObject(value), spot)
     else if (field === 'resource') {
       const { manifest, ...rest } = asObject(value)
-      found.addTold(manifest, { ...spot, where: `manifest of ${spot.where}` })
+      found.addTemplateText(manifest, { ...spot, where: `manifest of ${spot.where}` })
       found.add('unknown', rest, spot)
     } else if (field === 'steps') this.#each(asArray(value).flatMap(stepsOf), home, spot)
     else if (field === 'dag') {
@@ -237,11 +237,11 @@ class UseWalk {
     this.#found.add('unknown', rest, { where: `outputs of ${where}`, scope })
     for (const { name, globalName, valueFrom, ...others } of asArray(parameters).map(asObject)) {
       const spot = { where: `output ${asText(name)} of ${where}`, scope }
-      // Read by another template, it lands once more somewhere.
+      // Read by another template, it lands in another place too.
       const read = [name, globalName].some((one) => typeof one === 'string' && this.#isRead(one))
       const { default: fallback, path, jsonPath, jqFilter, ...sources } = asObject(valueFrom)
       if (read) this.#found.add('unknown', fallback, spot)
-      else this.#found.addTold(fallback, spot)
+      else this.#found.addTemplateText(fallback, spot)
       this.#found.add('unknown', [path ?? null, jsonPath ?? null, jqFilter ?? null], spot)
       this.#found.add(read ? 'unknown' : 'verbatim', [others, sources, globalName ?? null], spot)
     }
@@ -285,7 +285,7 @@ function inputsOf(
   )
 }
 
-/** Of a value that comes from elsewhere: what is put into the description of where. */
+/** For a value that comes from elsewhere: the pieces of the description of its source. */
 function computedPieces(valueFrom: JsonValue | undefined, scope: TextScope): readonly Piece[] {
   return parseText(`{{=${JSON.stringify(valueFrom ?? null).replaceAll(/[{}]/gu, ' ')}}}`, scope)
 }
@@ -299,7 +299,7 @@ function itemsOf(
     asArray(withItems).filter((item) => JSON.stringify(item).includes('{{') === tagged),
   )
   const items: ItemText[] = (filled ?? []).map((item) => itemText(item, scope))
-  // However many there are that no value is put into, they are all the same here.
+  // Items that no value is put into are all the same here.
   if (fixed?.[0] !== undefined) items.push({ whole: OPAQUE })
   if (typeof withParam === 'string') items.push({ whole: parsedPieces(parseText(withParam, scope)) })
   if (isObject(withSequence)) items.push({ whole: computedPieces(withSequence, scope) })

@@ -23,21 +23,20 @@ export interface Fit {
 }
 
 /**
- * From here on a template might be handed to its pod in a file, which nothing expands; Argo does so from 128 KiB on, and adds something of
- * its own before.
+ * From this size on a template might reach its pod in a file, which nothing expands; Argo does so from 128 KiB on, and adds fields of its own before.
  */
 const MAX_EXPANDED_BYTES = 102_400
 
-/** The longest value where it isn't known where it lands: it fits into a variable with a name of up to 3,070 bytes. */
+/** The longest value whose place isn't known: it fits into a variable with a name of up to 3,070 bytes. */
 const MAX_BYTES_ANYWHERE = 128_000
 
-/** Whether what becomes of the value depends on where the template puts it. */
+/** Whether the value arrives unchanged depends on where the template puts it. */
 export function isRisky({ text, form }: ParameterValue): boolean {
   if (form === 'settled') return false
   return (form === 'text' && hasRiskyDollar(text)) || (/^\s*[[{"]/u.test(text) && hasRiskyDollarInJson(text))
 }
 
-/** Values as they are sent where the template can't be read: then nothing is known of what becomes of dollars. */
+/** Values as they are sent where the template can't be read: whether dollars are rewritten is then not known. */
 export function fitBlindly(values: ReadonlyMap<string, ParameterValue>, maxBytes = MAX_BYTES_ANYWHERE): Fit {
   const problems = [...values].flatMap(([name, { text, form }]) => {
     if (form === 'text' && hasRiskyDollar(text)) return [mixed(name, 'the template may not be read')]
@@ -47,8 +46,8 @@ export function fitBlindly(values: ReadonlyMap<string, ParameterValue>, maxBytes
 }
 
 /**
- * Values as they are to be sent so that each arrives as it is, wherever the template puts it: where every place of a value is one whose
- * dollars the kubelet expands, they are doubled.
+ * Values as they must be sent so that each arrives unchanged, wherever the template puts it: where the kubelet expands dollars in every place of a value,
+ * they are doubled.
  */
 export function fitValues(
   values: ReadonlyMap<string, ParameterValue>,
@@ -179,7 +178,7 @@ function sizeProblems(
   return problems
 }
 
-/** What stands before or behind a value in the template may make one with it. */
+/** A neighbour of a value in the template may make `{{` or a reference with it. */
 function neighbourProblems(filled: readonly Filled[]): readonly string[] {
   return filled.flatMap((one) => {
     const { where } = one.place
@@ -190,12 +189,12 @@ function neighbourProblems(filled: readonly Filled[]): readonly string[] {
   })
 }
 
-/** Scripts and the like come as one text, the template: a `$(` that some other part of it leaves open reaches into them. */
+/** Scripts and the like are part of one text, the template: a `$(` that another part of it leaves open reaches into them. */
 function openProblems(filled: readonly Filled[], uses: TemplateUses): readonly string[] {
   if (!uses.opensReference && !filled.some(({ text }) => opensReference(text))) return []
   return filled.flatMap(({ place, spans }) =>
     spans
-      .filter(({ doubled }) => doubled && place.told === true)
+      .filter(({ doubled }) => doubled && place.ofTemplate === true)
       .map(({ name }) =>
         mixed(name, `another text of the template has "$(" without ")", which reaches into ${place.where}`),
       ),

@@ -9,11 +9,11 @@ export interface FailureFacts {
   /** Of the node that decided it, if one did. */
   readonly nodeMessage: string | undefined
   readonly exitCode: number | undefined
-  /** Whether somebody told the workflow to end. */
+  /** Whether the workflow was told to end. */
   readonly toldToEnd: boolean
 }
 
-/** The first that matches counts. The words are those of Argo's controller and of Kubernetes. */
+/** The first that matches counts. The messages are those of Argo's controller and of Kubernetes. */
 const BY_MESSAGE: readonly (readonly [RegExp, FailureClass])[] = [
   [/Stopped with strategy|workflow shutdown with strategy/iu, 'killed'],
   [/OOMKilled|out of memory/iu, 'oom'],
@@ -36,7 +36,7 @@ export function isArgoClass(text: string): boolean {
   return ARGO_CLASSES.some((each) => each === text)
 }
 
-/** What Argo or Kubernetes says of a job goes before its exit code: all but one may come with any. */
+/** The message of Argo or Kubernetes goes before the exit code: all classes but one may come with any code. */
 export const FAILURES: readonly FailureKind[] = ARGO_CLASSES.map((failureClass) =>
   failureClass === 'failed' ? { failureClass, exitCodes: ownExitCodes() } : { failureClass },
 )
@@ -48,12 +48,12 @@ function ownExitCodes(): readonly number[] {
 /** Why a job failed: `failed`, `error`, `timeout`, `killed`, `evicted`, or, where it can be seen, `oom`. */
 export function failureClassOf(facts: FailureFacts): FailureClass {
   const { phase, message, nodeMessage, toldToEnd } = facts
-  // The node first: the workflow's own words are often only that some child failed.
+  // The node first: the workflow's own message is often only that some child failed.
   for (const text of [nodeMessage, message]) {
     const found = BY_MESSAGE.find(([pattern]) => text !== undefined && pattern.test(text))
     if (found !== undefined) return found[1]
   }
-  // A signal that nobody at Argo asked for is the cluster's: an eviction, a drain, a preemption. No other mark of those is left.
+  // A signal that was not requested at Argo is the cluster's: an eviction, a drain, a preemption. Nothing else shows those.
   if (isSignalled(facts)) return toldToEnd ? 'killed' : 'evicted'
   return phase === 'Error' || /^invalid spec/iu.test(message ?? '') ? 'error' : 'failed'
 }

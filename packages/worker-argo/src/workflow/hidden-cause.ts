@@ -22,6 +22,7 @@ export interface CauseParts {
   readonly api: ArgoApi
   readonly namespace: string
   readonly runtime: Runtime
+  readonly ioRuntime: Pick<Runtime, 'sleep'>
 }
 
 /**
@@ -55,7 +56,7 @@ export class HiddenCause {
 
   async #endsByPod(job: JobName): Promise<readonly string[]> {
     const query = { 'logOptions.tailLines': LINES }
-    const pass = { job, container: 'main', query, signal: timeoutSignal(this.#parts.runtime, WAIT_MS) }
+    const pass = { job, container: 'main', query, signal: timeoutSignal(this.#parts.ioRuntime, WAIT_MS) }
     const tails = new Map<string, TerminalTail>()
     for await (const { pod, at, text } of streamLog(this.#parts, pass)) {
       const tail = tails.get(pod) ?? new TerminalTail(KEPT_BYTES)

@@ -10,15 +10,15 @@ import {
 
 /** How far a workflow that is not finished has come. */
 export interface HoldUp {
-  /** `true`: accepted, and nothing of it runs yet. `undefined`: what is at hand does not say. */
+  /** `true`: accepted, and nothing of it runs yet. `undefined`: not known. */
   readonly pending: boolean | undefined
-  /** What holds it up, for people. */
+  /** What holds it up. */
   readonly message: string | undefined
 }
 
 /**
- * How far a workflow has come, as far as it says so itself. One that waits for a slot or a lock is Pending; one whose pod can't begin is
- * Running with an empty message, and only its node is Pending: without nodes that can't be told from one that runs.
+ * How far a workflow has come, by its own report. One that waits for a slot or a lock is Pending; one whose pod can't begin is Running with an empty
+ * message, and only its node is Pending: without nodes it can't be told from one that runs.
  */
 export function holdUpOf(workflow: Workflow): HoldUp {
   const { spec, status } = workflow
@@ -58,7 +58,7 @@ function nodeText({ templateName, displayName, message }: WorkflowNode): string 
   return where === undefined ? (message ?? '') : `${where}: ${message ?? ''}`
 }
 
-/** To be told to end has no effect before its turn. */
+/** A request to end has no effect before its turn. */
 function waitingText(workflow: Workflow, message: string | undefined): string | undefined {
   const strategy = toldToEnd(workflow)
   if (strategy === undefined) return message

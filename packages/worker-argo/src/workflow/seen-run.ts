@@ -2,7 +2,7 @@ import { instantOf, isArchived, workflowSchema, type Workflow } from './workflow
 
 /** What is known of the latest run of a job's workflow, by live answers: an archived row may be of one before it was retried. */
 export interface Seen {
-  /** Its start, in epoch ms of Argo's clock. A retry begins anew. */
+  /** Its start, in epoch ms of Argo's clock. A retry has another one. */
   readonly startedAt?: number
   /** `metadata.resourceVersion` when this worker had retried it: Kubernetes' own, which grows with every change. */
   readonly retriedVersion?: string

@@ -1,29 +1,29 @@
 import { isSluiceError, type Runtime, type SluiceError } from '@sluice/core'
 
-/** A poll waits so long for a list; and for twice as long as the last one took where none was read whole for ten times as long. */
+/** How long a poll waits for a list, in ms; it waits twice as long as the last one took where none was read whole for ten times as long. */
 const PATIENCE_MS = 5_000
 const PATIENT_EVERY = 10
-/** The pause after a list that was given up, which the server works on all the same; it doubles with each, up to the longest. */
+/** The pause after a list that was given up, in ms: the server continues to work on it. It doubles with each, up to the longest. */
 const FIRST_PAUSE_MS = 15_000
 const MAX_PAUSE_MS = 300_000
 
-/** What came of a list, for one poll. */
+/** The outcome of a list, for one poll. */
 export type ListOutcome =
   /** It was read whole, and began no earlier than the poll. */
   | { readonly kind: 'read' }
-  /** There is none that this poll could go by. */
+  /** There is none that this poll could use. */
   | { readonly kind: 'late'; readonly why: string }
   | { readonly kind: 'failed'; readonly error: SluiceError }
 
 export interface ListerParts {
   readonly runtime: Runtime
-  /** The machine's own, by which requests have their deadlines, whatever clock the worker was given. */
-  readonly machine: Runtime
+  /** Times requests, whatever runtime the worker was given. */
+  readonly ioRuntime: Runtime
   /** How long one list may take, all its pages together. */
   readonly timeoutMs: number
-  /** Reads one, and keeps what it says. */
+  /** Reads one, and keeps what it shows. */
   readonly read: (signal: AbortSignal) => Promise<void>
-  /** One that was late has come all the same. */
+  /** A late one has come. */
   readonly onLate: () => void
 }
 
@@ -34,14 +34,13 @@ interface Turn {
 }
 
 /**
- * Sees to it that there are never two lists at once. The server answers them one after the other, each the slower the more there are,
- * and goes on with those that nobody waits for any more. So one that is late is awaited, up to its deadline, while polls go by without;
- * and after one that was given up there is a pause.
+ * Ensures that there are never two lists at once. The server answers them one after the other, each the slower the more there are, and continues with
+ * those that were given up. So one that is late is awaited, up to its deadline, while polls do without; and after one that was given up there is a pause.
  */
 export class WorkflowLister {
   readonly #parts: ListerParts
   #turn: Turn | undefined
-  /** How long the last one took, and when a poll last went by one. */
+  /** How long the last one took, and when a poll last used one. */
   #tookMs = 0
   #went = Number.NEGATIVE_INFINITY
   #givenUp = 0
@@ -51,10 +50,10 @@ export class WorkflowLister {
     this.#parts = parts
   }
 
-  /** Reads a list, or says why this poll has to do without. @throws what isn't an outage, such as credentials that are refused */
+  /** Reads a list, or says why this poll has none. @throws what isn't an outage, such as credentials that are refused */
   async list(): Promise<ListOutcome> {
     if (this.#turn !== undefined) {
-      // It began before this poll: what was started since may be missing in it.
+      // It began before this poll: what started since may be missing in it.
       const outcome = await this.#within(this.#turn)
       return outcome.kind === 'read'
         ? { kind: 'late', why: 'the list is one that was begun earlier' }
@@ -63,25 +62,25 @@ export class WorkflowLister {
     const pauseMs = this.#pause.untilMs - this.#parts.runtime.monotonicMs()
     if (pauseMs > 0)
       return { kind: 'late', why: `the next one is in ${Math.ceil(pauseMs / 1_000)} s: ${this.#pause.why}` }
-    const { machine } = this.#parts
-    const turn = { began: machine.monotonicMs(), ended: this.#read(), late: false }
+    const { ioRuntime } = this.#parts
+    const turn = { began: ioRuntime.monotonicMs(), ended: this.#read(), late: false }
     this.#turn = turn
     const outcome = await this.#within(turn)
-    if (outcome.kind === 'read') this.#went = machine.monotonicMs()
+    if (outcome.kind === 'read') this.#went = ioRuntime.monotonicMs()
     return outcome
   }
 
   async #read(): Promise<ListOutcome> {
-    const { timeoutMs, read, machine } = this.#parts
-    const began = machine.monotonicMs()
+    const { timeoutMs, read, ioRuntime } = this.#parts
+    const began = ioRuntime.monotonicMs()
     const giveUp = new AbortController()
     const over = new AbortController()
-    const deadline = machine.sleep(timeoutMs, over.signal).then(() => giveUp.abort(tooLate(timeoutMs)))
+    const deadline = ioRuntime.sleep(timeoutMs, over.signal).then(() => giveUp.abort(tooLate(timeoutMs)))
     try {
       await read(giveUp.signal)
-      this.#tookMs = machine.monotonicMs() - began
+      this.#tookMs = ioRuntime.monotonicMs() - began
       this.#givenUp = 0
-      // A server that is so slow is left alone for half of the time.
+      // A server this slow gets no list for half of the time.
       if (this.#tookMs > PATIENCE_MS) this.#rest(this.#tookMs, 'the last one took long')
       return { kind: 'read' }
     } catch (error) {
@@ -109,20 +108,20 @@ export class WorkflowLister {
   /** Waits for a list as long as a poll may. */
   async #within(turn: Turn): Promise<ListOutcome> {
     const { began, ended } = turn
-    const { machine } = this.#parts
+    const { ioRuntime } = this.#parts
     const over = new AbortController()
-    const leftMs = began + this.#patienceMs() - machine.monotonicMs()
-    const waited = leftMs > 0 ? machine.sleep(leftMs, over.signal) : Promise.resolve()
+    const leftMs = began + this.#patienceMs() - ioRuntime.monotonicMs()
+    const waited = leftMs > 0 ? ioRuntime.sleep(leftMs, over.signal) : Promise.resolve()
     const outcome = await Promise.race([ended, waited.then(() => undefined)]).finally(() => over.abort())
     if (outcome !== undefined) return outcome
-    // Nobody waits for it from here on: what comes of it is told when it comes, and what goes wrong with it is seen at the next one.
+    // It is not awaited from here on: its outcome is handled when it comes, and its failure shows at the next one.
     if (!turn.late) void this.#awaitLate(turn)
-    const soFarMs = machine.monotonicMs() - began
+    const soFarMs = ioRuntime.monotonicMs() - began
     return { kind: 'late', why: `it has taken ${Math.round(soFarMs / 1_000)} s so far` }
   }
 
   #patienceMs(): number {
-    const due = this.#parts.machine.monotonicMs() - this.#went > this.#tookMs * PATIENT_EVERY
+    const due = this.#parts.ioRuntime.monotonicMs() - this.#went > this.#tookMs * PATIENT_EVERY
     return due ? Math.max(PATIENCE_MS, this.#tookMs * 2) : PATIENCE_MS
   }
 
@@ -134,7 +133,7 @@ export class WorkflowLister {
   }
 }
 
-/** In the words by which the transport's own deadlines are known. */
+/** With the name that the transport's own deadlines have. */
 function tooLate(timeoutMs: number): Error {
   return new DOMException(`no list within ${timeoutMs} ms`, 'TimeoutError')
 }

@@ -5,9 +5,9 @@ import { ANNOTATIONS, LABELS, queueLabel } from '../jobs/job-name.js'
 import { judgeRead } from '../api/verdict.js'
 import { isArchived, workflowListSchema, type Workflow, type WorkflowList } from './workflow.js'
 
-/** Rows of a page: the server reads each one whole, and holds everybody else up meanwhile. */
+/** Rows of a page: the server reads each one whole, and delays all other requests meanwhile. */
 export const PAGE_ROWS = 200
-/** More pages than any cap that a cluster survives. */
+/** More pages than any cluster has. */
 const MAX_PAGES = 250
 
 const ARGO_LABELS = ['workflow-archiving-status', 'action'].map((each) => `workflows.argoproj.io/${each}`)
@@ -32,13 +32,13 @@ export interface PageSettings {
 export interface PageReading {
   readonly api: ArgoApi
   readonly settings: PageSettings
-  /** Gives it up. */
+  /** Aborts it. */
   readonly signal?: AbortSignal
 }
 
 /**
- * Every workflow of the queue that the server's cache doesn't show as completed. Fresh ones have no such label yet, so it is asked for
- * all but the completed ones; what it costs doesn't depend on how many of those are kept [W-POLL-1].
+ * Every workflow of the queue that the server's cache doesn't show as completed. New ones have no such label yet, so that all but the completed ones are
+ * asked for; the cost doesn't depend on how many of those are kept [W-POLL-1].
  *
  * @throws SluiceError SLUICE_WORKER_UNAVAILABLE, SLUICE_WORKER_DENIED
  */
@@ -72,7 +72,7 @@ interface PageOfFinished {
   readonly offset: number
 }
 
-/** Some of those that are completed, those that started last first: enough for a caller that doesn't know what to ask for. */
+/** Some of those that are completed, those that started last first: for a caller that doesn't know what to ask for. */
 export async function recentlyFinished(
   reading: PageReading,
   { maxRows, onlySucceeded, offset }: PageOfFinished,
@@ -91,15 +91,15 @@ export function selectorOf({ name }: PageSettings): string {
   return `${LABELS.queue}=${queueLabel(name)}`
 }
 
-/** For a moment, and after a retry, one stands in the archive and is live: the live one counts. */
+/** For a moment, and after a retry, one is in the archive and live: the live one counts. */
 function keepOne(rows: Map<string, Workflow>, workflow: Workflow): void {
   const known = rows.get(workflow.metadata.uid)
   if (known === undefined || isArchived(known)) rows.set(workflow.metadata.uid, workflow)
 }
 
 /**
- * Where to go on. Version 4 forgets to say so when there is more, so a full page is always followed by another one, by counting: the
- * cursor is an offset there. Older servers give opaque ones, and those are right.
+ * The cursor of the next page. Version 4 gives none when there is more, so that a full page is always followed by another one, by counting: the cursor is
+ * an offset there. Older servers give opaque ones, and those are right.
  */
 export function nextCursor({ metadata, items }: WorkflowList, offset: number): string | undefined {
   const rows = items?.length ?? 0
@@ -134,7 +134,7 @@ async function readPage(
   return list.data
 }
 
-/** A server that was just started answers before it has read its workflows: it then names no version, and nothing follows from the list. */
+/** A server that has just started answers before it has read its workflows: it then names no version, and the list proves nothing. */
 function assertSynced({ metadata }: WorkflowList, doing: string): void {
   if (metadata?.resourceVersion) return
   const message = `Argo could not ${doing}: the server has not read its workflows yet. It can be tried again.`

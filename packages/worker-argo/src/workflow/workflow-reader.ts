@@ -17,7 +17,7 @@ import {
 /** What there is under a job's name. */
 export type Found =
   | { readonly kind: 'ours'; readonly workflow: Workflow }
-  /** Something that isn't the job's: somebody else took the name. */
+  /** Something that isn't the job's has its name. */
   | { readonly kind: 'foreign' }
   | { readonly kind: 'absent' }
 
@@ -34,15 +34,14 @@ const WITH_NODES = `${FIELDS},status.nodes`
 const OF_ROWS = ['metadata', ...FIELDS.split(',').map((each) => `items.${each}`)].join(',')
 
 /**
- * Asks for single workflows by their names: the one answer that settles every doubt, since it comes from Kubernetes itself and not
- * from a cache [W-LOOK-1].
+ * Asks for single workflows by their names: the one authoritative answer, since it comes from Kubernetes itself and not from a cache [W-LOOK-1].
  */
 export class WorkflowReader {
   readonly #api: ArgoApi
   readonly #namespace: string
   readonly #onLimit: (retryAfterMs: number) => void
 
-  /** @param onLimit the server's limiter wants to be left alone for so long */
+  /** @param onLimit called when the server's limiter asks for no requests for this long */
   constructor(api: ArgoApi, namespace: string, onLimit: (retryAfterMs: number) => void) {
     this.#api = api
     this.#namespace = namespace
@@ -60,7 +59,7 @@ export class WorkflowReader {
     return found.kind === 'absent' ? this.#findArchived(job, seen) : found
   }
 
-  /** The same by one request: what the server knows under the name, the archive included where it looks there by itself. */
+  /** The same by one request: what the server knows under the name, the archive included where it reads that by itself. */
   async findByName(job: JobName, seen: Seen = {}): Promise<Found> {
     const path = `workflows/${this.#namespace}/${job.workflow}`
     const reply = await this.#api.get(path, { fields: WITH_NODES })
@@ -70,7 +69,7 @@ export class WorkflowReader {
     return this.#current(withNodes(this.#read(reply, job)), job, seen)
   }
 
-  /** The server looks into the archive whatever the trouble with the live one is, and there may be only what was before a retry. */
+  /** The server reads the archive whatever the trouble with the live one is, and there may be only a row from before a retry. */
   async #current(found: Found, job: JobName, seen: Seen): Promise<Found> {
     if (found.kind !== 'ours' || !isOutdated(found.workflow, seen)) return found
     const list = this.#listOf(
@@ -90,7 +89,7 @@ export class WorkflowReader {
       )
     const row = list.items?.find((workflow) => isWorkflowOf(workflow, job) && !isArchived(workflow))
     if (row === undefined) return { kind: 'absent' }
-    // It is there. How it ended, if it did, is for an answer about it alone to say.
+    // It is there. How it ended, if it did, only an answer about it alone says.
     const ended = endedPhase(row) !== undefined
     return { kind: 'ours', workflow: ended ? { ...row, status: { ...row.status, phase: null } } : row }
   }
@@ -136,7 +135,7 @@ export class WorkflowReader {
   }
 }
 
-/** They were asked for: where there are none, that is known. */
+/** Nodes were asked for: where there are none, that is known. */
 function withNodes(found: Found): Found {
   if (found.kind !== 'ours') return found
   const { workflow } = found
@@ -145,10 +144,10 @@ function withNodes(found: Found): Found {
 }
 
 function reading({ workflow }: JobName): string {
-  return `tell of workflow ${workflow}`
+  return `read workflow ${workflow}`
 }
 
-/** Then what isn't live is nowhere to be read. A permission that is missing is another matter: it says nothing of what is there. */
+/** Then what isn't live can't be read anywhere. A missing permission is another matter: it says nothing of what is there. */
 function hasNoArchive(reply: Reply): boolean {
   return (
     reply.kind === 'answer' && (reply.status === 501 || /not supported/iu.test(reply.error?.message ?? ''))

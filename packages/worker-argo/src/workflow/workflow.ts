@@ -48,7 +48,7 @@ const metadataSchema = z.object({
   annotations: z.record(z.string(), z.string()).optional(),
 })
 
-/** The part of a workflow that is read, from whatever endpoint it came. */
+/** The part of a workflow that is read, from any endpoint. */
 export const workflowSchema = z.object({
   metadata: metadataSchema,
   spec: z.object({ shutdown: text, suspend: z.boolean().nullish() }).nullish(),
@@ -89,8 +89,8 @@ export const ENDED_PHASES = ['Succeeded', 'Failed', 'Error'] as const
 export type EndedPhase = (typeof ENDED_PHASES)[number]
 
 /**
- * The phase of a workflow that has ended; `undefined` for any other, a fresh one without a phase and one of a phase that is unknown
- * included. It goes by the status alone: after a retry the label says for a while what was.
+ * The phase of a workflow that has ended; `undefined` for any other, a new one without a phase and one of an unknown phase included. It uses the status
+ * alone: after a retry the label lags behind.
  */
 export function endedPhase({ status }: Workflow): EndedPhase | undefined {
   return ENDED_PHASES.find((phase) => phase === status?.phase)
@@ -99,8 +99,8 @@ export function endedPhase({ status }: Workflow): EndedPhase | undefined {
 const ACTION = 'workflows.argoproj.io/action'
 
 /**
- * `Stop` or `Terminate`, where somebody told it to end. Some versions call it a success, without a word, when its program ends well at
- * that: then nothing else tells.
+ * `Stop` or `Terminate`, where it was told to end. Some versions report a success, without a message, when its program then exits 0: nothing else shows
+ * it.
  */
 export function toldToEnd({ metadata, spec }: Workflow): string | undefined {
   const strategy = spec?.shutdown ?? ''

@@ -769,9 +769,9 @@ describe('on a server', () => {
       server.workflows.finish(name)
       expect(await worker.lookupJob(A)).toMatchObject({
         stage: 'SUCCESS',
-        details: { notes: [expect.stringContaining('made anew under its name')] },
+        details: { notes: [expect.stringContaining('made again under its name')] },
       })
-      expect(logged).toContainEqual({ level: 'warn', message: expect.stringContaining('made anew') })
+      expect(logged).toContainEqual({ level: 'warn', message: expect.stringContaining('made again') })
     })
   })
 })

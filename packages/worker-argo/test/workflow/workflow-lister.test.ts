@@ -17,7 +17,7 @@ function listerOf(timeoutMs = 120_000) {
     signal.addEventListener('abort', () => reject(unavailable()))
     await promise.finally(() => (running -= 1))
   }
-  const lister = new WorkflowLister({ runtime, machine: runtime, timeoutMs, read, onLate: () => late++ })
+  const lister = new WorkflowLister({ runtime, ioRuntime: runtime, timeoutMs, read, onLate: () => late++ })
   return { runtime, lister, lists, seen: () => ({ most, late }) }
 }
 
