@@ -120,7 +120,13 @@ export { ERROR_CODES, SluiceError, isSluiceError, withStored } from './errors.js
 export type { ErrorCode, PartlyStored, SluiceErrorOptions, TroubleConcerns } from './errors.js'
 export { checkOptions } from './packages/options.js'
 export type { OptionsSchema } from './packages/options.js'
-export type { SchemaResult, SchemaIssue, SchemaInput, SchemaOutput, StandardSchema } from './json/standard-schema.js'
+export type {
+  SchemaResult,
+  SchemaIssue,
+  SchemaInput,
+  SchemaOutput,
+  StandardSchema,
+} from './json/standard-schema.js'
 export type { JsonCompatible } from './json/json-compatible.js'
 export { eachItem, eachSummary } from './items/each-item.js'
 export type { EachOptions } from './items/each-item.js'

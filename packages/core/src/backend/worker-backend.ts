@@ -54,7 +54,7 @@ export interface WorkerBackend {
   acknowledgeJobs?(jobs: readonly JobRef[]): Promise<void>
   probeSend?(sample: ProbeSample | undefined): Promise<void>
   checkItem?(id: string, body: JsonValue): Promise<void>
-  /** Called when the first value is asked for. What it yields and throws once its signal has aborted reaches nobody. */
+  /** Called when the first value is asked for. What it yields and throws once its signal has aborted reaches no caller. */
   readLog?(job: JobRef, options: CheckedReadLog): AsyncIterable<Uint8Array>
   /** Called when the first value is asked for. It ends when the signal aborts: by the caller, or since the worker is closed. */
   watch?(signal: AbortSignal): AsyncIterable<JobReport | undefined>

@@ -77,7 +77,8 @@ export interface ReturnOptions {
   readonly retryState?: JsonValue
 }
 
-export interface SuccessOutcome<Result = JsonValue> extends AttemptRef, Pick<JobOutcome, 'exitCode' | 'jobUid'> {
+export interface SuccessOutcome<Result = JsonValue>
+  extends AttemptRef, Pick<JobOutcome, 'exitCode' | 'jobUid'> {
   readonly result?: Result
   readonly details?: JsonValue
 }
