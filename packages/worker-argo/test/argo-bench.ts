@@ -84,7 +84,7 @@ export const fastClock: Runtime = {
 
 const BOUND_MS = 20_000
 
-/** Waits until it is so: for what nothing tells of. */
+/** Waits until it holds: for what no event reports. */
 export async function eventually(
   what: string,
   holds: () => boolean | Promise<boolean>,

@@ -30,11 +30,11 @@ describe('a loaded cluster', () => {
     const worker = await bench.open({ runtime: fastClock })
     await worker.check()
     const stop = new AbortController()
-    let rings = 0
+    let wakes = 0
     const listening = (async () => {
-      for await (const _ of worker.watch({ signal: stop.signal })) rings += 1
+      for await (const _ of worker.watch({ signal: stop.signal })) wakes += 1
     })()
-    await eventually('it rings', () => rings > 0)
+    await eventually('it wakes', () => wakes > 0)
     expect(refusals).toBeLessThan(0)
     stop.abort()
     await listening

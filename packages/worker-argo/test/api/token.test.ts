@@ -77,7 +77,7 @@ describe('a token that no header can have', () => {
 
 describe('a server that quotes the token', () => {
   test.each(['token', 'tokenFile', 'tokenCommand'])(
-    'by %s: no error has it, and whoever opened the worker knows it',
+    'by %s: no error has it, and the caller of openWorker knows it',
     async (option) => {
       await writeFile(join(folder, 'file'), `${TOKEN}\n`)
       const given = {

@@ -115,7 +115,7 @@ describe.each(['submit', 'create'] as const)('via %s', (via) => {
 })
 
 test.each([400, 403, 429, 500] as const)(
-  'what a webhook denies with a status of its own choice, %i, is not everybody’s',
+  'what a webhook denies with a status of its own choice, %i, is not the worker’s',
   async (status) => {
     const worker = await bench.open({ runtime: fastClock })
     bench.server.admission = ({ metadata }) =>
@@ -129,7 +129,7 @@ test.each([400, 403, 429, 500] as const)(
   },
 )
 
-test('an entrypoint that there is not is the item’s where it names it, and everybody’s where the template lost it', async () => {
+test('an entrypoint that there is not is the item’s where it names it, and the worker’s where the template lost it', async () => {
   const worker = await bench.open({ overridesFrom: '$.argo', unknownFields: 'ignore', runtime: fastClock })
   const sendWith = (id: string, argo: object) =>
     worker.sendJob(id, { item: id, argo: { ...argo } }, { uid: `uid-of-${id}`, attempt: 1, queue: 'tiles' })
@@ -166,7 +166,7 @@ test('a template that is away, and a body that fits none, each say whose trouble
   await expect(send(worker, jobOf('a'))).rejects.toMatchObject({ concerns: 'worker' })
 })
 
-test('nobody there, no token, and a look-up that fails each say whose trouble it is', async () => {
+test('an unreachable server, no token, and a look-up that fails each say whose trouble it is', async () => {
   const away = await bench.open({ baseUrl: 'http://127.0.0.1:9' })
   await expect(send(away, jobOf('a'))).rejects.toMatchObject({ concerns: 'worker' })
   await expect(away.lookupJob(jobOf('a'))).rejects.toMatchObject({ concerns: 'worker' })

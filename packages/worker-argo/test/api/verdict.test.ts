@@ -192,7 +192,7 @@ const SENDS: readonly (readonly [string, number, number, string, Verdict['kind']
     `templates.main.steps[0].a: ${POST} dial tcp 10.96.0.1:443: connect: connection refused`,
     'unknown',
   ],
-  ['a 400 in words that nobody knows', 400, 3, 'the flux capacitor is empty', 'unknown'],
+  ['a 400 in unknown words', 400, 3, 'the flux capacitor is empty', 'unknown'],
   [
     'kube-apiserver refuses, created',
     500,
@@ -367,7 +367,7 @@ function told(kind: Exclude<Verdict['kind'], 'done'>) {
   return argoFailure({ kind, why: '500 x' }, 'start workflow w', 'a')
 }
 
-test('what is told of it has the code that the engine acts on, and says what to do', () => {
+test('what is reported of it has the code that the engine acts on, and says what to do', () => {
   expect(told('rejected')).toMatchObject({ code: 'SLUICE_JOB_REJECTED', itemId: 'a' })
   expect(told('denied')).toMatchObject({
     code: 'SLUICE_WORKER_DENIED',

@@ -322,7 +322,7 @@ describe('check', () => {
       /instance id is to be "blue".*has none/u,
     ],
     [
-      'nobody there',
+      'an unreachable server',
       { baseUrl: 'http://127.0.0.1:9' },
       'SLUICE_WORKER_UNAVAILABLE',
       /no answer \(ECONNREFUSED at http:\/\/127\.0\.0\.1:9\)/u,
@@ -384,7 +384,7 @@ describe('check', () => {
     expect(await check()).toMatchObject({ code: 'SLUICE_CONFIG_INVALID' })
   })
 
-  test('takes a wrong namespace for a slip in the settings, and says which one to mend', async () => {
+  test('takes a wrong namespace for a mistake in the settings, and says which one to correct', async () => {
     const error = await check({ namespace: 'nope', baseUrl: `${bench.server.url}/` })
     expect(error).toMatchObject({ code: 'SLUICE_CONFIG_INVALID' })
     const { message } = Object(error)
@@ -422,7 +422,7 @@ describe('the token', () => {
     expect((await worker.pollAllStatus()).size).toBe(2)
   })
 
-  test('that was replaced a moment ago is read again at the refusal, before anybody hears of it', async () => {
+  test('that was replaced a moment ago is read again at the refusal, before it is reported', async () => {
     const tokenFile = join(folder, 'token')
     await writeFile(tokenFile, bench.server.token)
     const worker = await bench.open({ token: undefined, tokenFile })

@@ -20,8 +20,8 @@ async function ended(count: number, phaseOf: (index: number) => 'Succeeded' | 'F
   await former.close()
 }
 
-/** What an engine does that waits for none of them: it forgets what is reported to have ended. */
-async function forgetAll(worker: ArgoWorker): Promise<void> {
+/** What an engine does that waits for none of them: it acknowledges what is reported to have ended. */
+async function acknowledgeAll(worker: ArgoWorker): Promise<void> {
   const reports = await worker.pollAllStatus([])
   const refs = [...reports].map(([id, { uid, attempt }]) => ({ id, uid, attempt }))
   await worker.acknowledgeJobs(refs)
@@ -66,7 +66,7 @@ describe('finished workflows are deleted', () => {
       deletionsPerSecond: 1_000,
     })
     await eventually('none is left', async () => {
-      await forgetAll(worker)
+      await acknowledgeAll(worker)
       return bench.server.workflows.size === 0
     })
     expect(deletions()).toBe(230)
@@ -82,7 +82,7 @@ describe('finished workflows are deleted', () => {
       deletionsPerSecond: 1_000,
     })
     await eventually('the others are gone', async () => {
-      await forgetAll(worker)
+      await acknowledgeAll(worker)
       return bench.server.workflows.size === 120
     })
     expect(deletions()).toBe(20)
@@ -92,7 +92,7 @@ describe('finished workflows are deleted', () => {
     bench = await ArgoBench.start({ controller: { reconcileDelayMs: 0 } })
     await ended(3, () => 'Succeeded')
     const worker = await bench.open({ deleteFinished: 'all', deleteGraceMs: 0, deletionsPerSecond: 1_000 })
-    await forgetAll(worker)
+    await acknowledgeAll(worker)
     await eventually('they are gone', () => bench.server.workflows.size === 0)
     await worker.pollAllStatus([])
     bench.server.resetCounts()
@@ -194,7 +194,7 @@ describe('finished workflows are deleted', () => {
     bench = await ArgoBench.start({ runtime, controller: { reconcileDelayMs: 0 } })
     await ended(3, () => 'Succeeded')
     const worker = await bench.open({ runtime, deleteFinished: 'all', deleteGraceMs: 0 })
-    await forgetAll(worker)
+    await acknowledgeAll(worker)
     await eventually('one is deleted', () => bench.server.workflows.size === 2)
     await worker.close()
     await runtime.advance(60_000)

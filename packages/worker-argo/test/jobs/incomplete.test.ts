@@ -9,7 +9,7 @@ import { serviceOn } from '../service-bench.js'
 let bench: ArgoBench
 afterEach(() => bench.close())
 
-/** A worker with so many jobs that run until somebody ends them, on a clock that stands still. */
+/** A worker with `count` jobs that run until the test ends them, on a clock that stands still. */
 async function running(count: number, options: Partial<ArgoWorkerOptions> = {}) {
   const runtime = new ManualRuntime()
   bench = await ArgoBench.start({ runtime, controller: { reconcileDelayMs: 0 } })
@@ -199,7 +199,7 @@ describe('while lists are late', () => {
     server.main.onRequest = undefined
     await runtime.advance(60_000)
     expect((await worker.pollAllStatus(jobs)).complete).toBeUndefined()
-    // Whoever gave up is forgotten by a list that was read.
+    // A list that was read resets what was given up.
     holding(server, never.promise)
     await worker.pollAllStatus(jobs)
     server.main.onRequest = undefined

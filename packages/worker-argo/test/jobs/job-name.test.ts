@@ -46,7 +46,7 @@ describe('the name of a job', () => {
     expect(new Set(names.map(({ key }) => key)).size).toBe(names.length)
   })
 
-  test('begins with words for people', () => {
+  test('begins with readable words', () => {
     const { workflow, labels } = nameJob('tiles', { id: 'maps/1.tif', uid: 'u', attempt: 3 })
     expect(workflow).toMatch(/^tiles-maps-1-tif-[0-9a-f]{20}-a3$/u)
     expect(labels).toMatchObject({ 'sluice/attempt': '3' })
@@ -95,7 +95,7 @@ describe('the job of a workflow', () => {
     expect(isWorkflowOf(workflow({ labels: {}, annotations: {} }), job)).toBe(false)
   })
 
-  test('is not that of a stranger who took the name', () => {
+  test('is not that of a foreign workflow that has the name', () => {
     expect(isWorkflowOf(workflow({ labels: { 'sluice/job': 'of another' } }), job)).toBe(false)
   })
 
@@ -103,7 +103,7 @@ describe('the job of a workflow', () => {
     [{ annotations: { 'sluice/id': '%', 'sluice/uid': 'u' } }],
     [{ labels: { 'sluice/attempt': 'two' } }],
     [{ labels: { 'sluice/attempt': '-1' } }],
-  ])('is none when people wrote %j into it', (metadata) => {
+  ])('is none when an operator wrote %j into it', (metadata) => {
     expect(jobOf('q', workflow(metadata))).toBeUndefined()
   })
 })

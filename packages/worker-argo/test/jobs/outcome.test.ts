@@ -53,7 +53,7 @@ describe('the class of a failure', () => {
     expect(failureClassOf({ ...facts, toldToEnd: false })).toBe(failureClass)
   })
 
-  test.each([137, 143])('by exit code %i is killed where somebody told it to end', (exitCode) => {
+  test.each([137, 143])('by exit code %i is killed where it was told to end', (exitCode) => {
     const message = `main: Error (exit code ${exitCode})`
     const facts = { phase: 'Failed' as const, message, nodeMessage: message, exitCode }
     expect(failureClassOf({ ...facts, toldToEnd: true })).toBe('killed')
@@ -326,7 +326,7 @@ describe('on a server', () => {
     ],
     ['a step’s deadline', endings.stepDeadline(), { failureClass: 'timeout' }],
     [
-      'a signal that nobody asked for',
+      'a signal that was not requested',
       { phase: 'Failed', exitCode: 143 },
       {
         failureClass: 'evicted',
@@ -434,7 +434,7 @@ describe('on a server', () => {
     })
 
     test.each(['stop', 'terminate'] as const)(
-      'told to %s by a person: SUCCESS, with a note, a log line',
+      'told to %s by an operator: SUCCESS, with a note, a log line',
       async (verb) => {
         const { worker, name, server } = await running()
         server.operator[verb](name)
@@ -505,7 +505,7 @@ describe('on a server', () => {
 
   test.each([
     ['terminate', 'no longer wanted', /^cancelled: no longer wanted \(/u],
-    ['stop', 'cancelled by hand', /^cancelled by hand \(/u],
+    ['stop', 'cancelled by an operator', /^cancelled by an operator \(/u],
   ] as const)('cancelled by %s it reports FAIL, and why: %s', async (cancel, reason, message) => {
     const { worker } = await running({ cancel })
     await worker.cancelJob(A, reason)
@@ -576,7 +576,7 @@ describe('on a server', () => {
       expect(server.traffic().DeleteWorkflow.requests).toBe(there ? 0 : 1)
     })
 
-    test('that run again by somebody’s hand are not deleted', async () => {
+    test('that an operator has retried are not deleted', async () => {
       const { worker, name, server } = await running({ deleteFinished: 'all', deleteGraceMs: 0 })
       server.workflows.finish(name, { phase: 'Failed' })
       await reported(worker)
@@ -589,7 +589,7 @@ describe('on a server', () => {
       expect(server.traffic().DeleteWorkflow.requests).toBe(0)
     })
 
-    test('that could not be deleted are tried again, told of once, and no longer reported', async () => {
+    test('that could not be deleted are tried again, logged once, and no longer reported', async () => {
       const warnings: string[] = []
       const logger = { ...silentLogger, warn: (_: object, text: string) => void warnings.push(text) }
       const { worker, name, server } = await running({
@@ -611,18 +611,18 @@ describe('on a server', () => {
       expect(warnings).toEqual(['a finished workflow could not be deleted; it is tried again'])
     })
 
-    test('of an earlier process that somebody waits for are told of with all their evidence, and deleted then', async () => {
+    test('of an earlier process that the queue waits for are reported with all their evidence, and deleted then', async () => {
       const { name, server } = await running({ deleteFinished: 'all', deleteGraceMs: 0 })
       server.workflows.finish(name, { outputs: { result: '7' } })
       const next = await bench.open({ deleteFinished: 'all', deleteGraceMs: 0 })
-      // Not by the poll: the lists have no outputs. Whoever waits asks by name what the poll doesn't tell.
+      // Not by the poll: the lists have no outputs. The caller asks by name for what the poll lacks.
       expect((await next.pollAllStatus([A])).get('a')).toBeUndefined()
       expect(await next.lookupJob(A)).toMatchObject({ stage: 'SUCCESS', result: { result: '7' } })
       await next.acknowledgeJobs([A])
       await eventually('it is deleted', () => server.workflows.get(name) === undefined)
     })
 
-    test('whose labels a careless hand took away are told of with all their evidence', async () => {
+    test('whose labels an operator removed are reported with all their evidence', async () => {
       const { worker, name, server } = await running()
       server.workflows.finish(name, { outputs: { result: '7' } })
       server.workflows.relabel(name, {
@@ -673,7 +673,7 @@ describe('on a server', () => {
       expect(server.traffic().RetryWorkflow.requests).toBe(2)
     })
 
-    test('is left alone when nobody waits for it, and when it is of another class', async () => {
+    test('is left alone when it is not awaited, and when it is of another class', async () => {
       const { worker, name, server } = await running({ retryInPlace })
       server.workflows.finish(name, { phase: 'Failed' })
       expect(await reported(worker)).toMatchObject({ stage: 'FAIL', failureClass: 'failed' })
@@ -688,7 +688,7 @@ describe('on a server', () => {
       expect(server.traffic().RetryWorkflow.requests).toBe(0)
     })
 
-    test('is not retried more often because the service began anew', async () => {
+    test('is not retried more often because the service restarted', async () => {
       const { worker, name, server } = await running({ retryInPlace: { on: ['evicted'] } })
       server.operator.deletePod(name)
       await reported(worker)
@@ -700,7 +700,7 @@ describe('on a server', () => {
       expect(server.traffic().RetryWorkflow.requests).toBe(1)
     })
 
-    test('counts when it may not be retried, and is asked again when nobody answered', async () => {
+    test('counts when it may not be retried, and is asked again when no answer came', async () => {
       const { worker, name, server } = await running({ retryInPlace })
       server.main.onRequest = ({ operation }) =>
         operation === 'RetryWorkflow' ? { do: 'drop-reply' } : undefined
@@ -715,7 +715,7 @@ describe('on a server', () => {
     })
   })
 
-  describe('people at Argo’s UI', () => {
+  describe('operators at Argo’s UI', () => {
     test('who retry a failed job before it was seen to fail: it runs on', async () => {
       const { worker, name, server } = await running()
       server.workflows.finish(name, { phase: 'Failed' })
@@ -725,7 +725,7 @@ describe('on a server', () => {
       expect(await reported(worker)).toMatchObject({ stage: 'SUCCESS' })
     })
 
-    test('who retry a job whose outcome is stored: it is told of as running, and logged', async () => {
+    test('who retry a job whose outcome is stored: it is reported as running, and logged', async () => {
       const runtime = new ManualRuntime()
       const { worker, name, server } = await running({ runtime })
       server.workflows.finish(name, { phase: 'Failed' })
@@ -740,7 +740,7 @@ describe('on a server', () => {
       expect(logged).toContainEqual({ level: 'warn', message: expect.stringContaining('retried at Argo') })
     })
 
-    test('who resubmit a job: the copy is none of ours, and is told of once', async () => {
+    test('who resubmit a job: the copy is none of ours, and is logged once', async () => {
       const { worker, name, server } = await running()
       const copy = server.operator.resubmit(name)
       expect(server.workflows.get(copy)?.metadata.labels['sluice/queue']).toBeDefined()
@@ -761,7 +761,7 @@ describe('on a server', () => {
       expect(await worker.lookupJob(A)).toBeUndefined()
     })
 
-    test('who delete a job and make it anew: it goes on, and the evidence says so', async () => {
+    test('who delete a job and make it again: it goes on, and the evidence says so', async () => {
       const { worker, name, server } = await running()
       await worker.lookupJob(A)
       server.operator.recreate(name)

@@ -77,7 +77,7 @@ describe('a job that does not begin', () => {
     expect(gets(server)).toBe(2)
   })
 
-  test('for want of a slot says so in the list: nobody asks for it', async () => {
+  test('for want of a slot says so in the list: it is not asked for', async () => {
     const { worker, jobs, server, runtime } = await sent(2, {
       controller: { reconcileDelayMs: 0, parallelism: 1 },
     })
@@ -148,7 +148,7 @@ describe('a job that does not begin', () => {
     expect(await worker.lookupJob(jobs[0]!)).toMatchObject(pending)
   })
 
-  test('because somebody suspended it says so', async () => {
+  test('because an operator suspended it says so', async () => {
     const { worker, jobs, server, runtime, names } = await sent(1, {
       controller: { reconcileDelayMs: 1_000 },
     })

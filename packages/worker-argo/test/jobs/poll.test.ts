@@ -10,7 +10,7 @@ import { ArgoBench, eventually, jobOf, send } from '../argo-bench.js'
 let bench: ArgoBench
 afterEach(() => bench.close())
 
-/** A worker with so many jobs that run until somebody ends them, on a clock that stands still. */
+/** A worker with `count` jobs that run until the test ends them, on a clock that stands still. */
 async function running(count: number, options: ArgoServerOptions = {}) {
   const runtime = new ManualRuntime()
   bench = await ArgoBench.start({ runtime, controller: { reconcileDelayMs: 0 }, ...options })

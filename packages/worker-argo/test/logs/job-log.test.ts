@@ -236,7 +236,7 @@ test('a log of 4 MB is read line by line; of its tail no more lines are asked fo
   expect(bench.server.main.requests.at(-1)?.query).toMatchObject({ 'logOptions.tailLines': '150' })
 }, 60_000)
 
-test('whoever stops early leaves no stream open', async () => {
+test('a reader that stops early leaves no stream open', async () => {
   await start()
   write('one\n')
   for await (const _ of worker.readLog(job, { follow: true })) break

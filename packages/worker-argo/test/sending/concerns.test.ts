@@ -199,7 +199,7 @@ describe('whose trouble it is that Argo did not write the answer', () => {
   })
 })
 
-test('nobody there is everybody’s trouble; an answer that is lost may be one item’s', () => {
+test('an unreachable server is the worker’s trouble; a lost answer may be one item’s', () => {
   const gone = Object.assign(new Error('x'), { code: 'ECONNREFUSED' })
   const reset = Object.assign(new Error('x'), { code: 'ECONNRESET' })
   for (const judge of [judgeSend, judgeRead]) {

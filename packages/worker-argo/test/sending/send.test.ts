@@ -116,7 +116,7 @@ describe.each(['submit', 'create'] as const)('via %s', (via) => {
     expect(pausesMs).toEqual([100, 200])
   })
 
-  test('a stranger’s workflow under its name: the item is rejected, and the stranger left alone', async () => {
+  test('a foreign workflow under its name: the item is rejected, and the workflow left alone', async () => {
     const name = bench.nameOf(jobOf('a'))
     bench.server.workflows.seed([{ name, labels: { 'sluice/job': 'of another' } }])
     const worker = await bench.open({ via, runtime })
@@ -139,7 +139,7 @@ describe.each(['submit', 'create'] as const)('via %s', (via) => {
     expect(bench.server.workflows.size).toBe(1)
   })
 
-  test('it may have been stored, and nobody can be asked: unavailable; sent again after it ran and was deleted, it does not run twice', async () => {
+  test('it may have been stored, and no question is answered: unavailable; sent again after it ran and was deleted, it does not run twice', async () => {
     const worker = await bench.open({ via, runtime })
     const name = bench.nameOf(jobOf('a'))
     bench.server.main.onRequest = ({ operation }) =>
@@ -410,7 +410,7 @@ describe('what is made', () => {
   })
 })
 
-test('a 400 in words that nobody knows rejects no item', async () => {
+test('a 400 in unknown words rejects no item', async () => {
   const worker = await bench.open({ runtime })
   troubleSending(answerWithStatus(400, '{"code":3,"message":"the flux capacitor is empty"}'))
   await expect(send(worker, jobOf('a'))).rejects.toMatchObject({ code: 'SLUICE_WORKER_UNAVAILABLE' })

@@ -12,9 +12,9 @@ afterEach(async () => {
   await bench.close()
 })
 
-/** Counts the rings of a worker's bell. */
+/** Counts the wake signals of a worker. */
 class Ear {
-  rings = 0
+  wakes = 0
   readonly #ended: Promise<void>
 
   constructor(worker: ArgoWorker) {
@@ -23,7 +23,7 @@ class Ear {
   }
 
   async #listen(worker: ArgoWorker, signal: AbortSignal): Promise<void> {
-    for await (const _ of worker.watch({ signal })) this.rings += 1
+    for await (const _ of worker.watch({ signal })) this.wakes += 1
   }
 
   async ends(): Promise<void> {
@@ -31,7 +31,7 @@ class Ear {
   }
 }
 
-/** A worker that watches, with one job under way; the stream is up and has rung for that. */
+/** A worker that watches, with one job under way; the stream is open and has woken for that. */
 async function watching(options: ArgoServerOptions = {}) {
   const runtime = new ManualRuntime()
   bench = await ArgoBench.start({ runtime, controller: { reconcileDelayMs: 0 }, ...options })
@@ -41,25 +41,25 @@ async function watching(options: ArgoServerOptions = {}) {
   await worker.pollAllStatus([job])
   const ear = new Ear(worker)
   const { server } = bench
-  await eventually('the stream is up', () => ear.rings === 1)
+  await eventually('the stream is up', () => ear.wakes === 1)
   return { worker, job, name: bench.nameOf(job), runtime, ear, server }
 }
 
-test('it rings when a job ends, and not for what else happens', async () => {
+test('it wakes when a job ends, and not for what else happens', async () => {
   const { worker, job, name, ear, server } = await watching()
   await send(worker, jobOf('another'), { mode: 'hang' })
   server.workflows.progress(name, '1/2')
   await worker.pollAllStatus([job])
-  expect(ear.rings).toBe(1)
+  expect(ear.wakes).toBe(1)
   server.workflows.finish(name)
-  await eventually('it rings', () => ear.rings === 2)
+  await eventually('it wakes', () => ear.wakes === 2)
 })
 
-test('after a ring a poll asks for what has ended, without a list', async () => {
+test('after a wake signal a poll asks for what has ended, without a list', async () => {
   const { worker, job, name, ear, server } = await watching()
   server.resetCounts()
   server.workflows.finish(name)
-  await eventually('it rings', () => ear.rings === 2)
+  await eventually('it wakes', () => ear.wakes === 2)
   expect((await worker.pollAllStatus([job])).get(job.id)).toMatchObject({ stage: 'SUCCESS' })
   expect(server.traffic()).toMatchObject({ ListWorkflows: { requests: 0 }, GetWorkflow: { requests: 1 } })
 })
@@ -77,31 +77,31 @@ test('an end that the lists don’t show yet is found at once', async () => {
   const { worker, job, name, ear, server } = await watching()
   server.main.replica.listLagMs = 3_600_000
   server.workflows.finish(name)
-  await eventually('it rings', () => ear.rings === 2)
+  await eventually('it wakes', () => ear.wakes === 2)
   expect((await worker.pollAllStatus([job])).get(job.id)).toMatchObject({ stage: 'SUCCESS' })
 })
 
-test('it rings when somebody deletes a workflow', async () => {
+test('it wakes when an operator deletes a workflow', async () => {
   const { worker, job, name, ear, server } = await watching()
   server.operator.delete(name)
-  await eventually('it rings', () => ear.rings === 2)
+  await eventually('it wakes', () => ear.wakes === 2)
   expect((await worker.pollAllStatus([job])).has(job.id)).toBe(false)
 })
 
 describe.each<WatchEnd>(['eof', 'too-old', 'too-large', 'hydrate', 'close', 'reset', 'cut-frame'])(
   'a stream that ends so: %s',
   (end) => {
-    test('is put up again, rings for what may have ended meanwhile, and goes on', async () => {
+    test('is opened again, wakes for what may have ended meanwhile, and goes on', async () => {
       const { name, runtime, ear, server } = await watching()
       const [first] = server.main.watches
       first?.end(end)
       await eventually('the next one is up', async () => {
         await runtime.advance(50)
-        return server.main.watches.length === 1 && server.main.watches[0] !== first && ear.rings >= 2
+        return server.main.watches.length === 1 && server.main.watches[0] !== first && ear.wakes >= 2
       })
-      const before = ear.rings
+      const before = ear.wakes
       server.workflows.finish(name)
-      await eventually('it rings', () => ear.rings > before)
+      await eventually('it wakes', () => ear.wakes > before)
       expect(first?.ended).toBe(true)
     })
   },
@@ -113,10 +113,10 @@ test('a stream that falls silent is given up after 45 seconds, and not before', 
   first?.stall()
   server.workflows.finish(name)
   await runtime.advance(44_000)
-  expect(ear.rings).toBe(1)
+  expect(ear.wakes).toBe(1)
   await eventually('the next one is up', async () => {
     await runtime.advance(500)
-    return server.main.watches.some((watch) => watch !== first) && ear.rings >= 2
+    return server.main.watches.some((watch) => watch !== first) && ear.wakes >= 2
   })
 })
 
@@ -136,11 +136,11 @@ test('a stream with nothing to say but comments stays up', async () => {
 test.each([1, 3, 7])('frames that come in pieces of %i bytes are put together', async (chunkBytes) => {
   const { name, ear, server } = await watching({ watching: { chunkBytes } })
   server.workflows.finish(name)
-  await eventually('it rings', () => ear.rings === 2)
+  await eventually('it wakes', () => ear.wakes === 2)
   expect(server.main.watches).toHaveLength(1)
 })
 
-test('without the permission it stays quiet and goes on trying; with it, it rings', async () => {
+test('without the permission it stays quiet and goes on trying; with it, it wakes', async () => {
   const runtime = new ManualRuntime()
   bench = await ArgoBench.start({ runtime, denied: ['watch workflows'], controller: { reconcileDelayMs: 0 } })
   const worker = await bench.open({ runtime })
@@ -150,11 +150,11 @@ test('without the permission it stays quiet and goes on trying; with it, it ring
     await runtime.advance(1_000)
     return bench.server.traffic().WatchWorkflows.requests >= 4
   })
-  expect(ear.rings).toBe(0)
+  expect(ear.wakes).toBe(0)
   bench.server.access.denied.clear()
-  await eventually('it rings', async () => {
+  await eventually('it wakes', async () => {
     await runtime.advance(1_000)
-    return ear.rings > 0
+    return ear.wakes > 0
   })
 })
 
@@ -170,7 +170,7 @@ test('refusals are spaced out: no more than 26 in five minutes', async () => {
   }
   expect(bench.server.traffic().WatchWorkflows.requests).toBeLessThanOrEqual(26)
   expect(bench.server.traffic().WatchWorkflows.requests).toBeGreaterThan(5)
-  expect(ear.rings).toBe(0)
+  expect(ear.wakes).toBe(0)
 })
 
 test('it ends with its signal, and with the worker, and leaves no stream behind', async () => {
@@ -179,18 +179,18 @@ test('it ends with its signal, and with the worker, and leaves no stream behind'
   await ear.ends()
   await eventually('the stream is gone', () => server.main.watches.length === 0)
   const again = new Ear(worker)
-  await eventually('the stream is up', () => again.rings === 1)
+  await eventually('the stream is up', () => again.wakes === 1)
   await worker.close()
   await again.ends()
   await eventually('the stream is gone', () => server.main.watches.length === 0)
-  expect([ear.rings, again.rings]).toEqual([1, 1])
+  expect([ear.wakes, again.wakes]).toEqual([1, 1])
 })
 
 test('what it asks for is small: a frame of a workflow is under 300 bytes', async () => {
   const { ear, name, server } = await watching()
   const before = server.main.watches[0]?.bytes ?? 0
   server.workflows.finish(name)
-  await eventually('it rings', () => ear.rings === 2)
+  await eventually('it wakes', () => ear.wakes === 2)
   expect((server.main.watches[0]?.bytes ?? 0) - before).toBeLessThan(300)
 })
 

@@ -34,7 +34,7 @@ describe('a list', () => {
     expect(await poll).toEqual({ kind: 'read' })
   })
 
-  test('that is late is done without, awaited all the same, and told of when it comes: there is no second one meanwhile', async () => {
+  test('that is late is awaited while polls do without, and reported when it comes: there is no second one meanwhile', async () => {
     const { lister, lists, runtime, seen } = listerOf()
     const first = lister.list()
     await runtime.advance(5_000)
