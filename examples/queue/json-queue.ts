@@ -88,8 +88,8 @@ class JsonItems implements Omit<sluice.QueueBackend, 'leases' | 'documents' | 'c
   remove(ids: readonly string[], { stages }: sluice.RemoveOrder) {
     const mentions = ids.map((id) => ({ id }))
     return this.#each(mentions, (record, { id }, { items }) => {
-      if (record === undefined) return { refusal: 'not-found' }
-      if (!stages.includes(record.stage)) return { refusal: 'wrong-stage' }
+      if (record === undefined) return { refusal: 'not-found' as const }
+      if (!stages.includes(record.stage)) return { refusal: 'wrong-stage' as const }
       items.delete(id)
       return {}
     })

@@ -22,8 +22,8 @@ export type RecordPlace = 'new' | 'same' | 'returned'
 /** What a move makes of an item's record: another one, a refusal, or neither where the move was done before. */
 export type RecordChange<Refusal> =
   | { readonly record: ItemRecord; readonly place: RecordPlace; readonly refusal?: undefined }
-  | { readonly record?: undefined; readonly refusal: Refusal }
-  | { readonly record?: undefined; readonly refusal?: undefined }
+  | { readonly record?: undefined; readonly place?: undefined; readonly refusal: Refusal }
+  | { readonly record?: undefined; readonly place?: undefined; readonly refusal?: undefined }
 
 /** A `put` of an item, where `known` is the one of its id that is there. */
 export function putRecord(
