@@ -65,7 +65,7 @@ class KubernetesJobs implements WorkerBackend {
     const jobs: KubernetesJob[] = []
     const query = `?labelSelector=${encodeURIComponent(`${QUEUE}=${digest(this.#options.name)}`)}&limit=500`
     for (let cursor: string | undefined = ''; cursor !== undefined; signal?.throwIfAborted()) {
-      const page = await this.#call<JobList>('GET', `${query}&continue=${cursor}`)
+      const page: JobList | undefined = await this.#call<JobList>('GET', `${query}&continue=${cursor}`)
       jobs.push(...(page?.items ?? []))
       cursor = page?.metadata.continue || undefined
     }
