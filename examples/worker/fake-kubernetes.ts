@@ -1,4 +1,5 @@
-// So much of a Kubernetes API server as the worker beside it uses: Jobs that are created, read, listed by a label and deleted. Nothing runs.
+// So much of a Kubernetes API server as the worker beside it uses: Jobs that are created, read, listed by a
+// label and deleted. Nothing runs.
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type IncomingMessage } from 'node:http'

@@ -49,7 +49,9 @@ class KubernetesJobs implements WorkerBackend {
     this.#options = options
   }
 
-  /** Each send of one attempt has the same name, so the API server refuses the second one itself [W-SEND-1]. */
+  /**
+   * Each send of one attempt has the same name, so the API server refuses the second one itself [W-SEND-1].
+   */
   async sendJob(job: CheckedJob): Promise<void> {
     try {
       await this.#call('POST', '', manifest(job, this.#options))
@@ -60,7 +62,10 @@ class KubernetesJobs implements WorkerBackend {
     }
   }
 
-  /** A list is complete, or it rejects: its pages are of one instant, and a `continue` that is too old is answered 410 [W-POLL-2]. */
+  /**
+   * A list is complete, or it rejects: its pages are of one instant, and a `continue` that is too old is
+   * answered 410 [W-POLL-2].
+   */
   async pollAllStatus(_: unknown, { signal }: CallOptions): Promise<Map<string, JobReport>> {
     const jobs: KubernetesJob[] = []
     const query = `?labelSelector=${encodeURIComponent(`${QUEUE}=${digest(this.#options.name)}`)}&limit=500`
@@ -174,7 +179,9 @@ function stateOf({ metadata, status }: KubernetesJob): JobReport & { readonly st
   return { ...job, stage: ends.some(({ type }) => type === 'Complete') ? 'SUCCESS' : 'PROCESSING' }
 }
 
-/** Of one uid the attempts are in order; an id that was put again has Jobs of two, of which one may run still. */
+/**
+ * Of one uid the attempts are in order; an id that was put again has Jobs of two, of which one may run still.
+ */
 function latestFirst(a: ReturnType<typeof stateOf>, b: ReturnType<typeof stateOf>): number {
   if (a.uid === b.uid) return b.attempt - a.attempt
   return Number(b.stage === 'PROCESSING') - Number(a.stage === 'PROCESSING') || b.startedAt - a.startedAt

@@ -32,7 +32,10 @@ export interface ArgoServerOptions extends ArgoEndpointOptions {
   readonly rules?: Partial<ArgoRules>
   /** What everything goes by: timestamps, phases, keepalives, delays. Default the machine's clock. */
   readonly runtime?: Runtime
-  /** The namespaces that there are; the first one is where `workflows` and `operator` look. Default `['argo']`. */
+  /**
+   * The namespaces that there are; the first one is where `workflows` and `operator` look. Default
+   * `['argo']`.
+   */
   readonly namespaces?: readonly string[]
   /** What can be submitted. Default {@link testTemplates}. */
   readonly templates?: readonly ArgoTemplate[]
@@ -44,7 +47,9 @@ export interface ArgoServerOptions extends ArgoEndpointOptions {
   readonly denied?: readonly string[]
   /** What the cluster's admission policies and webhooks deny. Default nothing. Later: `server.admission`. */
   readonly admission?: AdmissionRule
-  /** How many workflows a namespace may have, finished ones too. Default any number. Later: `server.quota`. */
+  /**
+   * How many workflows a namespace may have, finished ones too. Default any number. Later: `server.quota`.
+   */
   readonly quota?: number
   /** The one namespace that a server started with `--namespaced` is for. Default all. */
   readonly managedNamespace?: string
@@ -61,8 +66,8 @@ export interface ArgoServerOptions extends ArgoEndpointOptions {
   /** How watches, and logs that are read, go. */
   readonly watching?: Partial<WatchSettings>
   /**
-   * Which workflows `workflows.unfinished` and `maxUnfinished` are about. Default all but those that an operator resubmitted, which
-   * nobody else can bound.
+   * Which workflows `workflows.unfinished` and `maxUnfinished` are about. Default all but those that an
+   * operator resubmitted, which nobody else can bound.
    */
   readonly counts?: (workflow: ArgoWorkflow) => boolean
   /** Of uids and generated names. Default 1. */
@@ -73,7 +78,10 @@ const DEFAULT_TOKEN = 'sluice-test-token'
 const RESUBMITTED = argoLabel('resubmitted-from-workflow')
 const SUBJECT = 'system:serviceaccount:argo:sluice'
 
-/** An Argo Server in this process, with Kubernetes and the controller behind it: real HTTP, workflows in memory, faults on demand. */
+/**
+ * An Argo Server in this process, with Kubernetes and the controller behind it: real HTTP, workflows in
+ * memory, faults on demand.
+ */
 export class ArgoServer {
   /** The first address. Faults are set at each address. */
   readonly main: ArgoEndpoint
@@ -133,14 +141,17 @@ export class ArgoServer {
   }
 
   /**
-   * What is wrong with the way from the server to kube-apiserver, if anything: then submit is answered 400, as if it were the caller's
-   * mistake, and everything else that needs Kubernetes 500.
+   * What is wrong with the way from the server to kube-apiserver, if anything: then submit is answered 400,
+   * as if it were the caller's mistake, and everything else that needs Kubernetes 500.
    */
   set kubernetes(state: 'up' | 'refused' | 'timeout' | 'limiter') {
     this.#parts.core.parts.kubernetesTrouble = state === 'up' ? undefined : transportError(state)
   }
 
-  /** What the cluster's admission policies and webhooks say of a workflow that is to be created; `undefined`: nothing. */
+  /**
+   * What the cluster's admission policies and webhooks say of a workflow that is to be created; `undefined`:
+   * nothing.
+   */
   set admission(rule: AdmissionRule | undefined) {
     this.#parts.core.parts.admission = rule
   }
@@ -151,8 +162,8 @@ export class ArgoServer {
   }
 
   /**
-   * Whether Kubernetes fails to read single workflows, and answers all else. The server then looks into the archive, whatever the error was,
-   * and so answers with what a workflow was when it was archived.
+   * Whether Kubernetes fails to read single workflows, and answers all else. The server then looks into the
+   * archive, whatever the error was, and so answers with what a workflow was when it was archived.
    */
   set readsFail(fail: boolean) {
     this.#parts.core.parts.readsFail = fail
@@ -182,7 +193,10 @@ export class ArgoServer {
     this.workflows.resetMaximum()
   }
 
-  /** Kubernetes forgets all changes so far: watches that ask for what comes after an older one are told that it is too old. */
+  /**
+   * Kubernetes forgets all changes so far: watches that ask for what comes after an older one are told that
+   * it is too old.
+   */
   compact(): void {
     this.#parts.core.parts.cluster.compact()
   }

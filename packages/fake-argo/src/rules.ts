@@ -4,7 +4,10 @@ import type { ArgoVersion } from './argo-version.js'
 export interface ArgoRules {
   /** As the server tells it, such as `v4.1.2`; compare it with `isAtLeast`. */
   readonly version: string
-  /** Whether a list without `ext.showRemainingItemCount=true` gives `continue` by the archive alone, so that live rows are dropped. */
+  /**
+   * Whether a list without `ext.showRemainingItemCount=true` gives `continue` by the archive alone, so that
+   * live rows are dropped.
+   */
   readonly continueBug: boolean
   /** Whether field selectors know `!=`. */
   readonly fieldInequality: boolean
@@ -18,7 +21,10 @@ export interface ArgoRules {
   readonly callerReadsTemplates: boolean
   /** Whether a workflow terminated while it waits for a lock may end Succeeded. */
   readonly terminatedWaiterSucceeds: boolean
-  /** Whether `fields` brings back `creationTimestamp: null` where it leaves the timestamp out (Kubernetes' library before 0.34). */
+  /**
+   * Whether `fields` brings back `creationTimestamp: null` where it leaves the timestamp out (Kubernetes'
+   * library before 0.34).
+   */
   readonly zeroTimestamps: boolean
   /** Whether `templateReferencing` restricts what a workflow may set beside its reference (3.7.14, 4.0.5). */
   readonly restrictsOverrides: boolean

@@ -19,13 +19,22 @@ export interface S3ServerOptions extends S3EndpointOptions {
   readonly credentials?: S3Credentials
   /** The region that requests must be signed for. Default: any. */
   readonly region?: string
-  /** How far a request's instant may be from the clock's, in ms (AWS: 900,000); beyond it 403 `RequestTimeTooSkewed`. Default: any. */
+  /**
+   * How far a request's instant may be from the clock's, in ms (AWS: 900,000); beyond it 403
+   * `RequestTimeTooSkewed`. Default: any.
+   */
   readonly maxClockSkewMs?: number
   /** Operations that are answered 403. Without `ListObjectsV2` a missing key is 403 too, as on AWS. */
   readonly denied?: readonly S3Operation[]
-  /** The versioning of the buckets that exist from the start. Default: never enabled. Old versions themselves are not kept. */
+  /**
+   * The versioning of the buckets that exist from the start. Default: never enabled. Old versions themselves
+   * are not kept.
+   */
   readonly versioning?: BucketVersioning
-  /** How many changes LIST is behind, at most 5,000; asked at each LIST. What it has once shown it goes on showing. Default 0. */
+  /**
+   * How many changes LIST is behind, at most 5,000; asked at each LIST. What it has once shown it goes on
+   * showing. Default 0.
+   */
   readonly listLag?: number | (() => number)
 }
 
@@ -34,7 +43,10 @@ const DEFAULT_CREDENTIALS: S3Credentials = {
   secretAccessKey: 'sluice-test-secret',
 }
 
-/** An S3 server in this process: real HTTP on the loopback, objects in memory, AWS's codes, and faults on demand. */
+/**
+ * An S3 server in this process: real HTTP on the loopback, objects in memory, AWS's codes, and faults on
+ * demand.
+ */
 export class S3Server {
   /** The first address. Its counts, log and faults are also at hand here. */
   readonly main: S3Endpoint
@@ -106,7 +118,10 @@ export class S3Server {
     for (const [key, text] of objects) this.#core.store.put(bucket, key, objectOf({}, Buffer.from(text)))
   }
 
-  /** Copies the objects of a prefix of the first bucket, metadata included, to another prefix without requests. */
+  /**
+   * Copies the objects of a prefix of the first bucket, metadata included, to another prefix without
+   * requests.
+   */
   copyPrefix(from: string, to: string): void {
     const bucket = this.#core.store.buckets.get(this.bucket)
     for (const key of this.keys().filter((one) => one.startsWith(from))) {

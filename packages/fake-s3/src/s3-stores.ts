@@ -55,8 +55,8 @@ const NO_CONDITIONS = {
 } as const satisfies Partial<S3Rules>
 
 /**
- * Stores by name. `radosgw16` is held against the store itself in CI; the others are as their documentation, their source or a
- * measurement has them.
+ * Stores by name. `radosgw16` is held against the store itself in CI; the others are as their documentation,
+ * their source or a measurement has them.
  */
 export const s3Stores = {
   aws: { title: 'AWS S3', rules: {}, deviations: [] },

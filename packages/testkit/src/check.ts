@@ -37,7 +37,10 @@ export async function rejects(call: Promise<unknown>, code: ErrorCode, what: str
   })
 }
 
-/** Throws unless the promise rejects with a TypeError, by rejection rather than by a throw before there is a promise. */
+/**
+ * Throws unless the promise rejects with a TypeError, by rejection rather than by a throw before there is a
+ * promise.
+ */
 export async function refuses(call: () => Promise<unknown>, what: string): Promise<Error> {
   const end = await endOf(promised(call, what))
   if (end.rejected && end.error instanceof TypeError) return end.error

@@ -32,7 +32,10 @@ export function contractTable(): string {
   ].join('\n\n')
 }
 
-/** Promise by backend: how many cases passed, which were skipped and why, which failed. As Markdown, with no times in it. */
+/**
+ * Promise by backend: how many cases passed, which were skipped and why, which failed. As Markdown, with no
+ * times in it.
+ */
 export function contractMarkdown({ queues = [], workers = [] }: ContractResults): string {
   return [
     ...resultSections('Queues', queuePromises, queues),

@@ -11,12 +11,15 @@ export interface DropHarness {
   /**
    * Drops a queue in a process that dies right before its storage operation of this number, counted from 0.
    *
-   * @returns whether it died; `false` means that there were fewer operations. Absent where a drop is one operation of this process
+   * @returns whether it died; `false` means that there were fewer operations. Absent where a drop is one
+   * operation of this process
    */
   dropCrashing?(name: string, point: number): Promise<boolean>
 }
 
-/** One check of a package's `dropQueue` and `listQueues`; it throws when they don't do as `QueuePackage` says. */
+/**
+ * One check of a package's `dropQueue` and `listQueues`; it throws when they don't do as `QueuePackage` says.
+ */
 export interface DropCase {
   readonly title: string
   readonly run: (harness: DropHarness) => Promise<void>
@@ -28,7 +31,9 @@ const HOLDER = 'holder of the test'
 const LEASE = 'dispatcher'
 const TTL_MS = 2_000
 
-/** What every package that exports `dropQueue` and `listQueues` is to keep; run each case on a fresh store. */
+/**
+ * What every package that exports `dropQueue` and `listQueues` is to keep; run each case on a fresh store.
+ */
 export const dropCases: readonly DropCase[] = [
   { title: 'a dropped queue is gone with all that belonged to it, and no other', run: dropsAll },
   { title: 'a queue that is not there is absent, and none is made', run: absent },

@@ -62,7 +62,10 @@ export const oddIds: readonly string[] = [
 
 const MIXED = 'Zoom/é_漢-😀.b'
 
-/** Legal ids of every length from 1 byte to the longest, by what they are made of. All of a kind are different, many by their length only. */
+/**
+ * Legal ids of every length from 1 byte to the longest, by what they are made of. All of a kind are
+ * different, many by their length only.
+ */
 export const idsOfEachLength = {
   letters: eachLength((bytes) => 'abcdefgh'.repeat(bytes).slice(0, bytes)),
   escaped: eachLength((bytes) => '/'.repeat(bytes % 2) + 'é'.repeat(bytes >> 1)),

@@ -24,6 +24,10 @@ function put(options: { delayMs?: number } = {}, order: Partial<typeof ORDER> = 
   return record
 }
 
+function item(n: number) {
+  return checkNewItem({ id: 'a', body: { n } }, MAX_BYTES)
+}
+
 function move(stage: 'SUCCESS' | 'FAIL' | 'WAITING', more: object = {}) {
   return checkMove({ id: 'a', attempt: 1, stage, ...more }, MAX_BYTES)
 }
@@ -41,14 +45,12 @@ test('a new item waits at attempt 0, for its delay; put into SUCCESS it has fini
     notBeforeAt: 150,
     history: [],
   })
-  const item = checkNewItem({ id: 'a', body: 1 }, MAX_BYTES)
-  const done = putRecord(undefined, item, { ...ORDER, stage: 'SUCCESS' })
+  const done = putRecord(undefined, item(1), { ...ORDER, stage: 'SUCCESS' })
   expect(done.record).toMatchObject({ stage: 'SUCCESS', finishedAt: 100 })
 })
 
 test('an id that is there is refused, and compared where that is asked for', () => {
   const known = put()
-  const item = (n: number) => checkNewItem({ id: 'a', body: { n } }, MAX_BYTES)
   expect(putRecord(known, item(1), ORDER).refusal).toEqual({ reason: 'exists', stage: 'WAITING' })
   const compared = [1, 2].map((n) => putRecord(known, item(n), { ...ORDER, compare: true }).refusal?.reason)
   expect(compared).toEqual(['exists-same', 'exists-changed'])

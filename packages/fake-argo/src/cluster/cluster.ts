@@ -113,7 +113,9 @@ export class Cluster {
     return first < 0 ? [] : this.#history.slice(first)
   }
 
-  /** Forgets all changes so far, as Kubernetes does when it compacts: watches can't be resumed behind them. */
+  /**
+   * Forgets all changes so far, as Kubernetes does when it compacts: watches can't be resumed behind them.
+   */
   compact(): void {
     this.#history = []
     this.#forgotten = this.#revision

@@ -32,8 +32,8 @@ export type OperatorAction = (typeof operatorActions)[number]
 const SUBJECT = 'system:serviceaccount:argo:operator'
 
 /**
- * Somebody at Argo's UI. What the server would refuse (to retry what runs, say) is thrown as an error with its text, and changes
- * nothing.
+ * Somebody at Argo's UI. What the server would refuse (to retry what runs, say) is thrown as an error with
+ * its text, and changes nothing.
  */
 export class Operator {
   readonly #parts: ArgoParts
@@ -115,8 +115,9 @@ export class Operator {
   }
 
   /**
-   * The cluster takes the pod of a workflow that runs: an eviction, a drain, a taint, a preemption. By default it is a race whether the
-   * controller sees the pod's last status: then it has no mark but the exit code, and none at all where its program exits 0.
+   * The cluster takes the pod of a workflow that runs: an eviction, a drain, a taint, a preemption. By
+   * default it is a race whether the controller sees the pod's last status: then it has no mark but the exit
+   * code, and none at all where its program exits 0.
    *
    * @param captured who wins it. Default as the controller's setting `capturesPodStatus` says
    */

@@ -2,7 +2,10 @@ import { asObject, isObject, type ArgoWorkflow, type JsonObject } from '../argo-
 import type { Ending } from '../controller/outcome.js'
 import type { Templates } from './templates.js'
 
-/** The controller's `workflowRestrictions.templateReferencing`, and what its environment adds to what a workflow may set. */
+/**
+ * The controller's `workflowRestrictions.templateReferencing`, and what its environment adds to what a
+ * workflow may set.
+ */
 export interface TemplateReferencing {
   readonly mode: 'Strict' | 'Secure'
   /** `WORKFLOW_USER_OVERRIDE_ALLOWLIST`: names of fields of a spec. */

@@ -95,7 +95,10 @@ export class Templates {
     return [...this.#templates].filter(([one]) => one.startsWith(prefix)).map(([, stored]) => stored)
   }
 
-  /** The spec that a workflow runs by: its template's, with its own on top. `undefined` when its template isn't there. */
+  /**
+   * The spec that a workflow runs by: its template's, with its own on top. `undefined` when its template
+   * isn't there.
+   */
   resolved(spec: JsonObject, namespace: string): JsonObject | undefined {
     const ref = spec['workflowTemplateRef']
     if (!isObject(ref)) return spec

@@ -17,7 +17,10 @@ export interface SeedWorkflow {
   readonly at?: number
 }
 
-/** The workflows of one server at hand: to look at, and to take through their phases without waiting for the controller. */
+/**
+ * The workflows of one server at hand: to look at, and to take through their phases without waiting for the
+ * controller.
+ */
 export class WorkflowControl {
   readonly #parts: ArgoParts
   readonly #namespace: string
@@ -115,7 +118,10 @@ export class WorkflowControl {
     this.#parts.pods.deletePods(this.#existing(name))
   }
 
-  /** Its pod can't begin, as without its image or a place: the workflow is Running and silent, the node Pending with this message. */
+  /**
+   * Its pod can't begin, as without its image or a place: the workflow is Running and silent, the node
+   * Pending with this message.
+   */
   holdUp(name: string, message: string): ArgoWorkflow {
     this.#parts.controller.holdUp(this.#existing(name), message)
     return this.#existing(name)
@@ -127,15 +133,18 @@ export class WorkflowControl {
     return this.#existing(name)
   }
 
-  /** The lock that it waits for (see `waitForLock`) is its own: it begins, and ends at once if it was stopped meanwhile. */
+  /**
+   * The lock that it waits for (see `waitForLock`) is its own: it begins, and ends at once if it was stopped
+   * meanwhile.
+   */
   freeLock(name: string): ArgoWorkflow {
     this.#parts.controller.freeLock(this.#existing(name))
     return this.#existing(name)
   }
 
   /**
-   * It is Pending for a lock that nobody gives but `freeLock`. Stopped, it waits on; terminated, it ends by the controller's setting
-   * `terminatedWaiter`.
+   * It is Pending for a lock that nobody gives but `freeLock`. Stopped, it waits on; terminated, it ends by
+   * the controller's setting `terminatedWaiter`.
    *
    * @throws TypeError when it has started: its own lock is the first thing that a workflow waits for
    */

@@ -14,8 +14,9 @@ type Rows = Map<string, ArgoWorkflow>
 const MAX_INDEXES = 32
 
 /**
- * The store that a server lists from: the live workflows by uid, with indexes by label, so that a few of very many are found fast.
- * There is one for each key that was asked for with a value, and one for each other requirement that was asked for.
+ * The store that a server lists from: the live workflows by uid, with indexes by label, so that a few of very
+ * many are found fast. There is one for each key that was asked for with a value, and one for each other
+ * requirement that was asked for.
  */
 export class WorkflowIndex {
   readonly #rows: Rows = new Map()

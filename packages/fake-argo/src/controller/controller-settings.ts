@@ -7,7 +7,10 @@ import type { TemplateReferencing } from '../cluster/template-referencing.js'
 
 /** How the controller goes about it; all of it can be changed later. */
 export interface ControllerSettings {
-  /** Ms until it first looks at a new workflow, or at one that was acted on. `Infinity`: never by itself. Default 50. */
+  /**
+   * Ms until it first looks at a new workflow, or at one that was acted on. `Infinity`: never by itself.
+   * Default 50.
+   */
   reconcileDelayMs: number | ((workflow: ArgoWorkflow) => number)
   /** How many run at once; the rest is Pending. Default `Infinity`. */
   parallelism: number
@@ -23,11 +26,20 @@ export interface ControllerSettings {
   terminatedWaiter: 'at-once' | 'with-lock'
   /** Whether it may exec into pods, as it must to stop a program. Default yes. */
   mayExec: boolean
-  /** Whether it sees the last status of each pod that is taken away (`ARGO_POD_STATUS_CAPTURE_FINALIZER`). Default no. */
+  /**
+   * Whether it sees the last status of each pod that is taken away (`ARGO_POD_STATUS_CAPTURE_FINALIZER`).
+   * Default no.
+   */
   capturesPodStatus: boolean
-  /** Of the nodes that pods run on, as far as kubelets differ here: up to 1.34.3, or from 1.34.4 on. Default the latter. */
+  /**
+   * Of the nodes that pods run on, as far as kubelets differ here: up to 1.34.3, or from 1.34.4 on. Default
+   * the latter.
+   */
   kubelet: KubeletVersion
-  /** What becomes of one that was accepted and is too large to be stored once it runs: it ends, or never gets a phase. Default `error`. */
+  /**
+   * What becomes of one that was accepted and is too large to be stored once it runs: it ends, or never gets
+   * a phase. Default `error`.
+   */
   tooLarge: 'error' | 'never'
   /** Pods that Kubernetes refuses to make, such as {@link podRefusals}. Default none. */
   podRefusal: PodRefusalRule | undefined

@@ -27,8 +27,9 @@ import {
 } from './workflow-steps.js'
 
 /**
- * Argo's controller: takes workflows from one phase to the next, by the clock or by hand. Each step is one change, made at the instant
- * it is due; it catches up at every request, and sleeps on the clock in between so that watches hear of it in time.
+ * Argo's controller: takes workflows from one phase to the next, by the clock or by hand. Each step is one
+ * change, made at the instant it is due; it catches up at every request, and sleeps on the clock in between
+ * so that watches hear of it in time.
  */
 export class Controller {
   readonly settings: ControllerSettings
@@ -232,7 +233,10 @@ export class Controller {
     else this.#shutDown(run, workflow, { strategy, at })
   }
 
-  /** First a slot, then its locks. What waits for a slot hears of nothing, what waits for a lock of Terminate at most. */
+  /**
+   * First a slot, then its locks. What waits for a slot hears of nothing, what waits for a lock of Terminate
+   * at most.
+   */
   #admit(run: Run, workflow: ArgoWorkflow, at: number): void {
     if (this.#slots.taken >= this.settings.parallelism) {
       this.#slots.wait(run)
@@ -337,7 +341,10 @@ export class Controller {
     else this.#plan(run, 'expire', at)
   }
 
-  /** Its slot is free for the one that waits with the highest priority, and of those for the first; so are its locks for the first. */
+  /**
+   * Its slot is free for the one that waits with the highest priority, and of those for the first; so are its
+   * locks for the first.
+   */
   #leave(run: Run, at = this.#runtime.now()): void {
     this.#slots.leave(run)
     this.#locks.leave(run)

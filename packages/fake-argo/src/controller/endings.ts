@@ -11,7 +11,9 @@ export const endings = {
     exitCode: 137,
     message: 'main: OOMKilled (exit code 137)',
   }),
-  /** Its program ended well and didn't write the file of an output. The code in the words is the executor's. */
+  /**
+   * Its program ended well and didn't write the file of an output. The code in the words is the executor's.
+   */
   outputMissing: (): Ending => ({
     phase: 'Error',
     exitCode: 0,
@@ -40,7 +42,9 @@ export const endings = {
       { name: 'onExit', template: 'tidy', phase: 'Failed', message: exitMessage(exitCode), exitCode },
     ],
   }),
-  /** A dag with `failFast: false`: the first failure is tolerated by what depends on it, the second decides. */
+  /**
+   * A dag with `failFast: false`: the first failure is tolerated by what depends on it, the second decides.
+   */
   toleratedFailure: (exitCode: number): Ending => ({
     phase: 'Failed',
     message: undefined,

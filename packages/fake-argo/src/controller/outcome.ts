@@ -75,8 +75,8 @@ export interface WorkflowRun {
 export type OutcomeRule = (workflow: ArgoWorkflow, run: WorkflowRun) => Outcome
 
 /**
- * As the test template has it: parameter `seconds` (or `sleep-seconds`, default 1) and `mode`, one of `succeed`, `fail`, `error`,
- * `hang`.
+ * As the test template has it: parameter `seconds` (or `sleep-seconds`, default 1) and `mode`, one of
+ * `succeed`, `fail`, `error`, `hang`.
  */
 export const outcomeByParameters: OutcomeRule = (_, { parameters }) => {
   const { mode = 'succeed' } = parameters

@@ -20,8 +20,8 @@ export function toldToEnd(strategy: string): string {
 }
 
 /**
- * How one that runs ends when it is told to: its program dies of that, or takes SIGTERM and exits 0: by version a success without a
- * word, or a failure in the node's words.
+ * How one that runs ends when it is told to: its program dies of that, or takes SIGTERM and exits 0: by
+ * version a success without a word, or a failure in the node's words.
  *
  * @returns `undefined` where its program never hears of it: it runs on, and ends by itself
  */

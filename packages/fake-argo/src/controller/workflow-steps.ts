@@ -154,7 +154,10 @@ function messageOf({ phase, exitCode = 1, ...given }: Ending): string | undefine
   return phase === 'Error' ? 'pod deleted' : undefined
 }
 
-/** What is said of a container that exited with a code other than 0: `main` is Argo's name for the one that does the work. */
+/**
+ * What is said of a container that exited with a code other than 0: `main` is Argo's name for the one that
+ * does the work.
+ */
 export function exitMessage(exitCode: number): string {
   return `main: Error (exit code ${exitCode})`
 }

@@ -8,8 +8,8 @@ export interface ArgoTarget {
   /** Without it, requests carry none, and what is about tokens is skipped. */
   readonly token?: string
   /**
-   * A WorkflowTemplate in the namespace with the parameters `item` (no default), `mode` (of `succeed`, `fail`, `error`) and `seconds`,
-   * which runs for so long and ends so.
+   * A WorkflowTemplate in the namespace with the parameters `item` (no default), `mode` (of `succeed`,
+   * `fail`, `error`) and `seconds`, which runs for so long and ends so.
    */
   readonly template: string
   /** A ClusterWorkflowTemplate of the same parameters. */
@@ -20,7 +20,9 @@ export interface ArgoTarget {
   readonly prefix: string
   /** As `GET /api/v1/version` says, such as `v4.1.2`. */
   readonly version: string
-  /** A label, as `key=value`, with which an admission policy or webhook of the cluster denies every workflow. */
+  /**
+   * A label, as `key=value`, with which an admission policy or webhook of the cluster denies every workflow.
+   */
   readonly denied?: string
   /** As the controller is set; `undefined`: not. */
   readonly templateReferencing?: 'Strict' | 'Secure'

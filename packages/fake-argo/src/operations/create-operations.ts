@@ -167,8 +167,8 @@ function textMap(value: unknown): Record<string, string> {
 }
 
 /**
- * What validating a workflow leaves in its status: each template of the one it refers to that its entrypoint leads to, by scope, template and
- * name. `undefined` for a workflow that refers to none.
+ * What validating a workflow leaves in its status: each template of the one it refers to that its entrypoint
+ * leads to, by scope, template and name. `undefined` for a workflow that refers to none.
  *
  * @param resolved the spec it runs by
  */

@@ -2,8 +2,8 @@ import type { JsonValue } from '@sluice/core'
 import { asObject, isObject, type JsonObject } from '../argo-workflow.js'
 
 /**
- * What `fields` asks for. Paths are compared as text: one that is asked for keeps what is above it, and a key whose path is only the
- * beginning of a name asked for is kept too.
+ * What `fields` asks for. Paths are compared as text: one that is asked for keeps what is above it, and a key
+ * whose path is only the beginning of a name asked for is kept too.
  */
 export class FieldCleaner {
   readonly #excludes: boolean

@@ -36,7 +36,10 @@ export interface ArgoParts {
   admission: AdmissionRule | undefined
   /** How many workflows a namespace may have. */
   quota: number | undefined
-  /** Whether Kubernetes answers everything but the reading of one workflow: the archive answers then, where there is one. */
+  /**
+   * Whether Kubernetes answers everything but the reading of one workflow: the archive answers then, where
+   * there is one.
+   */
   readsFail: boolean
 }
 
@@ -84,8 +87,9 @@ export function reachKubernetes({ parts }: OperationContext, grpcCode = 13): voi
 }
 
 /**
- * The spec that a workflow runs by, as the server sees it: one for a single namespace has no templates of others, unless it asks Kubernetes
- * for them by the caller's account. `undefined` when its template isn't there.
+ * The spec that a workflow runs by, as the server sees it: one for a single namespace has no templates of
+ * others, unless it asks Kubernetes for them by the caller's account. `undefined` when its template isn't
+ * there.
  */
 export function resolvedSpec(
   { managedNamespace, rules, templates }: ArgoParts,

@@ -15,7 +15,8 @@ export interface DraftWorkflow {
 /**
  * Applies `submitOptions` to what was made of the template.
  *
- * @throws ArgoRefusal 500 when one of its texts is malformed: the server takes a caller's mistake for one of its own
+ * @throws ArgoRefusal 500 when one of its texts is malformed: the server takes a caller's mistake for one of
+ * its own
  */
 export function applySubmitOptions(draft: DraftWorkflow, options: JsonObject): DraftWorkflow {
   const labels = asText(options['labels']) ?? ''

@@ -10,7 +10,10 @@ export interface PodLine {
   readonly text: string
 }
 
-/** What a workflow's main program writes, as it begins and as it ends; asked for both. Lines end with a line break. */
+/**
+ * What a workflow's main program writes, as it begins and as it ends; asked for both. Lines end with a line
+ * break.
+ */
 export type OutputRule = (workflow: ArgoWorkflow, moment: 'begin' | 'end') => string
 
 /** As the test template has it. */
@@ -48,7 +51,10 @@ export class PodLogs {
     cluster.listen((change) => this.#follow(change))
   }
 
-  /** The lines that can be read, in the order in which they were written: a list that grows, for who reads it already also when the pods are deleted. */
+  /**
+   * The lines that can be read, in the order in which they were written: a list that grows, for who reads it
+   * already also when the pods are deleted.
+   */
   linesOf({ metadata }: ArgoWorkflow): readonly PodLine[] {
     const pods = this.#podsOf(metadata.uid)
     return pods.gone ? [] : pods.lines
@@ -61,7 +67,8 @@ export class PodLogs {
     { pod = metadata.name, container = 'main' }: { readonly pod?: string; readonly container?: string } = {},
   ): void {
     const pods = this.#podsOf(metadata.uid)
-    // What isn't UTF-8 can't be in JSON; and Go's scanner of lines takes a carriage return for a part of the line break.
+    // What isn't UTF-8 can't be in JSON; and Go's scanner of lines takes a carriage return for a part of the
+    // line break.
     const texts = Buffer.from(bytes).toString('utf8').split('\n')
     if (texts.at(-1) === '') texts.pop()
     for (const text of texts)

@@ -4,8 +4,8 @@ import type { ArgoWorkflow } from '../argo-workflow.js'
 export type PodRefusalRule = (workflow: ArgoWorkflow) => string | undefined
 
 /**
- * Refusals of every pod of a namespace, in the words of Kubernetes. A workflow whose only node is such a pod ends in Error within a second, and says
- * the same.
+ * Refusals of every pod of a namespace, in the words of Kubernetes. A workflow whose only node is such a pod
+ * ends in Error within a second, and says the same.
  */
 export const podRefusals = {
   /** A LimitRange allows less than the template asks for. */

@@ -61,7 +61,8 @@ class TemplateRun {
     if (found === undefined || way.path.length > MAX_DEPTH) return
     const defaults = asObject(this.#input.spec['templateDefaults'])
     const declared = merged(defaults, found.template)
-    // First what is the workflow's, then what is the node's: what the first puts in is read again by the second.
+    // First what is the workflow's, then what is the node's: what the first puts in is read again by the
+    // second.
     const known = asObject(substituted(declared, this.#workflow))
     const inputs = inputsOf(known, way.args)
     const template = withInputs(asObject(substituted(known, lookupOf('inputs', inputs))), inputs)
@@ -172,7 +173,10 @@ function itemText(value: JsonValue): string {
   return asText(value) ?? JSON.stringify(value)
 }
 
-/** A value with what is known put into its texts. Of expressions, those that only name something are evaluated. */
+/**
+ * A value with what is known put into its texts. Of expressions, those that only name something are
+ * evaluated.
+ */
 function substituted(value: JsonValue, lookup: Lookup): JsonValue {
   if (typeof value === 'string') return filled(value, lookup)
   if (Array.isArray(value)) return value.map((one: JsonValue) => substituted(one, lookup))

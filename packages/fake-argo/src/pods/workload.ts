@@ -17,7 +17,10 @@ interface Start {
   readonly kubelet: Kubelet
 }
 
-/** The pods of a workflow, as if each of its steps succeeded; of expressions, those that only name a parameter are evaluated. */
+/**
+ * The pods of a workflow, as if each of its steps succeeded; of expressions, those that only name a parameter
+ * are evaluated.
+ */
 export function podsOf({ metadata }: ArgoWorkflow, start: Start): readonly SeenPod[] {
   const { name, namespace, uid } = metadata
   const nodes = runTemplates({
@@ -38,7 +41,10 @@ interface Plan {
   readonly podRefusal: PodRefusalRule | undefined
 }
 
-/** How a workflow that begins now is to end: as Kubernetes has it where it refuses its pod, as Linux where its programs can't start, else as the rule says. */
+/**
+ * How a workflow that begins now is to end: as Kubernetes has it where it refuses its pod, as Linux where its
+ * programs can't start, else as the rule says.
+ */
 export function plannedOutcome(running: ArgoWorkflow, { start, retries, rule, podRefusal }: Plan): Outcome {
   const refusal = isPodless(start.resolved) ? undefined : podRefusal?.(running)
   if (refusal !== undefined) return { phase: 'Error', message: refusal, afterMs: 0 }
@@ -60,14 +66,19 @@ function failedStart(workflow: ArgoWorkflow, start: Start): Ending | undefined {
 /** The most bytes that Kubernetes stores of one object. */
 export const MAX_STORED_BYTES = 1_572_864
 
-/** Whether a workflow grew too large to be stored: its parameters are in it more than once, beside the template. */
+/**
+ * Whether a workflow grew too large to be stored: its parameters are in it more than once, beside the
+ * template.
+ */
 export function isTooLargeToStore({ metadata, spec, status }: ArgoWorkflow): boolean {
   const { length } = JSON.stringify([metadata, spec, status])
   // Exact only where it matters.
   return length > MAX_STORED_BYTES / 6 && utf8Bytes(goJson([metadata, spec, status])) > MAX_STORED_BYTES
 }
 
-/** Succeeds at once, with what the programs of its pods see as the output `pods`: the list of them as JSON. */
+/**
+ * Succeeds at once, with what the programs of its pods see as the output `pods`: the list of them as JSON.
+ */
 export const outcomeWithPods: OutcomeRule = (_, { pods }) => ({
   afterMs: 0,
   outputs: { pods: JSON.stringify(pods()) },

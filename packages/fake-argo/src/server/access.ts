@@ -16,8 +16,8 @@ export class Access {
   /** What nobody may do, such as `create workflows` or `delete pods`. */
   readonly denied: Set<string>
   /**
-   * Whether kube-apiserver has read its roles. For some seconds after its start it hasn't, and forbids even asking whether something is
-   * allowed, which the server does for each list.
+   * Whether kube-apiserver has read its roles. For some seconds after its start it hasn't, and forbids even
+   * asking whether something is allowed, which the server does for each list.
    */
   rolesRead = true
   readonly #tokens = new Map<string, string>()
@@ -53,7 +53,10 @@ export class Access {
     return !this.denied.has(`${verb} ${resource}`)
   }
 
-  /** The server asks Kubernetes what a caller may do. @throws ArgoRefusal 403 while kube-apiserver has no roles yet */
+  /**
+   * The server asks Kubernetes what a caller may do. @throws ArgoRefusal 403 while kube-apiserver has no
+   * roles yet
+   */
   review({ subject }: Caller): void {
     if (this.rolesRead) return
     const what = 'selfsubjectaccessreviews'

@@ -23,7 +23,10 @@ export interface ArgoEndpointOptions {
   readonly port?: number
   /** The address to listen on. Default `127.0.0.1`. */
   readonly host?: string
-  /** Where an ingress serves it, such as `/argo`: the prefix is taken off, everything else is the ingress' 404. Default at the root. */
+  /**
+   * Where an ingress serves it, such as `/argo`: the prefix is taken off, everything else is the
+   * ingress' 404. Default at the root.
+   */
   readonly basePath?: string
   /** Serves TLS with this key and certificate, in PEM. Default plain HTTP. */
   readonly tls?: { readonly key: string; readonly cert: string }
@@ -32,8 +35,8 @@ export interface ArgoEndpointOptions {
 }
 
 /**
- * One address of the server: one replica, with a cache for its lists, faults, counts and log of its own. All replicas show the same
- * workflows.
+ * One address of the server: one replica, with a cache for its lists, faults, counts and log of its own. All
+ * replicas show the same workflows.
  */
 export class ArgoEndpoint {
   /** The cache that its lists come from. */
@@ -78,7 +81,9 @@ export class ArgoEndpoint {
     return endpoint
   }
 
-  /** The base URL to give to a client, such as `http://127.0.0.1:2746`, with the base path if there is one. */
+  /**
+   * The base URL to give to a client, such as `http://127.0.0.1:2746`, with the base path if there is one.
+   */
   get url(): string {
     const host = this.#host === '0.0.0.0' ? '127.0.0.1' : this.#host
     return `${this.#scheme}://${host}:${this.#port}${this.#basePath}`
@@ -151,7 +156,10 @@ export class ArgoEndpoint {
     await promise
   }
 
-  /** Its process began anew: connections are cut, and for so many ms of the clock its lists are empty and without a resourceVersion. */
+  /**
+   * Its process began anew: connections are cut, and for so many ms of the clock its lists are empty and
+   * without a resourceVersion.
+   */
   restart(unsyncedMs = 0): void {
     this.#http.closeAllConnections()
     this.replica.restart(unsyncedMs)
@@ -162,7 +170,10 @@ export class ArgoEndpoint {
     return this.#handler.crashed
   }
 
-  /** Lets the process that sends here die: all connections close, nothing more gets through. Held requests still take effect. */
+  /**
+   * Lets the process that sends here die: all connections close, nothing more gets through. Held requests
+   * still take effect.
+   */
   crash(): void {
     this.#handler.crashed = true
     this.#http.closeAllConnections()

@@ -36,7 +36,10 @@ export function sendBeginning(exchange: Exchange, answer: ArgoAnswer, bytes: num
   reply.write(body.subarray(0, bytes), () => drop(incoming))
 }
 
-/** Sends the beginning of an answer's body byte by byte, and then leaves the connection as it is until its other end closes it. */
+/**
+ * Sends the beginning of an answer's body byte by byte, and then leaves the connection as it is until its
+ * other end closes it.
+ */
 export async function sendTrickle(
   { reply, headers }: Exchange,
   answer: ArgoAnswer,

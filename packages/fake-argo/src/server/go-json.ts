@@ -18,10 +18,11 @@ export function sorted<T>(map: Readonly<Record<string, T>>): Record<string, T> {
 }
 
 /**
- * Whether Go's `strconv.Quote` leaves a text that JSON can read. Argo puts a value into a template's JSON by it: Go writes most control
- * characters, and what its tables don't take for printable beyond U+FFFF (such as the tags within the flag of England), in ways that
- * JSON doesn't know: `\x01`, `\a`, `\v`, `\U000e0067`. Characters that are newer than Go's tables (Unicode 15) but not than JavaScript's are
- * taken here, and refused there.
+ * Whether Go's `strconv.Quote` leaves a text that JSON can read. Argo puts a value into a template's JSON by
+ * it: Go writes most control characters, and what its tables don't take for printable beyond U+FFFF (such as
+ * the tags within the flag of England), in ways that JSON doesn't know: `\x01`, `\a`, `\v`, `\U000e0067`.
+ * Characters that are newer than Go's tables (Unicode 15) but not than JavaScript's are taken here, and
+ * refused there.
  */
 export function isJsonOnceQuoted(value: string): boolean {
   return !UNREADABLE.test(value)

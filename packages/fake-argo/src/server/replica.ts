@@ -10,7 +10,10 @@ interface WaitingChange {
 /** In the past of every clock. */
 const SYNCED = Number.NEGATIVE_INFINITY
 
-/** How one server process sees the cluster when it lists: through a cache of its own, which may be behind or not yet filled. */
+/**
+ * How one server process sees the cluster when it lists: through a cache of its own, which may be behind or
+ * not yet filled.
+ */
 export class Replica {
   /** How many ms its lists are behind. What it has once shown it goes on showing. */
   listLagMs: number | (() => number)

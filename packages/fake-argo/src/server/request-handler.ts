@@ -14,7 +14,10 @@ import { troubleAnswer } from './trouble.js'
 import { StreamReply, type WatchSettings } from '../streams/stream-reply.js'
 import { WatchStream } from '../streams/watch-stream.js'
 
-/** Looks at a request when it has arrived whole and before it takes effect, and says what goes wrong with it, if anything. */
+/**
+ * Looks at a request when it has arrived whole and before it takes effect, and says what goes wrong with it,
+ * if anything.
+ */
 export type OnArgoRequest = (request: ArgoRequest) => ArgoFault | undefined | Promise<ArgoFault | undefined>
 
 /** What endpoints share. */

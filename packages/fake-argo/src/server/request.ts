@@ -12,8 +12,8 @@ export interface ArgoRequest {
   /** The namespace in the path, or empty. */
   readonly namespace: string
   /**
-   * The name in the path (of a workflow, a template, or the uid of an archived workflow). Of a submit or create the name that the
-   * workflow is to have, as far as the body gives one.
+   * The name in the path (of a workflow, a template, or the uid of an archived workflow). Of a submit or
+   * create the name that the workflow is to have, as far as the body gives one.
    */
   readonly name: string
   readonly query: URLSearchParams

@@ -21,8 +21,9 @@ export interface LogQuery {
 }
 
 /**
- * The server looks the workflow up, the archive included, and then once more at Kubernetes. It watches and lists the pods as the caller does; that their
- * logs may not be read is only in its own log, and the caller gets none.
+ * The server looks the workflow up, the archive included, and then once more at Kubernetes. It watches and
+ * lists the pods as the caller does; that their logs may not be read is only in its own log, and the caller
+ * gets none.
  *
  * @throws ArgoRefusal
  */

@@ -9,9 +9,9 @@ import { cleanedWorkflow, shown } from '../cluster/workflow-view.js'
 import { withZeroFields } from '../operations/field-cleaner.js'
 
 /**
- * How a watch ends: Kubernetes closed it (`eof`), the revision it asked for is forgotten (`too-old`), one object is too large
- * (`too-large`), its nodes couldn't be read (`hydrate`), without a word (`close`), with the connection cut (`reset`), or with it cut in
- * the middle of a frame (`cut-frame`).
+ * How a watch ends: Kubernetes closed it (`eof`), the revision it asked for is forgotten (`too-old`), one
+ * object is too large (`too-large`), its nodes couldn't be read (`hydrate`), without a word (`close`), with
+ * the connection cut (`reset`), or with it cut in the middle of a frame (`cut-frame`).
  */
 export type WatchEnd = 'eof' | 'too-old' | 'too-large' | 'hydrate' | 'close' | 'reset' | 'cut-frame'
 
@@ -71,7 +71,9 @@ export class WatchStream {
     this.#wire.cut()
   }
 
-  /** From now on nothing is sent, not even keepalives; the connection stays. What happens meanwhile is lost. */
+  /**
+   * From now on nothing is sent, not even keepalives; the connection stays. What happens meanwhile is lost.
+   */
   stall(): void {
     this.#wire.stall()
   }

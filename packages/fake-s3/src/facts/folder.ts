@@ -11,7 +11,10 @@ export interface Came {
   readonly output: Readonly<Record<string, unknown>>
 }
 
-/** One fact's own keys in the bucket, with the requests it needs in few words. Keys are given without the folder's prefix. */
+/**
+ * One fact's own keys in the bucket, with the requests it needs in few words. Keys are given without the
+ * folder's prefix.
+ */
 export class Folder {
   readonly target: S3Target
 

@@ -14,7 +14,10 @@ export type S3Command =
   | 'ListObjectsV2'
   | 'CopyObject'
 
-/** Sends one request, by the names of the AWS SDK, and rejects as the SDK does. It must not try again by itself. */
+/**
+ * Sends one request, by the names of the AWS SDK, and rejects as the SDK does. It must not try again by
+ * itself.
+ */
 export type S3Send = (command: S3Command, input: Readonly<Record<string, unknown>>) => Promise<unknown>
 
 /** A store to look at. */
@@ -40,7 +43,10 @@ export interface S3Fact {
   readonly needs?: (target: S3Target) => string | undefined
   /** Whether it takes more than 500 requests. */
   readonly heavy?: boolean
-  /** Rejects with a message for people when it doesn't hold. It works under a folder of its own below the target's prefix. */
+  /**
+   * Rejects with a message for people when it doesn't hold. It works under a folder of its own below the
+   * target's prefix.
+   */
   run(target: S3Target): Promise<void>
 }
 
@@ -63,7 +69,8 @@ export type FactOutcome = 'holds' | 'known deviation' | 'skipped'
  * Runs one fact on a store.
  *
  * @param deviations what is known of this store
- * @throws Error when the fact doesn't hold and no deviation says so, or holds although a deviation says that it never does
+ * @throws Error when the fact doesn't hold and no deviation says so, or holds although a deviation says that
+ * it never does
  */
 export async function runS3Fact(
   fact: S3Fact,

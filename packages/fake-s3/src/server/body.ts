@@ -9,8 +9,8 @@ export interface UnframedBody {
 }
 
 /**
- * Takes a body of `aws-chunked` encoding apart: chunks `size[;chunk-signature=…]`, one of size 0, then trailing headers. The SDK sends
- * it for streams, with the checksum behind. Chunk signatures are not checked.
+ * Takes a body of `aws-chunked` encoding apart: chunks `size[;chunk-signature=…]`, one of size 0, then
+ * trailing headers. The SDK sends it for streams, with the checksum behind. Chunk signatures are not checked.
  *
  * @returns `undefined` when the framing is broken
  */

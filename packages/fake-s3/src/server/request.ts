@@ -26,8 +26,8 @@ export interface RawRequest {
 }
 
 /**
- * Understands a request of the path style. The key is what follows the bucket's slash, decoded and not normalised: `.`, `..` and
- * `//` are legal in keys.
+ * Understands a request of the path style. The key is what follows the bucket's slash, decoded and not
+ * normalised: `.`, `..` and `//` are legal in keys.
  */
 export function parseRequest(raw: RawRequest): S3Request {
   const { method, headers, body, index } = raw

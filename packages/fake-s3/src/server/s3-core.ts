@@ -62,7 +62,10 @@ export class S3Core {
     this.store = new ObjectStore(settings.now)
   }
 
-  /** Understands a request and checks what does not depend on the store. `seenChange`: the last change when its head arrived. */
+  /**
+   * Understands a request and checks what does not depend on the store. `seenChange`: the last change when
+   * its head arrived.
+   */
   read(raw: RawRequest, seenChange: number): ReadRequest {
     const framing = unframedRequest(raw)
     const request = parseRequest('status' in framing ? raw : framing)
@@ -75,7 +78,9 @@ export class S3Core {
     return { request, refusal, seenChange }
   }
 
-  /** Judges a PUT's conditions ahead of its writing, for a store that isn't atomic; `undefined` for all else. */
+  /**
+   * Judges a PUT's conditions ahead of its writing, for a store that isn't atomic; `undefined` for all else.
+   */
   judge(read: ReadRequest): { readonly refusal: S3Answer | undefined } | undefined {
     if (this.settings.rules.atomicConditions || read.request.operation !== 'PutObject') return undefined
     const bucket = this.store.buckets.get(read.request.bucket)

@@ -9,10 +9,16 @@ import type { S3Request } from './request.js'
 import { RequestLog, type LoggedRequest, type OpenEntry } from './request-log.js'
 import type { ReadRequest, S3Core } from './s3-core.js'
 
-/** Looks at a request when it has arrived whole and before it takes effect, and says what goes wrong with it, if anything. */
+/**
+ * Looks at a request when it has arrived whole and before it takes effect, and says what goes wrong with it,
+ * if anything.
+ */
 export type OnRequest = (request: S3Request) => S3Fault | undefined | Promise<S3Fault | undefined>
 
-/** What ends the span between check and write of a PUT. `undefined`: there is none for this request, which is atomic. */
+/**
+ * What ends the span between check and write of a PUT. `undefined`: there is none for this request, which is
+ * atomic.
+ */
 export type RaceWindow = (request: S3Request) => Promise<unknown> | undefined
 
 /** How an endpoint behaves; all of it can be changed later. */
@@ -25,11 +31,15 @@ export interface S3EndpointOptions {
   readonly latencyMs?: number | ((request: S3Request) => number)
   /** What goes wrong. Default nothing. */
   readonly onRequest?: OnRequest
-  /** The process behind this endpoint dies at its request of this number, from 0, which does not take effect. Default never. */
+  /**
+   * The process behind this endpoint dies at its request of this number, from 0, which does not take effect.
+   * Default never.
+   */
   readonly crashAt?: number
   /**
-   * For a store whose conditions are not atomic: what a PUT waits for between its check and its write, latency being over. Two PUTs of
-   * one key that are both in their windows both win. Default: the latency, or one turn of the event loop.
+   * For a store whose conditions are not atomic: what a PUT waits for between its check and its write,
+   * latency being over. Two PUTs of one key that are both in their windows both win. Default: the latency, or
+   * one turn of the event loop.
    */
   readonly raceWindow?: RaceWindow
   /** How many requests the log remembers. Default 100,000. */
@@ -37,8 +47,8 @@ export interface S3EndpointOptions {
 }
 
 /**
- * One address of the server. Several addresses show the same buckets, each with its own faults, counts and crash: give each simulated
- * process one of its own.
+ * One address of the server. Several addresses show the same buckets, each with its own faults, counts and
+ * crash: give each simulated process one of its own.
  */
 export class S3Endpoint {
   latencyMs: number | ((request: S3Request) => number)
@@ -115,7 +125,10 @@ export class S3Endpoint {
     return this.#crashed
   }
 
-  /** Lets the process behind this endpoint die: all connections close, nothing more gets through. Held requests still take effect. */
+  /**
+   * Lets the process behind this endpoint die: all connections close, nothing more gets through. Held
+   * requests still take effect.
+   */
   crash(): void {
     this.#crashed = true
     this.#http.closeAllConnections()

@@ -29,7 +29,10 @@ interface Authorization {
 const AUTHORIZATION =
   /^AWS4-HMAC-SHA256 Credential=([^/]+)\/(\d{8})\/([^/]+)\/s3\/aws4_request, ?SignedHeaders=([^,]+), ?Signature=([0-9a-f]{64})$/
 
-/** Checks the signature (version 4, in the `Authorization` header) as AWS does; returns the refusal, or `undefined`. */
+/**
+ * Checks the signature (version 4, in the `Authorization` header) as AWS does; returns the refusal, or
+ * `undefined`.
+ */
 export function accessRefusal(raw: RawRequest, rules: AccessRules, now: number): S3Answer | undefined {
   const authorization = parseAuthorization(raw.headers['authorization'])
   if (authorization === undefined) return errorAnswer('AccessDenied')

@@ -6,7 +6,10 @@ const ENTITIES: Readonly<Record<string, string>> = { lt: '<', gt: '>', amp: '&',
 /** What needs no escaping, told at a glance: a page of a listing has thousands of texts. */
 const SAFE = /^[\w ./:%+-]*$/
 
-/** Text made safe. Control characters become references, as AWS writes them: XML 1.0 readers refuse most, hence `EncodingType: url`. */
+/**
+ * Text made safe. Control characters become references, as AWS writes them: XML 1.0 readers refuse most,
+ * hence `EncodingType: url`.
+ */
 function escaped(text: string): string {
   if (SAFE.test(text)) return text
   return text.replaceAll(/[<>&"]|\p{Cc}/gu, (one) => ESCAPES[one] ?? `&#x${one.charCodeAt(0).toString(16)};`)

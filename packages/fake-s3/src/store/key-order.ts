@@ -3,7 +3,10 @@ import { byCodeUnit, SortedKeys } from './sorted-keys.js'
 
 const NOT_ASCII = /\P{ASCII}/u
 
-/** A key as a string whose units are its UTF-8 bytes: compared by unit, such strings are in S3's order, which UTF-16 is not. */
+/**
+ * A key as a string whose units are its UTF-8 bytes: compared by unit, such strings are in S3's order, which
+ * UTF-16 is not.
+ */
 export function bytesOf(key: string): string {
   return NOT_ASCII.test(key) ? Buffer.from(key, 'utf8').toString('latin1') : key
 }

@@ -29,7 +29,10 @@ interface Change {
   readonly object: StoredObject | undefined
 }
 
-/** How far behind a listing may be at most: what is older is shown anyway, so that a first LIST has little to catch up with. */
+/**
+ * How far behind a listing may be at most: what is older is shown anyway, so that a first LIST has little to
+ * catch up with.
+ */
 const MAX_UNLISTED = 10_000
 
 /** Whether a bucket keeps old versions; absent when it never did. */

@@ -19,7 +19,8 @@ export interface VerifyFlags {
  * Runs the contract on what a module exports, and prints one line for each case.
  *
  * @returns 0 when every case that applies passes, else 1
- * @throws SluiceError SLUICE_PACKAGE_MISSING or SLUICE_CONFIG_INVALID when there is nothing to run, or nothing to run it on
+ * @throws SluiceError SLUICE_PACKAGE_MISSING or SLUICE_CONFIG_INVALID when there is nothing to run, or
+ * nothing to run it on
  */
 export async function verifyModule(module: string, flags: VerifyFlags, context: CliContext): Promise<0 | 1> {
   if (!Number.isFinite(flags.timeout) || flags.timeout <= 0)

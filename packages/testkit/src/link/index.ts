@@ -24,8 +24,9 @@ export interface LinkBytes {
 }
 
 /**
- * A TCP proxy in front of a server that is as slow as a link: so many bytes a second each way, shared by all connections in turn, and later by its
- * latency. What the operating system takes into its own buffers on either side is not part of it: of a few megabytes a sender sees nothing.
+ * A TCP proxy in front of a server that is as slow as a link: so many bytes a second each way, shared by all
+ * connections in turn, and later by its latency. What the operating system takes into its own buffers on
+ * either side is not part of it: of a few megabytes a sender sees nothing.
  */
 export class SlowLink {
   readonly #server: Server

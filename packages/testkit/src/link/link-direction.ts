@@ -3,7 +3,10 @@ import type { Runtime } from '@sluice/core'
 
 /** What one timer lets through at most, when the process was busy for longer. */
 const BURST_MS = 50
-/** Passed on at once, in turns: large enough to be cheap, small enough for a small message not to wait behind a large one. */
+/**
+ * Passed on at once, in turns: large enough to be cheap, small enough for a small message not to wait behind
+ * a large one.
+ */
 const PART_BYTES = 16_384
 const TIMER_MS = 2
 
