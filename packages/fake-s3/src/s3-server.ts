@@ -172,8 +172,8 @@ export interface S3ClientOptions {
  * @example
  * ```ts
  * const server = await startS3Server({ latencyMs: 20 })
- * const client = new S3Client(server.clientOptions()) * const isPut = (request: S3Request) => request.operation === 'PutObject'
- * server.main.onRequest = (request) => (isPut(request) ? answerWith('SlowDown') : undefined)
+ * const client = new S3Client(server.clientOptions())
+ * server.main.onRequest = ({ operation }) => (operation === 'PutObject' ? answerWith('SlowDown') : undefined)
  * await server.close()
  * ```
  */

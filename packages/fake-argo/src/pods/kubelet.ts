@@ -1,5 +1,5 @@
 /**
- * The kubelets that differ here: those of Kubernetes 1.34.3 and older take what follows a `$` byte by byte,
+ * The kubelets that differ here: those of Kubernetes 1.34.3 and older read what follows a `$` byte by byte,
  * and so break a character beyond ASCII.
  */
 export type KubeletVersion = '1.34.3' | '1.34.4'

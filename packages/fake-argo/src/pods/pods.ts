@@ -33,7 +33,7 @@ export interface SeenPod {
 }
 
 /**
- * From that on Argo hands a template to its pod in a file, and arguments likewise: the kubelet expands
+ * From this size on Argo passes a template to its pod in a file, and arguments likewise: the kubelet expands
  * nothing in it.
  */
 const MAX_VARIABLE_BYTES = 131_072

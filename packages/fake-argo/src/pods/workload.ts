@@ -8,7 +8,7 @@ import type { Kubelet } from './kubelet.js'
 import { runTemplates } from './template-run.js'
 import type { Templates } from '../cluster/templates.js'
 
-/** What a workflow is made of when it starts to run. */
+/** What a workflow consists of when it starts to run. */
 interface Start {
   /** The spec that it runs by. */
   readonly resolved: JsonObject
@@ -42,8 +42,8 @@ interface Plan {
 }
 
 /**
- * How a workflow that begins now is to end: as Kubernetes has it where it refuses its pod, as Linux where its
- * programs can't start, else as the rule says.
+ * How a workflow that begins now will end: by Kubernetes where it refuses its pod, by Linux where its
+ * programs cannot start, else by the rule.
  */
 export function plannedOutcome(running: ArgoWorkflow, { start, retries, rule, podRefusal }: Plan): Outcome {
   const refusal = isPodless(start.resolved) ? undefined : podRefusal?.(running)
@@ -56,7 +56,7 @@ export function plannedOutcome(running: ArgoWorkflow, { start, retries, rule, po
 /** So short that no text which a template makes of them could be too long for Linux. */
 const SHORT_CHARACTERS = 10_000
 
-/** How a workflow ends whose programs Linux doesn't start: with no hint of the reason. */
+/** The end of a workflow whose programs Linux does not start: without a reason. */
 function failedStart(workflow: ArgoWorkflow, start: Start): Ending | undefined {
   const characters = Object.values(start.parameters).reduce((sum, value) => sum + value.length, 0)
   if (characters < SHORT_CHARACTERS || podsOf(workflow, start).every(({ starts }) => starts)) return undefined
@@ -72,7 +72,7 @@ export const MAX_STORED_BYTES = 1_572_864
  */
 export function isTooLargeToStore({ metadata, spec, status }: ArgoWorkflow): boolean {
   const { length } = JSON.stringify([metadata, spec, status])
-  // Exact only where it matters.
+  // Exact only near the limit.
   return length > MAX_STORED_BYTES / 6 && utf8Bytes(goJson([metadata, spec, status])) > MAX_STORED_BYTES
 }
 

@@ -15,8 +15,7 @@ import { StreamReply, type WatchSettings } from '../streams/stream-reply.js'
 import { WatchStream } from '../streams/watch-stream.js'
 
 /**
- * Looks at a request when it has arrived whole and before it takes effect, and says what goes wrong with it,
- * if anything.
+ * Called with each request once it has arrived whole and before it takes effect; returns its fault, if any.
  */
 export type OnArgoRequest = (request: ArgoRequest) => ArgoFault | undefined | Promise<ArgoFault | undefined>
 
@@ -28,7 +27,7 @@ export interface EndpointParts {
   readonly watching: WatchSettings
 }
 
-/** Takes requests from the wire, lets go wrong what is to go wrong, and answers. */
+/** Reads requests, applies their faults, and answers. */
 export class RequestHandler {
   latencyMs: number | ((request: ArgoRequest) => number) = 0
   onRequest: OnArgoRequest | undefined
@@ -49,7 +48,7 @@ export class RequestHandler {
     this.#onCrash = onCrash
   }
 
-  /** From the first byte to the last; rejects with what a hook threw. */
+  /** Serves one request to its end; rejects with what a hook threw. */
   async serve(incoming: IncomingMessage, reply: ServerResponse): Promise<void> {
     const body = (await bodyOf(incoming))?.toString('utf8')
     // A request that was cut off has not arrived; a dead process sends none.
@@ -148,7 +147,7 @@ export class RequestHandler {
   }
 
   #crash(exchange: Exchange, applied: boolean): void {
-    // Dead at once: a request that arrives meanwhile must not get through.
+    // From now on: a request that arrives meanwhile must not be passed on.
     this.crashed = true
     if (applied) this.#apply(exchange)
     this.#onCrash()

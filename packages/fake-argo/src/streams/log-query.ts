@@ -8,7 +8,7 @@ import {
 } from '../operations/operation-context.js'
 import type { PodLine } from '../pods/pod-logs.js'
 
-/** What `GET …/workflows/{namespace}/{name}/log` asks for. */
+/** The parameters of `GET …/workflows/{namespace}/{name}/log`. */
 export interface LogQuery {
   readonly workflow: ArgoWorkflow
   readonly follow: boolean
@@ -21,9 +21,9 @@ export interface LogQuery {
 }
 
 /**
- * The server looks the workflow up, the archive included, and then once more at Kubernetes. It watches and
- * lists the pods as the caller does; that their logs may not be read is only in its own log, and the caller
- * gets none.
+ * The server looks the workflow up, the archive included, and then again in Kubernetes. It watches and lists
+ * the pods as the caller; a missing permission for logs is only in its own log, and the caller gets an empty
+ * one.
  *
  * @throws ArgoRefusal
  */
@@ -47,7 +47,7 @@ export function readLogQuery(context: OperationContext): LogQuery {
     follow,
     tailLines: wholeNumber(option('tailLines')),
     timestamps: option('timestamps') === 'true',
-    // A pod has several containers: without a name Kubernetes refuses, which the caller doesn't hear either.
+    // A pod has several containers: without a name Kubernetes refuses, which the caller does not see either.
     matches: (line) =>
       isReadable && line.container === container && (pod === '' || line.pod === pod) && grep.test(line.text),
     events: request.headers['accept'] === 'text/event-stream',

@@ -3,17 +3,17 @@ import { setImmediate as turn } from 'node:timers/promises'
 import type { Runtime } from '@sluice/core'
 import { statusOf } from '../server/answer.js'
 
-/** How streams go; all of it can be changed later and counts for those opened from then on. */
+/** The settings of streams; all of them can be changed later, for those opened from then on. */
 export interface WatchSettings {
-  /** Ms between keepalives; also when the headers are sent at the latest. Default 15,000. */
+  /** Ms between keepalives, and until the headers are sent at the latest. Default 15,000. */
   keepaliveMs: number
-  /** Frames are sent in pieces of so many bytes. Default whole. */
+  /** The size in which frames are sent. Default whole. */
   chunkBytes: number
-  /** Lines of a log are sent every so many ms. Default 1,000. */
+  /** Ms between writes of log lines. Default 1,000. */
   logsEveryMs: number
 }
 
-/** Where a stream goes. */
+/** The target of a stream. */
 export interface StreamParts {
   readonly reply: ServerResponse
   readonly settings: WatchSettings
@@ -23,7 +23,7 @@ export interface StreamParts {
   readonly onBytes: (count: number) => void
 }
 
-/** The wire of one stream: its frames, its keepalives, and its end. */
+/** One stream: its frames, its keepalives, and its end. */
 export class StreamReply {
   readonly #parts: StreamParts
   readonly #settings: WatchSettings
@@ -110,7 +110,7 @@ export class StreamReply {
     reply.end()
   }
 
-  /** Cuts the connection; what was written before goes out first. */
+  /** Closes the connection after what was written before. */
   cut(): void {
     this.#over.abort()
     const { reply } = this.#parts

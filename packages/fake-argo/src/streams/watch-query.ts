@@ -10,7 +10,7 @@ import {
   type OperationContext,
 } from '../operations/operation-context.js'
 
-/** What a watch asks for. */
+/** The parameters of a watch. */
 export interface WatchQuery {
   readonly matches: (workflow: ArgoWorkflow) => boolean
   /** `0`: from all that exist. */
