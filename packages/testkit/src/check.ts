@@ -2,7 +2,7 @@ import { AssertionError } from 'node:assert'
 import { inspect, isDeepStrictEqual } from 'node:util'
 import { isSluiceError, type ErrorCode } from '@sluice/core'
 
-/** Throws unless the two are deep-equal. `what` says in a sentence what was expected of what. */
+/** Throws unless the two are deep-equal. `what` says in a sentence what was expected. */
 export function same(actual: unknown, expected: unknown, what: string): void {
   if (isDeepStrictEqual(actual, expected)) return
   throw broken(what, actual, expected)
@@ -13,7 +13,7 @@ export function sameMembers(actual: readonly string[], expected: readonly string
   same(actual.toSorted(), expected.toSorted(), what)
 }
 
-/** The error of a server that was found not to do what a fact says. */
+/** The error about a server for which a fact does not hold. */
 export function brokenFact(
   { id, title }: { readonly id: string; readonly title: string },
   error: unknown,
@@ -49,7 +49,7 @@ export async function refuses(call: () => Promise<unknown>, what: string): Promi
   })
 }
 
-/** Throws if the promise rejects; else gives its value. */
+/** Throws if the promise rejects; else returns its value. */
 export async function resolves<T>(call: Promise<T>, what: string): Promise<T> {
   try {
     return await call

@@ -5,7 +5,7 @@ import { queuePromises, workerPromises, type ContractPromise } from './promises.
 import { queueContract } from './queue-contract.js'
 import { workerContract } from './worker-contract.js'
 
-/** What the contract came to for one backend or worker. */
+/** The results of the contract for one backend or worker. */
 export interface ContractColumn {
   /** As the head of its column, such as `queue-sql (Postgres)`. */
   readonly name: string

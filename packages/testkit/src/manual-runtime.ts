@@ -8,10 +8,7 @@ interface Sleeper {
   readonly wake: () => void
 }
 
-/**
- * A runtime whose time stands still until it is told to go on, with random numbers that are the same in every
- * run.
- */
+/** A runtime whose time is advanced manually, with random numbers that are the same in every run. */
 export class ManualRuntime implements Runtime {
   #startAt: number
   #now: number
@@ -73,7 +70,7 @@ export class ManualRuntime implements Runtime {
   }
 
   /**
-   * Goes on by so many ms. Sleepers wake in the order of their instants, each at its own, and what they do
+   * Advances time by `ms`. Sleepers wake in the order of their instants, each at its own, and what they do
    * then, promise jobs and immediates, runs before the next one wakes: a sleeper that goes to sleep again
    * within the span wakes again within the call.
    */

@@ -273,7 +273,7 @@ export async function tinyHarness(): Promise<WorkerHarness> {
       tinyWorker(
         place,
         'contract',
-        failing(new SluiceError('SLUICE_WORKER_UNAVAILABLE', 'nobody there', { concerns: 'worker' })),
+        failing(new SluiceError('SLUICE_WORKER_UNAVAILABLE', 'no answer', { concerns: 'worker' })),
       ),
     openDenied: async () =>
       tinyWorker(place, 'contract', failing(new SluiceError('SLUICE_WORKER_DENIED', 'who are you?'))),

@@ -195,7 +195,12 @@ export function deleteWorkflow(context: OperationContext): JsonObject {
 }
 
 function demand({ parts, caller, request }: OperationContext, verb: string, resource: string): void {
-  parts.access.demand(caller, verb, resource, { name: request.name, namespace: request.namespace })
+  parts.access.demand(caller, {
+    verb: verb,
+    resource: resource,
+    name: request.name,
+    namespace: request.namespace,
+  })
 }
 
 function acted({ caller }: OperationContext, workflow: ArgoWorkflow, action: string): ArgoWorkflow {

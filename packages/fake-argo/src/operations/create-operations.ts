@@ -74,7 +74,7 @@ function templateFor(context: OperationContext, kind: TemplateKind, name: string
   const { parts, caller, request } = context
   if (parts.rules.callerReadsTemplates) {
     reachKubernetes(context, 3)
-    parts.access.demand(caller, 'get', pluralOf(kind), { name, namespace: request.namespace })
+    parts.access.demand(caller, { verb: 'get', resource: pluralOf(kind), name, namespace: request.namespace })
   }
   // What a server for one namespace doesn't see in another is refused when the workflow is validated.
   return parts.templates.get(kind, name, request.namespace).template
@@ -131,7 +131,7 @@ export function stored(
   const { parts, caller, request } = context
   const { namespace } = request
   reachKubernetes(context, how.transportCode)
-  parts.access.demand(caller, 'create', 'workflows', { namespace })
+  parts.access.demand(caller, { verb: 'create', resource: 'workflows', namespace })
   assertStorable(draft)
   if (!parts.namespaces.has(namespace)) throw new ArgoRefusal(5, `namespaces "${namespace}" not found`)
   const name = draft.name === '' ? parts.names.generated(draft.generateName) : draft.name

@@ -110,7 +110,7 @@ export function workflowOf(context: OperationContext, uid = ''): ArgoWorkflow {
   const { namespace, name } = request
   if (name === '') throw new ArgoRefusal(13, 'resource name may not be empty')
   reachKubernetes(context)
-  parts.access.demand(caller, 'get', 'workflows', { name, namespace })
+  parts.access.demand(caller, { verb: 'get', resource: 'workflows', name, namespace })
   const live = liveOf(context)
   const found =
     live !== undefined && (uid === '' || live.metadata.uid === uid) ? live : archived(context, uid)

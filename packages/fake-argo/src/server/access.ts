@@ -9,6 +9,14 @@ export interface Caller {
 
 const NO_TOKEN = 'token not valid. see https://argo-workflows.readthedocs.io/en/latest/faq/'
 
+/** What a caller wants to do. */
+interface Demand {
+  readonly verb: string
+  readonly resource: string
+  readonly name?: string
+  readonly namespace: string
+}
+
 /** Tokens and permissions. All of it can be changed at any time. */
 export class Access {
   /** Whether a request without a token uses the server's own account. */
@@ -68,9 +76,8 @@ export class Access {
   }
 
   /** @throws ArgoRefusal 403, in Kubernetes' words */
-  demand(caller: Caller, verb: string, resource: string, target: { name?: string; namespace: string }): void {
+  demand(caller: Caller, { verb, resource, name = '', namespace }: Demand): void {
     if (this.allows(verb, resource)) return
-    const { name = '', namespace } = target
     const [what, group] = resource === 'pods' ? ['pods', ''] : [`${resource}.argoproj.io`, 'argoproj.io']
     const which = name === '' ? what : `${what} "${name}"`
     const user = caller.subject === '' ? 'system:serviceaccount:argo:argo-server' : caller.subject

@@ -59,7 +59,11 @@ export class ArgoEndpoint {
     this.replica = new Replica(parts.core.parts.cluster, () => parts.runtime.now(), options.listLagMs ?? 0)
     this.replica.listsWithoutNew = options.listsWithoutNew ?? 0
     this.#log = new RequestLog(options.maxLogged ?? 100_000)
-    this.#handler = new RequestHandler(parts, this.replica, this.#log, () => this.crash())
+    this.#handler = new RequestHandler(parts, {
+      replica: this.replica,
+      log: this.#log,
+      onCrash: () => this.crash(),
+    })
     this.#handler.latencyMs = options.latencyMs ?? 0
     this.#handler.onRequest = options.onRequest
     this.#handler.basePath = this.#basePath

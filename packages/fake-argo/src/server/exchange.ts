@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { setTimeout as wait } from 'node:timers/promises'
+import { systemRuntime } from '@sluice/core/backend'
 import { drop } from '@sluice/testkit/server'
 import type { ArgoAnswer } from './answer.js'
 import type { ArgoRequest } from './request.js'
@@ -52,7 +52,7 @@ export async function sendTrickle(
   // The last byte is never sent.
   for (let at = 0; at < Math.min(bytes, body.length - 1) && !reply.destroyed; at++) {
     reply.write(body.subarray(at, at + 1))
-    await Promise.race([closed, wait(everyMs)])
+    await Promise.race([closed, systemRuntime.sleep(everyMs)])
   }
   await closed
 }

@@ -27,6 +27,13 @@ export interface EndpointParts {
   readonly watching: WatchSettings
 }
 
+/** What an endpoint has of its own. */
+interface HandlerParts {
+  readonly replica: Replica
+  readonly log: RequestLog
+  readonly onCrash: () => void
+}
+
 /** Reads requests, applies their faults, and answers. */
 export class RequestHandler {
   latencyMs: number | ((request: ArgoRequest) => number) = 0
@@ -41,11 +48,11 @@ export class RequestHandler {
   readonly #onCrash: () => void
   #arrived = 0
 
-  constructor(parts: EndpointParts, replica: Replica, log: RequestLog, onCrash: () => void) {
+  constructor(parts: EndpointParts, own: HandlerParts) {
     this.#parts = parts
-    this.#replica = replica
-    this.#log = log
-    this.#onCrash = onCrash
+    this.#replica = own.replica
+    this.#log = own.log
+    this.#onCrash = own.onCrash
   }
 
   /** Serves one request to its end; rejects with what a hook threw. */

@@ -37,8 +37,9 @@ export function readLogQuery(context: OperationContext): LogQuery {
   if (parts.cluster.get(namespace, workflow.metadata.name) !== workflow)
     throw new ArgoRefusal(5, missing(name))
   const grep = patternOf(query.get('grep') ?? '')
-  for (const verb of ['watch', 'list']) parts.access.demand(caller, verb, 'pods', { namespace })
-  if (follow) parts.access.demand(caller, 'watch', 'workflows', { namespace })
+  for (const verb of ['watch', 'list'])
+    parts.access.demand(caller, { verb: verb, resource: 'pods', namespace })
+  if (follow) parts.access.demand(caller, { verb: 'watch', resource: 'workflows', namespace })
   const pod = query.get('podName') ?? ''
   const container = option('container')
   const isReadable = parts.access.allows('get', 'pods/log')

@@ -40,7 +40,7 @@ export class LogStream {
     this.#wire.keepAlive(runtime)
     const stop = cluster.listen((change) => {
       // Its last lines are there once all listeners have seen its end.
-      if (change.workflow.metadata.uid === uid && isOver()) queueMicrotask(() => this.#end())
+      if (change.workflow.metadata.uid === uid && isOver()) void Promise.resolve().then(() => this.#end())
     })
     this.#wire.signal.addEventListener('abort', stop)
     void this.#wire.every(runtime, this.#wire.settings.logsEveryMs, () => this.#sendNew())

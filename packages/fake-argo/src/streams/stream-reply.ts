@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http'
-import { setImmediate as turn } from 'node:timers/promises'
+import { systemRuntime } from '@sluice/core/backend'
 import type { Runtime } from '@sluice/core'
 import { statusOf } from '../server/answer.js'
 
@@ -123,7 +123,8 @@ export class StreamReply {
     this.#draining = true
     for (let piece = this.#pieces.shift(); piece !== undefined; piece = this.#pieces.shift()) {
       this.#parts.reply.write(piece)
-      await turn()
+      // Each piece in a turn of its own, so that they arrive apart.
+      await systemRuntime.yield()
     }
     this.#draining = false
     if (this.ended) this.#parts.reply.end()

@@ -40,7 +40,7 @@ export function readWatchQuery(context: OperationContext): WatchQuery {
   const name = resolvedName(context, names.get('metadata.name'))
   const onlyNamespace = names.get('metadata.namespace')
   reachKubernetes(context)
-  parts.access.demand(caller, 'watch', 'workflows', { namespace })
+  parts.access.demand(caller, { verb: 'watch', resource: 'workflows', namespace })
   const timeout = Number(query.get('listOptions.timeoutSeconds') ?? '')
   return {
     matches: ({ metadata }) =>

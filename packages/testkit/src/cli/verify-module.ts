@@ -5,7 +5,7 @@ import { workerContract } from '../worker-contract.js'
 import type { CliContext } from './main.js'
 import { invalid, subjectOf, type Subject } from './module-subject.js'
 
-/** What `verify` was told. */
+/** The options of `verify`. */
 export interface VerifyFlags {
   /** A prefix of case ids. */
   readonly case: string
@@ -84,7 +84,7 @@ function parsedOptions(text: string): object {
     const value: unknown = JSON.parse(text)
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value
   } catch {
-    // It is refused below, as what is no object.
+    // It is refused below.
   }
   throw invalid(`--options takes a JSON object, such as '{"dir": "./data"}'`)
 }
