@@ -122,12 +122,14 @@ function offering<T extends object>(prefix: string, bare: T, { offered, read }: 
       const path = `${prefix}.${key}`
       read.add(path)
       if (!offered.has(path)) return undefined
-      return FLAGS.test(path) ? true : async () => ({})
+      return VALUES.get(path) ?? (FLAGS.test(path) ? true : async () => ({}))
     },
   })
 }
 
 /** A size is no capability, and `writesNothing` is declared where one is absent. */
 const GIVEN = new Set(['maxBodyBytes', 'writesNothing'])
+/** Capabilities that say how much. */
+const VALUES = new Map<string, object>([['supports.sendMany', { maxJobs: 100 }]])
 /** What is a value; all else that a harness offers is a function. */
 const FLAGS = /^supports\.|^harness\.(?:hasJobUids|exitCodes|exactLogs)$/u
