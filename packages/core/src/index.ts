@@ -102,7 +102,7 @@ export type {
   DocumentWriteOptions,
   QueueDocument,
 } from './items/document.js'
-export { IDLE_TIMEOUT_MS, MIN_BYTES_PER_SECOND, requestTimeMs } from './backend/request-time.js'
+export { IDLE_TIMEOUT_MS, MIN_BYTES_PER_SECOND, requestTimeMs } from './backend/runtime/request-time.js'
 export { FAILURE_CLASSES } from './worker.js'
 export type {
   Worker,

@@ -1,5 +1,5 @@
 import type { FailureClass, JobRef, Settlement, SluiceError, SweepReport } from '@sluice/core'
-import type { LostPolicy } from './decide.js'
+import type { LostPolicy } from './reconcile/decide.js'
 import type { SelfPause } from './guards/self-pause.js'
 
 /** What a {@link WorkQueue} tells of what it did, as it does it. Told after the fact; it may be told twice after a crash. */

@@ -1,7 +1,8 @@
 import type { Stage } from '@sluice/core'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { CANCELLED_DETAILS, processingLimit, type WorkQueue } from '../src/index.js'
+import { CANCELLED_DETAILS, processingLimit } from '../src/index.js'
+import type { Ticker } from '../src/tick/ticker.js'
 import { World } from './world.js'
 
 const MAX_LIMIT = 4
@@ -65,13 +66,14 @@ const command: fc.Arbitrary<Command> = fc.oneof(
 
 class Play {
   readonly world = new World()
-  readonly workers = [this.world.openWorker(), this.world.openWorker()] as const
-  readonly engines: WorkQueue[] = [this.open(0), this.open(1)]
+  /** The second one starts up to two jobs by one call. */
+  readonly workers = [this.world.openWorker(), this.world.openWorker({ maxJobsPerSend: 2 })] as const
+  readonly engines: Ticker[] = [this.open(0), this.open(1)]
   puts = 0
 
-  open(index: number): WorkQueue {
+  open(index: number): Ticker {
     const worker = this.workers[index]
-    return this.world.engine({
+    return this.world.ticker({
       ...(worker && { worker }),
       policy: processingLimit(3),
       retry: { maxAttempts: 2, backoff: { baseMs: 300 } },
@@ -93,7 +95,7 @@ class Play {
         await this.engines[step.engine]?.tick()
         return
       case 'restart':
-        if (step.clean) await this.engines[step.engine]?.stop()
+        if (step.clean) await this.engines[step.engine]?.leave(10_000)
         this.engines[step.engine] = this.open(step.engine)
         return
       case 'end': {

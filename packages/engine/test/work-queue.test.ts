@@ -13,7 +13,7 @@ const sleepless = { backoff: { baseMs: 0 } }
 test('put, tick, settle, tick: the whole way, result and evidence stored, the job forgotten', async () => {
   const world = new World()
   await world.put(1)
-  const engine = world.engine()
+  const engine = world.ticker()
   expect(await engine.tick()).toEqual({
     role: 'dispatcher',
     holdups: [],
@@ -46,7 +46,7 @@ test('put, tick, settle, tick: the whole way, result and evidence stored, the jo
 
 test('an empty queue: nothing happens, and nothing grows', async () => {
   const world = new World()
-  const engine = world.engine()
+  const engine = world.ticker()
   expect(await engine.tick()).toMatchObject({ role: 'dispatcher', processing: 0, claimed: 0 })
   expect(engine.remembered).toBe(0)
 })
@@ -103,7 +103,7 @@ test('a report of another uid or attempt moves nothing', async () => {
     )
     const engine = world.engine({ queue, worker, policy: processingLimit(1) })
     expect(await engine.tick()).toMatchObject({ settled: { success: 0 }, processing: 1 })
-    await engine.stop()
+    await engine.close()
   }
   expect(await world.queue.lookupStatus('i0')).toBe('PROCESSING')
 })
@@ -137,7 +137,7 @@ test('restart: jobs that run are adopted, items without a job are sent at once, 
   const engine = world.engine({ policy: processingLimit(2) })
   await engine.tick()
   await world.queue.get(1)
-  await engine.stop()
+  await engine.close()
   const next = world.engine({ policy: processingLimit(3) })
   expect(await next.tick()).toMatchObject({ sent: 1, resent: 1, claimed: 0, processing: 3 })
   expect([...world.startCounts().values()]).toEqual([1, 1, 1])
@@ -334,7 +334,7 @@ test('denied at a send: the item keeps its claim', async () => {
   )
   const engine = world.engine({ queue, worker })
   expect(await engine.tick()).toMatchObject({ unavailable: { code: 'SLUICE_WORKER_DENIED' }, processing: 1 })
-  await engine.stop()
+  await engine.close()
   expect(await world.engine().tick()).toMatchObject({ resent: 1 })
 })
 
@@ -546,7 +546,7 @@ test('a crash between settle and forget: the job is forgotten by the next engine
   expect(await engine.tick()).toMatchObject({ settled: { success: 1 } })
   await engine.tick()
   expect(world.logs.filter(({ level }) => level === 'warn')).toHaveLength(1)
-  await engine.stop()
+  await engine.close()
   await world.engine().tick()
   expect((await world.worker.pollAllStatus()).size).toBe(0)
   expect(await world.queue.lookup('i0')).toMatchObject({ stage: 'SUCCESS', result: 1 })
@@ -626,10 +626,10 @@ test('two engines: one works, the other stands by, and takes over when the first
   const world = new World()
   await world.put(3)
   const options = { policy: processingLimit(1) }
-  const [a, b] = [world.engine(options), world.engine(options)]
+  const [a, b] = [world.ticker(options), world.ticker(options)]
   expect(await a.tick()).toMatchObject({ role: 'dispatcher', sent: 1 })
   expect(await b.tick()).toMatchObject({ role: 'standby', sent: 0, processing: 0 })
-  await a.stop()
+  await a.leave(10_000)
   world.worker.settleJob('i0', { stage: 'SUCCESS' })
   expect(await b.tick()).toMatchObject({ role: 'dispatcher', sent: 1, settled: { success: 1 } })
   expect(await a.tick()).toMatchObject({ role: 'standby' })
@@ -750,7 +750,7 @@ test('stop waits for the tick under way; the jobs go on, and the next engine ado
   const tick = engine.tick()
   await settled()
   let stopped = false
-  const stop = engine.stop().finally(() => {
+  const stop = engine.close().finally(() => {
     stopped = true
   })
   await settled()
@@ -807,7 +807,7 @@ test('10,000 items to the end, a tenth of them failing and retried, within secon
   const ruled = world.jobs.worker({ name: 'q', runtime: world.runtime, rule })
   await worker.close()
   const retry = { maxAttempts: 3, ...sleepless }
-  const engine = world.engine({ worker: ruled, policy: processingLimit(500), retry })
+  const engine = world.ticker({ worker: ruled, policy: processingLimit(500), retry })
   let ticks = 0
   let remembered = 0
   for (let left = 1; left > 0 && ticks < 1_000; ticks++) {

@@ -67,7 +67,8 @@ export class SimulatedProcess {
 
   /** The clock of this process: it goes on while the process doesn't. */
   runtime(): Runtime {
-    const { runtime } = this.#options
+    const { runtime, choices } = this.#options
+    const random = choices.fork()
     return {
       now: () => runtime.now(),
       monotonicMs: () => runtime.monotonicMs(),
@@ -79,7 +80,7 @@ export class SimulatedProcess {
         await runtime.yield()
         await this.#alive()
       },
-      random: () => runtime.random(),
+      random: () => random.unit(),
       newId: () => runtime.newId(),
     }
   }

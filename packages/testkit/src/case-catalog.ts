@@ -1,11 +1,11 @@
 import type { QueueSupports, WorkerSupports } from '@sluice/core'
-import { engineContract } from './engine-contract.js'
-import { enginePromises } from './engine-promises.js'
+import { engineContract } from './engine/engine-contract.js'
+import { enginePromises } from './engine/engine-promises.js'
 import { promiseOf, queuePromises, workerPromises, type ContractPromise } from './promises.js'
-import { queueContract } from './queue-contract.js'
-import type { QueueHarness } from './queue-harness.js'
-import { workerContract } from './worker-contract.js'
-import type { WorkerHarness } from './worker-harness.js'
+import { queueContract } from './queue/queue-contract.js'
+import type { QueueHarness } from './queue/queue-harness.js'
+import { workerContract } from './worker/worker-contract.js'
+import type { WorkerHarness } from './worker/worker-harness.js'
 
 /** One case of the contract as data. */
 export interface CatalogCase {

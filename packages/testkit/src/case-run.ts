@@ -1,8 +1,8 @@
 import { AssertionError } from 'node:assert'
-import type { EngineCase, EngineHarness } from './engine-harness.js'
+import type { EngineCase, EngineHarness } from './engine/engine-harness.js'
 import { promiseOf } from './promises.js'
-import type { QueueCase, QueueHarness } from './queue-harness.js'
-import type { WorkerCase, WorkerHarness } from './worker-harness.js'
+import type { QueueCase, QueueHarness } from './queue/queue-harness.js'
+import type { WorkerCase, WorkerHarness } from './worker/worker-harness.js'
 
 /** The outcome of one case. */
 export interface CaseResult {

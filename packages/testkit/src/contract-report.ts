@@ -1,9 +1,9 @@
 import type { CaseResult } from './case-run.js'
-import { engineContract } from './engine-contract.js'
-import { enginePromises } from './engine-promises.js'
+import { engineContract } from './engine/engine-contract.js'
+import { enginePromises } from './engine/engine-promises.js'
 import { queuePromises, workerPromises, type ContractPromise } from './promises.js'
-import { queueContract } from './queue-contract.js'
-import { workerContract } from './worker-contract.js'
+import { queueContract } from './queue/queue-contract.js'
+import { workerContract } from './worker/worker-contract.js'
 
 /** The results of the contract for one backend or worker. */
 export interface ContractColumn {

@@ -1,10 +1,10 @@
 import { describe, test } from 'node:test'
 import { runQueueCase, runWorkerCase } from './case-run.js'
-import { queueContract } from './queue-contract.js'
-import type { QueueHarness } from './queue-harness.js'
+import { queueContract } from './queue/queue-contract.js'
+import type { QueueHarness } from './queue/queue-harness.js'
 import type { RunnerOptions } from './runner-options.js'
-import { workerContract } from './worker-contract.js'
-import type { WorkerHarness } from './worker-harness.js'
+import { workerContract } from './worker/worker-contract.js'
+import type { WorkerHarness } from './worker/worker-harness.js'
 
 export type { RunnerOptions } from './runner-options.js'
 

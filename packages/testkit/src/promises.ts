@@ -1,4 +1,4 @@
-import { enginePromises } from './engine-promises.js'
+import { enginePromises } from './engine/engine-promises.js'
 
 /** One promise of the contract, as the interfaces of `@sluice/core` cite it. */
 export interface ContractPromise {
@@ -225,6 +225,10 @@ export const workerPromises: readonly ContractPromise[] = [
   {
     id: 'W-CLOSE-1',
     text: 'After `close` every call rejects `SLUICE_WORKER_CLOSED`; twice is fine; jobs that run go on; `watch` ends with its signal.',
+  },
+  {
+    id: 'W-SIGNAL-1',
+    text: 'A poll or a look-up whose `signal` aborts rejects with the signal’s reason, before it begins and while it does not end; other calls are not affected.',
   },
   {
     id: 'W-LOG-1',

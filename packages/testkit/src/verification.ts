@@ -1,10 +1,10 @@
 import { isSluiceError, type Runtime } from '@sluice/core'
 import { systemRuntime } from '@sluice/core/backend'
 import { runQueueCase, runWorkerCase, type CaseResult } from './case-run.js'
-import { queueContract } from './queue-contract.js'
-import type { QueueCase, QueueHarness } from './queue-harness.js'
-import { workerContract } from './worker-contract.js'
-import type { WorkerCase, WorkerHarness } from './worker-harness.js'
+import { queueContract } from './queue/queue-contract.js'
+import type { QueueCase, QueueHarness } from './queue/queue-harness.js'
+import { workerContract } from './worker/worker-contract.js'
+import type { WorkerCase, WorkerHarness } from './worker/worker-harness.js'
 
 export interface VerifyOptions<Case> {
   /** Called with each result as its case ends. */

@@ -1,9 +1,9 @@
 import type { NewItem } from '@sluice/core'
 import type { ArgoServer, OutcomeRule } from '@sluice/fake-argo'
-import { CommandError } from '../command-error.js'
-import { loadArgoFake } from '../fake-package.js'
-import { openWorkerPackage } from '../open-package.js'
-import { plural } from '../progress/progress-text.js'
+import { CommandError } from '../cli/command-error.js'
+import { loadArgoFake } from '../fakes/fake-package.js'
+import { openWorkerPackage } from '../packages/open-package.js'
+import { plural } from '../output/amounts.js'
 import type { DemoFacts, DemoKind, DemoWorker, DemoWorkerOptions } from './demo-kind.js'
 
 const DEFAULT_ITEMS = 1_000

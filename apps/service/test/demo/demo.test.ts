@@ -1,3 +1,4 @@
+import type { Queue } from '@sluice/core'
 import { createHash } from 'node:crypto'
 import { mkdir, readFile, readdir, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -5,7 +6,7 @@ import { parse } from 'csv-parse/sync'
 import { openQueue } from '@sluice/queue-sql'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { findFiles } from '../../src/demo/file-walk.js'
-import { Sandbox } from '../sluice.js'
+import { Sandbox } from '../fixtures/sandbox.js'
 
 let box: Sandbox
 
@@ -61,7 +62,7 @@ async function expectAllOnce(names: readonly string[]): Promise<void> {
 /** Resolves when the demo has finished so many. */
 async function untilFinished(count: number): Promise<void> {
   const url = `sqlite:${join(box.dir, '.sluice', 'demo', 'queue.db')}`
-  let queue: Awaited<ReturnType<typeof openQueue>> | undefined
+  let queue: Queue | undefined
   for (;;) {
     await new Promise((resolve) => setTimeout(resolve, 30))
     const begun = await readdir(join(box.dir, '.sluice', 'demo')).catch((): string[] => [])

@@ -29,8 +29,9 @@ export interface QueueControl {
    */
   setLimits(limits: Readonly<Record<string, number | null>>): Promise<void>
   /**
-   * Asks the dispatching service to report when everything is over that it began before it could know what is stored
-   * now: it notes the number in its document once each send that had begun by then has ended [Q-CTRL-2].
+   * Asks the dispatching service to report when everything is over that it began before it could know what is
+   * stored now: it notes the number in its document once each send that had begun by then has ended
+   * [Q-CTRL-2].
    *
    * @returns the number, one more than the last
    */

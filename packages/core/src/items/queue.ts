@@ -55,8 +55,8 @@ export interface AttemptRef {
 }
 
 /**
- * How an attempt's job ended, for operators and rules to tell failures apart. Kept in the item's record and in
- * its history [Q-LOOK-2].
+ * How an attempt's job ended, for operators and rules to tell failures apart. Kept in the item's record and
+ * in its history [Q-LOOK-2].
  */
 export interface JobOutcome {
   /** FAIL and WAITING. 1 to {@link MAX_FAILURE_CLASS_CHARS} characters. */

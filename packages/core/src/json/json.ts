@@ -26,7 +26,8 @@ export function assertJson(value: unknown, what = 'body'): asserts value is Json
 }
 
 /**
- * Nearly every body is JSON. Tracking the path to the offender is expensive, so it is done only for one that isn't.
+ * Nearly every body is JSON. Tracking the path to the offender is expensive, so it is done only for one that
+ * isn't.
  */
 function isJson(value: unknown, open: object[]): boolean {
   if (value === null || typeof value === 'boolean') return true
@@ -52,8 +53,8 @@ function isJsonObject(value: object, open: object[]): boolean {
 }
 
 /**
- * Whether an object is not an instance of a class and has no symbols for keys: what `JSON.stringify` gives back as it
- * was.
+ * Whether an object is not an instance of a class and has no symbols for keys: what `JSON.stringify` gives
+ * back as it was.
  */
 export function isPlainObject(value: object): value is Readonly<Record<string, unknown>> {
   return hasPlainPrototype(value) && Object.getOwnPropertySymbols(value).length === 0

@@ -27,8 +27,8 @@ export interface PackageContext {
   readonly placeOf?: (option: readonly string[]) => string | undefined
   /**
    * Secrets that texts must not show. A package adds what it reads by itself, such as a token out of a file;
-   * what its options hold is known already, by the marks of its schema. Texts are redacted by the caller that opened
-   * the package too.
+   * what its options hold is known already, by the marks of its schema. Texts are redacted by the caller that
+   * opened the package too.
    */
   readonly secrets?: Secrets
   /**

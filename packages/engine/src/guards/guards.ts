@@ -1,5 +1,5 @@
 import { SluiceError, isSluiceError, type ControlState, type Logger, type Queue } from '@sluice/core'
-import type { LeaseKeeper } from '../lease-keeper.js'
+import type { LeaseKeeper } from '../tick/lease-keeper.js'
 import { GUARDS_DOCUMENT } from '../records/document-names.js'
 import type { WorkEvent } from '../work-event.js'
 import { guardsToJson, NO_GUARDS, parseGuards, type GuardState, type StoredPause } from './guard-document.js'

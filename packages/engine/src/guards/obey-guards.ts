@@ -1,18 +1,18 @@
-import type { Engine } from '../engine.js'
-import type { Findings } from '../reconcile.js'
-import type { SendPass } from '../sending/send-pass.js'
-import type { DecidedSettlement } from '../settle.js'
+import type { Tick } from '../tick/tick.js'
+import type { Findings } from '../reconcile/reconcile.js'
+import type { SendPass } from '../dispatch/send-pass.js'
+import type { DecidedSettlement } from '../settling/settle.js'
 
 /**
  * Counts how the jobs of a tick have ended, before any of it is settled, and says whether the queue is paused: by an operator, or by a guard.
  *
  * @throws SluiceError of the queue: nothing may be settled then
  */
-export async function obeyGuards(engine: Engine, pass: SendPass, findings: Findings): Promise<boolean> {
-  const { guards } = engine
+export async function obeyGuards(tick: Tick, pass: SendPass, findings: Findings): Promise<boolean> {
+  const { guards } = tick
   const { control } = pass
   await guards.obey(control)
-  noteStarts(engine, findings)
+  noteStarts(tick, findings)
   await guards.record(control)
   const isPaused = control.paused || guards.isTripped
   // Rejected after their pass was over, they go back to WAITING with what was not sent.
@@ -21,7 +21,7 @@ export async function obeyGuards(engine: Engine, pass: SendPass, findings: Findi
 }
 
 /** What a job that runs or ended well says of jobs that were refused before it: others can start. Of one instant, the success is the later. */
-function noteStarts({ guards }: Engine, { found, decisions }: Findings): void {
+function noteStarts({ guards }: Tick, { found, decisions }: Findings): void {
   const { settlements } = decisions
   const wentWellAt = settlements.map(succeededAt).reduce(latest, undefined)
   const refusedSince = guards.startsRefusedSince

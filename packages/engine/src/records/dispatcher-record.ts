@@ -1,9 +1,8 @@
 import { isSluiceError, type Runtime, type Logger, type Queue } from '@sluice/core'
-import type { LeaseKeeper } from '../lease-keeper.js'
-import type { Holdup } from '../holdup.js'
-import type { CallWatch } from '../running/call-watch.js'
-import { parseDispatcher, sentWellOf, toJson } from './dispatcher-json.js'
-import type { DispatcherState } from './dispatcher-state.js'
+import type { LeaseKeeper } from '../tick/lease-keeper.js'
+import type { Holdup } from '../holdups/holdup.js'
+import type { CallWatch } from '../watchdog/call-watch.js'
+import { parseDispatcher, sentWellOf, toJson, type DispatcherState } from './dispatcher-document.js'
 import { DISPATCHER_DOCUMENT } from './document-names.js'
 
 export interface DispatcherRecordOptions {

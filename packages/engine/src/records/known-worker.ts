@@ -5,11 +5,11 @@ import {
   type JsonValue,
   type QueueDocument,
 } from '@sluice/core'
-import type { Engine } from '../engine.js'
+import type { Tick } from '../tick/tick.js'
 import { callWorker, isOutage } from '../engine-errors.js'
-import { isReportOf, type Found } from '../found.js'
-import { listProcessing } from '../list-processing.js'
-import { refOf } from '../settle.js'
+import { isReportOf, type Found } from '../reconcile/found.js'
+import { listProcessing } from '../reconcile/found.js'
+import { refOf } from '../settling/settle.js'
 import { WORKER_DOCUMENT } from './document-names.js'
 
 /** So many of the jobs that were last seen running are looked up, where the worker is another one than before. */
@@ -31,13 +31,13 @@ export class KnownWorker {
    * @throws SluiceError SLUICE_CONFIG_INVALID when it is another worker, and items are in PROCESSING whose jobs it does not know;
    * SLUICE_LEASE_LOST; in an outage that of the queue or the worker: nothing is known then
    */
-  async confirm(engine: Engine, found: Found): Promise<void> {
-    const { worker, lease } = engine
+  async confirm(tick: Tick, found: Found): Promise<void> {
+    const { worker, lease } = tick
     if (lease.fencingToken !== this.#fencingToken) this.#isConfirmed = false
     this.#fencingToken = lease.fencingToken
     const { identity } = worker
     if (identity === undefined || this.#isConfirmed) return
-    this.#isConfirmed = await usable(engine, () => compare(engine, identity, found))
+    this.#isConfirmed = await usable(tick, () => compare(tick, identity, found))
   }
 
   /**
@@ -46,30 +46,30 @@ export class KnownWorker {
    *
    * @throws SluiceError as {@link KnownWorker.confirm}
    */
-  async foresee(engine: Engine): Promise<void> {
-    const { identity } = engine.worker
+  async foresee(tick: Tick): Promise<void> {
+    const { identity } = tick.worker
     if (identity === undefined || this.#isForeseen) return
-    this.#isForeseen = await usable(engine, async () => {
-      const before = identityIn((await documentOf(engine).read())?.value)
+    this.#isForeseen = await usable(tick, async () => {
+      const before = identityIn((await documentOf(tick).read())?.value)
       if (before !== undefined && before !== identity)
-        await judge(engine, { before, identity, found: await lookAround(engine) })
+        await judge(tick, { before, identity, found: await lookAround(tick) })
       return true
     })
   }
 }
 
-function documentOf({ queue }: Engine): QueueDocument {
+function documentOf({ queue }: Tick): QueueDocument {
   return queue.document(WORKER_DOCUMENT)
 }
 
-async function lookAround({ queue, worker }: Engine): Promise<Found> {
+async function lookAround({ queue, worker }: Tick): Promise<Found> {
   const items = await listProcessing(queue)
   const awaited = [...items.values()].map(refOf)
   return { items, reports: await callWorker('pollAllStatus', () => worker.pollAllStatus(awaited)) }
 }
 
 /** As with the other records, a permission that is missing for this one alone stops nothing. */
-async function usable({ logger }: Engine, compareNow: () => Promise<boolean>): Promise<boolean> {
+async function usable({ logger }: Tick, compareNow: () => Promise<boolean>): Promise<boolean> {
   try {
     return await compareNow()
   } catch (error) {
@@ -84,30 +84,30 @@ async function usable({ logger }: Engine, compareNow: () => Promise<boolean>): P
 }
 
 /** @returns `false`: another process wrote meanwhile, so that it is to be compared again */
-async function compare(engine: Engine, identity: string, found: Found): Promise<boolean> {
-  const { current: lease } = engine.lease
-  const document = documentOf(engine)
+async function compare(tick: Tick, identity: string, found: Found): Promise<boolean> {
+  const { current: lease } = tick.lease
+  const document = documentOf(tick)
   const stored = await document.read()
   const before = identityIn(stored?.value)
   if (before === identity) return true
   if (before !== undefined) {
     const difference = { before, identity, found }
-    note(engine, difference, await judge(engine, difference))
+    note(tick, difference, await judge(tick, difference))
   }
   return document.write({ identity }, { ifVersion: stored?.version, ...(lease && { lease }) })
 }
 
 /** @throws SluiceError SLUICE_CONFIG_INVALID; an outage of the worker */
-async function judge(engine: Engine, difference: Difference): Promise<Verdict> {
+async function judge(tick: Tick, difference: Difference): Promise<Verdict> {
   const { found } = difference
   if (found.items.size === 0) return { kind: 'idle' }
-  const { known, asked } = await findKnown(engine, found)
+  const { known, asked } = await findKnown(tick, found)
   if (known !== undefined) return { kind: 'same', known }
-  if (engine.acceptNewWorker) return { kind: 'accepted' }
-  throw refusal(engine, difference, asked)
+  if (tick.acceptNewWorker) return { kind: 'accepted' }
+  throw refusal(tick, difference, asked)
 }
 
-function note({ logger, memory }: Engine, { before, identity, found }: Difference, verdict: Verdict): void {
+function note({ logger, memory }: Tick, { before, identity, found }: Difference, verdict: Verdict): void {
   const fields = { before, now: identity }
   switch (verdict.kind) {
     case 'idle':
@@ -131,13 +131,13 @@ function note({ logger, memory }: Engine, { before, identity, found }: Differenc
 
 /** One whose job the worker knows, of all that it reports, and of some that it is asked for by name. */
 async function findKnown(
-  engine: Engine,
+  tick: Tick,
   { items, reports }: Found,
 ): Promise<{ known: ItemSummary | undefined; asked: number }> {
-  const { worker } = engine
+  const { worker } = tick
   const known = [...items.values()].find((item) => isOwn(item, reports.get(item.id)))
   if (known !== undefined || worker.lookupJob === undefined) return { known, asked: 0 }
-  const asked = lastSeen(engine, items.values())
+  const asked = lastSeen(tick, items.values())
   let failure: SluiceError | undefined
   for (const item of asked) {
     try {
@@ -154,13 +154,13 @@ async function findKnown(
 }
 
 /** Those first whose jobs were seen: of the others none may have been sent. */
-function lastSeen({ seen }: Engine, items: Iterable<ItemSummary>): ItemSummary[] {
+function lastSeen({ seen }: Tick, items: Iterable<ItemSummary>): ItemSummary[] {
   const all = [...items]
   const sorted = [...all.filter((item) => seen.has(item)), ...all.filter((item) => !seen.has(item))]
   return sorted.slice(0, MAX_LOOKUPS)
 }
 
-function refusal({ queue }: Engine, { before, identity, found }: Difference, asked: number): SluiceError {
+function refusal({ queue }: Tick, { before, identity, found }: Difference, asked: number): SluiceError {
   const { name } = queue
   const { size } = found.items
   const items = size === 1 ? '1 item is' : `${size} items are`

@@ -1,6 +1,6 @@
 import { isSluiceError, type JsonValue, type Queue } from '@sluice/core'
-import type { Engine } from '../engine.js'
-import { leftOutOf, type JobSettlement } from '../settlement.js'
+import type { Tick } from '../tick/tick.js'
+import { leftOutOf, type JobSettlement } from '../settling/settlement.js'
 import { LEFT_OUT_DOCUMENT } from './document-names.js'
 
 /** Outcomes of jobs that were not stored whole, such as results that are too large. */
@@ -25,19 +25,19 @@ export async function readLeftOut(queue: Pick<Queue, 'document'>): Promise<LeftO
 }
 
 /** Counts those of outcomes that were just stored. The items are settled, and their details say it too: a count that can't be written stops nothing. */
-export async function countLeftOut(engine: Engine, settled: readonly JobSettlement[]): Promise<void> {
+export async function countLeftOut(tick: Tick, settled: readonly JobSettlement[]): Promise<void> {
   const affected = settled.filter((settlement) => leftOutOf(settlement).length > 0)
   const example = affected.at(-1)?.id
   if (example === undefined) return
   try {
-    await add(engine, { count: affected.length, example })
+    await add(tick, { count: affected.length, example })
   } catch (error) {
     if (!isSluiceError(error)) throw error
-    engine.logger.debug({ err: error, items: affected.length }, 'outcomes that were left out are not counted')
+    tick.logger.debug({ err: error, items: affected.length }, 'outcomes that were left out are not counted')
   }
 }
 
-async function add({ queue }: Engine, more: LeftOut): Promise<void> {
+async function add({ queue }: Tick, more: LeftOut): Promise<void> {
   const document = queue.document(LEFT_OUT_DOCUMENT)
   for (let tries = 0; tries < MAX_TRIES; tries++) {
     const stored = await document.read()

@@ -1,5 +1,5 @@
 import type { SluiceError } from '@sluice/core'
-import { backoffMs } from '../backoff.js'
+import { backoffMs } from '../policies/backoff.js'
 
 /** A worker at its limit is asked again after so long, in which no job ended. */
 const ASK_AGAIN = { baseMs: 1_000, factor: 2, maxMs: 30_000, jitter: 0 }

@@ -2,7 +2,7 @@ import type { ItemSummary } from '@sluice/core'
 
 /** A send that has begun and has not ended. */
 export interface Flight {
-  readonly head: ItemSummary
+  readonly item: ItemSummary
   readonly beganMs: number
   /** {@link ControlState.syncs} as it was known when the send began. */
   readonly syncs: number
@@ -19,16 +19,16 @@ export class Flights {
     return this.#flights.size
   }
 
-  begin(head: ItemSummary, { beganMs, syncs }: Omit<Flight, 'head'>): Flight {
-    const flight = { head, beganMs, syncs }
-    this.#flights.set(head.uid, flight)
+  begin(item: ItemSummary, { beganMs, syncs }: Omit<Flight, 'item'>): Flight {
+    const flight = { item, beganMs, syncs }
+    this.#flights.set(item.uid, flight)
     return flight
   }
 
   /** @returns `false`: it was given up before, and what comes of it now is no longer waited for */
   end(flight: Flight): boolean {
-    if (this.#flights.get(flight.head.uid) !== flight) return false
-    return this.#flights.delete(flight.head.uid)
+    if (this.#flights.get(flight.item.uid) !== flight) return false
+    return this.#flights.delete(flight.item.uid)
   }
 
   has({ uid }: Pick<ItemSummary, 'uid'>): boolean {

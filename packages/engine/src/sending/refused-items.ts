@@ -1,7 +1,7 @@
 import type { ItemSummary } from '@sluice/core'
-import { backoffMs, type Random } from '../backoff.js'
-import type { SendsOptions } from '../engine-options.js'
-import { retryStateOf } from '../truth/retry-state.js'
+import { backoffMs, type Random } from '../policies/backoff.js'
+import type { SendsOptions } from '../work-queue-options.js'
+import { retryStateOf } from '../settling/retry-state.js'
 import type { WorkerTrust } from './worker-trust.js'
 
 interface RefusedItem {
@@ -17,6 +17,8 @@ interface RefusedItem {
   triedAtMs: number
   sendAtMs: number
   message: string
+  /** A send of many was rejected because of it, or may have been. */
+  isAlone?: boolean
 }
 
 export interface RefusedItemsOptions {
@@ -77,6 +79,11 @@ export class RefusedItems {
     return this.has(item) && this.#options.trust.successes <= this.#successesThen(item)
   }
 
+  /** Whether it is sent by a call of its own: it was refused, or is one of many that were rejected as a whole. */
+  isAlone(item: Item): boolean {
+    return this.#items.get(item.uid)?.isAlone === true || (retryStateOf(item).tries ?? 0) > 0
+  }
+
   maySend({ uid }: Item, nowMs: number): boolean {
     return (this.#items.get(uid)?.sendAtMs ?? nowMs) <= nowMs
   }
@@ -93,6 +100,12 @@ export class RefusedItems {
     known.triedAtMs = known.sendAtMs = nowMs
   }
 
+  /** A call with it and others was rejected as a whole: whose trouble it is shows when each is sent alone. */
+  noteRejectedTogether(item: Item, nowMs: number): void {
+    this.noteOutage(item, nowMs)
+    this.#of(item, nowMs).isAlone = true
+  }
+
   /** A try failed. It counts if something was sent well since the one before; the first waits for that. */
   noteRefused(item: Item, failed: FailedTry): Refusal {
     const { rule, random } = this.#options
@@ -101,6 +114,7 @@ export class RefusedItems {
     const counts = !isFirst && !failed.isInOutage && failed.successes > this.#successesThen(item)
     if (counts || (isFirst && !failed.isInOutage)) known.tries += 1
     if (!failed.isInOutage) known.successesThen = failed.successes
+    known.isAlone = true
     known.failures += 1
     known.attempt = item.attempt
     known.message = failed.message

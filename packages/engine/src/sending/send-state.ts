@@ -1,12 +1,13 @@
-import type { Queue, SluiceError } from '@sluice/core'
-import type { Random } from '../backoff.js'
-import type { SendsOptions } from '../engine-options.js'
-import type { DecidedSettlement } from '../settle.js'
+import type { SluiceError } from '@sluice/core'
+import type { AnyQueue } from '../work-queue-options.js'
+import type { Random } from '../policies/backoff.js'
+import type { SendsOptions } from '../work-queue-options.js'
+import type { DecidedSettlement } from '../settling/settle.js'
 import { CapacityGate } from './capacity-gate.js'
 import { Flights, type Flight } from './flights.js'
-import { LeaveAlone } from './leave-alone.js'
+import { RetryAfter } from './retry-after.js'
 import { RefusedItems } from './refused-items.js'
-import type { SendPass } from './send-pass.js'
+import type { SendPass } from '../dispatch/send-pass.js'
 import { SentWell } from './sent-well.js'
 import { WorkRate } from './work-rate.js'
 import { FEW_FAILURES, WorkerTrust } from './worker-trust.js'
@@ -15,9 +16,10 @@ import { FEW_FAILURES, WorkerTrust } from './worker-trust.js'
 const LASTING_PUZZLES = 20
 
 export interface SendStateOptions {
-  readonly queue: Queue
+  readonly queue: AnyQueue
   readonly sends: Required<SendsOptions>
   readonly sendConcurrency: number
+  readonly maxJobsPerSend: number
   readonly random: Random
 }
 
@@ -32,7 +34,7 @@ export class SendState {
   readonly trust = new WorkerTrust()
   readonly refused: RefusedItems
   readonly capacity: CapacityGate
-  readonly leaveAlone: LeaveAlone
+  readonly retryAfter: RetryAfter
   readonly sentWell: SentWell
   readonly flights = new Flights()
   /** The latest, which may be over: what comes of a send is noted with it. */
@@ -45,15 +47,15 @@ export class SendState {
   /** Of the latest pass that tried anything. */
   outage: SluiceError | undefined
 
-  constructor({ queue, sends, sendConcurrency, random }: SendStateOptions) {
+  constructor({ queue, sends, sendConcurrency, maxJobsPerSend, random }: SendStateOptions) {
     this.rates = {
       sends: new WorkRate(sendConcurrency),
       claims: new WorkRate(ENOUGH_MOVES),
       settles: new WorkRate(ENOUGH_MOVES),
     }
     this.refused = new RefusedItems({ rule: sends, trust: this.trust, random })
-    this.capacity = new CapacityGate(sendConcurrency)
-    this.leaveAlone = new LeaveAlone(sends.maxRetryAfterMs)
+    this.capacity = new CapacityGate(sendConcurrency * maxJobsPerSend)
+    this.retryAfter = new RetryAfter(sends.maxRetryAfterMs)
     this.sentWell = new SentWell(queue)
   }
 

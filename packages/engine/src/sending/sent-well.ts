@@ -1,20 +1,21 @@
-import type { ProbeSample, Queue } from '@sluice/core'
+import type { ProbeSample } from '@sluice/core'
 import { isOutage } from '../engine-errors.js'
-import { sentWellOf } from '../records/dispatcher-json.js'
+import { sentWellOf } from '../records/dispatcher-document.js'
 import { DISPATCHER_DOCUMENT } from '../records/document-names.js'
+import type { AnyQueue } from '../work-queue-options.js'
 
 /** An item that the worker took. */
-type Known = ProbeSample & { readonly uid: string }
+type Known = ProbeSample<unknown> & { readonly uid: string }
 
 /**
  * The item that the worker took last: what a probe is made of. After a restart it is the one that the dispatcher's document names, or any that has
  * succeeded.
  */
 export class SentWell {
-  readonly #queue: Queue
+  readonly #queue: AnyQueue
   #known: Known | undefined
 
-  constructor(queue: Queue) {
+  constructor(queue: AnyQueue) {
     this.#queue = queue
   }
 
@@ -23,7 +24,7 @@ export class SentWell {
   }
 
   /** `undefined`: none is known. */
-  async sample(): Promise<ProbeSample | undefined> {
+  async sample(): Promise<ProbeSample<unknown> | undefined> {
     this.#known ??= await this.#stored()
     return this.#known && { id: this.#known.id, body: this.#known.body }
   }
@@ -33,12 +34,24 @@ export class SentWell {
     try {
       const ref = sentWellOf((await this.#queue.document(DISPATCHER_DOCUMENT).read())?.value)
       const item = ref && (await this.#queue.lookup(ref.id))
-      if (ref !== undefined && item?.uid === ref.uid) return { ...ref, body: item.body }
+      if (ref !== undefined && item?.uid === ref.uid) return await this.#parsed(item)
       // Any that has succeeded was sent well before.
       const [done] = (await this.#queue.list('SUCCESS', { limit: 1 })).items
-      return done && { id: done.id, uid: done.uid, body: done.body }
+      return done && (await this.#parsed(done))
     } catch (error) {
       if (isOutage(error)) return undefined
+      throw error
+    }
+  }
+
+  async #parsed({ id, uid, body }: Known): Promise<Known | undefined> {
+    if (this.#queue.parseBody === undefined) return { id, uid, body }
+    try {
+      const parsed = await this.#queue.parseBody(body)
+      return parsed.reason === undefined ? { id, uid, body: parsed.body } : undefined
+    } catch (error) {
+      // Where the schema fails, nothing is sent anyway.
+      if (error instanceof TypeError) return undefined
       throw error
     }
   }

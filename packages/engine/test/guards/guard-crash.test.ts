@@ -1,6 +1,7 @@
 import { SluiceError, type Runtime } from '@sluice/core'
 import { expect, test } from 'vitest'
-import { GUARDS_DOCUMENT, processingLimit, readSelfPause, type WorkQueue } from '../../src/index.js'
+import { processingLimit, readSelfPause, type WorkQueue } from '../../src/index.js'
+import { GUARDS_DOCUMENT } from '../../src/records/document-names.js'
 import { ProcessRuntime } from '../process-runtime.js'
 import { World, wrapped } from '../world.js'
 
@@ -77,7 +78,7 @@ class Rejections {
       await other.tick()
       await this.world.runtime.advance(1_000)
     }
-    await other.stop()
+    await other.close()
     this.#runtime.resume()
   }
 }

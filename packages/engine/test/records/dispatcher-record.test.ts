@@ -1,9 +1,10 @@
 import { SluiceError, type Queue } from '@sluice/core'
 import { expect, test } from 'vitest'
-import { DISPATCHER_DOCUMENT, processingLimit, readDispatcher } from '../../src/index.js'
-import { LeaseKeeper } from '../../src/lease-keeper.js'
+import { processingLimit, readDispatcher } from '../../src/index.js'
+import { DISPATCHER_DOCUMENT } from '../../src/records/document-names.js'
+import { LeaseKeeper } from '../../src/tick/lease-keeper.js'
 import { DispatcherRecord } from '../../src/records/dispatcher-record.js'
-import { parseDispatcher } from '../../src/records/dispatcher-json.js'
+import { parseDispatcher } from '../../src/records/dispatcher-document.js'
 import { World, wrapped } from '../world.js'
 
 /** How often each call of the dispatcher's document was made; with a fault for some of them. */
@@ -64,7 +65,7 @@ test('who dispatches is in a document, written when it changes and not at each t
   }
   expect(await readDispatcher(world.queue)).toEqual(written)
   expect(calls).toEqual(['read', 'write', 'read'])
-  await engine.stop()
+  await engine.close()
   expect(await readDispatcher(world.queue)).toEqual({ ...written, is: 'stopped' })
   const next = world.engine({ holder: 'b' })
   await next.tick()
@@ -146,7 +147,7 @@ test('a document that can’t be read or written stops nothing, and is warned of
     expect(second).toMatchObject({ sent: 1, settled: { success: 1 } })
     expect(second.unavailable).toBeUndefined()
     expect(world.logs.filter(({ level }) => level === 'warn')).toHaveLength(1)
-    await engine.stop()
+    await engine.close()
   }
 })
 

@@ -83,7 +83,7 @@ test('19 poison in a row, more than the cap, at the very start: the others are d
     const ms = await doneAfterMs(world, engine, 81)
     expect(ms).toBeLessThan(150_000)
     expect(await world.queue.size('SUCCESS')).toBe(81)
-    await engine.stop()
+    await engine.close()
   }
 })
 
@@ -303,7 +303,7 @@ test('nothing else to send and no probe: the item waits, and the holdup names it
 test('after a restart the probe is made of the item that the dispatcher’s document names', async () => {
   const { world, engine, worker } = await poisoned({ count: 2, cap: 2, poison: ['i1'] })
   await world.run(engine, 3_000)
-  await engine.stop()
+  await engine.close()
   const well = await world.queue.lookup('i0')
   const document = world.queue.document('engine/dispatcher')
   const version = (await document.read())?.version

@@ -1,7 +1,7 @@
 import type { CaseResult } from '../case-run.js'
-import { queueContract } from '../queue-contract.js'
+import { queueContract } from '../queue/queue-contract.js'
 import { verifyQueue, verifyWorker, type VerifyOptions } from '../verification.js'
-import { workerContract } from '../worker-contract.js'
+import { workerContract } from '../worker/worker-contract.js'
 import type { CliContext } from './main.js'
 import { invalid, subjectOf, type Subject } from './module-subject.js'
 

@@ -1,0 +1,174 @@
+import type { ItemSummary, JobReport } from '@sluice/core'
+import type { Tick } from '../tick/tick.js'
+import { isOutage } from '../engine-errors.js'
+import { LookupBudget } from './lookup-budget.js'
+import { forEachParallel } from '../parallel.js'
+import { lookedUp } from './ask-absent.js'
+import { act, factsOf, type Asking } from '../reconcile/decisions.js'
+import type { LookupTrials } from './lookup-trials.js'
+import { LATE, type Patience } from './open-lookups.js'
+
+interface HeardJob {
+  readonly attempt: number
+  readonly said: Said
+  heardAtMs: number
+  /** Look-ups since the report changed last. */
+  asks: number
+  /** Since when the worker, asked for it, has had no such job, though its polls go on reporting it. */
+  deniedSinceMs?: number
+}
+
+type Job = Pick<ItemSummary, 'uid' | 'attempt'>
+/** What may change in a report while its job runs. */
+type Said = Pick<JobReport, 'stage' | 'pending' | 'message' | 'startedAt' | 'url' | 'jobUid'>
+
+/** From one look-up of a quiet job to the next it takes longer, up to so many times `askAfterMs`. */
+const MAX_SPANS = 3
+/** Of the look-ups of a second, so many are for quiet jobs at most. */
+const SHARE = 0.1
+
+/**
+ * When each running job of an item in PROCESSING was last heard of: its report changed, or the worker was asked for it. A list that stands still
+ * goes on reporting jobs that have long ended, and says so nowhere.
+ */
+export class QuietJobs {
+  readonly budget: LookupBudget
+  readonly #askAfterMs: number
+  readonly #jobs = new Map<string, HeardJob>()
+
+  constructor(options: { readonly askAfterMs: number; readonly lookupsPerSecond: number }) {
+    this.#askAfterMs = options.askAfterMs
+    this.budget = new LookupBudget(Math.max(1, Math.floor(options.lookupsPerSecond * SHARE)))
+  }
+
+  /** Drops what isn't of these items, when that is more than what is. */
+  keepOnly(items: ReadonlyMap<string, Job>): void {
+    if (this.#jobs.size <= 2 * items.size) return
+    const uids = new Set([...items.values()].map(({ uid }) => uid))
+    for (const uid of this.#jobs.keys()) if (!uids.has(uid)) this.#jobs.delete(uid)
+  }
+
+  noteReport({ uid, attempt }: Job, report: JobReport, nowMs: number): void {
+    const heard = this.#jobs.get(uid)
+    if (heard?.attempt === attempt && isSame(heard.said, report)) return
+    this.#jobs.set(uid, { attempt, said: saidIn(report), heardAtMs: nowMs, asks: 0 })
+  }
+
+  /** The worker was asked for it, whatever it answered. */
+  noteAsked({ uid }: Job, nowMs: number): void {
+    const heard = this.#jobs.get(uid)
+    if (heard === undefined) return
+    heard.heardAtMs = nowMs
+    heard.asks += 1
+  }
+
+  /** The worker has no such job, though its complete polls report it. @returns for how long this has been so */
+  noteDenied({ uid }: Job, nowMs: number): number {
+    const heard = this.#jobs.get(uid)
+    if (heard === undefined) return 0
+    heard.deniedSinceMs ??= nowMs
+    return nowMs - heard.deniedSinceMs
+  }
+
+  noteKnown({ uid }: Job): void {
+    const heard = this.#jobs.get(uid)
+    if (heard !== undefined) delete heard.deniedSinceMs
+  }
+
+  /** Those of which nothing was heard for too long, the longest first. */
+  due(items: Iterable<ItemSummary>, nowMs: number): ItemSummary[] {
+    if (this.#askAfterMs === 0) return []
+    const due = [...items].filter((item) => nowMs >= this.#dueAtMs(item))
+    return due.toSorted((a, b) => this.#heardAtMs(a) - this.#heardAtMs(b))
+  }
+
+  #heardAtMs({ uid }: Job): number {
+    return this.#jobs.get(uid)?.heardAtMs ?? Number.POSITIVE_INFINITY
+  }
+
+  #dueAtMs({ uid }: Job): number {
+    const { asks = 0, deniedSinceMs } = this.#jobs.get(uid) ?? {}
+    // One that the worker denies is asked for at the shortest span: its end is near.
+    const spans = deniedSinceMs === undefined ? Math.min(asks + 1, MAX_SPANS) : 1
+    return this.#heardAtMs({ uid, attempt: 0 }) + spans * this.#askAfterMs
+  }
+}
+
+/** Not the whole report: it may have a large result. */
+function saidIn({ stage, pending, message, startedAt, url, jobUid }: JobReport): Said {
+  return {
+    stage,
+    ...(pending === undefined ? {} : { pending }),
+    ...(message === undefined ? {} : { message }),
+    ...(startedAt === undefined ? {} : { startedAt }),
+    ...(url === undefined ? {} : { url }),
+    ...(jobUid === undefined ? {} : { jobUid }),
+  }
+}
+
+function isSame(one: Said, other: Said): boolean {
+  return (
+    one.stage === other.stage &&
+    one.pending === other.pending &&
+    one.message === other.message &&
+    one.startedAt === other.startedAt &&
+    one.url === other.url &&
+    one.jobUid === other.jobUid
+  )
+}
+
+/**
+ * Asks for jobs that polls report as running and of which nothing was heard for `jobs.askAfterMs`, within a tenth of the look-up budget. One that has
+ * ended is settled. One that the worker doesn't know any more, though its complete polls go on reporting it for longer than the grace, is lost.
+ */
+export async function askForQuiet(
+  tick: Tick,
+  { asking, trials, items }: { asking: Asking; trials: LookupTrials; items: Iterable<ItemSummary> },
+): Promise<void> {
+  const { runtime, lookups, quiet, open } = tick
+  if (!asking.poll.canAsk) return
+  const beganMs = runtime.monotonicMs()
+  await forEachParallel(quiet.due(items, beganMs), tick.sendConcurrency, async (item) => {
+    const nowMs = runtime.monotonicMs()
+    const patience = trials.patienceFor(item)
+    if (!open.has(item)) {
+      if (tick.tally.unavailable !== undefined || patience.isOver) return
+      if (!quiet.budget.take(nowMs) || !lookups.take(nowMs)) return
+    }
+    try {
+      if (await askOne(tick, item, { asking, patience })) trials.noteAnswer()
+    } catch (error) {
+      if (!isOutage(error)) throw error
+      quiet.noteAsked(item, runtime.monotonicMs())
+      await trials.noteFailure(item, error)
+    }
+  })
+}
+
+/** @returns whether the worker answered in time */
+async function askOne(
+  tick: Tick,
+  item: ItemSummary,
+  { asking: { decisions, poll }, patience }: { asking: Asking; patience: Patience },
+): Promise<boolean> {
+  const { quiet, memory, runtime } = tick
+  const report = await lookedUp(tick, item, patience)
+  if (report === LATE) {
+    memory.noteAskLate(item)
+    return false
+  }
+  const nowMs = runtime.monotonicMs()
+  quiet.noteAsked(item, nowMs)
+  if (report === undefined) {
+    if (poll.poll === 'incomplete') return true
+    const absentMs = quiet.noteDenied(item, nowMs)
+    const facts = { ...factsOf(tick, item, poll), absentMs, asking: 'no-such-job' } as const
+    act(tick, { item, report, facts }, decisions)
+    return true
+  }
+  quiet.noteKnown(item)
+  if (report.stage === 'PROCESSING') return true
+  memory.noteReport(item, report, nowMs)
+  act(tick, { item, report, facts: factsOf(tick, item, poll) }, decisions)
+  return true
+}

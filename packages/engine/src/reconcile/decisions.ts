@@ -1,0 +1,174 @@
+import type { ItemSummary, JobReport, Settlement } from '@sluice/core'
+import { decide, type Action, type JobFacts } from './decide.js'
+import type { Tick } from '../tick/tick.js'
+import { isReportOf } from './found.js'
+import type { PendingJob } from './pending.js'
+import { refOf, type DecidedSettlement } from '../settling/settle.js'
+import { retryStateOf } from '../settling/retry-state.js'
+
+/** A cluster that refuses a pod says so within a second; instants of a job may be whole seconds, and a busy controller takes a few. */
+const START_MS = 5_000
+
+/** What was decided of all items in PROCESSING. */
+export interface Decisions {
+  readonly settlements: DecidedSettlement[]
+  readonly resends: ItemSummary[]
+  /** The worker is to be asked for their jobs. */
+  readonly asks: ItemSummary[]
+  readonly pending: PendingJob[]
+  readonly cancels: PendingJob[]
+  /** They wait for jobs of earlier attempts, which the worker is to be asked for. */
+  readonly earlierAsks: ItemSummary[]
+  /** They wait for jobs of earlier attempts, and nothing more is to be done about it. */
+  readonly earlierWaits: ItemSummary[]
+  /** Their jobs are lost, and an operator is to decide. */
+  readonly held: ItemSummary[]
+}
+
+/** What one poll is good for. */
+export interface Poll {
+  readonly poll: JobFacts['poll']
+  readonly canAsk: boolean
+  /** Of items in PROCESSING, by uid: those that have running jobs of earlier attempts. */
+  readonly earlier: ReadonlyMap<string, unknown>
+}
+
+/** Decisions of a tick, and the poll that they are made on. */
+export interface Asking {
+  readonly decisions: Decisions
+  readonly poll: Poll
+}
+
+export interface Seen {
+  readonly item: ItemSummary
+  readonly report: JobReport | undefined
+  readonly poll: Poll
+}
+
+export function noDecisions(): Decisions {
+  return {
+    settlements: [],
+    resends: [],
+    asks: [],
+    pending: [],
+    cancels: [],
+    earlierAsks: [],
+    earlierWaits: [],
+    held: [],
+  }
+}
+
+/** Decides about an item by what the poll says. */
+export function decideOne(tick: Tick, { item, report, poll }: Seen, decisions: Decisions): void {
+  const { memory, seen } = tick
+  const own = ownReport(item, report)
+  const nowMs = tick.runtime.monotonicMs()
+  if (memory.isUnknown(item) && seen.has(item)) memory.noteSeenBefore(item)
+  if (own === undefined && poll.poll === 'incomplete') memory.noteUnseen(item, nowMs)
+  else memory.noteReport(item, own, nowMs)
+  if (own !== undefined) tick.quiet.noteReport(item, own, nowMs)
+  const facts = factsOf(tick, item, poll)
+  if (own?.pending === true && own.stage === 'PROCESSING')
+    decisions.pending.push({ item, report: own, pendingMs: facts.pendingMs ?? 0 })
+  act(tick, { item, report: own, facts }, decisions)
+}
+
+/** A report of another uid or attempt is a stranger's: for this item there is none. */
+export function ownReport(item: ItemSummary, report: JobReport | undefined): JobReport | undefined {
+  return report !== undefined && isReportOf(item, report) ? report : undefined
+}
+
+export function factsOf(tick: Tick, item: ItemSummary, poll: Poll): JobFacts {
+  const facts = tick.memory.facts(item, tick.runtime.monotonicMs(), poll)
+  // Before the record is read, an item that nobody is known to have sent may have a job that was seen: it is neither asked for nor sent.
+  const isOpen = facts.sent === 'unknown' && !tick.seen.isKnown
+  return { ...facts, ...(isOpen ? { asking: 'later' } : {}), earlier: earlierOf(tick, item, poll) }
+}
+
+/** The list of items was read before the poll began: each poll was begun after the claims of what it is held against. */
+function earlierOf(
+  { memory }: Tick,
+  item: ItemSummary,
+  { poll, earlier }: Poll,
+): 'ended' | 'running' | 'unknown' {
+  if (earlier.has(item.uid)) return poll === 'complete' ? 'running' : 'unknown'
+  if (poll === 'complete') memory.noteEarlierEnded(item)
+  return isFirst(item) || memory.isEarlierEnded(item) ? 'ended' : 'unknown'
+}
+
+/** Whether no job of an earlier attempt can run, by what the item itself says. */
+export function isFirst(item: ItemSummary): boolean {
+  return item.attempt <= 1 || retryStateOf(item).ended === true
+}
+
+export interface Judged {
+  readonly item: ItemSummary
+  readonly report: JobReport | undefined
+  readonly facts: JobFacts
+}
+
+/** Decides, and notes what is to be done. */
+export function act(tick: Tick, { item, report, facts }: Judged, decisions: Decisions): void {
+  const action = decide(item, { report, facts }, tick.rules)
+  switch (action.kind) {
+    case 'wait':
+      return
+    case 'ask':
+      decisions.asks.push(item)
+      return
+    case 'resend':
+      noteResend(tick, item, decisions)
+      return
+    case 'await-earlier':
+    case 'ask-earlier':
+      tick.memory.noteUnsent(item)
+      if (action.kind === 'ask-earlier') decisions.earlierAsks.push(item)
+      else decisions.earlierWaits.push(item)
+      return
+    case 'cancel':
+      if (report !== undefined) decisions.cancels.push({ item, report, pendingMs: facts.pendingMs ?? 0 })
+      return
+    case 'hold':
+      decisions.held.push(item)
+      if (tick.memory.firstHeld(item)) tellHeld(tick, item)
+      return
+    case 'settle':
+      decisions.settlements.push(decidedOf(action, report))
+  }
+}
+
+function decidedOf(
+  { settlement, lost }: Extract<Action, { kind: 'settle' }>,
+  report: JobReport | undefined,
+): DecidedSettlement {
+  if (lost || report === undefined) return { settlement, why: 'lost' }
+  const { finishedAt: endedAt } = report
+  const decided = { settlement, why: 'reported', isRefusedStart: isRefusedStart(report, settlement) } as const
+  return endedAt === undefined ? decided : { ...decided, endedAt }
+}
+
+/**
+ * Whether what runs the jobs refused to start this one: it broke, by its class `error`, within {@link START_MS} of its start. A report that has neither
+ * instant says nothing of that; one that has an end alone was never started.
+ */
+function isRefusedStart(
+  { stage, startedAt, finishedAt }: JobReport,
+  { failureClass }: Pick<Settlement, 'failureClass'>,
+): boolean {
+  if (stage !== 'FAIL' || failureClass !== 'error' || finishedAt === undefined) return false
+  return startedAt === undefined || finishedAt - startedAt <= START_MS
+}
+
+/** Its job may be sent, in this tick if there is room. */
+export function noteResend(tick: Tick, item: ItemSummary, decisions: Decisions): void {
+  tick.memory.noteUnsent(item)
+  decisions.resends.push(item)
+}
+
+function tellHeld(tick: Tick, item: ItemSummary): void {
+  tick.logger.error(
+    refOf(item),
+    'a job is lost; its item stays in PROCESSING until a person releases or settles it',
+  )
+  tick.emit({ kind: 'item-lost', job: refOf(item), policy: 'hold' })
+}

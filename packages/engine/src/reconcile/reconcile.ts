@@ -1,0 +1,168 @@
+import type { ItemSummary, JobReport, JobReports } from '@sluice/core'
+import { askForEarlier } from '../lookups/earlier-attempt.js'
+import type { Tick } from '../tick/tick.js'
+import { callWorker } from '../engine-errors.js'
+import type { Found } from './found.js'
+import { listProcessing } from './found.js'
+import { reconcileOrphans } from './orphans.js'
+import type { MissingJob } from '../records/missing-jobs.js'
+import { forEachParallel } from '../parallel.js'
+import { cancelPending, noteCancelFailed, warnOfPending } from './pending.js'
+import { isComplete } from './running-jobs.js'
+import { refOf, settleAll } from '../settling/settle.js'
+import type { Tally } from '../tick/tick-result.js'
+import { askForAbsent, isLate } from '../lookups/ask-absent.js'
+import {
+  act,
+  decideOne,
+  factsOf,
+  noDecisions,
+  ownReport,
+  type Asking,
+  type Decisions,
+  type Poll,
+  type Seen,
+} from './decisions.js'
+import { tellHoldups } from '../holdups/reconcile-holdups.js'
+import { LookupTrials } from '../lookups/lookup-trials.js'
+import { askForQuiet } from '../lookups/quiet-jobs.js'
+
+/** What was read of queue and worker, and what was decided of all items in PROCESSING. */
+export interface Findings {
+  readonly found: Found
+  readonly decisions: Decisions
+}
+
+/** Reads what is in PROCESSING and what the worker says of it, and decides what is to be done; nothing moves. */
+export async function observe(tick: Tick): Promise<Findings> {
+  await tick.seen.read(tick.lease.fencingToken)
+  // The list is read before the poll: an item claimed and sent in between would be in the list, and look lost.
+  const items = await listProcessing(tick.queue)
+  tick.tally.processing = items.size
+  const awaited = [...items.values()].map(refOf)
+  const reports = await callWorker('pollAllStatus', () => tick.worker.pollAllStatus(awaited))
+  const found = { items, reports }
+  await tick.known.confirm(tick, found)
+  notePoll(tick, found)
+  const asking: Asking = { decisions: noDecisions(), poll: pollOf(tick, found) }
+  for (const item of items.values())
+    decideOne(tick, { item, report: reports.get(item.id), poll: asking.poll }, asking.decisions)
+  tick.tally.pending = asking.decisions.pending.length
+  warnOfPending(tick, asking.decisions.pending)
+  await askForMore(tick, { asking, found })
+  const isSent = (item: ItemSummary): boolean => tick.memory.isSent(item)
+  // Before anything follows from what was seen. Under the lease: one that has lost it stops here.
+  await tick.seen.write({ items: items.values(), isSent, lease: tick.lease.current })
+  await cancelThosePending(tick, asking)
+  tick.tally.orphans = tick.running.orphanPlaces(items, isSent)
+  const missing = missingOf(tick, items.values())
+  await tick.missing.note(missing, tick.lease.current)
+  tellHoldups(tick, { ...asking.decisions, missing })
+  return { found, decisions: asking.decisions }
+}
+
+/** Jobs that had started, that the worker does not know any more, and of which the lost policy has not decided yet. */
+function missingOf({ memory, rules }: Tick, items: Iterable<ItemSummary>): MissingJob[] {
+  return [...items].flatMap((item) => {
+    const absentMs = memory.missingMs(item)
+    return absentMs === undefined || absentMs >= rules.lost.graceMs ? [] : [{ item, absentMs }]
+  })
+}
+
+/** Asks by name for what the poll can't say, or says for too long. */
+async function askForMore(tick: Tick, { asking, found }: { asking: Asking; found: Found }): Promise<void> {
+  const reported = reportedOf(found)
+  const trials = new LookupTrials(tick, reported[0]?.item)
+  const running = reported.filter(({ stage }) => stage === 'PROCESSING').map(({ item }) => item)
+  try {
+    await askForAbsent(tick, { asking, trials })
+    await askForEarlier(tick, asking)
+    const cancels = new Set(asking.decisions.cancels.map(({ item }) => item))
+    await askForQuiet(tick, { asking, trials, items: running.filter((item) => !cancels.has(item)) })
+  } finally {
+    trials.end()
+    tick.open.dropAnswered()
+  }
+}
+
+interface ReportedItem {
+  readonly item: ItemSummary
+  readonly stage: JobReport['stage']
+}
+
+/** Items whose own jobs the poll reports. */
+function reportedOf({ items, reports }: Found): ReportedItem[] {
+  return [...items.values()].flatMap((item) => {
+    const own = ownReport(item, reports.get(item.id))
+    return own === undefined ? [] : [{ item, stage: own.stage }]
+  })
+}
+
+function notePoll(tick: Tick, found: Found): void {
+  const { reports, items } = found
+  tick.polls.note(reports)
+  tick.running.notePoll(found)
+  tick.memory.keepOnly(items.values())
+  tick.quiet.keepOnly(items)
+  tick.open.keepOnly(items.values())
+  tick.tally.poll = tickPollOf(reports, tick.polls.mayStart)
+}
+
+function pollOf({ worker, running }: Tick, { items, reports }: Found): Poll {
+  return {
+    poll: isComplete(reports) ? 'complete' : 'incomplete',
+    canAsk: worker.lookupJob !== undefined && worker.supports.lookupJob,
+    earlier: running.earlier(items.values()),
+  }
+}
+
+function tickPollOf(reports: JobReports, mayStart: boolean): Tally['poll'] & object {
+  const { incompleteReason: reason } = reports
+  const complete = isComplete(reports)
+  const why = complete || reason === undefined ? {} : { reason }
+  return { complete, ...why, mayStart, asked: 0, unasked: 0 }
+}
+
+/** Brings the queue up to what the worker says: settles items whose jobs have ended, and deals with jobs that no item waits for. */
+export async function reconcile(tick: Tick, { found, decisions }: Findings): Promise<void> {
+  const { settlements } = decisions
+  await settleAll(
+    tick,
+    settlements.filter(({ why }) => why === 'reported'),
+  )
+  const lost = settlements.filter(({ why }) => why !== 'reported')
+  // A report is true whoever brings it. That a job is lost was judged by what was read before: another engine may have sent it again since.
+  if (lost.length > 0 && (await tick.lease.keep())) await settleAll(tick, lost)
+  await reconcileOrphans(tick, found)
+}
+
+/** Jobs that have been pending for too long are told to end, after all that must be asked for has been. */
+async function cancelThosePending(tick: Tick, { decisions, poll }: Asking): Promise<void> {
+  const { runtime, memory, lookups } = tick
+  const isFresh = !poll.canAsk
+  // What a poll that isn't complete says may be of long ago, and here nobody can be asked.
+  if (isFresh && poll.poll === 'incomplete') return
+  const beganMs = runtime.monotonicMs()
+  const due = decisions.cancels.toSorted((a, b) => b.pendingMs - a.pendingMs)
+  await forEachParallel(due, tick.sendConcurrency, async ({ item, report }) => {
+    const nowMs = runtime.monotonicMs()
+    if (tick.tally.unavailable !== undefined || isLate(tick, beganMs) || !memory.mayCancel(item, nowMs))
+      return
+    if (!lookups.take(nowMs)) return
+    try {
+      const answer = await cancelPending(tick, { item, report, isFresh })
+      if (answer !== 'cancelled') noteAnswer(tick, { item, report: answer, poll }, decisions)
+    } catch (error) {
+      noteCancelFailed(tick, item, error)
+    }
+  })
+}
+
+/** It has ended meanwhile, or has begun: then it is no longer pending. */
+function noteAnswer(tick: Tick, { item, report, poll }: Seen, decisions: Decisions): void {
+  const nowMs = tick.runtime.monotonicMs()
+  tick.memory.noteNotCancelled(item, nowMs)
+  if (report !== undefined) tick.memory.noteReport(item, report, nowMs)
+  if (report === undefined || report.stage === 'PROCESSING') return
+  act(tick, { item, report, facts: factsOf(tick, item, poll) }, decisions)
+}

@@ -1,0 +1,66 @@
+import type { Runtime, Logger, SluiceError } from '@sluice/core'
+import { sideOf } from '../engine-errors.js'
+import type { WorkEvent } from '../work-event.js'
+
+/** Where an outage is told of, and by whose time. */
+export interface OutageLogOptions {
+  readonly logger: Logger
+  readonly emit: (event: WorkEvent) => void
+  readonly runtime: Pick<Runtime, 'monotonicMs'>
+}
+
+/** Between two lines that an outage goes on: a log that says nothing for long looks like a service that hangs. */
+const REMINDER_MS = 60_000
+
+/** Tells of an outage when it begins, when it becomes another one, once a minute, and when it is over; not at every tick between. */
+export class OutageLog {
+  readonly #logger: Logger
+  readonly #emit: (event: WorkEvent) => void
+  readonly #runtime: Pick<Runtime, 'monotonicMs'>
+  #standing: SluiceError | undefined
+  #sinceMs = 0
+  #toldMs = 0
+
+  constructor({ logger, emit, runtime }: OutageLogOptions) {
+    this.#logger = logger
+    this.#emit = emit
+    this.#runtime = runtime
+  }
+
+  note(error: SluiceError | undefined): void {
+    const before = this.#standing
+    this.#standing = error
+    if (before?.code === error?.code) {
+      if (error !== undefined) this.#remind(error)
+      return
+    }
+    if (error === undefined) this.#tellOver(before)
+    else this.#tell(error)
+  }
+
+  #tell(error: SluiceError): void {
+    const of = sideOf(error)
+    this.#sinceMs = this.#toldMs = this.#runtime.monotonicMs()
+    const denied = error.code === 'SLUICE_WORKER_DENIED'
+    const what = denied
+      ? 'the worker refuses the credentials: nothing starts until they are right'
+      : `the ${of} can't be used now: nothing fails for it, and it is tried again`
+    this.#logger[denied ? 'error' : 'warn']({ err: error, code: error.code }, what)
+    this.#emit({ kind: 'outage', of, error })
+  }
+
+  #remind(error: SluiceError): void {
+    const nowMs = this.#runtime.monotonicMs()
+    if (nowMs - this.#toldMs < REMINDER_MS) return
+    this.#toldMs = nowMs
+    const seconds = Math.round((nowMs - this.#sinceMs) / 1000)
+    this.#logger.warn({ err: error, code: error.code, seconds }, `the ${sideOf(error)} still can't be used`)
+  }
+
+  #tellOver(error: SluiceError | undefined): void {
+    if (error === undefined) return
+    const of = sideOf(error)
+    this.#logger.info({ code: error.code }, `the ${of} can be used again`)
+    this.#emit({ kind: 'outage-over', of })
+  }
+}
