@@ -11,8 +11,8 @@ export interface StoreHarnessOptions {
 }
 
 /**
- * A harness for a store that is in use: each case has queues of throwaway names, which are removed afterwards. Time passes by waiting for the
- * storage's clock.
+ * A harness for a store that is in use: each case has queues of throwaway names, which are removed
+ * afterwards. Time passes by waiting for the storage's clock.
  */
 export function storeHarness({ open, drop, runtime }: StoreHarnessOptions): QueueHarness {
   const prefix = `sluice-verify-${runtime.newId()}`
@@ -49,8 +49,8 @@ function renamed(queue: Queue, name: string): Queue {
 }
 
 /**
- * The storage's clock decides. It may be ahead of the machine's or run at another pace, and two queues may read it differently: `ms` have passed by
- * the slowest reading since the fastest began.
+ * The storage's clock decides. It may be ahead of the machine's or run at another pace, and two queues may
+ * read it differently: `ms` have passed by the slowest reading since the fastest began.
  */
 async function waitFor(
   queues: readonly Queue[],

@@ -25,8 +25,8 @@ export type RecordPlace = 'new' | 'same' | 'returned'
  */
 export type RecordChange<Refusal> =
   | { readonly record: ItemRecord; readonly place: RecordPlace; readonly refusal?: undefined }
-  | { readonly record?: undefined; readonly refusal: Refusal }
-  | { readonly record?: undefined; readonly refusal?: undefined }
+  | { readonly record?: undefined; readonly place?: undefined; readonly refusal: Refusal }
+  | { readonly record?: undefined; readonly place?: undefined; readonly refusal?: undefined }
 
 /** A `put` of an item, where `known` is the one of its id that is there. */
 export function putRecord(

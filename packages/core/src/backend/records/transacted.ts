@@ -129,12 +129,13 @@ function control(transact: Transact, now: () => number): ControlBackend {
   return {
     read: () => transact((tables) => tables.control),
     pause: async (reason) => {
-      await change(({ reason: _, pausedAt = now(), ...state }) => {
-        return { ...state, paused: true, pausedAt, ...(reason !== undefined && { reason }) }
+      await change((state) => {
+        const { pausedAt = now() } = state
+        return { ...resumed(state), paused: true, pausedAt, ...(reason !== undefined && { reason }) }
       })
     },
     resume: async () => {
-      await change(({ reason: _, pausedAt: _at, ...state }) => ({ ...state, paused: false }))
+      await change(resumed)
     },
     setLimits: async (limits) => {
       await change((state) => {
@@ -148,6 +149,10 @@ function control(transact: Transact, now: () => number): ControlBackend {
       return syncs
     },
   }
+}
+
+function resumed({ limits, syncs }: ControlState): ControlState {
+  return { paused: false, limits, ...(syncs !== undefined && { syncs }) }
 }
 
 function byBytes(a: string, b: string): number {
