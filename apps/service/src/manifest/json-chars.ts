@@ -5,12 +5,12 @@ const NUMBER_CHARS = 25
 const WORD_CHARS = 6
 /** Two quotes, a comma or colon. */
 const QUOTE_CHARS = 3
-/** Deeper ones are rare, and may be too deep. */
+/** Deeper values are rare, and may be too deep. */
 const MAX_DEPTH = 100
 
 /**
- * About how many characters the JSON text of a value has, never fewer if none of them is escaped; infinity for what may be no JSON. For values that were
- * read from JSON, or are made of strings: another class's instances are not told.
+ * An upper bound for the length of a value's JSON text without escapes; infinity for a value that may not be
+ * JSON. For values parsed from JSON or made of strings: class instances are not detected.
  */
 export function jsonChars(value: JsonValue, depth = 0): number {
   if (typeof value === 'string') return value.isWellFormed() ? value.length + QUOTE_CHARS : Infinity
