@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { CommanderError } from '@commander-js/extra-typings'
-import { isSluiceError, redactError, type PartlyStored, type Secrets } from '@sluice/core'
+import { isSluiceError, type PartlyStored } from '@sluice/core'
+import { redactError, type Secrets } from '@sluice/core/backend'
 import { CommandError, fileRefusal, messageOf } from './command-error.js'
 import { CliContext, type World } from './context.js'
 import { atMost } from './timing.js'

@@ -53,7 +53,9 @@ export interface PlacedRow {
   readonly row: ListedRow
 }
 
-/** Consecutive rows of a list: those to store, in one call or, with done rows, in two, and the refused ones. */
+/**
+ * Consecutive rows of a list: those to store, in one call or, with done rows, in two, and the refused ones.
+ */
 export class Batch {
   readonly waiting = new CallRows()
   /** Rows whose items are put into SUCCESS. */

@@ -125,7 +125,8 @@ class HashTable {
       const high = old[at + 1] ?? 0
       if (low !== 0 || high !== 0) this.#set(this.#find(low, high), low, high)
     }
-    // Frees the memory now rather than at the next collection: the tables are large, and all grow at about the same time.
+    // Frees the memory now rather than at the next collection: the tables are large, and all grow at about
+    // the same time.
     old.buffer.transfer(0)
   }
 }

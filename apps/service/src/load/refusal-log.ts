@@ -20,7 +20,9 @@ export interface RefusalLogOptions {
   readonly stdout?: Writable
 }
 
-/** Keeps the first problem rows, and writes all of them and all duplicates as JSON lines to the rejects file. */
+/**
+ * Keeps the first problem rows, and writes all of them and all duplicates as JSON lines to the rejects file.
+ */
 export class RefusalLog {
   readonly #first: ListedRow[] = []
   readonly #path: string | undefined

@@ -1,4 +1,5 @@
-import { isSameJson, type NewItem, type SkippedItem, type SkipReason } from '@sluice/core'
+import type { NewItem, SkippedItem, SkipReason } from '@sluice/core'
+import { isSameJson } from '@sluice/core/backend'
 
 /** The outcome of a row that was not added. */
 export type RowFate = 'same' | 'changed' | 'duplicate' | 'duplicate-changed' | 'exists'

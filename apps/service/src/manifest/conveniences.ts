@@ -1,6 +1,9 @@
 import { countText } from '../output/amounts.js'
 
-/** Normalizations that need no flag because they are unambiguous. They are counted, so that nothing is changed silently. */
+/**
+ * Normalizations that need no flag because they are unambiguous. They are counted, so that nothing is changed
+ * silently.
+ */
 const WORDS = {
   byteOrderMarks: ['byte order mark', 'byte order marks'],
   utf16: ['file in UTF-16', 'files in UTF-16'],

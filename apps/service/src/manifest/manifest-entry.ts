@@ -1,7 +1,7 @@
-import { checkNewItem, type NewItem } from '@sluice/core'
+import type { JsonValue, NewItem } from '@sluice/core'
+import { checkNewItem } from '@sluice/core/backend'
 import type { Conveniences } from './conveniences.js'
 import type { EscapeIn } from './csv/row-scanner.js'
-import { jsonChars } from './json-chars.js'
 import type { RawRow } from './raw-row.js'
 import type { LineEnds } from './text/text-lines.js'
 
@@ -67,7 +67,9 @@ export interface ReadingOptions {
   readonly priorityColumn?: string
   /** CSV: the column names of a file without a header. */
   readonly columns?: string
-  /** CSV: unquoted numbers, `true`, `false` and `null` become JSON values; otherwise every value is a string. */
+  /**
+   * CSV: unquoted numbers, `true`, `false` and `null` become JSON values; otherwise every value is a string.
+   */
   readonly typed?: boolean
   /** CSV: the meaning of an empty unquoted value: no field, or the empty string (default). */
   readonly blank?: 'absent' | 'empty'
@@ -84,7 +86,9 @@ export interface ReadingOptions {
   /** CSV and lines: the prefix of comment lines, or `none`. */
   readonly comment?: string
   readonly lineEnds?: LineEnds
-  /** CSV and lines: drop or keep a byte order mark at the start of a later line. Default: the line is refused. */
+  /**
+   * CSV and lines: drop or keep a byte order mark at the start of a later line. Default: the line is refused.
+   */
   readonly byteOrderMarks?: 'drop' | 'keep'
   /** The number of lines to skip at the beginning. */
   readonly skipLines?: number
@@ -132,11 +136,17 @@ export const MAX_ROW_LINES = 1_000
 export interface JudgeOptions {
   readonly line: number
   readonly maxBodyBytes: number
-  /** The length of the JSON that `parseJson` accepted with this body: it is checked again only where it may be too large. */
+  /**
+   * The length of the JSON that `parseJson` accepted with this body: it is checked again only where it may be
+   * too large.
+   */
   readonly parsedChars?: number
 }
 
-/** The most bytes per character of a body: six for `\u0001`; a number such as `1e20` takes five times its length. */
+/**
+ * The most bytes per character of a body: six for `\u0001`; a number such as `1e20` takes five times its
+ * length.
+ */
 const MAX_GROWTH = 6
 
 /** Checks an item as the queue does: no backend refuses a valid one. */
@@ -152,7 +162,10 @@ export function judgeItem(item: NewItem, at: JudgeOptions): ManifestEntry {
   }
 }
 
-/** The queue encodes and checks each body; this encodes only bodies that may be too large or are not plain JSON. */
+/**
+ * The queue encodes and checks each body; this encodes only bodies that may be too large or are not plain
+ * JSON.
+ */
 function bodyChars(item: NewItem, maxBodyBytes: number): number {
   const chars = jsonChars(item.body)
   if (chars * MAX_GROWTH > maxBodyBytes) return checkNewItem(item, maxBodyBytes).bodyText.length
@@ -188,4 +201,32 @@ function describePlace({ source, line, element, byte }: EntryPlace): string {
 
 export function isRefused(entry: ManifestEntry): entry is RefusedEntry {
   return 'reason' in entry
+}
+
+/** `-1.7976931348623157e+308`, and a comma. */
+const NUMBER_CHARS = 25
+const WORD_CHARS = 6
+/** Two quotes, a comma or colon. */
+const QUOTE_CHARS = 3
+/** Deeper values are rare, and may be too deep. */
+const MAX_DEPTH = 100
+
+/**
+ * An upper bound for the length of a value's JSON text without escapes; infinity for a value that may not be
+ * JSON. For values parsed from JSON or made of strings: class instances are not detected.
+ */
+function jsonChars(value: JsonValue, depth = 0): number {
+  if (typeof value === 'string') return value.isWellFormed() ? value.length + QUOTE_CHARS : Infinity
+  if (typeof value === 'number') return Number.isFinite(value) ? NUMBER_CHARS : Infinity
+  if (value === null || typeof value === 'boolean') return WORD_CHARS
+  if (typeof value !== 'object' || depth === MAX_DEPTH) return Infinity
+  let chars = QUOTE_CHARS
+  if (Array.isArray(value)) {
+    for (const element of value) chars += jsonChars(element, depth + 1)
+    return chars
+  }
+  for (const [key, field] of Object.entries(value)) {
+    chars += key.isWellFormed() ? key.length + QUOTE_CHARS + jsonChars(field, depth + 1) : Infinity
+  }
+  return chars
 }

@@ -73,7 +73,10 @@ function extensionOf(path: string): string {
   return /\.([^./\\]+)(?:\.gz)?$/iu.exec(path)?.[1]?.toLowerCase() ?? ''
 }
 
-/** A reader for a file: for the known format, unless the beginning contradicts it, else for the format of the first line. */
+/**
+ * A reader for a file: for the known format, unless the beginning contradicts it, else for the format of the
+ * first line.
+ */
 export function openReader(reading: Reading, name: ManifestName): ManifestReader {
   return new SniffingReader(reading, name)
 }

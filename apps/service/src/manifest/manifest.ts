@@ -26,7 +26,10 @@ type ReadingLimits = Pick<ManifestOptions, 'maxBodyBytes' | 'maxLineBytes' | 'ke
 
 const STANDARD_INPUT = '-'
 
-/** Rows are made from pieces of this size: those of a whole chunk would outlive the young generation of the heap. */
+/**
+ * Rows are made from pieces of this size: those of a whole chunk would outlive the young generation of the
+ * heap.
+ */
 const PIECE_BYTES = 4 * 1024
 
 /** A list of items in one or several files, read one after the other as one list. */
@@ -47,7 +50,8 @@ export class Manifest {
    * Opens all files before the first is read.
    *
    * @param paths files, or `-` for standard input
-   * @throws SluiceError SLUICE_INPUT_INVALID where one can't be read, or ids from row numbers would collide between files
+   * @throws SluiceError SLUICE_INPUT_INVALID where one can't be read, or ids from row numbers would collide
+   * between files
    */
   static async open(
     paths: readonly string[],

@@ -17,7 +17,9 @@ interface Block {
   readonly text: string
 }
 
-/** Each block of the documentation that is a configuration, whole or in part: it has a `queue` or a `worker`. */
+/**
+ * Each block of the documentation that is a configuration, whole or in part: it has a `queue` or a `worker`.
+ */
 function blocks(): Block[] {
   const documents = execFileSync('git', ['ls-files', '*.md'], { cwd: root, encoding: 'utf8' })
     .trim()

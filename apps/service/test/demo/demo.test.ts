@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { parse } from 'csv-parse/sync'
 import { openQueue } from '@sluice/queue-sql'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { findFiles } from '../../src/demo/file-walk.js'
+import { findFiles } from '../../src/demo/digest-demo.js'
 import { Sandbox } from '../fixtures/sandbox.js'
 
 let box: Sandbox

@@ -1,7 +1,9 @@
 import { readFile, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Writable } from 'node:stream'
-import { failureGroupOf, type Queue } from '@sluice/core'
+import { systemRuntime } from '@sluice/core/backend'
+import type { Queue } from '@sluice/core'
+import { failureGroupOf } from '@sluice/core/backend'
 import { openQueue } from '@sluice/queue-sql'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { moveSelected } from '../../src/items/bulk-move.js'
@@ -60,7 +62,10 @@ function missing(n: number): Failed {
   return { id: `x-${n}`, reason, failureClass: 'error', exitCode: 127 }
 }
 
-/** Ten tiles that ended with 3 by their own words, five whose program was not there, one that is alone; the ids of the first two groups. */
+/**
+ * Ten tiles that ended with 3 by their own words, five whose program was not there, one that is alone; the
+ * ids of the first two groups.
+ */
 async function failTiles(): Promise<{ readonly empty: string; readonly absent: string }> {
   await fail(
     ...Array.from({ length: 10 }, (_, n) => three(n)),

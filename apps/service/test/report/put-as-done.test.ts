@@ -34,7 +34,10 @@ const WRONG = /undefined|NaN|null|1970|Invalid/u
 async function reported(format: ReportFormat, names?: readonly string[]): Promise<string> {
   const out = new Collector()
   const options = { format, columns: chooseColumns(names), escapeFormulas: false, keepOpen: true }
-  await writeReport(reportRows(queue, { runtime: systemRuntime }), out, { ...options, signal: new AbortController().signal })
+  await writeReport(reportRows(queue, { runtime: systemRuntime }), out, {
+    ...options,
+    signal: new AbortController().signal,
+  })
   return out.text
 }
 

@@ -145,7 +145,10 @@ describe('a file', () => {
     const path = join(dir, 'report.csv')
     const queue = await filled()
     const rows = await writeFileWhole(path, (out) =>
-      writeReport(reportRows(queue, { runtime: systemRuntime }), out, { format: 'csv', columns: chooseColumns() }),
+      writeReport(reportRows(queue, { runtime: systemRuntime }), out, {
+        format: 'csv',
+        columns: chooseColumns(),
+      }),
     )
     expect(rows).toBe(3)
     expect(await readFile(path, 'utf8')).toBe(await text(queue))

@@ -76,7 +76,8 @@ async function untilStored(): Promise<void> {
     const waiting = await queue.size('WAITING')
     await queue.close()
     if (waiting > 0) return
-    // SQLite answers at once, always: without a turn of the event loop the load, which is of this process, would never get one.
+    // SQLite answers at once, always: without a turn of the event loop the load, which is of this process,
+    // would never get one.
     await turn()
   }
 }

@@ -141,7 +141,8 @@ describe('retry rules by class and exit code', () => {
     afterEach(() => server.close())
 
     test('the exit codes of the program, and the classes of Argo’s own ends', async () => {
-      // A signal by which nobody ended it is the cluster's: 137 and 143 are evictions, of whatever rule comes first.
+      // A signal by which nobody ended it is the cluster's: 137 and 143 are evictions, of whatever rule comes
+      // first.
       await put({ ...CODES, gone: 0, error: 0, killed: 143, oomish: 137 })
       expect((await box.spawn(RUN)).code).toBe(0)
       expect(await attempts()).toEqual({ ...ATTEMPTS, gone: 4, error: 4, killed: 3, oomish: 3 })

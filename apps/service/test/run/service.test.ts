@@ -59,7 +59,12 @@ test('a queue that can’t be used ends it with the queue’s own error', async 
 
 test('the log leaves out bodies and secrets', () => {
   const stream = new PassThrough({ encoding: 'utf8' })
-  const logger = makeLogger({ log: { level: 'debug', format: 'json' }, stream, colors: false, runtime: systemRuntime })
+  const logger = makeLogger({
+    log: { level: 'debug', format: 'json' },
+    stream,
+    colors: false,
+    runtime: systemRuntime,
+  })
   logger.info(
     { id: 'a', body: { x: 'secret' }, item: { body: 'secret', token: 'secret' }, password: 'secret' },
     'hello',
@@ -74,7 +79,12 @@ test('the log leaves out bodies and secrets', () => {
 
 test('the pretty log is one line an entry', () => {
   const stream = new PassThrough({ encoding: 'utf8' })
-  const logger = makeLogger({ log: { level: 'info', format: 'pretty' }, stream, colors: false, runtime: systemRuntime })
+  const logger = makeLogger({
+    log: { level: 'info', format: 'pretty' },
+    stream,
+    colors: false,
+    runtime: systemRuntime,
+  })
   logger.debug({}, 'unheard')
   logger.info({ id: 'a', attempt: 1 }, 'hello')
   expect(String(stream.read())).toMatch(/^\[[\d:]+\] INFO: hello \{"id":"a","attempt":1\}\n$/)

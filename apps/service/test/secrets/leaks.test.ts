@@ -80,7 +80,10 @@ describe('the scanner', () => {
 
 const MEMORY = pathToFileURL(createRequire(import.meta.url).resolve('@sluice/queue-memory')).href
 
-/** A package of somebody else's that says all it knows, wherever it can. Its schema marks its secrets; one option is named like one; one is a URL. */
+/**
+ * A package of somebody else's that says all it knows, wherever it can. Its schema marks its secrets; one
+ * option is named like one; one is a URL.
+ */
 const LEAKY = `
 import { Buffer } from 'node:buffer'
 import { openQueue as openMemory } from '${MEMORY}'

@@ -131,9 +131,7 @@ function noteJoblog(joblog: JoblogSummary, output: CommandContext['output']): vo
 function joblogText({ records, untrusted, unmatched, how }: JoblogSummary): string {
   const parts = [
     plural(records, 'record'),
-    ...(untrusted === 0
-      ? []
-      : [`${countText(untrusted)} truncated or merged (ignored)`]),
+    ...(untrusted === 0 ? [] : [`${countText(untrusted)} truncated or merged (ignored)`]),
     ...(unmatched === 0 ? [] : [`${plural(unmatched, 'command')} without a row`]),
   ]
   return `joblog (${how}): ${parts.join(', ')}`

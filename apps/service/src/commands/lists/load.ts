@@ -52,7 +52,8 @@ async function load(files: readonly string[], flags: LoadFlags, context: Command
   const options = await optionsOf(files, flags, context)
   // Before the load: an invalid worker would never start the items.
   if (flags.dryRun !== true) await context.checkWorkerOptions()
-  // A missing queue is created at the first row to store: a mistake in the list or the flags leaves none behind.
+  // A missing queue is created at the first row to store: a mistake in the list or the flags leaves none
+  // behind.
   const queue = flags.dryRun === true ? undefined : await context.openQueueOrLater({ brief: false })
   const file = flags.dryRun === true ? undefined : (await context.config()).file
   const kept = [file, flags.joblog].flatMap((path) =>

@@ -49,9 +49,10 @@ export function withReadingFlags<
 >(command: Command<Args, Opts, Global>) {
   return command
     .addOption(
-      new Option('--format <format>', 'the format (default: by the file name, else by the first line)').choices(
-        MANIFEST_FORMATS,
-      ),
+      new Option(
+        '--format <format>',
+        'the format (default: by the file name, else by the first line)',
+      ).choices(MANIFEST_FORMATS),
     )
     .addOption(
       new Option('--id-from <what>', 'for rows without ids: the ids are {base name}:{row}').choices([
@@ -80,21 +81,9 @@ export function withReadingFlags<
         'CSV: the meaning of an empty value (default: empty, a string)',
       ).choices(['absent', 'empty'] as const),
     )
-    .option(
-      '--delimiter <char>',
-      'CSV: the delimiter (default: a comma; a tab for .tsv)',
-      delimiterOf,
-    )
-    .option(
-      '--quote <char>',
-      'CSV: the quote character, or none (default: "; none with tabs)',
-      charOrNone,
-    )
-    .option(
-      '--escape <char>',
-      'CSV: the escape character, such as \\ (default: only "")',
-      oneChar,
-    )
+    .option('--delimiter <char>', 'CSV: the delimiter (default: a comma; a tab for .tsv)', delimiterOf)
+    .option('--quote <char>', 'CSV: the quote character, or none (default: "; none with tabs)', charOrNone)
+    .option('--escape <char>', 'CSV: the escape character, such as \\ (default: only "")', oneChar)
     .addOption(
       new Option(
         '--escape-in <where>',
@@ -161,7 +150,8 @@ function delimiterOf(text: string): string {
 /**
  * The options for reading, from the flags.
  *
- * @throws CommandError INVALID where flags contradict each other or the files: an ignored flag would produce other items than intended
+ * @throws CommandError INVALID where flags contradict each other or the files: an ignored flag would produce
+ * other items than intended
  */
 export function readingOf(paths: readonly string[], flags: ReadingFlags): ReadingOptions {
   const options = optionsOf(flags)
@@ -201,8 +191,7 @@ function assertConsistent(options: ReadingOptions): void {
   if (options.split === true && options.nul === true) refuse('--split and -0 exclude each other')
   if (idFrom !== undefined && (idColumn ?? idField) !== undefined)
     refuse('--id-from row creates the ids: remove --id-column and --id-field')
-  if (options.sourceName !== undefined && idFrom === undefined)
-    refuse('--source-name needs --id-from row')
+  if (options.sourceName !== undefined && idFrom === undefined) refuse('--source-name needs --id-from row')
   if (options.priorityField !== undefined && (idField ?? bodyField) === undefined)
     refuse('--priority-field needs --id-field or --body-field; without them the field is `priority`')
   if (quote !== 'none' && quote === delimiter) refuse('--delimiter and --quote must differ')
@@ -213,9 +202,7 @@ function assertConsistent(options: ReadingOptions): void {
   if (options.columns !== undefined && options.headerBlanks !== undefined)
     refuse('--header-blanks needs a header, and --columns is for files without one')
   if (options.nul === true && NOT_WITH_NUL.some((name) => options[name] !== undefined))
-    refuse(
-      `with -0 every byte but NUL is part of an item: remove ${NOT_WITH_NUL.map(flagOf).join(', ')}`,
-    )
+    refuse(`with -0 every byte but NUL is part of an item: remove ${NOT_WITH_NUL.map(flagOf).join(', ')}`)
   if (options.path !== undefined && options.skipLines !== undefined)
     refuse('--skip-lines applies to lines, and --path to one document')
 }

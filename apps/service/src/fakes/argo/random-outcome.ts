@@ -1,7 +1,10 @@
 import { createHash } from 'node:crypto'
 import { outcomeByParameters, type OutcomeRule } from '@sluice/testkit/argo'
 
-/** The outcome by the parameters, with an additional share of failures. The name decides: the same run fails again, a retried one may not. */
+/**
+ * The outcome by the parameters, with an additional share of failures. The name decides: the same run fails
+ * again, a retried one may not.
+ */
 export function randomOutcome(failRate: number): OutcomeRule {
   return (workflow, run) => {
     const outcome = outcomeByParameters(workflow, run)

@@ -20,7 +20,10 @@ const FIELDS = String.raw`(\d+)\t[^\t]*\t\d+\.\d+\t *-?\d+\.\d+\t\d+\t\d+\t(-?\d
 const RECORD = new RegExp(`^${FIELDS}(.*)$`, 'su')
 /** The start of another record within a command: it was appended to a truncated one. */
 const GLUED = new RegExp(FIELDS.replaceAll(/\((?!\?)/gu, '(?:'), 'u')
-/** The same for a record appended to one truncated in its exit value or signal, which took over its first fields. */
+/**
+ * The same for a record appended to one truncated in its exit value or signal, which took over its first
+ * fields.
+ */
 const CUT_IN_FIELDS = /^(?:[^\t]*\t)?\d+\.\d+\t *-?\d+\.\d+\t/u
 
 /**
@@ -37,7 +40,9 @@ export class Joblog {
   /** For commands with several jobs: whether each is done. */
   readonly #more = new Map<string, Map<number, boolean>>()
 
-  /** @throws SluiceError SLUICE_INPUT_INVALID where the file can't be read or is not a job log of GNU parallel */
+  /**
+   * @throws SluiceError SLUICE_INPUT_INVALID where the file can't be read or is not a job log of GNU parallel
+   */
   static async read(path: string): Promise<Joblog> {
     const log = new Joblog()
     let isFirst = true

@@ -37,7 +37,10 @@ export class CsvReader implements ManifestReader {
   #count = 0
   #items: CsvItems | undefined
   readonly #quotesAreText: boolean
-  /** Rows with only delimiters: skipped at the end of a file, where spreadsheets write them; elsewhere rows without an id. */
+  /**
+   * Rows with only delimiters: skipped at the end of a file, where spreadsheets write them; elsewhere rows
+   * without an id.
+   */
   #blank: { readonly row: CellsRow; readonly number: number }[] = []
 
   /** @param delimiter the default, without the option */

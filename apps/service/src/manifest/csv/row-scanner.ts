@@ -3,7 +3,10 @@ export interface CsvDialect {
   readonly delimiter: string
   /** Absent: quotes are ordinary characters. */
   readonly quote?: string
-  /** The escape character, besides a doubled quote. Without `quote` it applies everywhere, as in MySQL and PostgreSQL's text format. */
+  /**
+   * The escape character, besides a doubled quote. Without `quote` it applies everywhere, as in MySQL and
+   * PostgreSQL's text format.
+   */
   readonly escape?: string
   /**
    * Where `escape` applies with `quote`: only within quotes (Spark, csv-stringify) or everywhere (Python,
@@ -155,7 +158,10 @@ export class RowScanner {
     return this.#close('plain', end)
   }
 
-  /** Before itself, the quote, the delimiter or a line break; before other characters no writer escapes outside quotes. */
+  /**
+   * Before itself, the quote, the delimiter or a line break; before other characters no writer escapes
+   * outside quotes.
+   */
   #hasDoubtfulEscape(piece: string): boolean {
     const { quote = '', escape = '' } = this.#dialect
     return piece.endsWith(escape) || piece.includes(escape + escape) || piece.includes(escape + quote)

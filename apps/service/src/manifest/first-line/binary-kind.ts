@@ -1,4 +1,7 @@
-/** Files that are not lists, by their first bytes. Where a list may begin with the letters too, further bytes decide. */
+/**
+ * Files that are not lists, by their first bytes. Where a list may begin with the letters too, further bytes
+ * decide.
+ */
 const KINDS = [
   { magic: [0x28, 0xb5, 0x2f, 0xfd], reason: packedBy('zstd -dc') },
   { magic: [0x42, 0x5a, 0x68, undefined, 0x31, 0x41, 0x59, 0x26], reason: packedBy('bzip2 -dc') },

@@ -35,7 +35,10 @@ export function isValue(line: string): boolean {
   return OF_A_VALUE.test(line)
 }
 
-/** The delimiter of a line that is likely a table header: every cell may be a name, and one is a typical column name. */
+/**
+ * The delimiter of a line that is likely a table header: every cell may be a name, and one is a typical
+ * column name.
+ */
 export function headerDelimiter(line: string): (typeof DELIMITERS)[number] | undefined {
   return DELIMITERS.find((delimiter) => {
     const cells = line.split(delimiter).map((cell) => unquoted(delimiter === '|' ? cell.trim() : cell))

@@ -118,7 +118,10 @@ function ofLine(line: string, second: string | undefined, options: ReadingOption
   return ofList(line, second)
 }
 
-/** A plain list, unless its first line is likely a header. @returns `undefined` while the second line is needed */
+/**
+ * A plain list, unless its first line is likely a header. @returns `undefined` while the second line is
+ * needed
+ */
 function ofList(line: string, second: string | undefined): Sniffed | undefined {
   if (line.includes('\t')) return { reason: HAS_TABS }
   const delimiter = headerDelimiter(line)

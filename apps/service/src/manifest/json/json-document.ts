@@ -14,7 +14,10 @@ import { JsonElements, type ElementPlace } from './json-elements.js'
 import { JsonItems } from './json-items.js'
 import { jqFilter, parsePath, pathText, type PathStep } from './json-path.js'
 
-/** Reads one JSON document whose items are the elements of a list, given by a path. Only one element at a time is in memory. */
+/**
+ * Reads one JSON document whose items are the elements of a list, given by a path. Only one element at a time
+ * is in memory.
+ */
 export class JsonDocumentReader implements ManifestReader {
   readonly #reading: Reading
   readonly #items: JsonItems

@@ -1,4 +1,5 @@
-import { parseJson, type JsonValue, type NewItem } from '@sluice/core'
+import type { JsonValue, NewItem } from '@sluice/core'
+import { parseJson } from '@sluice/core/backend'
 import {
   judgeItem,
   type EntryPlace,

@@ -13,7 +13,10 @@ export interface JsonLinesOptions {
   readonly name: string | undefined
 }
 
-/** Reads JSON lines. One JSON document is refused at its first line: some of its lines may be objects by chance. */
+/**
+ * Reads JSON lines. One JSON document is refused at its first line: some of its lines may be objects by
+ * chance.
+ */
 export class JsonLinesReader implements ManifestReader {
   readonly #reading: Reading
   readonly #options: JsonLinesOptions
@@ -95,7 +98,8 @@ export class JsonLinesReader implements ManifestReader {
     if (/"type"\s*:\s*"FeatureCollection"/u.test(text)) return true
     const { idFrom, idField, bodyField } = this.#reading.options
     if ((idField ?? bodyField) !== undefined) return false
-    // With row numbers as ids any object may be an item, even one that contains the whole list; otherwise an item needs an id.
+    // With row numbers as ids any object may be an item, even one that contains the whole list; otherwise an
+    // item needs an id.
     return idFrom === undefined ? !hasId(text) : !this.#options.named
   }
 

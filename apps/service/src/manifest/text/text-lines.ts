@@ -12,7 +12,10 @@ export type LineFault = 'not-utf8' | 'too-long'
 export interface TextLine {
   /** The line number, from 1. */
   readonly line: number
-  /** The text without the line ending: one character per byte where it is not UTF-8, empty where it is too long. */
+  /**
+   * The text without the line ending: one character per byte where it is not UTF-8, empty where it is too
+   * long.
+   */
   readonly text: string
   /** A carriage return before the LF: part of the line ending, or of a quoted value. */
   readonly carriageReturn: boolean
@@ -229,7 +232,10 @@ export class TextLines {
 
 const NOTHING_HELD = { text: '', fault: undefined, lines: 0 }
 
-/** Without the flag, a line ending that differs from the first one may be a value with a trailing carriage return. */
+/**
+ * Without the flag, a line ending that differs from the first one may be a value with a trailing carriage
+ * return.
+ */
 export function lineEndFault(
   line: TextLine,
   at: { readonly lineEnds: LineEnds; readonly ended: boolean },

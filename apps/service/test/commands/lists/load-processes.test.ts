@@ -142,7 +142,8 @@ describe.each(BACKENDS)('a load into %s', (_, { rows, everyBatch, keepsOrder, op
   /** What the process does in the call that it dies in. */
   const DEATHS = {
     'before the storing': `${kill}; ${never}`,
-    // By another thread, after a part of the time that the call before took: also where the storing holds up this one.
+    // By another thread, after a part of the time that the call before took: also where the storing holds up
+    // this one.
     'during the storing': `killAfter(tookMs * (0.1 + 0.8 * Math.random())); const end = await putMany(items, how); ${kill}; return end`,
     'after the answer of the storage': `await putMany(items, how); ${kill}; ${never}`,
   } as const
