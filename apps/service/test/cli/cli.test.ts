@@ -99,15 +99,15 @@ describe('mistakes of usage end with 2, one message, no stack', () => {
     [['ls', '--stage', 'done'], 'WAITING, PROCESSING, SUCCESS, FAIL'],
     [['ls', '--limit', '-1'], 'whole number'],
     [['put', 'a', '1', '--delay', 'soon'], 'such as 500ms, 30s'],
-    [['put', 'a', '1', '--delay', '5'], 'a span with its unit, such as 500ms, 30s'],
+    [['put', 'a', '1', '--delay', '5'], 'a duration with a unit, such as 500ms, 30s'],
     [['rm', '--stage', 'processing'], 'sluice release'],
     [['requeue', '--reason-matches', '('], 'Invalid regular expression'],
-    [['status', '--set', 'x'], '--set wants PATH=VALUE'],
+    [['status', '--set', 'x'], '--set takes PATH=VALUE'],
     [['limit', '3', '--reset'], 'not both'],
-    [['requeue'], 'Say which'],
+    [['requeue'], 'Select items'],
     [['requeue', 'a', '--all'], 'not both'],
-    [['release'], 'Say which'],
-    [['rm'], 'Say which'],
+    [['release'], 'Select items'],
+    [['rm'], 'Select items'],
     [['status'], 'sluice init'],
   ])('sluice %j', async (args, expected) => {
     const { code, out, err } = await box.run(args)
@@ -169,7 +169,7 @@ describe('packages', () => {
     expect(err).toContain('\n  npm install @sluice/queue-nowhere no-worker')
   })
 
-  test('a missing file, a package that brings no queue, one that does not load', async () => {
+  test('a missing file, a package that is not a queue, one that does not load', async () => {
     await writeFile(join(box.dir, 'empty.mjs'), 'export const x = 1\n')
     await writeFile(join(box.dir, 'broken.mjs'), 'throw new Error("my own trouble")\n')
     const run = (path: string) => box.run(['status'], { env: { ...MEMORY, SLUICE_QUEUE_PACKAGE: path } })

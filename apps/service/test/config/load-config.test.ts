@@ -106,7 +106,7 @@ describe('files', () => {
 
   test('a given file that is not there is named, and who gave it', async () => {
     expect(await refusal({ configFile: 'gone.yaml' })).toBe(
-      'There is no configuration file gone.yaml (given by --config).',
+      'The configuration file gone.yaml does not exist (set by --config).',
     )
     expect(await refusal({ env: { SLUICE_CONFIG: 'gone.yaml' } })).toContain('(given by SLUICE_CONFIG)')
   })
@@ -205,7 +205,7 @@ describe('environment', () => {
       env: { SLUICE_PROCESING_LIMIT: '5', SLUICE_HOME: '/x' },
     })
     expect(warnings).toEqual([
-      'the variable SLUICE_PROCESING_LIMIT is no setting and is ignored: did you mean SLUICE_PROCESSING_LIMIT?',
+      'the variable SLUICE_PROCESING_LIMIT is not a setting and is ignored: did you mean SLUICE_PROCESSING_LIMIT?',
     ])
   })
 
@@ -225,7 +225,7 @@ describe('environment', () => {
       { path: ['queue', 'url'], variable: 'DATABASE_URL', place: 'sluice.config.yaml:4' },
     ])
     expect(() => assertSet(unset)).toThrow(
-      'queue.url: the variable DATABASE_URL is not set (sluice.config.yaml:4). Set it, or write the value itself.',
+      'queue.url: the variable DATABASE_URL is not set (sluice.config.yaml:4). Set it, or replace the reference with the value.',
     )
   })
 })
@@ -352,12 +352,12 @@ describe('what is wrong is told with its place, and never its value', () => {
     ['[{ maxAttempts: 2, exitCodes: ["75,76"] }]', 'retry.rules.0.exitCodes.0: must be an exit code from 0'],
     [
       '[{ maxAttempts: 2, classes: [faild] }]',
-      'retry.rules.0.classes.0: there is no such class of failure; did you mean failed? (sluice.config.yaml:5)',
+      'retry.rules.0.classes.0: unknown failure class; did you mean failed? (sluice.config.yaml:5)',
     ],
     ['[{ maxAttempts: 2, classes: [failed, Evicted] }]', 'retry.rules.0.classes.1: there is no such class'],
     [
       '[{ maxAttempts: 2, classes: [preempted] }]',
-      'there is no such class of failure; there are failed, error,',
+      'unknown failure class; known classes are failed, error,',
     ],
     ['[{ maxAttempts: 2, exitCodes: [] }]', 'retry.rules.0.exitCodes: must not be empty'],
     ['[{ maxAttempts: 2, classes: [""] }]', 'retry.rules.0.classes.0: must not be empty'],
@@ -372,12 +372,12 @@ describe('what is wrong is told with its place, and never its value', () => {
 
   test.each<[string, string, string]>([
     ['', 'faild', 'did you mean failed?'],
-    ['worker: { package: argo }', 'quota', 'there are failed, error,'],
-    ['worker: { package: "@sluice/worker-process" }', 'quota', 'there are failed, error,'],
+    ['worker: { package: argo }', 'quota', 'known classes are failed, error,'],
+    ['worker: { package: "@sluice/worker-process" }', 'quota', 'known classes are failed, error,'],
     ['worker: { package: ./my-worker.mjs }', 'time-out', 'did you mean timeout?'],
   ])('a class of failure that there is not, with %s: %s', async (worker, name, expected) => {
     const files = { 'sluice.config.yaml': `${YAML}retry: { maxAttempts: 2, on: [${name}] }\n${worker}\n` }
-    expect(await refusal({ files })).toContain(`retry.on.0: there is no such class of failure; ${expected}`)
+    expect(await refusal({ files })).toContain(`retry.on.0: unknown failure class; ${expected}`)
   })
 
   test('a worker of somebody else’s may have classes of its own', async () => {

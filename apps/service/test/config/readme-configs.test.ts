@@ -41,7 +41,7 @@ beforeAll(async () => {
 })
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
-test('there are configurations in the documentation', () => {
+test('the documentation has configurations', () => {
   expect(found.map(({ name }) => name.split(':')[0])).toEqual(
     expect.arrayContaining(['README.md', 'apps/service/README.md', 'docs/s3-getting-started.md']),
   )

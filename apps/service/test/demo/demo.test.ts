@@ -139,7 +139,7 @@ describe('demo', () => {
     const { exitCode, stdout } = await first
     expect(exitCode).toBe(130)
     expect(stdout).toContain('Go on with ')
-    expect(stdout).toContain('None was tried twice so far.')
+    expect(stdout).toContain('No item ran twice so far.')
     expect(stdout).not.toContain('Every item')
     expect((await box.spawn(['demo'])).code).toBe(0)
     await expectAllOnce(names)

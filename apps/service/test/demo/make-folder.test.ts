@@ -40,6 +40,6 @@ test('a demo whose folder can’t be made is no bug', async () => {
   const { code, err } = await box.run(['demo'])
   await box.close()
   expect(code).toBe(2)
-  expect(err).toContain('Could not make or write .sluice in the folder ')
+  expect(err).toContain('Could not create or write .sluice in the folder ')
   expect(err).not.toMatch(/bug/u)
 })

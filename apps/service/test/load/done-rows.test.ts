@@ -114,7 +114,7 @@ describe('rows that are done and rows that are not', () => {
     expect(error).toMatchObject({
       cause: {
         code: 'SLUICE_CONFIG_INVALID',
-        message: expect.stringContaining('up to 2 rows that are done elsewhere came into WAITING'),
+        message: expect.stringContaining('up to 2 rows that are done elsewhere were put into WAITING'),
       },
     })
     expect(await queue.size('WAITING')).toBe(3)

@@ -341,7 +341,7 @@ describe('what GNU parallel did is put as items that have succeeded', () => {
     ])
     expect(JSON.parse(err)).toEqual({
       warning: expect.stringMatching(
-        /^done by the joblog and still WAITING: 9 items; .* sluice rm --stage WAITING, the same load again/u,
+        /^done by the joblog and still in WAITING: 9 items; .* sluice rm --stage WAITING, the same load again/u,
       ),
     })
     expect(await succeeded()).toEqual([])

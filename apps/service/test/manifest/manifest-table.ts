@@ -133,7 +133,7 @@ const SAMPLES: readonly ManifestRow[] = [
     refused: [
       [
         'line 1',
-        "give --path '$.features[*]' to read it as it is, or convert it: jq -c '.features[]' stac-items.json | sluice load -",
+        "give --path '$.features[*]' to read it unchanged, or convert it: jq -c '.features[]' stac-items.json | sluice load -",
       ],
     ],
   },
@@ -282,7 +282,7 @@ const QUOTES: readonly ManifestRow[] = [
     refused: [
       [
         'line 1',
-        'the row has 3 values, --columns 2; if every row has as many, name all columns with --columns',
+        'the row has 3 values, --columns 2; if every row has this many, name all columns with --columns',
       ],
       ['line 2', 'the row has 3 values, --columns 2; a value with the delimiter'],
     ],
@@ -480,7 +480,7 @@ const SPREADSHEETS: readonly ManifestRow[] = [
     ...csv('sep=;\nid;t\n1;a\n'),
     args: ['a.csv', '--delimiter', ','],
     items: [],
-    refused: [['line 1', 'the file says that its delimiter is ";"']],
+    refused: [['line 1', 'the file declares the delimiter ";"']],
   },
   {
     title:
@@ -675,7 +675,7 @@ const SPREADSHEETS: readonly ManifestRow[] = [
     ...csv('id,t\n1,a\rb\n2,b\n'),
     args: ['a.csv'],
     items: [['2', { t: 'b' }]],
-    refused: [['line 2', 'a carriage return stands in an unquoted value; give --line-ends lf']],
+    refused: [['line 2', 'a carriage return; use --line-ends lf']],
   },
   {
     title: 'line feeds in unquoted values of a file with CRLF',
@@ -785,7 +785,7 @@ const JSON_FORMS: readonly ManifestRow[] = [
     args: ['a.json'],
     items: [],
     refused: [
-      ['line 1', "--path '$[*]' to read it as it is, or convert it: jq -c '.[]' a.json | sluice load -"],
+      ['line 1', "--path '$[*]' to read it unchanged, or convert it: jq -c '.[]' a.json | sluice load -"],
     ],
   },
   {
@@ -852,7 +852,7 @@ const JSON_FORMS: readonly ManifestRow[] = [
     ...jsonl('{\n "id": "a",\n "body": 1\n}\n{\n "id": "b",\n "body": 2\n}\n'),
     args: ['a.jsonl'],
     items: [],
-    refused: [['line 1', "--path '$' to read it as it is, or convert it: jq -c '.' a.jsonl | sluice load -"]],
+    refused: [['line 1', "--path '$' to read it unchanged, or convert it: jq -c '.' a.jsonl | sluice load -"]],
   },
   {
     title: 'objects over several lines each, by --path',

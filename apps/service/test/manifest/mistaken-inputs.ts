@@ -79,7 +79,7 @@ const HEADERS_IN_LISTS: readonly ManifestRow[] = [
     stdin: `${name}\nliver\nheart\n`,
     args: ['-'],
     ...nothing,
-    refused: [['line 1', 'the first line is likely the name of a column and no item: give --format csv']],
+    refused: [['line 1', 'the first line is likely a column name, not an item: use --format csv']],
   })),
   {
     title: 'a header of one word in a .txt, by what follows it',
@@ -126,7 +126,7 @@ const HEADERS_IN_LISTS: readonly ManifestRow[] = [
     ...file('a.txt', `${header}\na.b${/[,;|]/u.exec(header)?.[0] ?? ''}c\n`),
     args: ['a.txt'],
     ...nothing,
-    refused: [['line 1', 'the first line is likely the header of a table: give --format csv']],
+    refused: [['line 1', 'the first line is likely a table header: use --format csv']],
   })),
   {
     title: 'tabs in a later line of a plain list',
@@ -136,7 +136,7 @@ const HEADERS_IN_LISTS: readonly ManifestRow[] = [
       ['a.tif', { line: 'a.tif' }],
       ['d.tif', { line: 'd.tif' }],
     ],
-    refused: [['line 2', 'the line has tabs in it, and the first line has none: give --format lines']],
+    refused: [['line 2', 'the line contains tabs, and the first line does not: give --format lines']],
   },
   {
     title: 'tabs in a list that is said to be one',
@@ -182,7 +182,7 @@ const JOINED: readonly ManifestRow[] = [
       [`${MARK}6`, { t: 'f' }],
     ],
     refused: [
-      ['line 3, id', 'the line begins with a byte order mark (U+FEFF), as where files were put together'],
+      ['line 3, id', 'the line begins with a byte order mark (U+FEFF), as in concatenated files'],
       ['line 4', 'the header again'],
       ['line 5', 'give --byte-order-marks drop, or keep if it belongs to the value'],
       ['line 6, id', 'a byte order mark (U+FEFF) stands in the middle'],
@@ -332,7 +332,7 @@ const OTHER_NAMES: readonly ManifestRow[] = [
     ...file('a.jsonl', 'id,t\n1,a\n'),
     args: ['a.jsonl'],
     ...nothing,
-    refused: [['line 1', 'the first line is likely the header of a table: give --format csv']],
+    refused: [['line 1', 'the first line is likely a table header: use --format csv']],
   },
   {
     title: 'TSV named .json',
@@ -361,7 +361,7 @@ const OTHER_NAMES: readonly ManifestRow[] = [
     ...file('a.txt', 'a\nb'),
     args: ['a.txt', '--skip-lines', '2'],
     ...nothing,
-    refused: [['line 1', 'the file has no more lines than --skip-lines leaves out']],
+    refused: [['line 1', '--skip-lines skips all lines of the file']],
     conveniences: { skippedLines: 1 },
   },
 ]

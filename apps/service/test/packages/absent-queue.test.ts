@@ -63,7 +63,7 @@ test.each(READING)(
     expect([code, out]).toEqual([2, ''])
     expect(err).toBe(
       `error: There is no queue "tiles" at places://host${box.dir}/tiels (queue.url in sluice.config.yaml:4): ` +
-        'check queue.url and queue.name, or put the first item into it (sluice load, sluice put).',
+        'check queue.url and queue.name, or create it by adding the first item (sluice load, sluice put).',
     )
     expect(await readdir(box.dir)).toEqual(before)
     const json = await box.run([...args, '--json'])

@@ -45,6 +45,6 @@ test.each(['', ' ', '../', '@', 'a/../../b', 'node:fs', 'http://x'])(
 test('a worker is no queue', async () => {
   const error = await refusal(openQueuePackage({ package: '@sluice/worker-dummy', name: 'q' }, HERE))
   expect(error.message).toBe(
-    'queue.package: @sluice/worker-dummy brings no queue for Sluice: it exports no function openQueue',
+    'queue.package: @sluice/worker-dummy is not a queue package: it exports no function openQueue',
   )
 })

@@ -272,7 +272,7 @@ describe('requeue by what failures have in common', () => {
         expect([code, err]).toEqual([
           3,
           `error: Of 16 items in FAIL of tiles none matches ${what}: none was requeued. ` +
-            '`sluice report --summary` lists the groups of failures.',
+            '`sluice report --summary` lists the failure groups.',
         ])
       }
     }
@@ -314,17 +314,17 @@ describe('requeue by what failures have in common', () => {
   test('with nothing in FAIL --all has nothing to do, and a filter is told that nothing matches', async () => {
     expect(await box.run(['requeue', '--all'])).toMatchObject({
       code: 0,
-      out: 'Requeued 0 items: there are none in FAIL',
+      out: 'Requeued 0 items: FAIL is empty',
     })
     expect(await box.run(['requeue', '--class', 'oom'])).toMatchObject({
       code: 3,
-      err: 'error: Nothing is in FAIL of tiles, so nothing matches --class oom: none was requeued.',
+      err: 'error: No item is in FAIL of tiles, so none matches --class oom: none was requeued.',
     })
     expect((await box.run(['requeue', '--group', 'abcd'])).code).toBe(3)
     expect((await box.run(['requeue', '--all', '--dry-run'])).code).toBe(0)
     expect(await box.run(['rm', '--stage', 'FAIL', '--yes'])).toMatchObject({
       code: 0,
-      out: 'Removed 0 items: there are none in FAIL',
+      out: 'Removed 0 items: FAIL is empty',
     })
   })
 })
@@ -333,7 +333,7 @@ describe('rm by what failures have in common', () => {
   test('a filter is about FAIL, unless a stage is given', async () => {
     const { absent } = await failTiles()
     expect(await box.json(['rm', '--group', absent, '--dry-run'])).toMatchObject({ count: 5 })
-    expect((await box.run(['rm', '--group', absent])).err).toContain('Remove 5 items of tiles for good?')
+    expect((await box.run(['rm', '--group', absent])).err).toContain('Remove 5 items of tiles permanently?')
     expect(await box.json(['rm', '--group', absent, '--yes'])).toEqual({ removed: 5, skipped: [] })
     expect((await box.run(['rm', '--group', absent, '--yes'])).code).toBe(3)
     expect((await box.run(['rm', '--stage', 'SUCCESS', '--class', 'failed', '--yes'])).code).toBe(3)
@@ -396,7 +396,7 @@ describe('a walk over many items', () => {
       '--set',
       'queue.package=./slow.mjs',
     ])
-    expect([exitCode, stdout, stderr]).toEqual([130, '', 'error: Stopped before anything was done.'])
+    expect([exitCode, stdout, stderr]).toEqual([130, '', 'error: Interrupted: nothing was done.'])
     expect(await queue.size('FAIL')).toBe(501)
   })
 })

@@ -107,7 +107,7 @@ describe('a report', () => {
       'body["\\x"]',
       'stage ',
     ])
-      expect(() => chooseColumns([name])).toThrow(`There is no column ${JSON.stringify(name)}`)
+      expect(() => chooseColumns([name])).toThrow(`Unknown column ${JSON.stringify(name)}`)
     expect(chooseColumns(['stage', 'id']).map((column) => column.name)).toEqual(['id', 'stage'])
   })
 

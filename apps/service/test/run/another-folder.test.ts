@@ -115,7 +115,7 @@ test('another worker is refused while items are in PROCESSING, with their number
   const { out } = await box.run(['show', 'a', '--json'], { cwd: home })
   expect(JSON.parse(out)).toMatchObject({ stage: 'FAIL', failureClass: 'lost', attempt: 1 })
   expect(await starts()).toHaveLength(2)
-  // Nothing is in PROCESSING: the way back is only noted.
+  // No item is in PROCESSING: the way back is only noted.
   const back = await box.spawn(['run', '--until-empty', '--log-format', 'json'], { cwd: home })
   expect(back).toMatchObject({ code: 0 })
   expect(back.err).toContain('the worker is another one than before; nothing was in PROCESSING')

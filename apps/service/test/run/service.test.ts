@@ -44,7 +44,7 @@ test('stopped: says so, and gives the lease back', async () => {
   }
   const end = await runService({ queue, worker, config, logger, signal: stop.signal, onEvent })
   expect(end).toEqual({ why: 'stopped', sizes: { WAITING: 0, PROCESSING: 1, SUCCESS: 0, FAIL: 0 } })
-  expect(lines.at(-1)).toBe('stopped; jobs that run go on running')
+  expect(lines.at(-1)).toBe('stopped; running jobs continue')
   expect(await queue.lease('dispatcher', 'somebody else', 1000)).toBeDefined()
 })
 

@@ -105,7 +105,7 @@ describe.each(['SIGTERM', 'SIGHUP', 'SIGINT'] as const)('%s', (signal) => {
     const { exitCode, stderr } = await first
     const begun = await jobLines('+')
     expect(exitCode).toBe(0)
-    expect(entriesOf(stderr).at(-1)).toMatchObject({ msg: 'stopped; jobs that run go on running' })
+    expect(entriesOf(stderr).at(-1)).toMatchObject({ msg: 'stopped; running jobs continue' })
     // Those that were on their way when the signal came, and no more.
     expect(begun.length).toBeLessThanOrEqual(48)
     expect((await jobLines('=')).length).toBe(begun.length)

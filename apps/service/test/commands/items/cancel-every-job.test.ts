@@ -112,7 +112,7 @@ describe('every job of an id is ended', () => {
     const { code, out } = await box.run(['cancel', 'a'])
     expect(code).toBe(0)
     expect(out).toMatch(/^Cancelled 1 item$/m)
-    expect(out).toMatch(/^a +ended +cancelled by hand$/m)
+    expect(out).toMatch(/^a +ended +cancelled manually$/m)
     expect(out).toMatch(/^a \(attempt 1\) +ended/m)
     expect(out).toMatch(/^a \(attempt 2\) +ended/m)
     expect(await running()).toEqual(['b#1'])
@@ -146,7 +146,7 @@ describe('every job of an id is ended', () => {
     expect(await box.json(['cancel', 'a', '--attempt', '1'])).toMatchObject({ cancelled: 0, told: ['a'] })
     expect([await running(), (await found('a')).stage]).toEqual([['a#2'], 'PROCESSING'])
     const again = await box.run(['cancel', 'a', '--attempt', '1'])
-    expect([again.code, again.err]).toEqual([3, 'Left as it is (no job of that attempt runs): a'])
+    expect([again.code, again.err]).toEqual([3, 'Unchanged (no job of that attempt runs): a'])
     expect(await box.json(['cancel', 'a', '--attempt', '2'])).toMatchObject({ cancelled: 1 })
     expect([await running(), (await found('a')).stage]).toEqual([[], 'FAIL'])
     const all = await box.run(['cancel', '--all', '--attempt', '1', '--yes'])
@@ -160,7 +160,7 @@ describe('every job of an id is ended', () => {
     const asked = await box.run(['cancel', '--all'])
     expect([asked.code, asked.err]).toEqual([
       6,
-      expect.stringMatching(/End 1 job of tiles that no item waits for\?/),
+      expect.stringMatching(/End 1 job of tiles without an item in PROCESSING\?/),
     ])
     expect(await running()).toEqual(['a#1'])
     const { code, out } = await box.run(['cancel', '--all', '--yes'])
@@ -211,7 +211,7 @@ describe('every job of an id is ended', () => {
     )
     const { code, out, err } = await box.run(['cancel', 'a', 'nope'])
     expect([code, out]).toEqual([4, 'Cancelled 0 items'])
-    expect(err).toMatch(/The jobs of 2 items may run on: nobody answers\n.*: a, nope$/)
+    expect(err).toMatch(/The jobs of 2 items may still run: nobody answers\n.*: a, nope$/)
   })
 })
 
@@ -231,11 +231,11 @@ describe('what is left as it is', () => {
     const { code, out, err } = await box.run(['cancel', ...ids])
     expect([code, out]).toEqual([3, 'Cancelled 0 items'])
     const [waiting, finished, unknown] = err.split('\n')
-    expect(waiting).toBe('Left as it is (in WAITING, and no job of it runs; `sluice rm` removes it): later')
+    expect(waiting).toBe('Unchanged (in WAITING, without a running job; `sluice rm` removes it): later')
     expect(finished).toMatch(
       /^Left as they are \(they had finished\): failed \(FAIL at 2026-01-02T00:00:00.000Z: exit code 3\), done \(SUCCESS at \S+Z\), removed \(at 2026-01-02T00:00:00.000Z: exit code 3\)$/,
     )
-    expect(unknown).toBe('Unknown, no item and no job of this id: nope, never')
+    expect(unknown).toBe('Unknown, no item and no job: nope, never')
     const json = await box.run(['cancel', ...ids, '--json'])
     expect([json.code, JSON.parse(json.out)]).toEqual([
       3,
@@ -257,7 +257,7 @@ describe('what is left as it is', () => {
     await write([jobOf(item, 1, { stage: 'FAIL', message: 'killed by SIGTERM', finishedAt: ENDED_AT })])
     const { code, out } = await box.run(['cancel', 'a'])
     expect(code).toBe(0)
-    expect(out).toMatch(/^Cancelled 0 items; 1 item had been cancelled before$/m)
+    expect(out).toMatch(/^Cancelled 0 items; 1 item already cancelled$/m)
     expect(out).toMatch(/^a +had ended +at 2026-01-02T00:00:00.000Z: killed by SIGTERM$/m)
     expect(await box.json(['cancel', 'a'])).toMatchObject({
       again: 1,
@@ -270,7 +270,7 @@ describe('what is left as it is', () => {
     'sluice %s with ids and --all says what contradicts what',
     async (command) => {
       const { code, err } = await box.run([command, '--all', 'a', '--yes'])
-      expect([code, err]).toEqual([2, 'error: Give ids or --all, not both.'])
+      expect([code, err]).toEqual([2, 'error: Use ids or --all, not both.'])
     },
   )
 })

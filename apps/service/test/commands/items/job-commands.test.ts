@@ -252,8 +252,8 @@ describe('sluice cancel', () => {
     expect(code).toBe(0)
     expect(out).toMatch(/^a +ended +Stopped$/m)
     expect(out).toMatch(/^b +ended well/m)
-    expect(out).toMatch(/^Ended well although told to end, its item stays in FAIL: 1 job: b$/m)
-    expect(await queue.lookup('b')).toMatchObject({ stage: 'FAIL', reason: 'cancelled by hand' })
+    expect(out).toMatch(/^Succeeded although cancelled, its item stays in FAIL: 1 job: b$/m)
+    expect(await queue.lookup('b')).toMatchObject({ stage: 'FAIL', reason: 'cancelled manually' })
     expect((await queue.lookup('b'))?.result).toBeUndefined()
     await configure({ reports: { a: ENDED, b: well } })
     const shown = await box.run(['show', 'b'])
@@ -269,7 +269,7 @@ describe('sluice cancel', () => {
     await configure({ reports: { a: RUNS } })
     await box.run(['cancel', 'a', '--timeout', '0'])
     const told =
-      'told to end at 2026-01-02T00:00:00.000Z (cancelled by hand), ends by 2026-01-02T00:00:10.000Z at the latest'
+      'told to end at 2026-01-02T00:00:00.000Z (cancelled manually), ends by 2026-01-02T00:00:10.000Z at the latest'
     await configure({ reports: { a: { stage: 'PROCESSING', message: told, details: { toldToEndAt: 1 } } } })
     expect((await box.run(['show', 'a'])).out).toContain(`job          ${told}\n`)
     await configure({ reports: { a: { ...RUNS, details: { shutdown: 'Terminate' } } } })
@@ -345,13 +345,13 @@ describe('sluice cancel', () => {
 })
 
 describe('jobs.pendingTimeoutMs', () => {
-  test('is refused for a worker that can’t end jobs, by `run` and by `check`', async () => {
+  test('is refused for a worker that can’t cancel jobs, by `run` and by `check`', async () => {
     await claim('a')
     await configure({ supports: { cancelJob: false } })
     const setting = ['--set', 'jobs.pendingTimeoutMs=60000']
     for (const command of [['run', '--until-empty'], ['check']]) {
       const { code, err } = await box.run([...command, ...setting])
-      expect([code, err]).toEqual([2, expect.stringMatching(/jobs\.pendingTimeoutMs.*can’t end jobs/)])
+      expect([code, err]).toEqual([2, expect.stringMatching(/jobs\.pendingTimeoutMs.*can’t cancel jobs/)])
     }
     expect((await box.run(['check'])).code).toBe(0)
   })

@@ -88,7 +88,7 @@ describe('sluice logs', () => {
     expect(await box.run(['logs', 'a', '--json'])).toEqual({ code: 0, out: '', err: '' })
   })
 
-  test('exits with 3 for an item that is not there, that never started, or whose outputs are not kept', async () => {
+  test('exits with 3 for an item that is not there, that never started, or whose outputs are not stored', async () => {
     await configure(['true'], { keepOutputs: 'none' })
     await ran()
     await box.run(['put', 'waits', '1'])

@@ -61,7 +61,7 @@ describe('put', () => {
     expect(await queue.lookup('a')).toMatchObject({ body: 1 })
   })
 
-  test('an id that is there already: 3, unchanged; --if-absent: 0', async () => {
+  test('an id that exists already: 3, unchanged; --if-absent: 0', async () => {
     await queue.put('a', 1)
     const twice = await box.run(['put', 'a', '2', '--json'])
     expect([twice.code, JSON.parse(twice.err).error.code]).toEqual([3, 'SLUICE_ITEM_EXISTS'])
@@ -87,7 +87,7 @@ describe('put', () => {
       ]),
     ])
     expect(ended.map((one) => one.code)).toEqual([2, 2, 2, 2, 2])
-    expect(ended[1]?.err).toBe("error: the body can't be read from gone.json: there is no such file")
+    expect(ended[1]?.err).toBe("error: the body can't be read from gone.json: no such file")
     expect(await queue.sizes()).toMatchObject({ WAITING: 0 })
   })
 
@@ -122,7 +122,7 @@ describe('ls and show', () => {
     expect(lines.map(({ id, reason }) => `${id} ${reason}`).toSorted()).toEqual(['f1 boom', 'f2 bang'])
   })
 
-  test('ls by a positional stage, prefix, reason and time; what does not match is counted as looked at', async () => {
+  test('ls by a positional stage, prefix, reason and time; what does not match is counted as read', async () => {
     await failed('Timeout after 3 s', 'bang')
     await queue.putMany(['tile/1', 'tile/2', 'w'].map((id) => ({ id, body: 1 })))
     const ids = async (...args: readonly string[]) => {
@@ -136,8 +136,8 @@ describe('ls and show', () => {
     expect(await ids('--prefix', 'tile/', '--limit', '1')).toEqual(['tile/1'])
     expect(await ids('WAITING', '--since', '1h')).toHaveLength(3)
     expect(await ids('--since', '0')).toEqual([])
-    expect((await box.run(['ls', 'FAIL', '--reason', 'timeout'])).err).toBe('1 match, 2 items looked at')
-    expect((await box.run(['ls', '--reason', 'nothing'])).err).toBe('no item matches; 5 items looked at')
+    expect((await box.run(['ls', 'FAIL', '--reason', 'timeout'])).err).toBe('1 match, 2 items read')
+    expect((await box.run(['ls', '--reason', 'nothing'])).err).toBe('no item matches; 5 items read')
     expect((await box.run(['ls', '--prefix', 'tile/', '--limit', '1'])).err).toMatch(
       /^1 match, .*--limit 0 shows all$/,
     )
@@ -239,7 +239,7 @@ describe('requeue, release, rm', () => {
     const half = await box.run(['requeue', 'f2', 'f1', 'nobody'])
     expect(half.code).toBe(3)
     expect(half.out).toBe('Requeued 1 item')
-    expect(half.err).toBe('Left as it is (in WAITING): f1\nUnknown, no item of this id: nobody')
+    expect(half.err).toBe('Unchanged (in WAITING): f1\nUnknown, no such item: nobody')
     expect(await queue.sizes()).toMatchObject({ WAITING: 2, FAIL: 0 })
   })
 
@@ -256,10 +256,10 @@ describe('requeue, release, rm', () => {
     expect(await told('requeue', ['run', 'wait1', 'wait2', 'nobody', 'wait1'])).toEqual({
       codes: [3, 3],
       err: [
-        'Left as they are (in WAITING): wait1, wait2',
-        'Left as it is (in PROCESSING): run',
-        'Unknown, no item of this id: nobody',
-        'Named more than once: wait1',
+        'Unchanged (in WAITING): wait1, wait2',
+        'Unchanged (in PROCESSING): run',
+        'Unknown, no such item: nobody',
+        'Given more than once: wait1',
       ],
       json: {
         moved: 0,
@@ -273,7 +273,7 @@ describe('requeue, release, rm', () => {
       },
     })
     expect(await told('release', ['f1', 'nobody'])).toMatchObject({
-      err: ['Left as it is (in FAIL): f1', 'Unknown, no item of this id: nobody'],
+      err: ['Unchanged (in FAIL): f1', 'Unknown, no such item: nobody'],
       json: {
         moved: 0,
         skipped: [
@@ -283,7 +283,7 @@ describe('requeue, release, rm', () => {
       },
     })
     expect(await told('rm', ['run', 'nobody'])).toMatchObject({
-      err: ['Left as it is (in PROCESSING): run', 'Unknown, no item of this id: nobody'],
+      err: ['Unchanged (in PROCESSING): run', 'Unknown, no such item: nobody'],
       json: {
         removed: 0,
         skipped: [
@@ -295,7 +295,7 @@ describe('requeue, release, rm', () => {
     const dry = await box.run(['requeue', 'wait1', 'nobody', '--dry-run'])
     expect([dry.code, dry.err]).toEqual([
       3,
-      'Left as it is (in WAITING): wait1\nUnknown, no item of this id: nobody',
+      'Unchanged (in WAITING): wait1\nUnknown, no such item: nobody',
     ])
   })
 

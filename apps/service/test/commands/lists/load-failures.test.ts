@@ -133,7 +133,7 @@ test('S3 goes away in the middle of a batch: what had an answer is counted', asy
   expect([code, countsOf(out)]).toMatchObject([4, { rows: 120, added: told(err), unknown: 120 - told(err) }])
   const { WAITING } = await store.stored()
   const [, unknown] =
-    /and of (\d+) more it is not known whether they were; run the same command again/u.exec(err) ?? []
+    /and of (\d+) more it is unknown whether they were; run the same command again/u.exec(err) ?? []
   // An item is in with its second object, and its put is told of it by the answer.
   expect(told(err)).toBeGreaterThan(0)
   expect(WAITING).toBeGreaterThanOrEqual(told(err))
@@ -147,7 +147,7 @@ test('an item about which no answer comes is one of which nothing is known', asy
   s3.server.main.onRequest = ({ key }) => (key.split('/').includes('i3') ? { do: 'drop-reply' } : undefined)
   const { code, err } = await load(store.config, 7)
   expect([code, told(err)]).toEqual([4, 6])
-  expect(err).toContain('and of 1 more it is not known whether they were')
+  expect(err).toContain('and of 1 more it is unknown whether they were')
 })
 
 test('PostgreSQL ends the connection in the last batch', async () => {
@@ -180,7 +180,7 @@ describe.runIf(existsSync('/dev/full'))('a full disk', () => {
     await writeFile(join(box.dir, 'm.jsonl'), `${JSON.stringify({ id: 'new', body: 1 })}\nno\n`)
     const { code, err } = await box.run(['load', 'm.jsonl', '--rejects', '/dev/full'])
     expect(code).toBe(2)
-    expect(err).toContain('Could not write the refused lines to /dev/full: the disk is full')
+    expect(err).toContain('Could not write the rejects to /dev/full: the disk is full')
     expect(told(err)).toBe(1)
   })
 
@@ -189,7 +189,7 @@ describe.runIf(existsSync('/dev/full'))('a full disk', () => {
     const file = await box.run(['report', '--stage', 'WAITING', '--out', '/dev/full'])
     expect([file.code, file.err]).toEqual([2, 'error: Could not write the file /dev/full: the disk is full'])
     const piped = await box.redirected('> /dev/full', ['report', '--stage', 'WAITING'])
-    expect(piped).toEqual({ code: 2, err: 'error: Could not write to standard output: the disk is full' })
+    expect(piped).toEqual({ code: 2, err: 'error: could not write to standard output: the disk is full' })
   })
 })
 

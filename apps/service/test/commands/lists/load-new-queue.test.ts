@@ -117,7 +117,7 @@ describe.each([
     input.end()
     const { exitCode, stdout, stderr } = await load
     expect([exitCode, stdout]).toEqual([0, expect.stringMatching(/^2 rows: 2 added, 0 same/u)])
-    expect(stderr.match(/made a new, empty queue "tiles"/gu)).toHaveLength(1)
+    expect(stderr.match(/created a new, empty queue "tiles"/gu)).toHaveLength(1)
   })
 })
 

@@ -45,7 +45,7 @@ describe('load', () => {
     const path = await file('one.jsonl', '{"id":"a"}\n')
     const at = ['--set', `queue.url=sqlite:${join(box.dir, 'elsewhere.db')}`]
     expect((await box.run(['load', path, ...at])).err).toMatch(
-      /^made a new, empty queue "tiles" at sqlite:\S+elsewhere\.db/m,
+      /^created a new, empty queue "tiles" at sqlite:\S+elsewhere\.db/m,
     )
     expect((await box.run(['load', path, ...at])).err).not.toContain('made a new')
   })
@@ -102,7 +102,7 @@ describe('load', () => {
   test('only the first refused lines are shown', async () => {
     const { err } = await box.run(['load', await file('m.jsonl', 'no\n'.repeat(50))])
     expect(err.split('\n').filter((line) => line.startsWith('line '))).toHaveLength(20)
-    expect(err).toContain('… and 30 more: give --rejects FILE to get them all')
+    expect(err).toContain('… and 30 more: use --rejects FILE to get them all')
   })
 
   test('--strict stores nothing when one line is bad, from a file and from a pipe', async () => {
@@ -176,8 +176,8 @@ describe('load', () => {
     const cut = await file('cut.jsonl.gz', whole.subarray(0, whole.length - 200))
     const { code, err } = await box.run(['load', cut])
     expect(code).toBe(2)
-    expect(err).toContain('the gzip file is cut off: get the whole file, then run the same command again')
-    expect(err).toMatch(/items were added before that; what is in is left as it is then\.$/u)
+    expect(err).toContain('the gzip file is truncated: download it again, then run the same command again')
+    expect(err).toMatch(/items were added before that; a later load leaves them unchanged\.$/u)
     await file('cut.jsonl.gz', whole)
     const stored = await queue.size('WAITING')
     expect(stored).toBeGreaterThan(0)
@@ -188,7 +188,7 @@ describe('load', () => {
     expect((await box.run(['load', box.dir])).err).toBe(
       `error: Could not read the manifest ${box.dir}: it is a directory`,
     )
-    expect((await box.run(['load', 'nowhere'])).err).toMatch(/there is no such file$/u)
+    expect((await box.run(['load', 'nowhere'])).err).toMatch(/no such file$/u)
   })
 
   test('mistakes of usage end with 2 and store nothing', async () => {

@@ -48,7 +48,7 @@ describe('sluice report', () => {
       for (const flags of [[], ['--summary'], ['--out', 'a.csv']]) {
         const { code, out, err } = await box.run(['report', '--columns', names, ...flags])
         expect([code, out]).toEqual([2, ''])
-        expect(err).toMatch(/There is no column ".*": choose of id, stage/)
+        expect(err).toMatch(/Unknown column ".*": use id, stage/)
       }
       expect(await readdir(box.dir)).not.toContain('a.csv')
     },

@@ -56,5 +56,5 @@ test('check warns of the short form that has no effect', async () => {
   const short = RULES.replace(/^retry:[^]*/mu, 'retry: { on: [timeout] }\n')
   await writeFile(join(box.dir, 'sluice.config.yaml'), short)
   await box.run(['put', 'a', '{}'])
-  expect((await box.run(['check'])).err).toContain('retry.on: has no effect, since retry.maxAttempts is 1')
+  expect((await box.run(['check'])).err).toContain('retry.on: has no effect because retry.maxAttempts is 1')
 })

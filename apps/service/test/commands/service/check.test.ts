@@ -53,7 +53,7 @@ test('what is wrong with the worker is told as by `run`', async () => {
   expect(out).toMatch(/worker +argo +not usable/)
 })
 
-test('what works and is to be looked at all the same is warned of', async () => {
+test('what works and is to be read all the same is warned of', async () => {
   const { code, out, err } = await box.run(['check', '--set', 'worker.serviceAccount=runner'])
   expect(code).toBe(0)
   expect(out).toMatch(/worker +argo +ready/)

@@ -125,7 +125,7 @@ describe('stopping and going on', () => {
     first.kill('SIGTERM')
     const { exitCode, stderr } = await first
     expect(exitCode).toBe(0)
-    expect(stderr).toContain('stopped; jobs that run go on running')
+    expect(stderr).toContain('stopped; running jobs continue')
     expect(await queue.size('SUCCESS')).toBeLessThan(8)
     expect((await box.spawn(['run', '--until-empty'])).code).toBe(0)
     expect((await startedJobs()).toSorted()).toEqual(ids)
@@ -227,7 +227,7 @@ test('the room of the worker is held against what is in WAITING: too little is a
   expect(short.code).toBe(0)
   const warnings = short.err.split('\n').map((line) => JSON.parse(line))
   expect(warnings.filter(({ level }) => level === 'warn')).toMatchObject([
-    { msg: 'too little room for what is in WAITING: 4 items of tiles need more than is free' },
+    { msg: 'too little room for the items in WAITING: 4 items of tiles need more than is free' },
   ])
   expect(await queue.size('SUCCESS')).toBe(4)
   const enough = await box.spawn(['run', '--until-empty', '--json'])
