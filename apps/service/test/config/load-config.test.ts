@@ -108,7 +108,7 @@ describe('files', () => {
     expect(await refusal({ configFile: 'gone.yaml' })).toBe(
       'The configuration file gone.yaml does not exist (set by --config).',
     )
-    expect(await refusal({ env: { SLUICE_CONFIG: 'gone.yaml' } })).toContain('(given by SLUICE_CONFIG)')
+    expect(await refusal({ env: { SLUICE_CONFIG: 'gone.yaml' } })).toContain('(set by SLUICE_CONFIG)')
   })
 
   test('none at all leads to `sluice init`', async () => {
@@ -121,8 +121,8 @@ describe('files', () => {
     ['sluice.config.json', '{"queue": {', 'line 1, column'],
     ['sluice.config.toml', '[queue]\npackage = memory\n', "sluice.config.toml can't be read: line 2"],
     ['sluice.config.mjs', 'export default {', "sluice.config.mjs can't be read"],
-    ['sluice.config.yaml', '- a\n- b\n', 'must hold settings by name'],
-    ['sluice.config.yaml', '', 'must hold settings by name'],
+    ['sluice.config.yaml', '- a\n- b\n', 'must contain settings by name'],
+    ['sluice.config.yaml', '', 'must contain settings by name'],
   ])('%s that does not parse is refused with its line', async (name, text, expected) => {
     expect(await refusal({ files: { [name]: text } })).toContain(expected)
   })
@@ -354,7 +354,7 @@ describe('what is wrong is told with its place, and never its value', () => {
       '[{ maxAttempts: 2, classes: [faild] }]',
       'retry.rules.0.classes.0: unknown failure class; did you mean failed? (sluice.config.yaml:5)',
     ],
-    ['[{ maxAttempts: 2, classes: [failed, Evicted] }]', 'retry.rules.0.classes.1: there is no such class'],
+    ['[{ maxAttempts: 2, classes: [failed, Evicted] }]', 'retry.rules.0.classes.1: unknown failure class'],
     [
       '[{ maxAttempts: 2, classes: [preempted] }]',
       'unknown failure class; known classes are failed, error,',
@@ -389,7 +389,7 @@ describe('what is wrong is told with its place, and never its value', () => {
   test('retry rules exclude the short form, wherever it is given', async () => {
     const files = { 'sluice.config.yaml': `${YAML}retry:\n  rules: [{ maxAttempts: 2 }]\n` }
     const message = await refusal({ files, env: { SLUICE_RETRY_MAX_ATTEMPTS: '3' } })
-    expect(message).toContain('retry.maxAttempts: can’t be given together with retry.rules')
+    expect(message).toContain('retry.maxAttempts: can’t be combined with retry.rules')
     expect(message).toContain('(SLUICE_RETRY_MAX_ATTEMPTS)')
   })
 

@@ -73,7 +73,7 @@ describe('a variable that only the worker names, and that is not set', () => {
       await logged(service.stderr, 'job sent')
       const { code, out } = await box.run(['show', 'a'])
       expect(code).toBe(0)
-      expect(out).toMatch(/job +not known: worker\.env\.KEY: the variable JOB_KEY is not set/u)
+      expect(out).toMatch(/job +unknown: worker\.env\.KEY: the variable JOB_KEY is not set/u)
     } finally {
       service.kill('SIGTERM')
       await service

@@ -78,9 +78,9 @@ describe('JSON lines', () => {
     expect(JSON.stringify(entries)).not.toContain('password')
   })
 
-  test('a last line that was cut off says so; one that merely lacks its line end is fine', async () => {
+  test('a truncated last line says so; one that merely lacks its line end is fine', async () => {
     const [, cut] = seen(await read('{"id":"a","body":1}\n{"id":"b","bo'))
-    expect(cut).toMatch(/^line 2: not JSON: .*the file ends in the middle of this line/u)
+    expect(cut).toMatch(/^line 2: not JSON: .*the file ends within this line, it may be truncated/u)
     expect(seen(await read('{"id":"a","body":1}'))).toEqual([[1, { id: 'a', body: 1 }]])
   })
 
@@ -216,7 +216,7 @@ describe('CSV', () => {
   test('a row with a quote out of place is refused at its own line, and reading goes on with the next line', async () => {
     for (const [bad, why] of [
       ['b,"x"y', /text follows a closing quote/u],
-      ['b,x"y', /a quote stands inside/u],
+      ['b,x"y', /an unquoted value contains a quote/u],
       ['b,"never closed', /is never closed/u],
     ] as const) {
       for (const pieces of [1, 4096]) {
@@ -323,7 +323,7 @@ describe('where it is read from', () => {
     await expect(bytesOf(twice.read())).rejects.toThrow(/no such file/u)
   })
 
-  test('an empty file, one byte, and a packed one that was cut off', async () => {
+  test('an empty file, one byte, and a truncated gzip file', async () => {
     await writeFile(join(dir, 'empty'), '')
     await writeFile(join(dir, 'one'), 'x')
     await writeFile(
@@ -332,7 +332,7 @@ describe('where it is read from', () => {
     )
     expect(await bytesOf((await openSource(join(dir, 'empty'))).read())).toHaveLength(0)
     expect((await bytesOf((await openSource(join(dir, 'one'))).read())).toString()).toBe('x')
-    await expect(bytesOf((await openSource(join(dir, 'cut'))).read())).rejects.toThrow(/cut off/u)
+    await expect(bytesOf((await openSource(join(dir, 'cut'))).read())).rejects.toThrow(/truncated/u)
   })
 
   test('what is not there or is a directory is the caller’s mistake', async () => {

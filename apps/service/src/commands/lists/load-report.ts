@@ -118,7 +118,7 @@ function duplicateText(duplicate: number, changed: number): string {
 function stoppedText({ source, line, bytes }: StoppedAt): string {
   const where =
     line === 0 ? `before the first row of ${source}` : `after line ${countText(line)} of ${source}`
-  return `Stopped ${where}, after ${plural(bytes, 'byte')}.`
+  return `Stopped ${where} (${plural(bytes, 'byte')} read).`
 }
 
 function noteJoblog(joblog: JoblogSummary, output: CommandContext['output']): void {

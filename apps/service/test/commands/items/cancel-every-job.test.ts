@@ -132,7 +132,7 @@ describe('every job of an id is ended', () => {
       const { code, out, err } = await box.run(['cancel', 'a'])
       expect([code, out.split('\n')[0]]).toEqual([
         0,
-        'Cancelled 0 items; 1 job that no item waits for was told to end',
+        'Cancelled 0 items; 1 job without an item in PROCESSING cancelled',
       ])
       expect(err).toMatch(['WAITING', 'removed and put again'].includes(stage) ? WAITS : /^$/)
       expect(await running()).toEqual([])
@@ -153,20 +153,20 @@ describe('every job of an id is ended', () => {
     expect([all.code, all.err]).toEqual([2, expect.stringContaining('--attempt')])
   })
 
-  test('--all ends those that no item waits for too, and asks first', async () => {
+  test('--all also cancels those without an item in PROCESSING, and asks first', async () => {
     const item = await claimed('a')
     await queue.fail('a')
     await write([jobOf(item)])
     const asked = await box.run(['cancel', '--all'])
     expect([asked.code, asked.err]).toEqual([
       6,
-      expect.stringMatching(/End 1 job of tiles without an item in PROCESSING\?/),
+      expect.stringMatching(/Cancel 1 job of tiles without an item in PROCESSING\?/),
     ])
     expect(await running()).toEqual(['a#1'])
     const { code, out } = await box.run(['cancel', '--all', '--yes'])
     expect([code, out]).toEqual([
       0,
-      expect.stringMatching(/^Cancelled 0 items; 1 job that no item waits for was told/),
+      expect.stringMatching(/^Cancelled 0 items; 1 job without an item in PROCESSING cancelled/),
     ])
     expect(await running()).toEqual([])
     const none = await box.run(['cancel', '--all'])
@@ -178,7 +178,7 @@ describe('every job of an id is ended', () => {
     await write([jobOf(item, 1), jobOf(item, 3)], { incomplete: 'the list is late' })
     const { code, err } = await box.run(['cancel', 'a'])
     expect(await running()).toEqual([])
-    expect([code, err]).toEqual([4, expect.stringMatching(/may run on: the list is late/)])
+    expect([code, err]).toEqual([4, expect.stringMatching(/may still run: the list is late/)])
   })
 
   test('of a worker that can’t be asked for one job', async () => {
@@ -194,11 +194,11 @@ describe('every job of an id is ended', () => {
     await queue.success('a')
     await write([jobOf(item, 1, { deaf: true })])
     const { code, out, err } = await box.run(['cancel', 'a', '--timeout', '100ms'])
-    expect([code, out]).toEqual([4, 'Cancelled 0 items; 1 job that no item waits for was told to end'])
+    expect([code, out]).toEqual([4, 'Cancelled 0 items; 1 job without an item in PROCESSING cancelled'])
     expect(err).toMatch(/^warning: 1 job had not ended after \S+: a\nCancel the same ids again/)
   })
 
-  test('a worker that can’t be reached: nothing is said to be told', async () => {
+  test('an unreachable worker: no job is reported as cancelled', async () => {
     const item = await claimed('a')
     await queue.release('a')
     await write([jobOf(item)])
@@ -215,8 +215,8 @@ describe('every job of an id is ended', () => {
   })
 })
 
-describe('what is left as it is', () => {
-  test('waiting, finished and unknown ids are told apart', async () => {
+describe('ids without a job to cancel', () => {
+  test('waiting, finished and unknown ids are distinguished', async () => {
     await queue.put('later', 1, { delayMs: 3_600_000 })
     const failed = await claimed('failed')
     await queue.fail('failed', { reason: 'exit code 3' })
@@ -233,7 +233,7 @@ describe('what is left as it is', () => {
     const [waiting, finished, unknown] = err.split('\n')
     expect(waiting).toBe('Unchanged (in WAITING, without a running job; `sluice rm` removes it): later')
     expect(finished).toMatch(
-      /^Left as they are \(they had finished\): failed \(FAIL at 2026-01-02T00:00:00.000Z: exit code 3\), done \(SUCCESS at \S+Z\), removed \(at 2026-01-02T00:00:00.000Z: exit code 3\)$/,
+      /^Unchanged \(they had finished\): failed \(FAIL at 2026-01-02T00:00:00.000Z: exit code 3\), done \(SUCCESS at \S+Z\), removed \(at 2026-01-02T00:00:00.000Z: exit code 3\)$/,
     )
     expect(unknown).toBe('Unknown, no item and no job: nope, never')
     const json = await box.run(['cancel', ...ids, '--json'])

@@ -98,7 +98,7 @@ describe('with Argo Workflows', () => {
     const { code, err } = await box.run(['cancel', 'a', ...away])
     expect([code, err]).toEqual([
       4,
-      expect.stringMatching(/The jobs of 1 item may run on.*cancel the same ids again.*: a$/s),
+      expect.stringMatching(/The jobs of 1 item may still run.*cancel the same ids again.*: a$/s),
     ])
     expect(await box.json(['show', 'a'])).toMatchObject({ stage: 'FAIL' })
     await untilUnfinished(2)
@@ -194,7 +194,7 @@ test('a worker that refuses in the middle: the error says what is in FAIL by the
   await queue.get(2)
   const { code, err } = await box.run(['cancel', '--all', '--yes'])
   expect(code).toBe(5)
-  expect(err).toMatch(/^error: the token is refused\n2 items are in FAIL by this; jobs may run on\..*: a, b$/)
+  expect(err).toMatch(/^error: the token is refused\n2 items moved to FAIL before that; jobs may still run\..*: a, b$/)
   expect(await queue.sizes()).toMatchObject({ FAIL: 2 })
   await queue.close()
 })

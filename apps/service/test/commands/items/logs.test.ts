@@ -39,7 +39,7 @@ const DATA = String.raw`printf 'one\n\000\377\033[31mred\033[0m\n'`
 const BYTES = Buffer.from('one\n\0\u00FF\u001B[31mred\u001B[0m\n', 'latin1')
 
 describe('sluice logs', () => {
-  test('gives the bytes of stdout and stderr as they are, and notes to nobody', async () => {
+  test('gives the bytes of stdout and stderr as they are, and no notes', async () => {
     await configure(['sh', '-c', `${DATA}; echo oops >&2; exit 3`])
     await ran()
     expect(await box.redirected('> log', ['logs', 'a'])).toEqual({ code: 0, err: '' })
@@ -77,13 +77,13 @@ describe('sluice logs', () => {
     expect((await box.run(['logs', 'a', '--attempt', '2'])).err).toContain(`It was kept in ${String(file)}`)
   })
 
-  test('a program that wrote nothing is told from one without a log', async () => {
+  test('a program without output differs from one without a log', async () => {
     await configure(['true'])
     await ran()
     expect(await box.run(['logs', 'a'])).toEqual({
       code: 0,
       out: '',
-      err: 'The job of a, attempt 1, wrote nothing.',
+      err: 'The job of a, attempt 1, wrote no output.',
     })
     expect(await box.run(['logs', 'a', '--json'])).toEqual({ code: 0, out: '', err: '' })
   })
@@ -128,10 +128,10 @@ describe('sluice logs', () => {
     const { code, err } = await box.run(['logs', 'a'])
     expect(code).toBe(3)
     expect(err).toContain(`this machine, ${hostname()}, has no such job`)
-    expect(err).toContain('Its job ran on render-07, and its log is there (/jobs/x/stdout)')
+    expect(err).toContain('Its job ran on render-07, which has the log (/jobs/x/stdout)')
   })
 
-  test('says of a running item that its queue is run with another worker', async () => {
+  test('reports of a running item that its queue runs with another worker', async () => {
     await configure(['sh', '-c', 'sleep 600'])
     await box.run(['put', 'a', '1'])
     const service = box.start(['run', '--log-level', 'silent'])
@@ -139,7 +139,7 @@ describe('sluice logs', () => {
     const { code, err } = await box.run(['logs', 'a', '--set', `worker.dir=${join(box.dir, 'elsewhere')}`])
     expect([code, err]).toEqual([
       3,
-      expect.stringMatching(/is run with another worker, process:\S+; this configuration leads to process:/u),
+      expect.stringMatching(/runs with another worker, process:\S+; this configuration has process:/u),
     ])
     await box.run(['cancel', 'a', '--yes', '--timeout', '30s'])
     service.kill('SIGTERM')
@@ -164,7 +164,7 @@ describe('sluice logs', () => {
     expect(await box.run(['logs', 'a', '-c', 'other.json'])).toEqual({
       code: 2,
       out: '',
-      err: expect.stringContaining("can't read the logs of its jobs"),
+      err: expect.stringContaining('does not support logs'),
     })
   })
 })

@@ -345,7 +345,7 @@ describe('requeue, release, rm', () => {
     await queue.get(3)
     const { code, out, err } = await box.run(['release', 'a', '--reason', 'node gone', '--delay', '1h'])
     expect([code, out]).toEqual([0, 'Released 1 item'])
-    expect(err).toContain('may then run twice')
+    expect(err).toContain('may run twice')
     expect(await queue.lookup('a')).toMatchObject({ stage: 'WAITING', reason: 'node gone' })
     expect((await box.run(['release', '--all'])).code).toBe(6)
     expect((await box.run(['release', '--all', '--yes'])).out).toBe('Released 2 items')

@@ -133,7 +133,7 @@ test('S3 goes away in the middle of a batch: what had an answer is counted', asy
   expect([code, countsOf(out)]).toMatchObject([4, { rows: 120, added: told(err), unknown: 120 - told(err) }])
   const { WAITING } = await store.stored()
   const [, unknown] =
-    /and of (\d+) more it is unknown whether they were; run the same command again/u.exec(err) ?? []
+    /for (\d+) more it is unknown whether they were; run the same command again/u.exec(err) ?? []
   // An item is in with its second object, and its put is told of it by the answer.
   expect(told(err)).toBeGreaterThan(0)
   expect(WAITING).toBeGreaterThanOrEqual(told(err))
@@ -147,7 +147,7 @@ test('an item about which no answer comes is one of which nothing is known', asy
   s3.server.main.onRequest = ({ key }) => (key.split('/').includes('i3') ? { do: 'drop-reply' } : undefined)
   const { code, err } = await load(store.config, 7)
   expect([code, told(err)]).toEqual([4, 6])
-  expect(err).toContain('and of 1 more it is unknown whether they were')
+  expect(err).toContain('for 1 more it is unknown whether they were')
 })
 
 test('PostgreSQL ends the connection in the last batch', async () => {

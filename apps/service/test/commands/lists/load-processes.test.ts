@@ -245,7 +245,7 @@ test.each(BACKENDS.filter(([backend]) => ALL || backend === 'SQLite'))(
     expect(lines.some((line) => / 0 items/u.test(line))).toBe(true)
     expect(lines.some((line) => / 50[01] items/u.test(line))).toBe(true)
     const [, rows = ''] =
-      /^([\d,]+) rows: \1 added, .*\nStopped after line \1 of \S*m\.jsonl; [\d,]+ bytes had been read\./u.exec(
+      /^([\d,]+) rows: \1 added, .*\nStopped after line \1 of \S*m\.jsonl \([\d,]+ bytes read\)\./u.exec(
         stdout,
       ) ?? []
     // A bucket takes longer to open than a row may wait: its first batch is of one row.
@@ -284,7 +284,7 @@ describe('a pipe that goes on', () => {
       expect([exitCode, stdout]).toEqual([
         130,
         expect.stringContaining(
-          `Stopped after line ${line} of standard input; ${bytes} bytes had been read.`,
+          `Stopped after line ${line} of standard input (${bytes} bytes read).`,
         ),
       ])
       expect(stdout).toMatch(/^3 rows: 3 added/u)

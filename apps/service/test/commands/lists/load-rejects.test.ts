@@ -43,7 +43,7 @@ const JQ_LISTS: readonly (readonly [string, JqList])[] = [
     { name: 'm.csv', content: LINES, again: TABLE_AGAIN, repaired: withIds, items: LINES_ITEMS },
   ],
   [
-    'one that is packed',
+    'one that is compressed',
     { name: 'm.csv.gz', content: gzipSync(LINES), again: TABLE_AGAIN, repaired: withIds, items: LINES_ITEMS },
   ],
   [

@@ -37,7 +37,7 @@ function jsonl(count: number, from = 0): string {
   return lines.map((line) => `${JSON.stringify(line)}\n`).join('')
 }
 
-/** Good, bad, good, cut off. */
+/** Good, bad, good, truncated. */
 const MIXED = `${jsonl(1)}{"id":"","body":1}\n{"id":"x"}\n${jsonl(1, 1)}{"id":"y","bo`
 
 describe('load', () => {
@@ -73,7 +73,7 @@ describe('load', () => {
     expect(out).toMatch(/^5 rows: 2 added, 0 same, 0 changed, 0 duplicate, 3 refused, in /u)
     expect(err).toContain('line 2, field "id": id must not be empty')
     expect(err).toContain('line 3, field "body": the field is missing')
-    expect(err).toMatch(/line 5: not JSON: .*cut off/u)
+    expect(err).toMatch(/line 5: not JSON: .*truncated/u)
     const rejects = (await readFile(join(box.dir, 'bad.jsonl'), 'utf8')).trimEnd().split('\n')
     expect(rejects.map((line) => Object(JSON.parse(line)).line)).toEqual([2, 3, 5])
     expect(await queue.size('WAITING')).toBe(2)
@@ -130,7 +130,7 @@ describe('load', () => {
       'queue.url=sqlite:/no/such/dir/q.db',
     ])
     expect(code).toBe(2)
-    expect(out).toMatch(/^2 rows that can be loaded, 3 refused, .*Nothing was stored\.$/u)
+    expect(out).toMatch(/^2 valid rows, 3 refused, .*Nothing was stored\.$/u)
     const one = await file('one.jsonl', jsonl(1))
     expect((await box.run(['load', one, '--dry-run'])).out).toMatch(/^1 row that can be loaded, 0 refused/u)
     expect(await queue.size('WAITING')).toBe(0)
@@ -171,7 +171,7 @@ describe('load', () => {
     }
   })
 
-  test('a packed manifest that is cut off: what is in stays, and the file must be had again', async () => {
+  test('a truncated gzip manifest: what was added stays, and the file must be downloaded again', async () => {
     const whole = gzipSync(jsonl(20_000))
     const cut = await file('cut.jsonl.gz', whole.subarray(0, whole.length - 200))
     const { code, err } = await box.run(['load', cut])

@@ -101,7 +101,7 @@ describe('sluice run --until-empty', () => {
 
 test('what `sluice init` says next works as it stands, and has a result to show', async () => {
   const { out } = await box.run(['init'])
-  const [put = '', run = '', show = ''] = [...out.matchAll(/npx sluice ((?:put|run|show) .*)/g)].map(
+  const [put = '', run = '', show = ''] = [...out.matchAll(/sluice\.mjs'? ((?:put|run|show) .*)/g)].map(
     (match) => match[1],
   )
   expect((await box.spawn(words(put))).code).toBe(0)

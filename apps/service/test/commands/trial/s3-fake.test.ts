@@ -28,10 +28,10 @@ async function printed(stream: NodeJS.ReadableStream, until: string): Promise<st
 
 test('what it prints works as it stands: the configuration, and each command up to a result', async () => {
   const child = box.start(['s3-fake', '--port', '0', '--latency', '1ms'])
-  const text = await printed(child.stdout, 'sluice queues --sizes\n')
+  const text = await printed(child.stdout, ' queues --sizes\n')
   const config = /\n(queue:\n[^]*?)\n\n/.exec(text)?.[1] ?? ''
   await writeFile(join(box.dir, 'sluice.config.yaml'), config)
-  const commands = [...text.matchAll(/^ {2}\$ sluice (.+)$/gm)].map(([, line]) => wordsOf(line ?? ''))
+  const commands = [...text.matchAll(/^ {2}\$ node \S+ (.+)$/gm)].map(([, line]) => wordsOf(line ?? ''))
   expect(commands.map(([name]) => name)).toEqual(['put', 'run', 'show', 'queues'])
   const ends = []
   for (const command of commands) ends.push(await box.spawn(command))
