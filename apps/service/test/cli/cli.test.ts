@@ -149,7 +149,7 @@ describe('packages', () => {
     ['queue', 'argo', /did you mean `argo` for `worker.package`\?$/],
     ['worker', 'proces', /did you mean `process`\?$/],
     ['worker', 'local', /did you mean `process`\?$/],
-  ] as const)('%s.package %s is no reason to install a stranger’s', async (kind, given, text) => {
+  ] as const)('%s.package %s is no reason to install a third-party one', async (kind, given, text) => {
     const other = kind === 'queue' ? 'worker.package=dummy' : 'queue.package=memory'
     const args = ['--set', `${kind}.package=${given}`, '--set', other, '--set', 'queue.name=t']
     const { code, err } = await box.run(['check', ...args])
@@ -299,7 +299,7 @@ describe('init', () => {
   })
 })
 
-test('a Node that is too old is told in one line', async () => {
+test('an unsupported Node is reported in one line', async () => {
   // The file that npm links is run as it is, with a version that claims to be old.
   const { exitCode, stdout, stderr } = await execa(
     process.execPath,

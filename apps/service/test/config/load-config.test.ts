@@ -63,7 +63,7 @@ describe('files', () => {
     expect(baseDirs).toEqual([cwd])
   })
 
-  test('defaults fill in what is not said', async () => {
+  test('defaults fill in missing settings', async () => {
     const { config } = await load({ files: { 'sluice.config.yaml': YAML } })
     expect(config).toEqual({
       queue: { package: 'memory', name: 'tiles' },
@@ -293,7 +293,7 @@ describe('a relative path is relative to where it was given last', () => {
   })
 })
 
-describe('what is wrong is told with its place, and never its value', () => {
+describe('errors contain the place, and never the value', () => {
   test('by file and line', async () => {
     const text = `${YAML}processing:\n  limit: secret-1\nretry: { maxAttempts: 0 }\nlog:\n  level: secret-2\n`
     const message = await refusal({ files: { 'sluice.config.yaml': text } })
@@ -319,7 +319,7 @@ describe('what is wrong is told with its place, and never its value', () => {
     expect(await refusal({ files, env, flags })).toContain('(--limit)')
   })
 
-  test('what is missing, and how to give it', async () => {
+  test('what is missing, and how to set it', async () => {
     const message = await refusal({ files: { 'sluice.config.yaml': 'queue:\n  name: tiles\n' } })
     expect(message).toContain(
       'queue.package: is missing (set it in the configuration file or as SLUICE_QUEUE_PACKAGE)',
@@ -355,10 +355,7 @@ describe('what is wrong is told with its place, and never its value', () => {
       'retry.rules.0.classes.0: unknown failure class; did you mean failed? (sluice.config.yaml:5)',
     ],
     ['[{ maxAttempts: 2, classes: [failed, Evicted] }]', 'retry.rules.0.classes.1: unknown failure class'],
-    [
-      '[{ maxAttempts: 2, classes: [preempted] }]',
-      'unknown failure class; known classes are failed, error,',
-    ],
+    ['[{ maxAttempts: 2, classes: [preempted] }]', 'unknown failure class; known classes are failed, error,'],
     ['[{ maxAttempts: 2, exitCodes: [] }]', 'retry.rules.0.exitCodes: must not be empty'],
     ['[{ maxAttempts: 2, classes: [""] }]', 'retry.rules.0.classes.0: must not be empty'],
     ['[{ maxAttempts: 2, backoff: { baseMs: -1 } }]', 'retry.rules.0.backoff.baseMs: must be 0 or more'],
@@ -380,7 +377,7 @@ describe('what is wrong is told with its place, and never its value', () => {
     expect(await refusal({ files })).toContain(`retry.on.0: unknown failure class; ${expected}`)
   })
 
-  test('a worker of somebody else’s may have classes of its own', async () => {
+  test('a third-party worker may have classes of its own', async () => {
     const text = `${YAML}retry: { maxAttempts: 2, on: [quota] }\nworker: { package: ./my-worker.mjs }\n`
     const { config } = await load({ files: { 'sluice.config.yaml': text } })
     expect(config.retry.on).toEqual(['quota'])

@@ -63,7 +63,7 @@ describe('a variable that only the worker names, and that is not set', () => {
     expect(put.err).not.toMatch(/ARGO_TOKEN/u)
   })
 
-  test('is told of where the worker is asked for a job, and the rest is shown', async () => {
+  test('is reported in place of the job, and the rest is shown', async () => {
     const running = 'worker: { package: process, command: [sleep, "60"], env: { KEY: { env: JOB_KEY } } }\n'
     await configure(`${SQLITE}${running}`)
     await box.run(['put', 'a', '{}'])

@@ -131,7 +131,7 @@ describe('demo', () => {
     await expectAllOnce(names)
   })
 
-  test('Ctrl-C stops it, and says how to go on', async () => {
+  test('Ctrl-C stops it, and prints how to continue', async () => {
     const names = await manyFiles(60)
     const first = box.start(['demo', '--items', '60'])
     await untilFinished(5)

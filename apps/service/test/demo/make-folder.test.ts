@@ -30,7 +30,7 @@ test.each([
   await expect(makeFolder(join(dir, path))).rejects.toMatchObject({ code })
 })
 
-test.runIf(process.platform === 'linux')('a file system that lets nobody make a folder ends it', async () => {
+test.runIf(process.platform === 'linux')('a read-only file system ends it', async () => {
   await expect(makeFolder('/proc/sluice/demo')).rejects.toMatchObject({ code: 'ENOENT' })
 })
 

@@ -100,7 +100,7 @@ describe('rows that are done and rows that are not', () => {
     },
   )
 
-  test('a queue that knows no stage is told of at once', async () => {
+  test('a queue without stages is reported at once', async () => {
     const queue = await openQueue({ name: 'done' })
     const putMany = queue.putMany.bind(queue)
     Object.assign(queue, {
@@ -120,7 +120,7 @@ describe('rows that are done and rows that are not', () => {
     expect(await queue.size('WAITING')).toBe(3)
   })
 
-  test('those that wait are asked for one by one, and where these are many, what waits is read', async () => {
+  test('waiting ones are looked up one by one, and if they are many, WAITING is read', async () => {
     for (const [count, left] of [
       [100, 3],
       [101, 3],

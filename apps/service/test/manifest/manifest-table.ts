@@ -557,7 +557,7 @@ const SPREADSHEETS: readonly ManifestRow[] = [
   },
   {
     title: 'comment lines, not within quotes',
-    ...csv('# made by hand\nid,t\n#1,a\n2,"b\n#c"\n'),
+    ...csv('# written manually\nid,t\n#1,a\n2,"b\n#c"\n'),
     args: ['a.csv', '--comment', '#'],
     items: [['2', { t: 'b\n#c' }]],
     conveniences: { commentLines: 2, rowsOverLines: 1 },
@@ -852,7 +852,9 @@ const JSON_FORMS: readonly ManifestRow[] = [
     ...jsonl('{\n "id": "a",\n "body": 1\n}\n{\n "id": "b",\n "body": 2\n}\n'),
     args: ['a.jsonl'],
     items: [],
-    refused: [['line 1', "--path '$' to read it unchanged, or convert it: jq -c '.' a.jsonl | sluice load -"]],
+    refused: [
+      ['line 1', "--path '$' to read it unchanged, or convert it: jq -c '.' a.jsonl | sluice load -"],
+    ],
   },
   {
     title: 'objects over several lines each, by --path',

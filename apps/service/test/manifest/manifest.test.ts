@@ -78,7 +78,7 @@ describe('JSON lines', () => {
     expect(JSON.stringify(entries)).not.toContain('password')
   })
 
-  test('a truncated last line says so; one that merely lacks its line end is fine', async () => {
+  test('reports a truncated last line, and accepts one without a line end', async () => {
     const [, cut] = seen(await read('{"id":"a","body":1}\n{"id":"b","bo'))
     expect(cut).toMatch(/^line 2: not JSON: .*the file ends within this line, it may be truncated/u)
     expect(seen(await read('{"id":"a","body":1}'))).toEqual([[1, { id: 'a', body: 1 }]])
@@ -213,7 +213,7 @@ describe('CSV', () => {
     ])
   })
 
-  test('a row with a quote out of place is refused at its own line, and reading goes on with the next line', async () => {
+  test('a row with a quote out of place is refused at its own line, and reading continues with the next line', async () => {
     for (const [bad, why] of [
       ['b,"x"y', /text follows a closing quote/u],
       ['b,x"y', /an unquoted value contains a quote/u],

@@ -408,13 +408,11 @@ const CELLS: readonly ManifestRow[] = [
     ...file('a.csv', Buffer.from('id,t\n1,caf\u00e9\n', 'latin1')),
     args: ['a.csv'],
     ...nothing,
-    refused: [
-      ['line 2, t', 'the value is not valid UTF-8 (in a UTF-16 file: half a character); convert'],
-    ],
+    refused: [['line 2, t', 'the value is not valid UTF-8 (in a UTF-16 file: half a character); convert']],
   },
 ]
 
-/** Inputs that are not what their names, their first lines or whoever made them say. */
+/** Inputs that are not what their names, their first lines or their producers say. */
 export const MISTAKEN_INPUTS: readonly ManifestRow[] = [
   ...ELEMENTS,
   ...HEADERS_IN_LISTS,

@@ -148,7 +148,10 @@ const TABLES: readonly ManifestRow[] = [
     args: ['a.csv', ...ROW],
     ...nothing,
     refused: [
-      ['line 1', `the first row has a value instead of a name in column ${column}: name the columns with --columns`],
+      [
+        'line 1',
+        `the first row has a value instead of a name in column ${column}: name the columns with --columns`,
+      ],
     ],
   })),
   {

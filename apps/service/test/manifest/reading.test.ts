@@ -11,7 +11,7 @@ import { readText, seen } from './read-text.js'
 
 const LIMITS = { maxBodyBytes: 1_048_576 }
 
-test('values of a TSV that begin and end with a quote are told of with the flag', async () => {
+test('warns of values of a TSV that begin and end with a quote, and names the flag', async () => {
   const { entries, conveniences } = await readText('id\tt\n1\t"x""y"\n2\t"z"\n', { format: 'tsv' })
   expect(seen(entries)).toMatchObject([
     [2, { body: { t: '"x""y"' } }],
@@ -163,8 +163,8 @@ describe('a refusal repeats no value', () => {
   })
 })
 
-describe('rows after a stray quote', () => {
-  test('none is lost, however many quotes are never closed', async () => {
+describe('rows after a misplaced quote', () => {
+  test('no row is lost, however many quotes are never closed', async () => {
     const rows = Array.from({ length: 3_000 }, (_, index) =>
       index % 3 === 0 ? `${index},"open` : `${index},v`,
     )
@@ -182,7 +182,7 @@ function parsed(...args: string[]): ReadingOptions {
 }
 
 describe('the flags of reading', () => {
-  test('what is not given is not there', () => {
+  test('absent flags are absent settings', () => {
     expect(parsed('a.csv')).toEqual({})
     expect(parsed('a.csv', '--delimiter', 'tab', '--quote', 'none', '--max-row-lines', '5')).toEqual({
       delimiter: '\t',

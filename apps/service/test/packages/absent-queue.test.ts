@@ -9,7 +9,7 @@ let box: Sandbox
 
 const MEMORY = pathToFileURL(createRequire(import.meta.url).resolve('@sluice/queue-memory')).href
 
-/** A queue that is there only once somebody opened it, and tells. */
+/** A queue that exists only after it was opened, and reports that. */
 const PACKAGE = `
 import { existsSync, writeFileSync } from 'node:fs'
 import { openQueue as open } from '${MEMORY}'

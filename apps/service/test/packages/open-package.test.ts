@@ -13,7 +13,7 @@ async function refusal(work: Promise<unknown>): Promise<SluiceError> {
   return error
 }
 
-test('our own packages are opened by their short names, and have a front door that tells its options', async () => {
+test('Sluice’s own packages are opened by their short names, and export a schema of their options', async () => {
   const packages = await Promise.all([
     import('@sluice/queue-memory'),
     import('@sluice/queue-sql'),

@@ -96,7 +96,7 @@ function contextOf(signal: AbortSignal): {
 }
 
 describe('report --summary', () => {
-  test('exit codes 3 and 127 are two groups, the largest first, with all that tells them apart', async () => {
+  test('exit codes 3 and 127 are two groups, the largest first, with all that distinguishes them', async () => {
     await fail(
       { id: 'a', reason: 'exit code 3', failureClass: 'failed', exitCode: 3 },
       { id: 'b', reason: 'exit code 127', failureClass: 'error', exitCode: 127 },
@@ -125,7 +125,7 @@ describe('report --summary', () => {
     })
   })
 
-  test('as a table: counts and shares, and below each group what it says and whom to look at', async () => {
+  test('as a table: counts and shares, and below each group its template and examples', async () => {
     const { empty, absent } = await failTiles()
     const { out } = await box.run(['report', '--summary'])
     const [head, ...rows] = out.split('\n').slice(6)
@@ -145,7 +145,7 @@ describe('report --summary', () => {
     ])
   })
 
-  test('shows as many groups as are wanted, and says how many more there are', async () => {
+  test('shows the requested number of groups, and how many more there are', async () => {
     await failTiles()
     const { out } = await box.run(['report', '--summary', '-n', '1'])
     expect(out.split('\n').at(-1)).toBe('… and 6 failures in 2 more groups')
@@ -197,7 +197,7 @@ describe('report --group', () => {
     ])
   })
 
-  test('of nothing says so with 3, and leaves the file alone', async () => {
+  test('without a match ends with 3, and does not change the file', async () => {
     await failTiles()
     for (const args of [
       ['--group', 'ffff'],
@@ -254,13 +254,13 @@ describe('requeue by what failures have in common', () => {
       0,
       expect.stringMatching(/^Would requeue 16 items of tiles: .*, …$/u),
     ])
-    const ids = await box.run(['requeue', 'odd', 'nobody', '--dry-run'])
+    const ids = await box.run(['requeue', 'odd', 'missing', '--dry-run'])
     expect([ids.code, ids.out.split('\n')[0]]).toEqual([3, 'Would requeue 1 item of tiles: odd'])
-    expect(ids.err).toContain('nobody')
+    expect(ids.err).toContain('missing')
     expect(await queue.size('FAIL')).toBe(16)
   })
 
-  test('what matches nothing says so with 3, whether it was asked to confirm or not', async () => {
+  test('without a match it ends with 3, confirmed or not', async () => {
     await failTiles()
     for (const more of [[], ['--yes'], ['--dry-run']]) {
       for (const [args, what] of [
@@ -311,7 +311,7 @@ describe('requeue by what failures have in common', () => {
     }
   })
 
-  test('with nothing in FAIL --all has nothing to do, and a filter is told that nothing matches', async () => {
+  test('with an empty FAIL --all does nothing, and a filter matches nothing', async () => {
     expect(await box.run(['requeue', '--all'])).toMatchObject({
       code: 0,
       out: 'Requeued 0 items: FAIL is empty',

@@ -146,7 +146,7 @@ const workerModule = (name: string): string =>
   `export const openWorker = async ({ name }, context) => { console.error('${name}', context.baseDir, context.baseDirOf(['dir']), context.baseDirOf(['other']));` +
   'const none = async () => undefined; return { name, supports: { durable: true, lookupJob: false, cancelJob: false, watch: false }, sendJob: none, pollAllStatus: async () => new Map(), close: none } }'
 
-test('a package that is a file is looked for where its setting stands, and is told what its own paths are relative to', async () => {
+test('a package that is a file is resolved where its setting is, and gets the directory of its own paths', async () => {
   for (const dir of [home, other]) await writeFile(join(dir, 'worker.mjs'), workerModule(dir))
   const config = { queue: { package: 'memory', name: 'q' }, worker: { package: './worker.mjs', dir: 'x' } }
   await writeFile(join(home, CONFIG), JSON.stringify(config))

@@ -42,7 +42,7 @@ describe.each(HAPPENINGS)('the SQLite file is %s', (_, happen) => {
     for (let from = 3_000; from < 60_000; from += 3_000) yield lines(from, 3_000)
   }
 
-  test('while a service runs: it ends, with a line that says so, and exit code 2', async () => {
+  test('while a service runs: it ends, with a line that names the file, and exit code 2', async () => {
     const queue = await openQueue({ name: 'tiles', url: `sqlite:${file}` })
     await queue.put('one', 1)
     await queue.close()

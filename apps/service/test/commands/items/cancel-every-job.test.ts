@@ -25,7 +25,7 @@ afterEach(async () => {
 
 interface TestJob extends Pick<JobReport, 'uid' | 'attempt' | 'stage' | 'message' | 'finishedAt'> {
   readonly id: string
-  /** It goes on, whoever tells it to end. */
+  /** It ignores a cancel. */
   readonly deaf?: boolean
 }
 
@@ -206,12 +206,12 @@ describe('every job of an id is ended', () => {
       join(box.dir, 'worker.mjs'),
       WORKER.replace(
         'async pollAllStatus() {',
-        "async pollAllStatus() {\n    throw new SluiceError('SLUICE_WORKER_UNAVAILABLE', 'nobody answers')",
+        "async pollAllStatus() {\n    throw new SluiceError('SLUICE_WORKER_UNAVAILABLE', 'no answer')",
       ),
     )
     const { code, out, err } = await box.run(['cancel', 'a', 'nope'])
     expect([code, out]).toEqual([4, 'Cancelled 0 items'])
-    expect(err).toMatch(/The jobs of 2 items may still run: nobody answers\n.*: a, nope$/)
+    expect(err).toMatch(/The jobs of 2 items may still run: no answer\n.*: a, nope$/)
   })
 })
 

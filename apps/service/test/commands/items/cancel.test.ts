@@ -93,7 +93,7 @@ describe('with Argo Workflows', () => {
     expect(await box.json(['status'])).toMatchObject({ sizes: { PROCESSING: 0, FAIL: 3 } })
   })
 
-  test('a worker that can’t be reached from here: the item has failed, the service ends its job, and the same again says so', async () => {
+  test('an unreachable worker: the item has failed, the service ends its job, and the same command again reports it', async () => {
     const away = ['--set', 'worker.baseUrl=http://127.0.0.1:9']
     const { code, err } = await box.run(['cancel', 'a', ...away])
     expect([code, err]).toEqual([
@@ -104,9 +104,7 @@ describe('with Argo Workflows', () => {
     await untilUnfinished(2)
     expect(await box.run(['cancel', 'a'])).toMatchObject({
       code: 0,
-      out: expect.stringMatching(
-        /^Cancelled 0 items; 1 item already cancelled\nid .*\na +had ended +at /,
-      ),
+      out: expect.stringMatching(/^Cancelled 0 items; 1 item already cancelled\nid .*\na +had ended +at /),
     })
   })
 
@@ -161,7 +159,7 @@ test('with local processes, from another process than the service', async () => 
   await queue.close()
 }, 20_000)
 
-test('a worker that can’t cancel jobs says so, and nothing moves', async () => {
+test('a worker that can’t cancel jobs is reported, and nothing moves', async () => {
   await writeFile(
     join(box.dir, 'worker.mjs'),
     `export const openWorker = async ({ name }) => ({
@@ -194,7 +192,9 @@ test('a worker that refuses in the middle: the error says what is in FAIL by the
   await queue.get(2)
   const { code, err } = await box.run(['cancel', '--all', '--yes'])
   expect(code).toBe(5)
-  expect(err).toMatch(/^error: the token is refused\n2 items moved to FAIL before that; jobs may still run\..*: a, b$/)
+  expect(err).toMatch(
+    /^error: the token is refused\n2 items moved to FAIL before that; jobs may still run\..*: a, b$/,
+  )
   expect(await queue.sizes()).toMatchObject({ FAIL: 2 })
   await queue.close()
 })

@@ -59,7 +59,7 @@ export const openWorker = async ({ name }) => {
   const cancelled = new Set()
   const begin = (call) => {
     appendFileSync(at('./calls'), call + '\\n')
-    if (scene.throws) throw new SluiceError(scene.throws, 'nobody answers')
+    if (scene.throws) throw new SluiceError(scene.throws, 'no answer')
   }
   const reportOf = (id, reports) => {
     const said = (cancelled.has(id) ? scene.cancelled?.[id] : undefined) ?? reports?.[id]
@@ -169,12 +169,12 @@ describe('sluice show of an item in PROCESSING', () => {
     await claim('a')
     await configure({ throws: 'SLUICE_WORKER_UNAVAILABLE' })
     const { code, out } = await box.run(['show', 'a'])
-    expect([code, out]).toEqual([0, expect.stringMatching(/^job +unknown: nobody answers$/m)])
-    expect(await box.json(['show', 'a'])).toMatchObject({ stage: 'PROCESSING', jobError: 'nobody answers' })
-    const missing = await box.run(['show', 'a', '--set', 'worker.package=sluice-worker-of-nobody'])
+    expect([code, out]).toEqual([0, expect.stringMatching(/^job +unknown: no answer$/m)])
+    expect(await box.json(['show', 'a'])).toMatchObject({ stage: 'PROCESSING', jobError: 'no answer' })
+    const missing = await box.run(['show', 'a', '--set', 'worker.package=sluice-worker-missing'])
     expect([missing.code, missing.out]).toEqual([
       0,
-      expect.stringMatching(/^job +unknown: .*sluice-worker-of-nobody/m),
+      expect.stringMatching(/^job +unknown: .*sluice-worker-missing/m),
     ])
   })
 
@@ -228,7 +228,7 @@ describe('sluice ls', () => {
     expect(await box.run(['ls'])).toMatchObject({
       code: 0,
       out: expect.stringMatching(/^PROCESSING +1 +a +<1s +<1s$/m),
-      err: expect.stringMatching(/^warning: .*nobody answers$/),
+      err: expect.stringMatching(/^warning: .*no answer$/),
     })
     await configure({ polled: {}, incomplete: true, withoutLookup: true })
     const { code, err } = await box.run(['ls'])
@@ -244,7 +244,7 @@ describe('sluice ls', () => {
 })
 
 describe('sluice cancel', () => {
-  test('says of each item how its job ended; one that succeeded stays in FAIL, and `show` says so', async () => {
+  test('reports how each job ended; an item whose job succeeded stays in FAIL, and `show` reports it', async () => {
     await claim('a', 'b')
     const well = { stage: 'SUCCESS', result: { bytes: 7 }, details: { notes: ['told to end'] } } as const
     await configure({ reports: { a: RUNS, b: RUNS }, cancelled: { a: ENDED, b: well } })
@@ -261,10 +261,12 @@ describe('sluice cancel', () => {
     expect(shown.out).toMatch(/^job result +\{"bytes":7\}$/m)
     expect((await box.run(['show', 'a'])).out).toMatch(/^job +cancelled; ended: Stopped$/m)
     await configure({ reports: {} })
-    expect((await box.run(['show', 'b'])).out).toMatch(/^job +cancelled; the worker no longer knows the job$/m)
+    expect((await box.run(['show', 'b'])).out).toMatch(
+      /^job +cancelled; the worker no longer knows the job$/m,
+    )
   })
 
-  test('`show` says by when a job has ended that was told to', async () => {
+  test('`show` reports by when a cancelled job has ended', async () => {
     await claim('a')
     await configure({ reports: { a: RUNS } })
     await box.run(['cancel', 'a', '--timeout', '0'])

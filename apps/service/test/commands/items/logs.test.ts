@@ -61,7 +61,7 @@ describe('sluice logs', () => {
     expect(JSON.parse(out)).toEqual({ attempt: 2, text: 'attempt 2\n' })
   })
 
-  test('falls back to an earlier attempt whose log is there, and says so', async () => {
+  test('falls back to an earlier attempt with a log, and reports it', async () => {
     await configure(['sh', '-c', 'echo attempt $SLUICE_ATTEMPT; exit 1'])
     await ran()
     const queue = await openTiles()
@@ -173,7 +173,7 @@ async function begun(): Promise<void> {
   await expect.poll(async () => (await box.run(['logs', 'a'])).out, { timeout: 20_000 }).toBe('begun')
 }
 
-describe('a log that goes on', () => {
+describe('a log that grows', () => {
   const GATED = [
     'sh',
     '-c',
@@ -212,7 +212,7 @@ describe('a log that goes on', () => {
     60_000,
   )
 
-  test('ends quietly when its reader has enough', async () => {
+  test('ends without an error when its reader closes the pipe', async () => {
     await configure(['sh', '-c', 'yes | head -c 5000000'], { result: 'none' })
     await ran()
     const { code, err } = await box.redirected('| head -1 > first', ['logs', 'a'])

@@ -107,7 +107,7 @@ describe.each([
     expect(rows).toBeLessThanOrEqual(items)
   })
 
-  test('whose storage can’t be closed has failed, and says what it stored', async () => {
+  test('whose storage can’t be closed has failed, and reports what it stored', async () => {
     const { code, out, err } = await load(await failingToClose(store.config), 30)
     expect([code, err]).toEqual([4, expect.stringContaining('error: Could not close the queue')])
     expect(out).toMatch(/^30 rows: 30 added, 0 same, 0 changed, 0 duplicate, 0 refused/u)
@@ -134,14 +134,14 @@ test('S3 goes away in the middle of a batch: what had an answer is counted', asy
   const { WAITING } = await store.stored()
   const [, unknown] =
     /for (\d+) more it is unknown whether they were; run the same command again/u.exec(err) ?? []
-  // An item is in with its second object, and its put is told of it by the answer.
+  // An item is in with its second object, and its put knows it from the answer.
   expect(told(err)).toBeGreaterThan(0)
   expect(WAITING).toBeGreaterThanOrEqual(told(err))
   expect(WAITING).toBeLessThanOrEqual(told(err) + Number(unknown))
   expect(Number(unknown)).toBe(120 - told(err))
 })
 
-test('an item about which no answer comes is one of which nothing is known', async () => {
+test('an item without an answer is unknown', async () => {
   const s3 = await s3Store(1_000)
   store = s3
   s3.server.main.onRequest = ({ key }) => (key.split('/').includes('i3') ? { do: 'drop-reply' } : undefined)
@@ -175,7 +175,7 @@ describe.runIf(existsSync('/dev/full'))('a full disk', () => {
     store = await sqliteStore(box.dir)
   })
 
-  test('under the file of rejects fails a load, which says what it stored', async () => {
+  test('under the file of rejects fails a load, which reports what it stored', async () => {
     await load()
     await writeFile(join(box.dir, 'm.jsonl'), `${JSON.stringify({ id: 'new', body: 1 })}\nno\n`)
     const { code, err } = await box.run(['load', 'm.jsonl', '--rejects', '/dev/full'])
@@ -231,7 +231,7 @@ async function brokenAtSecondPage(call: 'settle' | 'requeue' | 'remove'): Promis
   await writeFile(join(box.dir, 'sluice.config.json'), JSON.stringify(config))
 }
 
-describe('commands on many items that break off in the middle say how many they moved', () => {
+describe('commands on many items that fail in the middle report how many they moved', () => {
   test.each([
     ['release', 'settle', ['release', '--all', '--yes'], 'released'],
     ['requeue', 'requeue', ['requeue', '--all', '--yes'], 'requeued'],

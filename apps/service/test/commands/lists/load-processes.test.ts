@@ -111,7 +111,7 @@ async function until(holds: () => Promise<boolean> | boolean): Promise<void> {
   while (!(await holds())) await sleep(20)
 }
 
-/** What feeds a process goes on until it has ended, and not longer, or nobody would see that it has. */
+/** Feeds a process until it has ended, and not longer: otherwise its end would be invisible. */
 function endWith(load: ReturnType<Sandbox['start']>, input: Readable): void {
   load.stdout.once('close', () => input.destroy())
 }
@@ -256,7 +256,7 @@ test.each(BACKENDS.filter(([backend]) => ALL || backend === 'SQLite'))(
 
 const size = async () => (await store.stored()).WAITING
 
-describe('a pipe that goes on', () => {
+describe('a pipe that stays open', () => {
   beforeEach(async () => {
     store = await sqliteStore(box.dir)
     await configure(store.config)
@@ -283,9 +283,7 @@ describe('a pipe that goes on', () => {
       const bytes = Buffer.byteLength(head + row('tile-a') + row('tile-b') + row('tile-c')) + 3
       expect([exitCode, stdout]).toEqual([
         130,
-        expect.stringContaining(
-          `Stopped after line ${line} of standard input (${bytes} bytes read).`,
-        ),
+        expect.stringContaining(`Stopped after line ${line} of standard input (${bytes} bytes read).`),
       ])
       expect(stdout).toMatch(/^3 rows: 3 added/u)
       expect(await size()).toBe(3)

@@ -41,7 +41,7 @@ function jsonl(count: number, from = 0): string {
 const MIXED = `${jsonl(1)}{"id":"","body":1}\n{"id":"x"}\n${jsonl(1, 1)}{"id":"y","bo`
 
 describe('load', () => {
-  test('into a place where no queue was it says that it made one, and where', async () => {
+  test('reports that it created a missing queue, and where', async () => {
     const path = await file('one.jsonl', '{"id":"a"}\n')
     const at = ['--set', `queue.url=sqlite:${join(box.dir, 'elsewhere.db')}`]
     expect((await box.run(['load', path, ...at])).err).toMatch(
@@ -67,7 +67,7 @@ describe('load', () => {
     expect(await box.json(['load', name])).toMatchObject({ rows: 2_500, same: 2_500, added: 0 })
   })
 
-  test('good lines are stored, bad ones told with line and field, all of them in the file of rejects', async () => {
+  test('valid lines are stored, refused ones reported with line and field, all of them in the file of rejects', async () => {
     const { code, out, err } = await box.run(['load', await file('m.jsonl', MIXED), '--rejects', 'bad.jsonl'])
     expect(code).toBe(2)
     expect(out).toMatch(/^5 rows: 2 added, 0 same, 0 changed, 0 duplicate, 3 refused, in /u)
@@ -79,7 +79,7 @@ describe('load', () => {
     expect(await queue.size('WAITING')).toBe(2)
   })
 
-  test('elements of a document on one line are told by number and byte: to people, in the rejects and in JSON, repeated ones too', async () => {
+  test('elements of a document on one line are identified by number and byte: in text, in the rejects and in JSON, repeated ones too', async () => {
     const text = '[{"id":"a","body":1},{"id":"b","body":-0},{"id":"a","body":2},{"id":"a","body":1}]'
     const args = ['load', await file('m.json', text), '--path', '$[*]', '--rejects', 'bad.jsonl']
     const { code, err } = await box.run(args)
@@ -161,7 +161,7 @@ describe('load', () => {
     expect(await queue.size('WAITING')).toBe(0)
   })
 
-  test('a CSV without even a header is no list of nothing', async () => {
+  test('a CSV without a header is no empty list', async () => {
     for (const args of [
       ['load', await file('e.csv', '')],
       ['load', await file('e.tsv', '\n'), '--strict'],
@@ -184,7 +184,7 @@ describe('load', () => {
     expect(await box.json(['load', cut])).toMatchObject({ added: 20_000 - stored, same: stored })
   })
 
-  test('a directory is told to be one, and a file without an ending to be missing', async () => {
+  test('reports a directory as such, and a file without an extension as missing', async () => {
     expect((await box.run(['load', box.dir])).err).toBe(
       `error: Could not read the manifest ${box.dir}: it is a directory`,
     )
@@ -232,7 +232,7 @@ describe('load', () => {
     expect(await queue.size('WAITING')).toBe(count)
   })
 
-  test('Ctrl-C tells how many are in, and that the rest can follow', async () => {
+  test('Ctrl-C reports how many were added, and that the same command adds the rest', async () => {
     const load = box.start(['load', await file('big.jsonl', jsonl(200_000))])
     for (;;) {
       if ((await queue.size('WAITING')) > 0) break
@@ -296,8 +296,8 @@ function configure(worker: string): Promise<string> {
   )
 }
 
-describe('the room of the worker', () => {
-  test('is held against the list: too little is a warning with its numbers, and the list is loaded', async () => {
+describe('the capacity of the worker', () => {
+  test('is compared with the list: too little is a warning with its numbers, and the list is loaded', async () => {
     await configure('./room-worker.mjs')
     await file(
       'room-worker.mjs',
@@ -315,7 +315,7 @@ describe('the room of the worker', () => {
     expect(checked.err).not.toContain('room')
   })
 
-  test('is no reason to fail where the worker is not installed, or has no say in it', async () => {
+  test('is no reason to fail if the worker is not installed, or reports none', async () => {
     const list = await file('a.jsonl', jsonl(1))
     for (const worker of ["'@acme/not-there'", 'dummy']) {
       await configure(worker)
@@ -323,7 +323,7 @@ describe('the room of the worker', () => {
     }
   })
 
-  test('options of the worker that are wrong are said before an item is taken', async () => {
+  test('invalid options of the worker are reported before an item is stored', async () => {
     const list = await file('a.jsonl', jsonl(1))
     await configure("process, command: ['{body.program}']")
     const { code, out, err } = await box.run(['load', list])

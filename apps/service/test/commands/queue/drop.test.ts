@@ -97,7 +97,7 @@ test('a service that stands by ends by an error that says the queue was dropped'
   expect((await box.run(['queues'])).err).toContain('no queues')
 })
 
-test('what can not be dropped or listed says so', async () => {
+test('reports what cannot be dropped or listed', async () => {
   await writeFile(
     join(box.dir, 'own.mjs'),
     'export async function openQueue() { throw new Error("it was opened") }',

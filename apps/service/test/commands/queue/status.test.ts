@@ -56,7 +56,7 @@ async function running(count: number): Promise<void> {
 }
 
 describe('status', () => {
-  test('of a service: none yet, at work, stopped in good order, and killed', async () => {
+  test('of a service: none yet, running, stopped, and killed', async () => {
     await put('a', 'b', 'c')
     expect(await status()).toMatchObject({
       service: { state: 'never' },
@@ -89,11 +89,11 @@ describe('status', () => {
     expect(gone.out).toMatch(
       /held up: no service is running: the last one was killed, .* and was heard of \d+s ago: start one/,
     )
-    // Nothing is said to be done in a while that nobody works at.
+    // There is no ETA while no service runs.
     expect(await status()).not.toHaveProperty('etaMs')
   }, 60_000)
 
-  test('a frozen service is gone when its lease has run out, and back when it goes on', async () => {
+  test('a frozen service is gone when its lease has expired, and back when it continues', async () => {
     await put('a', 'b', 'c')
     const service = box.start(['run'])
     await running(2)
@@ -179,7 +179,7 @@ describe('status', () => {
 })
 
 describe('run --drain', () => {
-  test('starts nothing, and ends with 0 when nothing is in PROCESSING; what waits goes on waiting', async () => {
+  test('starts nothing, and ends with 0 when PROCESSING is empty; waiting items stay', async () => {
     await put('a', 'b', 'c', 'd')
     const first = box.start(['run'])
     await running(2)

@@ -45,7 +45,7 @@ test('run warns of them in one line, and starts', async () => {
   ])
 })
 
-test('of what is as it should be nothing is said', async () => {
+test('reports nothing if all is well', async () => {
   const good = RULES.replaceAll(/^ {4}- .*\n/gmu, '').concat('    - { classes: [failed], maxAttempts: 2 }\n')
   await writeFile(join(box.dir, 'sluice.config.yaml'), good)
   await box.run(['put', 'a', '{}'])

@@ -99,7 +99,7 @@ describe('sluice run --until-empty', () => {
   })
 })
 
-test('what `sluice init` says next works as it stands, and has a result to show', async () => {
+test('the steps that `sluice init` prints work, and have a result to show', async () => {
   const { out } = await box.run(['init'])
   const [put = '', run = '', show = ''] = [...out.matchAll(/sluice\.mjs'? ((?:put|run|show) .*)/g)].map(
     (match) => match[1],
@@ -116,8 +116,8 @@ test('what `sluice init` says next works as it stands, and has a result to show'
   expect(gone).toMatchObject({ stage: 'FAIL', reason: expect.stringContaining('no such file') })
 })
 
-describe('stopping and going on', () => {
-  test('SIGTERM: the jobs that run go on, exit 0; the next service adopts them and starts none twice', async () => {
+describe('stopping and continuing', () => {
+  test('SIGTERM: running jobs continue, exit 0; the next service adopts them and starts none twice', async () => {
     await configure({ seconds: 1 })
     const ids = await putItems(8)
     const first = box.start(['run'])
@@ -163,7 +163,7 @@ describe('stopping and going on', () => {
   })
 })
 
-describe('a worker of somebody else', () => {
+describe('a third-party worker', () => {
   const HEAD = `
     const SUPPORTS = { durable: false, lookupJob: false, cancelJob: false, watch: false }
     const coded = (code, retryable) => Object.defineProperty(
@@ -212,7 +212,7 @@ describe('a worker of somebody else', () => {
   })
 })
 
-test('the room of the worker is held against what is in WAITING: too little is a warning with its numbers', async () => {
+test('the capacity of the worker is held against what is in WAITING: too little is a warning with its numbers', async () => {
   await configure({ worker: './room-worker.mjs' })
   const dummy = pathToFileURL(createRequire(import.meta.url).resolve('@sluice/worker-dummy')).href
   await writeFile(

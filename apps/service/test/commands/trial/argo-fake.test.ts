@@ -76,7 +76,7 @@ test.each([
   expect({ code, err }).toEqual({ code: 2, err: expect.stringMatching(message) })
 })
 
-test('a port that is taken is told, with what to do', async () => {
+test('a port in use is reported, with what to do', async () => {
   const other = createServer().listen(0, '127.0.0.1')
   await once(other, 'listening')
   const address = other.address()
@@ -124,7 +124,7 @@ test.each([
   ['a template of one’s own', ['--template', 'templates.yaml']],
   ['a cron workflow', ['--template', 'cron.yaml', '--token', '123', '--namespace', 'on']],
 ] as const)(
-  'what it prints works as it is, to a visible end: %s',
+  'what it prints works unchanged, to a visible end: %s',
   async (_, args) => {
     await writeFile(join(box.dir, 'templates.yaml'), TEMPLATES)
     await writeFile(join(box.dir, 'cron.yaml'), CRON)
@@ -169,7 +169,9 @@ test('what init prints for Argo works, with an address and a token', async () =>
   const { child, text } = await started()
   const [, url = ''] = /listens on (\S+)\. /u.exec(text) ?? []
   const { out } = await box.run(['init', '--worker', 'argo'])
-  const steps = [...out.matchAll(/^ +\d\. (?:Check|Put|Run|Show)[^:]*: +(node .*)$/gmu)].map(([, line]) => line)
+  const steps = [...out.matchAll(/^ +\d\. (?:Check|Put|Run|Show)[^:]*: +(node .*)$/gmu)].map(
+    ([, line]) => line,
+  )
   expect(steps).toHaveLength(4)
   const env = { ARGO_TOKEN: 'sluice-test-token', SLUICE_WORKER_BASE_URL: url }
   const { exitCode, stdout } = await shell(steps.join('\n'), env)
