@@ -290,7 +290,7 @@ const OTHER_NAMES: readonly ManifestRow[] = [
     ...file('a.geojsonseq', `${RS}{\n"id":"a","body":1}\n${RS}{"id":"b",\n"body":2}\n`),
     args: ['a.geojsonseq'],
     ...nothing,
-    refused: [['line 1', "use --path \'$\' to read it unchanged"]],
+    refused: [['line 1', "use --path '$' to read it unchanged"]],
   },
   {
     title: 'a text sequence whose texts go over lines, by --path',
