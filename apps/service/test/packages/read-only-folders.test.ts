@@ -18,7 +18,10 @@ afterEach(async () => {
   await box.close()
 })
 
-/** As a user to whom the permissions of a folder mean something: to root they don't, unless it gives up that privilege. */
+/**
+ * As a user to whom the permissions of a folder mean something: to root they don't, unless it gives up that
+ * privilege.
+ */
 async function unprivileged(...args: readonly string[]): Promise<Ended> {
   const dropped = ['setpriv', '--bounding-set=-dac_override', '--inh-caps=-dac_override']
   const [file = '', ...rest] = [...(process.getuid?.() === 0 ? dropped : []), process.execPath, CLI, ...args]

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { z, type ZodType } from 'zod'
-import { issueText } from '../../src/config/issue-text.js'
+import { issueText } from '../../src/config/config-issue.js'
 
 /** What zod itself says, so that a new version of it with other words is noticed here. */
 function wordOf(schema: ZodType, value: unknown): string {

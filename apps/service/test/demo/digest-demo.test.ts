@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { digestCommand } from '../../src/demo/digest-command.js'
+import { digestCommand } from '../../src/demo/digest-demo.js'
 
 const built = fileURLToPath(new URL('../../dist/digest.cjs', import.meta.url))
 let folder = ''
