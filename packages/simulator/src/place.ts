@@ -169,7 +169,13 @@ export class Place {
       maxSendMs,
       maxCallMs,
     })
-    const worker = new DummyWorker({ name: QUEUE, store: this.jobs, runtime: this.runtime })
+    const { maxJobsPerSend } = setting
+    const worker = new DummyWorker({
+      name: QUEUE,
+      store: this.jobs,
+      runtime: this.runtime,
+      ...(maxJobsPerSend !== undefined && { maxJobsPerSend }),
+    })
     worker.limitJobs(this.#quota ?? Number.POSITIVE_INFINITY)
     for (const number of setting.poison) worker.troubleItem(`i${number}`, { concerns: 'item' })
     const workQueue = new WorkQueue({
