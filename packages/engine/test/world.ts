@@ -6,7 +6,7 @@ import { Ticker } from '../src/tick/ticker.js'
 import { checkedOptions, type WorkQueueOptions } from '../src/work-queue-options.js'
 import { ManualRuntime } from '@sluice/testkit'
 
-export type Options = Partial<WorkQueueOptions>
+export type Options = Partial<WorkQueueOptions<unknown>>
 
 /** One store and one cluster, on one clock, and any number of engines on them. */
 export class World {
@@ -39,7 +39,7 @@ export class World {
     return new DummyWorker({ name: this.#name, store: this.jobs, runtime: this.runtime, ...options })
   }
 
-  engine(options: Options = {}): WorkQueue {
+  engine(options: Options = {}): WorkQueue<unknown> {
     return new WorkQueue(this.#options(options))
   }
 
@@ -48,7 +48,7 @@ export class World {
     return new Ticker(checkedOptions(this.#options(options)))
   }
 
-  #options(options: Options): WorkQueueOptions {
+  #options(options: Options): WorkQueueOptions<unknown> {
     const log =
       (level: string) =>
       (fields: object, message: string): void => {
