@@ -1,5 +1,5 @@
-import { assertSpan, silentLogger, type JsonValue, type Runtime, type Logger, type Queue, type Worker } from '@sluice/core'
-import { systemRuntime } from '@sluice/core/backend'
+import { silentLogger, type JsonValue, type Runtime, type Logger, type Queue, type Worker } from '@sluice/core'
+import { assertSpan, systemRuntime } from '@sluice/core/backend'
 import type { LostPolicy } from './reconcile/decide.js'
 import { processingLimit, type DispatchPolicy } from './policies/dispatch-policy.js'
 import { retryPolicy, type RetryOptions, type RetryPolicy } from './policies/retry.js'

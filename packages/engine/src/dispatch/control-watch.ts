@@ -18,13 +18,13 @@ const EVERY_MS = 1_000
 export class ControlWatch {
   readonly #options: ControlWatchOptions
   readonly #stop = new AbortController()
-  #readAtMs: number
+  #readAtMonotonic: number
   #reading: Promise<void> | undefined
 
-  /** @param readAtMs when the last read before began, by the monotonic clock */
-  constructor(options: ControlWatchOptions, readAtMs: number) {
+  /** @param readAtMonotonic when the last read before began, by the monotonic clock */
+  constructor(options: ControlWatchOptions, readAtMonotonic: number) {
     this.#options = options
-    this.#readAtMs = readAtMs
+    this.#readAtMonotonic = readAtMonotonic
     // Not awaited: it ends by `stop` and never rejects.
     void this.#watch()
   }
@@ -39,7 +39,7 @@ export class ControlWatch {
    */
   async current(): Promise<void> {
     const { runtime } = this.#options
-    if (runtime.monotonicMs() - this.#readAtMs >= 2 * EVERY_MS && !this.#stop.signal.aborted)
+    if (runtime.monotonicMs() - this.#readAtMonotonic >= 2 * EVERY_MS && !this.#stop.signal.aborted)
       await this.#read()
   }
 
@@ -66,10 +66,10 @@ export class ControlWatch {
   async #readNow(): Promise<void> {
     const { queue, runtime, onRead, onError } = this.#options
     const { signal } = this.#stop
-    const beganMs = runtime.monotonicMs()
+    const beganAtMonotonic = runtime.monotonicMs()
     try {
       const control = await queue.control.read()
-      this.#readAtMs = beganMs
+      this.#readAtMonotonic = beganAtMonotonic
       if (!signal.aborted) onRead(control)
     } catch (error) {
       if (!signal.aborted) onError(error)

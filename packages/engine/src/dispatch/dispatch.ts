@@ -43,8 +43,8 @@ export async function startAhead(
   { resends }: Pick<DispatchInput, 'resends'>,
 ): Promise<Claimed> {
   const { sendState, runtime } = tick
-  const nowMs = runtime.monotonicMs()
-  if (resends.some((item) => sendState.refused.maySend(item, nowMs))) return NOTHING_CLAIMED
+  const nowMonotonic = runtime.monotonicMs()
+  if (resends.some((item) => sendState.refused.maySend(item, nowMonotonic))) return NOTHING_CLAIMED
   if (sendState.exchanges > 0 || sendState.capacity.message !== undefined) return NOTHING_CLAIMED
   return claimAndSend(tick, pass, tick.maxBatchItems)
 }
@@ -82,7 +82,7 @@ async function dueResends(
   resends: readonly ItemSummary[],
 ): Promise<Sending[]> {
   const { refused } = tick.sendState
-  const nowMs = tick.runtime.monotonicMs()
+  const nowMonotonic = tick.runtime.monotonicMs()
   const { processing, orphans } = tick.tally
   const room = roomIn(tick.policy, {
     processing: processing - resends.length,
@@ -91,10 +91,10 @@ async function dueResends(
   })
   if (resends.length > room)
     await giveBack(tick, { items: resends.slice(room), reason: 'claimed beyond the limit' })
-  const due = resends.slice(0, room).filter((item) => refused.maySend(item, nowMs))
+  const due = resends.slice(0, room).filter((item) => refused.maySend(item, nowMonotonic))
   pass.expect(due)
   return due
-    .toSorted((a, b) => refused.triedAtMs(a) - refused.triedAtMs(b) || 0)
+    .toSorted((a, b) => refused.triedAtMonotonic(a) - refused.triedAtMonotonic(b) || 0)
     .map((item) => ({ item, body: () => storedBody(tick, item), again: true }))
 }
 
@@ -165,25 +165,25 @@ async function claimAndSend(tick: Tick, pass: SendPass, max: number): Promise<Cl
   await pass.controlIsCurrent()
   const wanted = Math.min(roomFor(tick, pass), max, claimSize(tick))
   if (wanted === 0 || pass.halted !== undefined || !(await tick.lease.keep())) return NOTHING_CLAIMED
-  const claimedAtMs = tick.runtime.monotonicMs()
+  const claimedAtMonotonic = tick.runtime.monotonicMs()
   const items = await claim(tick, pass, wanted)
-  const startable = (await startableNow(tick, items)).map((item) => newSending(pass, item, claimedAtMs))
+  const startable = (await startableNow(tick, items)).map((item) => newSending(pass, item, claimedAtMonotonic))
   const [fresh, later] = split(tick, startable)
   await startSends(tick, pass, fresh).begun
   return { count: items.length, isAll: items.length === 0, later }
 }
 
-function newSending({ claims }: SendPass, item: QueueItem<unknown>, claimedAtMs: number): Sending {
+function newSending({ claims }: SendPass, item: QueueItem<unknown>, claimedAtMonotonic: number): Sending {
   const body = async (): Promise<SendBody> =>
-    (await claims.isStillOurs(item, claimedAtMs)) ? { body: item.body } : 'moved'
+    (await claims.isStillOurs(item, claimedAtMonotonic)) ? { body: item.body } : 'moved'
   return { item, body, again: false }
 }
 
 async function claim(tick: Tick, pass: SendPass, wanted: number): Promise<readonly QueueItem<unknown>[]> {
   const { runtime, sendState, memory } = tick
-  const beganMs = runtime.monotonicMs()
+  const beganAtMonotonic = runtime.monotonicMs()
   const items = await getItems(tick, wanted)
-  sendState.rates.claims.note(items.length, runtime.monotonicMs() - beganMs)
+  sendState.rates.claims.note(items.length, runtime.monotonicMs() - beganAtMonotonic)
   tick.tally.claimed += items.length
   tick.tally.processing += items.length
   for (const item of items) {
@@ -268,9 +268,9 @@ function batchesOf({ maxJobsPerSend, sendState }: Tick, sendings: readonly Sendi
 /** What other sends of the pass come to meanwhile counts too: the rate is that of the whole pass. */
 async function measured(tick: Tick, work: () => Promise<void>): Promise<void> {
   const { runtime, sendState } = tick
-  const [beganMs, before] = [runtime.monotonicMs(), tick.tally.sent]
+  const [beganAtMonotonic, before] = [runtime.monotonicMs(), tick.tally.sent]
   await work()
-  sendState.rates.sends.note(tick.tally.sent - before, runtime.monotonicMs() - beganMs)
+  sendState.rates.sends.note(tick.tally.sent - before, runtime.monotonicMs() - beganAtMonotonic)
 }
 
 /** Where nothing else was sent that could show whether the worker takes jobs, a probe stands in for it. */

@@ -11,24 +11,24 @@ const FRESH_MS = 1_000
 export class FreshClaims {
   readonly #queue: Pick<Queue, 'listSummaries'>
   readonly #runtime: Runtime
-  #list: { readonly readAtMs: number; readonly items: Promise<ReadonlyMap<string, ItemSummary>> } | undefined
+  #list: { readonly readAtMonotonic: number; readonly items: Promise<ReadonlyMap<string, ItemSummary>> } | undefined
 
   constructor(queue: Pick<Queue, 'listSummaries'>, runtime: Runtime) {
     this.#queue = queue
     this.#runtime = runtime
   }
 
-  /** @param claimedAtMs of the monotonic clock, from before the claim */
-  async isStillOurs({ id, uid, attempt }: ItemSummary, claimedAtMs: number): Promise<boolean> {
-    if (this.#runtime.monotonicMs() - claimedAtMs <= FRESH_MS) return true
+  /** @param claimedAtMonotonic of the monotonic clock, from before the claim */
+  async isStillOurs({ id, uid, attempt }: ItemSummary, claimedAtMonotonic: number): Promise<boolean> {
+    if (this.#runtime.monotonicMs() - claimedAtMonotonic <= FRESH_MS) return true
     const item = (await this.#current()).get(id)
     return item?.uid === uid && item.attempt === attempt
   }
 
   #current(): Promise<ReadonlyMap<string, ItemSummary>> {
-    const nowMs = this.#runtime.monotonicMs()
-    if (this.#list === undefined || nowMs - this.#list.readAtMs > FRESH_MS)
-      this.#list = { readAtMs: nowMs, items: listProcessing(this.#queue) }
+    const nowMonotonic = this.#runtime.monotonicMs()
+    if (this.#list === undefined || nowMonotonic - this.#list.readAtMonotonic > FRESH_MS)
+      this.#list = { readAtMonotonic: nowMonotonic, items: listProcessing(this.#queue) }
     return this.#list.items
   }
 }

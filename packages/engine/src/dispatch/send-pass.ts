@@ -39,7 +39,7 @@ export interface Suspect {
 export interface PassControl {
   readonly state: ControlState
   /** When that read began, by the monotonic clock. */
-  readonly readAtMs: number
+  readonly readAtMonotonic: number
   readonly onRead: (control: ControlState) => void
 }
 
@@ -67,7 +67,7 @@ export class SendPass {
   #outage: SluiceError | undefined
   #isPuzzling = false
 
-  constructor(tick: Tick, { state, readAtMs, onRead }: PassControl) {
+  constructor(tick: Tick, { state, readAtMonotonic, onRead }: PassControl) {
     this.tally = tick.tally
     this.#tick = tick
     this.#control = state
@@ -83,7 +83,7 @@ export class SendPass {
       },
       onError: (error: unknown) => this.fail(error),
     }
-    this.#watch = new ControlWatch(watch, readAtMs)
+    this.#watch = new ControlWatch(watch, readAtMonotonic)
     this.#carryOver(sendState.pass)
     sendState.pass = this
     sendState.trust.beginPass()

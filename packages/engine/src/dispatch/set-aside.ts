@@ -75,10 +75,10 @@ async function judge(
     return undefined
   }
   const answer = answerOf(error)
-  const nowMs = tick.runtime.monotonicMs()
+  const nowMonotonic = tick.runtime.monotonicMs()
   const isInOutage = pass.outage !== undefined
   if (!isInOutage) logRefused(tick, { item, answer, isFirst: !refused.has(item) })
-  const refusal = refused.noteRefused(item, { message: answer, successes, nowMs, isInOutage })
+  const refusal = refused.noteRefused(item, { message: answer, successes, nowMonotonic, isInOutage })
   // One whose job may exist fails only by a worker that can't be asked, or that doesn't answer for this job either.
   if (refusal.isLast) return { settlement: unsendable(item, answer, refusal), why: 'unsendable' }
   return job === 'none'

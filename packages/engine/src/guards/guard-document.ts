@@ -38,23 +38,23 @@ export function parseGuards(value: JsonValue | undefined): GuardState {
 
 function parseRow(value: unknown): RefusalRow[] {
   if (!isRecord(value)) return []
-  const { kind, group, reason, example, refused, since } = value
+  const { kind, group, reason, example, refused, sinceAt } = value
   if ((kind !== 'send' && kind !== 'start') || !isText(group) || !isText(reason) || !isText(example))
     return []
   const jobs = unpackJobs(refused ?? null)
   if (jobs === undefined) return []
-  const began = typeof since === 'number' ? { since } : {}
+  const began = typeof sinceAt === 'number' ? { sinceAt } : {}
   return [{ kind, group, reason, example, ...began, jobs: [...jobs] }]
 }
 
 function parsePause(value: JsonValue | undefined): StoredPause | undefined {
   if (!isRecord(value)) return undefined
-  const { guard, reason, since, example, isApplied } = value
-  if (!isText(guard) || !isText(reason) || typeof since !== 'number') return undefined
+  const { guard, reason, sinceAt, example, isApplied } = value
+  if (!isText(guard) || !isText(reason) || typeof sinceAt !== 'number') return undefined
   return {
     guard,
     reason,
-    since,
+    sinceAt,
     ...(isText(example) ? { example } : {}),
     isApplied: isApplied === true,
   }

@@ -69,8 +69,8 @@ export class Guards {
   }
 
   /** Since when jobs are refused at their start, by the worker's clock; `undefined`: none is. */
-  get startsRefusedSince(): number | undefined {
-    const since = this.#rows.flatMap((row) => (row.kind === 'start' ? [row.since ?? 0] : []))
+  get startsRefusedSinceAt(): number | undefined {
+    const since = this.#rows.flatMap((row) => (row.kind === 'start' ? [row.sinceAt ?? 0] : []))
     return since.length === 0 ? undefined : Math.min(...since)
   }
 
@@ -174,8 +174,8 @@ export class Guards {
   }
 
   async #newPause(row: RefusalRow): Promise<StoredPause> {
-    const since = await this.#options.queue.now()
-    return { guard: 'rejections', reason: refusalText(row), since, example: row.example, isApplied: false }
+    const sinceAt = await this.#options.queue.now()
+    return { guard: 'rejections', reason: refusalText(row), sinceAt, example: row.example, isApplied: false }
   }
 
   async #write(next: GuardState): Promise<boolean> {

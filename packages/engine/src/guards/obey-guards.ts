@@ -24,7 +24,7 @@ export async function obeyGuards(tick: Tick, pass: SendPass, findings: Findings)
 function noteStarts({ guards }: Tick, { found, decisions }: Findings): void {
   const { settlements } = decisions
   const wentWellAt = settlements.map(succeededAt).reduce(latest, undefined)
-  const refusedSince = guards.startsRefusedSince
+  const refusedSince = guards.startsRefusedSinceAt
   const runsSince = refusedSince === undefined ? undefined : startedLast(found)
   const hasBegun = refusedSince !== undefined && runsSince !== undefined && runsSince > refusedSince
   if (wentWellAt !== undefined || hasBegun) guards.noteSuccess('start')

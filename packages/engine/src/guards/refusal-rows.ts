@@ -1,4 +1,5 @@
-import { failureGroupOf, type JobRef, type Settlement } from '@sluice/core'
+import type { JobRef, Settlement } from '@sluice/core'
+import { failureGroupOf } from '@sluice/core/backend'
 import { hashOfJob } from '../records/seen-jobs-format.js'
 
 /** `send`: the worker rejected the item · `start`: its job was accepted, and failed as it was started, before any of its work was done. */
@@ -22,7 +23,7 @@ export interface RefusalRow {
   /** Id of the item that was refused first. */
   readonly example: string
   /** Of `start`: when the first of its jobs ended, by the worker's clock. */
-  readonly since?: number
+  readonly sinceAt?: number
   /** Hashes of the refused attempts: one that is noted again, after a crash, counts once. */
   readonly jobs: readonly string[]
 }
@@ -45,7 +46,7 @@ export function withRefusal(
     reason: template,
     example: settlement.id,
     jobs: [],
-    ...(endedAt === undefined ? {} : { since: endedAt }),
+    ...(endedAt === undefined ? {} : { sinceAt: endedAt }),
   }
   const jobs = new Set([...row.jobs, hashOfJob(settlement)])
   const others = rows.filter((other) => other !== known)

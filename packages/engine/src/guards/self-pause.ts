@@ -9,7 +9,7 @@ export interface SelfPause {
   /** Why, for people, in one line. */
   readonly reason: string
   /** Epoch ms of the storage's clock. */
-  readonly since: number
+  readonly sinceAt: number
   /** Id of an item that it happened to. */
   readonly example?: string
 }

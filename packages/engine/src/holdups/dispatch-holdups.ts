@@ -32,8 +32,8 @@ export function controlHoldups(
 }
 
 /** What holds a queue back that Sluice itself has paused. */
-export function selfPauseHoldup({ reason, since }: SelfPause): Holdup {
-  return { code: 'self-paused', message: `Sluice paused the queue itself: ${reason}`, since }
+export function selfPauseHoldup({ reason, sinceAt }: SelfPause): Holdup {
+  return { code: 'self-paused', message: `Sluice paused the queue itself: ${reason}`, sinceAt }
 }
 
 const DRAINING: Holdup = {
@@ -97,7 +97,7 @@ export function holdupsNow(
 
 /** What else keeps items from starting, at the end of a tick. */
 export function sendHoldups({ sendState, polls, runtime, tally }: Tick): Holdup[] {
-  const nowMs = runtime.monotonicMs()
+  const nowMonotonic = runtime.monotonicMs()
   const { capacity, retryAfter, refused } = sendState
   const holdups: Holdup[] = []
   const { poll } = tally
@@ -108,10 +108,10 @@ export function sendHoldups({ sendState, polls, runtime, tally }: Tick): Holdup[
       code: 'incomplete-poll',
       message: `the last poll was not complete${because(poll.reason)}`,
     })
-  const forMs = retryAfter.leftMs(nowMs)
+  const forMs = retryAfter.leftMs(nowMonotonic)
   if (forMs > 0) holdups.push({ code: 'backoff', message: retryAfter.message, forMs })
   if (capacity.message !== undefined) holdups.push({ code: 'backpressure', message: capacity.message })
-  const set = refused.summary(nowMs)
+  const set = refused.summary(nowMonotonic)
   if (set !== undefined) {
     const { items, example, message } = set
     const whose = items === 1 ? `item ${JSON.stringify(example)}` : `such as item ${JSON.stringify(example)}`

@@ -47,7 +47,7 @@ export interface Holdup {
   /** How long it lasts from the end of the tick on, in ms, where that is known. */
   readonly forMs?: number
   /** Epoch ms of the storage's clock: since when it has been so, where that is known. */
-  readonly since?: number
+  readonly sinceAt?: number
 }
 
 /** What to do about each, in one line; `undefined` where there is nothing to do. */

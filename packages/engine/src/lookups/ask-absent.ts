@@ -8,8 +8,8 @@ import type { LookupTrials } from './lookup-trials.js'
 import { LATE, type Patience } from './open-lookups.js'
 
 /** Look-ups within one tick begin for a third of the lease's life at most, and none in a stop: what the poll said is to be settled meanwhile. */
-export function isLate({ runtime, leaseTtlMs, stop }: Tick, beganMs: number): boolean {
-  return stop.requested || runtime.monotonicMs() - beganMs >= leaseTtlMs / 3
+export function isLate({ runtime, leaseTtlMs, stop }: Tick, beganAtMonotonic: number): boolean {
+  return stop.requested || runtime.monotonicMs() - beganAtMonotonic >= leaseTtlMs / 3
 }
 
 /**
@@ -67,14 +67,14 @@ async function ask(tick: Tick, item: ItemSummary, { asking, patience }: Waiting)
     memory.noteAskLate(item)
     return false
   }
-  const nowMs = runtime.monotonicMs()
+  const nowMonotonic = runtime.monotonicMs()
   // Sure as the answer is, only a complete poll beside it lets a grace pass.
-  if (report === undefined && poll.poll === 'incomplete') memory.noteUnseen(item, nowMs)
-  else memory.noteReport(item, report, nowMs)
+  if (report === undefined && poll.poll === 'incomplete') memory.noteUnseen(item, nowMonotonic)
+  else memory.noteReport(item, report, nowMonotonic)
   if (report === undefined) memory.noteNone(item)
-  else tick.quiet.noteReport(item, report, nowMs)
+  else tick.quiet.noteReport(item, report, nowMonotonic)
   const facts = { ...factsOf(tick, item, poll), asking: 'no-such-job' } as const
-  memory.noteAsked(item, nowMs)
+  memory.noteAsked(item, nowMonotonic)
   act(tick, { item, report, facts }, decisions)
   return true
 }

@@ -7,7 +7,7 @@ const SECOND_MS = 1_000
 export class LookupBudget {
   readonly #perSecond: number
   /** When each of the latest was made, as a ring: the oldest is at `#next`. */
-  readonly #takenAtMs: number[] = []
+  readonly #takenAtMonotonic: number[] = []
   #next = 0
 
   constructor(perSecond: number) {
@@ -15,11 +15,11 @@ export class LookupBudget {
   }
 
   /** @returns whether one more may be made now; it then counts */
-  take(nowMs: number): boolean {
-    const oldestMs = this.#takenAtMs[this.#next]
-    const isFull = this.#takenAtMs.length === this.#perSecond
-    if (isFull && oldestMs !== undefined && nowMs - oldestMs < SECOND_MS) return false
-    this.#takenAtMs[this.#next] = nowMs
+  take(nowMonotonic: number): boolean {
+    const oldestAtMonotonic = this.#takenAtMonotonic[this.#next]
+    const isFull = this.#takenAtMonotonic.length === this.#perSecond
+    if (isFull && oldestAtMonotonic !== undefined && nowMonotonic - oldestAtMonotonic < SECOND_MS) return false
+    this.#takenAtMonotonic[this.#next] = nowMonotonic
     this.#next = (this.#next + 1) % this.#perSecond
     return true
   }

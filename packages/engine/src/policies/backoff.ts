@@ -1,4 +1,4 @@
-import { assertSpan } from '@sluice/core'
+import { assertSpan } from '@sluice/core/backend'
 
 /** Growing delays with jitter. */
 export interface Backoff {

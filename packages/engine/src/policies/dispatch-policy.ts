@@ -1,4 +1,5 @@
-import { MAX_PROCESSING_LIMIT, assertCount } from '@sluice/core'
+import { MAX_PROCESSING_LIMIT } from '@sluice/core'
+import { assertCount } from '@sluice/core/backend'
 
 /** What a dispatch policy sees when it is asked. */
 export interface DispatchSnapshot {

@@ -62,11 +62,11 @@ export function noDecisions(): Decisions {
 export function decideOne(tick: Tick, { item, report, poll }: Seen, decisions: Decisions): void {
   const { memory, seen } = tick
   const own = ownReport(item, report)
-  const nowMs = tick.runtime.monotonicMs()
+  const nowMonotonic = tick.runtime.monotonicMs()
   if (memory.isUnknown(item) && seen.has(item)) memory.noteSeenBefore(item)
-  if (own === undefined && poll.poll === 'incomplete') memory.noteUnseen(item, nowMs)
-  else memory.noteReport(item, own, nowMs)
-  if (own !== undefined) tick.quiet.noteReport(item, own, nowMs)
+  if (own === undefined && poll.poll === 'incomplete') memory.noteUnseen(item, nowMonotonic)
+  else memory.noteReport(item, own, nowMonotonic)
+  if (own !== undefined) tick.quiet.noteReport(item, own, nowMonotonic)
   const facts = factsOf(tick, item, poll)
   if (own?.pending === true && own.stage === 'PROCESSING')
     decisions.pending.push({ item, report: own, pendingMs: facts.pendingMs ?? 0 })

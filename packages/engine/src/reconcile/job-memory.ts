@@ -9,20 +9,20 @@ interface KnownJob {
   /** How long it was absent while somebody looked. */
   absentMs: number
   /** When it was last seen to be absent, unless nobody has looked since. */
-  absentAtMs?: number
-  askAtMs?: number
+  absentAtMonotonic?: number
+  askAtMonotonic?: number
   /** The worker has said that there is no such job, since it was seen last. */
   isAnswered?: boolean
   /** Since when an answer about it is wanted: it decides who is asked for first. */
-  wantedSinceMs?: number
+  wantedSinceMonotonic?: number
   /** As the worker said last; a job that runs is never pending again. */
-  pendingSinceMs?: number
+  pendingSinceMonotonic?: number
   /** The group of pending jobs that it was told of with. */
   toldWith?: string
   /** It was told of as one that is pending too long, alone or with its group. */
   isWarnedOf?: boolean
   cancelled?: PendingCancel
-  cancelAtMs?: number
+  cancelAtMonotonic?: number
   /** Look-ups that failed since one was answered, and the worker's last words. */
   askFailures?: number
   askTrouble?: string
@@ -81,7 +81,7 @@ export class JobMemory {
   resetAbsence(): void {
     for (const known of this.#jobs.values()) {
       notAbsent(known)
-      delete known.askAtMs
+      delete known.askAtMonotonic
     }
   }
 
@@ -92,32 +92,32 @@ export class JobMemory {
   }
 
   /** A complete poll, or the worker's answer about this one job, was read. */
-  noteReport(job: Job, report: JobReport | undefined, nowMs: number): void {
+  noteReport(job: Job, report: JobReport | undefined, nowMonotonic: number): void {
     const known = this.#of(job)
     if (report === undefined) {
-      known.absentMs += nowMs - (known.absentAtMs ?? nowMs)
-      known.absentAtMs = nowMs
-      known.wantedSinceMs ??= nowMs
+      known.absentMs += nowMonotonic - (known.absentAtMonotonic ?? nowMonotonic)
+      known.absentAtMonotonic = nowMonotonic
+      known.wantedSinceMonotonic ??= nowMonotonic
       return
     }
     known.sent = 'sent'
     known.heldReported = false
     notAbsent(known)
-    delete known.wantedSinceMs
-    notePending(known, report, nowMs)
+    delete known.wantedSinceMonotonic
+    notePending(known, report, nowMonotonic)
   }
 
   /** A poll that isn't complete has no report of it: nobody looked, so no grace has passed since somebody did. */
-  noteUnseen(job: Job, nowMs: number): void {
+  noteUnseen(job: Job, nowMonotonic: number): void {
     const known = this.#of(job)
-    delete known.absentAtMs
-    known.wantedSinceMs ??= nowMs
+    delete known.absentAtMonotonic
+    known.wantedSinceMonotonic ??= nowMonotonic
   }
 
   /** The jobs in the order in which they are to be asked for: first the one whose answer has been wanted for longest. */
   longestWanted<T extends Job>(jobs: readonly T[]): T[] {
-    const sinceMs = (job: Job): number => this.#of(job).wantedSinceMs ?? Number.POSITIVE_INFINITY
-    return jobs.toSorted((a, b) => sinceMs(a) - sinceMs(b) || 0)
+    const sinceMonotonic = (job: Job): number => this.#of(job).wantedSinceMonotonic ?? Number.POSITIVE_INFINITY
+    return jobs.toSorted((a, b) => sinceMonotonic(a) - sinceMonotonic(b) || 0)
   }
 
   /** The worker says for the first time that there is no such job: while nobody could ask for it, no grace has passed. */
@@ -128,23 +128,23 @@ export class JobMemory {
   }
 
   /** The worker was asked for this one job. */
-  noteAsked(job: Job, nowMs: number): void {
+  noteAsked(job: Job, nowMonotonic: number): void {
     const known = this.#of(job)
-    const graceLeftMs = known.absentAtMs === undefined ? 0 : this.#graceMs - known.absentMs
-    known.askAtMs = nowMs + (graceLeftMs > 0 ? graceLeftMs : ASK_AGAIN_MS)
+    const graceLeftMs = known.absentAtMonotonic === undefined ? 0 : this.#graceMs - known.absentMs
+    known.askAtMonotonic = nowMonotonic + (graceLeftMs > 0 ? graceLeftMs : ASK_AGAIN_MS)
     delete known.askFailures
     delete known.isAskLate
-    known.wantedSinceMs = known.askAtMs
+    known.wantedSinceMonotonic = known.askAtMonotonic
   }
 
   /** One look-up that fails again and again may be the item's own trouble: it is left for longer and longer, so that it costs the others nothing. */
-  noteAskFailed(job: Job, nowMs: number, words: string): void {
+  noteAskFailed(job: Job, nowMonotonic: number, words: string): void {
     const known = this.#of(job)
     known.askFailures = (known.askFailures ?? 0) + 1
     known.askTrouble = words
     const beyond = known.askFailures - OWN_TROUBLE_FAILURES + 1
     const ownMs = beyond > 0 ? backoffMs(OWN_TROUBLE, beyond, this.#random) : 0
-    known.askAtMs = known.wantedSinceMs = nowMs + Math.max(ASK_AGAIN_MS, ownMs)
+    known.askAtMonotonic = known.wantedSinceMonotonic = nowMonotonic + Math.max(ASK_AGAIN_MS, ownMs)
     notAbsent(known)
   }
 
@@ -199,12 +199,12 @@ export class JobMemory {
   }
 
   /** It was not cancelled after all, or could not be: not to be tried at every tick. */
-  noteNotCancelled(job: Job, nowMs: number): void {
-    this.#of(job).cancelAtMs = nowMs + ASK_AGAIN_MS
+  noteNotCancelled(job: Job, nowMonotonic: number): void {
+    this.#of(job).cancelAtMonotonic = nowMonotonic + ASK_AGAIN_MS
   }
 
-  mayCancel(job: Job, nowMs: number): boolean {
-    return (this.#of(job).cancelAtMs ?? nowMs) <= nowMs
+  mayCancel(job: Job, nowMonotonic: number): boolean {
+    return (this.#of(job).cancelAtMonotonic ?? nowMonotonic) <= nowMonotonic
   }
 
   isWarnedOf(job: Job): boolean {
@@ -231,8 +231,8 @@ export class JobMemory {
     const known = this.#of(job)
     known.sent = 'sent'
     notAbsent(known)
-    delete known.askAtMs
-    delete known.wantedSinceMs
+    delete known.askAtMonotonic
+    delete known.wantedSinceMonotonic
   }
 
   /** Whether this is the first time that the job is said to be held. */
@@ -243,15 +243,15 @@ export class JobMemory {
     return first
   }
 
-  facts(job: Job, nowMs: number, { canAsk, poll }: Pick<JobFacts, 'poll'> & { canAsk: boolean }): JobFacts {
-    const { sent, absentMs, askAtMs = nowMs, pendingSinceMs, cancelled } = this.#of(job)
-    const asking = canAsk ? (askAtMs <= nowMs ? 'due' : 'later') : 'not-supported'
+  facts(job: Job, nowMonotonic: number, { canAsk, poll }: Pick<JobFacts, 'poll'> & { canAsk: boolean }): JobFacts {
+    const { sent, absentMs, askAtMonotonic = nowMonotonic, pendingSinceMonotonic, cancelled } = this.#of(job)
+    const asking = canAsk ? (askAtMonotonic <= nowMonotonic ? 'due' : 'later') : 'not-supported'
     return {
       sent,
       absentMs,
       asking,
       poll,
-      ...(pendingSinceMs === undefined ? {} : { pendingMs: nowMs - pendingSinceMs }),
+      ...(pendingSinceMonotonic === undefined ? {} : { pendingMs: nowMonotonic - pendingSinceMonotonic }),
       ...(cancelled === undefined ? {} : { cancelled }),
     }
   }
@@ -273,12 +273,12 @@ export class JobMemory {
 /** It was seen, or is to be judged anew. */
 function notAbsent(known: KnownJob): void {
   known.absentMs = 0
-  delete known.absentAtMs
+  delete known.absentAtMonotonic
   delete known.isAnswered
 }
 
 /** A report that doesn't say leaves it as it was: what is pending has always been so, and what runs never is again [W-PEND-1]. */
-function notePending(known: KnownJob, { stage, pending }: JobReport, nowMs: number): void {
-  if (stage === 'PROCESSING' && pending === true) known.pendingSinceMs ??= nowMs
-  if (stage !== 'PROCESSING' || pending === false) delete known.pendingSinceMs
+function notePending(known: KnownJob, { stage, pending }: JobReport, nowMonotonic: number): void {
+  if (stage === 'PROCESSING' && pending === true) known.pendingSinceMonotonic ??= nowMonotonic
+  if (stage !== 'PROCESSING' || pending === false) delete known.pendingSinceMonotonic
 }

@@ -11,7 +11,7 @@ export interface JudgedOrphan {
   /** How often it was cancelled. */
   tries: number
   /** Not cancelled again before this monotonic instant. */
-  dueAtMs: number
+  dueAtMonotonic: number
 }
 
 export type OrphanVerdict = NonNullable<JudgedOrphan['endFor']> | 'awaited' | 'left'

@@ -63,7 +63,7 @@ async function judgeNew(tick: Tick, running: readonly ReportedJob[], { items }: 
 
 function noteVerdict(tick: Tick, job: ReportedJob, verdict: 'left' | keyof typeof WHY): void {
   const { reported, logger, emit } = tick
-  const note = { name: nameOf(jobOf(job)), tries: 0, dueAtMs: Number.NEGATIVE_INFINITY }
+  const note = { name: nameOf(jobOf(job)), tries: 0, dueAtMonotonic: Number.NEGATIVE_INFINITY }
   if (verdict !== 'left' && canEnd(tick)) {
     reported.orphans.set(keyOf(job), { ...note, endFor: verdict })
     return
@@ -86,9 +86,9 @@ async function endThose(tick: Tick, running: readonly ReportedJob[]): Promise<vo
   const { reported, runtime, lookups, sendConcurrency } = tick
   await forEachParallel(running, sendConcurrency, async (job) => {
     const note = reported.orphans.get(keyOf(job))
-    const nowMs = runtime.monotonicMs()
-    if (note?.endFor === undefined || note.dueAtMs > nowMs || !lookups.take(nowMs)) return
-    note.dueAtMs = nowMs + Math.min(END_AGAIN_MS * 2 ** note.tries, MAX_END_AGAIN_MS)
+    const nowMonotonic = runtime.monotonicMs()
+    if (note?.endFor === undefined || note.dueAtMonotonic > nowMonotonic || !lookups.take(nowMonotonic)) return
+    note.dueAtMonotonic = nowMonotonic + Math.min(END_AGAIN_MS * 2 ** note.tries, MAX_END_AGAIN_MS)
     note.tries += 1
     try {
       await end(tick, { job, note })
@@ -139,7 +139,7 @@ async function forgetEnded(tick: Tick, ended: readonly JobRef[]): Promise<void> 
   for (const name of reported.movedOn) if (!names.has(name)) reported.movedOn.delete(name)
   const fresh = ended.filter((job) => !reported.movedOn.has(nameOf(job)))
   for (const job of await movedOn(tick, fresh)) reported.movedOn.add(nameOf(job))
-  if (reported.acknowledgeAtMs > runtime.monotonicMs()) return
+  if (reported.acknowledgeAtMonotonic > runtime.monotonicMs()) return
   await acknowledgeJobs(
     tick,
     ended.filter((job) => reported.movedOn.has(nameOf(job))),

@@ -145,12 +145,12 @@ async function cancelThosePending(tick: Tick, { decisions, poll }: Asking): Prom
   const isFresh = !poll.canAsk
   // What a poll that isn't complete says may be of long ago, and here nobody can be asked.
   if (isFresh && poll.poll === 'incomplete') return
-  const beganMs = runtime.monotonicMs()
+  const beganAtMonotonic = runtime.monotonicMs()
   const due = decisions.cancels.toSorted((a, b) => b.pendingMs - a.pendingMs)
   await forEachParallel(due, tick.sendConcurrency, async ({ item, report }) => {
-    const nowMs = runtime.monotonicMs()
-    if (tick.tally.unavailable !== undefined || isLate(tick, beganMs) || !memory.mayCancel(item, nowMs)) return
-    if (!lookups.take(nowMs)) return
+    const nowMonotonic = runtime.monotonicMs()
+    if (tick.tally.unavailable !== undefined || isLate(tick, beganAtMonotonic) || !memory.mayCancel(item, nowMonotonic)) return
+    if (!lookups.take(nowMonotonic)) return
     try {
       const answer = await cancelPending(tick, { item, report, isFresh })
       if (answer !== 'cancelled') noteAnswer(tick, { item, report: answer, poll }, decisions)
@@ -162,9 +162,9 @@ async function cancelThosePending(tick: Tick, { decisions, poll }: Asking): Prom
 
 /** It has ended meanwhile, or has begun: then it is no longer pending. */
 function noteAnswer(tick: Tick, { item, report, poll }: Seen, decisions: Decisions): void {
-  const nowMs = tick.runtime.monotonicMs()
-  tick.memory.noteNotCancelled(item, nowMs)
-  if (report !== undefined) tick.memory.noteReport(item, report, nowMs)
+  const nowMonotonic = tick.runtime.monotonicMs()
+  tick.memory.noteNotCancelled(item, nowMonotonic)
+  if (report !== undefined) tick.memory.noteReport(item, report, nowMonotonic)
   if (report === undefined || report.stage === 'PROCESSING') return
   act(tick, { item, report, facts: factsOf(tick, item, poll) }, decisions)
 }

@@ -14,7 +14,7 @@ export interface DispatcherState {
   /** `stopped`: it gave the lease back in good order · `stalled`: a call of it never ended, and it gave up. */
   readonly is: 'working' | 'stopped' | 'stalled'
   /** Epoch ms of the storage's clock: since when it holds the lease. */
-  readonly since: number
+  readonly sinceAt: number
   readonly leaseTtlMs: number
   /** Every send that had begun when `control.syncs` was this has ended [Q-CTRL-2]. */
   readonly syncedTo: number
@@ -39,14 +39,14 @@ export async function readDispatcher(queue: Pick<Queue, 'document'>): Promise<Di
 /** What a document holds, as far as it can be understood; a later version may have more in it. */
 export function parseDispatcher(value: JsonValue | undefined): DispatcherState | undefined {
   if (!isRecord(value)) return undefined
-  const { holder, fencingToken, since, leaseTtlMs, syncedTo, holdups, sentWell, is, atMost } = value
+  const { holder, fencingToken, sinceAt, leaseTtlMs, syncedTo, holdups, sentWell, is, atMost } = value
   if (typeof holder !== 'string' || !isNumber(fencingToken)) return undefined
   const well = parseSentWell(sentWell)
   return {
     holder,
     fencingToken,
     is: is === 'stopped' || is === 'stalled' ? is : 'working',
-    since: isNumber(since) ? since : 0,
+    sinceAt: isNumber(sinceAt) ? sinceAt : 0,
     leaseTtlMs: isNumber(leaseTtlMs) ? leaseTtlMs : 0,
     syncedTo: isNumber(syncedTo) ? syncedTo : 0,
     ...(isNumber(atMost) ? { atMost } : {}),
@@ -78,14 +78,14 @@ function parseHoldup(value: unknown): Holdup[] {
   if (!isRecord(value) || typeof value['message'] !== 'string') return []
   const code = HOLDUP_CODES.find((known) => known === value['code'])
   if (code === undefined) return []
-  const { message, items, forMs, since } = value
+  const { message, items, forMs, sinceAt } = value
   return [
     {
       code,
       message,
       ...(isNumber(items) ? { items } : {}),
       ...(isNumber(forMs) ? { forMs } : {}),
-      ...(isNumber(since) ? { since } : {}),
+      ...(isNumber(sinceAt) ? { sinceAt } : {}),
     },
   ]
 }

@@ -41,12 +41,12 @@ export class DispatcherRecord {
   #stored: DispatcherState | undefined
   #version: number | undefined
   #sentWell: SentWell | undefined
-  #sentWellAtMs = Number.NEGATIVE_INFINITY
+  #sentWellAtMonotonic = Number.NEGATIVE_INFINITY
   #isFailing = false
   /** What the storage's clock is ahead of this machine's monotonic one. */
   #clockAheadMs: number | undefined
   #writing: Promise<void> = Promise.resolve()
-  #deniedUntilMs = Number.NEGATIVE_INFINITY
+  #deniedUntilMonotonic = Number.NEGATIVE_INFINITY
 
   constructor(options: DispatcherRecordOptions) {
     this.#options = options
@@ -64,10 +64,10 @@ export class DispatcherRecord {
 
   /** An item was sent well. Noted often and stored seldom. */
   noteSentWell({ id, uid }: SentWell): void {
-    const nowMs = this.#options.runtime.monotonicMs()
-    if (this.#sentWell !== undefined && nowMs - this.#sentWellAtMs < SENT_WELL_MS) return
+    const nowMonotonic = this.#options.runtime.monotonicMs()
+    if (this.#sentWell !== undefined && nowMonotonic - this.#sentWellAtMonotonic < SENT_WELL_MS) return
     this.#sentWell = { id, uid }
-    this.#sentWellAtMs = nowMs
+    this.#sentWellAtMonotonic = nowMonotonic
   }
 
   /** One more thing that holds the queue back, until the next {@link DispatcherRecord.write}. Never rejects: whoever needs the lease asks for it. */
@@ -85,7 +85,7 @@ export class DispatcherRecord {
    */
   async write(note: DispatcherNote): Promise<void> {
     const { runtime } = this.#options
-    if (runtime.monotonicMs() < this.#deniedUntilMs) return
+    if (runtime.monotonicMs() < this.#deniedUntilMonotonic) return
     // One after the other: each goes on from what the one before has stored.
     const writing = this.#writing.then(() => this.#write(note))
     this.#writing = writing.catch(() => {
@@ -97,7 +97,7 @@ export class DispatcherRecord {
     } catch (error) {
       if (isSluiceError(error, 'SLUICE_LEASE_LOST')) throw error
       this.#stored = undefined
-      if (isSluiceError(error, 'SLUICE_QUEUE_DENIED')) this.#deniedUntilMs = runtime.monotonicMs() + DENIED_MS
+      if (isSluiceError(error, 'SLUICE_QUEUE_DENIED')) this.#deniedUntilMonotonic = runtime.monotonicMs() + DENIED_MS
       this.#tellFailing(error)
     }
   }
@@ -127,9 +127,9 @@ export class DispatcherRecord {
     this.#version = found?.version
     this.#sentWell ??= sentWellOf(found?.value)
     if (last?.fencingToken === fencingToken && last.holder === holder) return last
-    const since = await queue.now()
-    this.#clockAheadMs = since - runtime.monotonicMs()
-    return { holder, fencingToken, is: 'working', since, leaseTtlMs, syncedTo: 0, holdups: [] }
+    const sinceAt = await queue.now()
+    this.#clockAheadMs = sinceAt - runtime.monotonicMs()
+    return { holder, fencingToken, is: 'working', sinceAt, leaseTtlMs, syncedTo: 0, holdups: [] }
   }
 
   #next(
@@ -153,8 +153,8 @@ export class DispatcherRecord {
     const ahead = this.#clockAheadMs
     const now = ahead === undefined ? undefined : Math.round(this.#options.runtime.monotonicMs() + ahead)
     return holdups.map((holdup) => {
-      const since = holdup.since ?? before.find(({ code }) => code === holdup.code)?.since ?? now
-      return since === undefined ? holdup : { ...holdup, since }
+      const sinceAt = holdup.sinceAt ?? before.find(({ code }) => code === holdup.code)?.sinceAt ?? now
+      return sinceAt === undefined ? holdup : { ...holdup, sinceAt }
     })
   }
 

@@ -36,7 +36,7 @@ export class MissingJobs {
   readonly #options: MissingJobsOptions
   /** As they are stored: since when, by the clock that never goes back. */
   #stored: ReadonlyMap<string, number> = new Map()
-  #writtenAtMs = Number.NEGATIVE_INFINITY
+  #writtenAtMonotonic = Number.NEGATIVE_INFINITY
   #isTold = false
   #isFailing = false
 
@@ -47,15 +47,15 @@ export class MissingJobs {
   /** @throws SluiceError SLUICE_LEASE_LOST when another engine dispatches now */
   async note(missing: readonly MissingJob[], lease: Lease | undefined): Promise<void> {
     this.#tell(missing)
-    const nowMs = this.#options.runtime.monotonicMs()
+    const nowMonotonic = this.#options.runtime.monotonicMs()
     const since = new Map(
-      missing.slice(0, MAX_NAMED).map(({ item, absentMs }) => [hashOfJob(item), nowMs - absentMs]),
+      missing.slice(0, MAX_NAMED).map(({ item, absentMs }) => [hashOfJob(item), nowMonotonic - absentMs]),
     )
-    const isDue = nowMs - this.#writtenAtMs >= FRESH_MS
+    const isDue = nowMonotonic - this.#writtenAtMonotonic >= FRESH_MS
     if (!isDue || isAlike(this.#stored, since)) return
-    this.#writtenAtMs = nowMs
+    this.#writtenAtMonotonic = nowMonotonic
     try {
-      if (await this.#write(since, { nowMs, lease })) this.#stored = since
+      if (await this.#write(since, { nowMonotonic, lease })) this.#stored = since
       this.#isFailing = false
     } catch (error) {
       if (isSluiceError(error, 'SLUICE_LEASE_LOST') || isSluiceError(error, 'SLUICE_QUEUE_CLOSED'))
@@ -71,12 +71,12 @@ export class MissingJobs {
 
   async #write(
     since: ReadonlyMap<string, number>,
-    { nowMs, lease }: { nowMs: number; lease: Lease | undefined },
+    { nowMonotonic, lease }: { nowMonotonic: number; lease: Lease | undefined },
   ): Promise<boolean> {
     const { queue, graceMs } = this.#options
     const document = queue.document(MISSING_JOBS_DOCUMENT)
     const [found, now] = await Promise.all([document.read(), queue.now()])
-    const instants = new Map([...since].map(([hash, sinceMs]) => [hash, now - (nowMs - sinceMs)]))
+    const instants = new Map([...since].map(([hash, sinceMonotonic]) => [hash, now - (nowMonotonic - sinceMonotonic)]))
     return document.write(packMissing({ graceMs, since: instants }), {
       ifVersion: found?.version,
       ...(lease === undefined ? {} : { lease }),
@@ -99,5 +99,5 @@ export class MissingJobs {
 
 function isAlike(one: ReadonlyMap<string, number>, other: ReadonlyMap<string, number>): boolean {
   if (one.size !== other.size) return false
-  return [...one].every(([hash, sinceMs]) => Math.abs((other.get(hash) ?? Number.NaN) - sinceMs) < FRESH_MS)
+  return [...one].every(([hash, sinceMonotonic]) => Math.abs((other.get(hash) ?? Number.NaN) - sinceMonotonic) < FRESH_MS)
 }

@@ -125,12 +125,12 @@ export class RunLoop {
    */
   async #waitOut(wholeMs: number): Promise<void> {
     const { runtime, leaseTtlMs, ticker } = this.#parts
-    const endAtMs = runtime.monotonicMs() + wholeMs
+    const endAtMonotonic = runtime.monotonicMs() + wholeMs
     for (;;) {
-      const leftMs = endAtMs - runtime.monotonicMs()
+      const leftMs = endAtMonotonic - runtime.monotonicMs()
       await this.#waitForWake(Math.min(leftMs, this.#options.intervalMs, leaseTtlMs / 3))
       // Less than a timer can tell apart is over.
-      if (this.#stop.signal.aborted || endAtMs - runtime.monotonicMs() < 1) return
+      if (this.#stop.signal.aborted || endAtMonotonic - runtime.monotonicMs() < 1) return
       await ticker.attend()
     }
   }

@@ -1,4 +1,4 @@
-import { assertSpan } from '@sluice/core'
+import { assertSpan } from '@sluice/core/backend'
 import type { TickResult } from '../tick/tick-result.js'
 
 /** How {@link WorkQueue.run} runs. */

@@ -8,8 +8,8 @@ interface Spell {
   message: string
   /** Refusals since the last send that was taken. */
   refusals: number
-  askAtMs: number
-  refusedAtMs: number
+  askAtMonotonic: number
+  refusedAtMonotonic: number
   /** How many are sent at once when it is asked. */
   width: number
 }
@@ -46,10 +46,10 @@ export class CapacityGate {
   }
 
   /** How many sends may be in flight, once what has ended is settled. */
-  places(nowMs: number): number {
+  places(nowMonotonic: number): number {
     this.#endedBefore = this.#ended
     if (this.#spell === undefined) return Number.POSITIVE_INFINITY
-    return this.#ended + (nowMs >= this.#spell.askAtMs ? this.#spell.width : 0)
+    return this.#ended + (nowMonotonic >= this.#spell.askAtMonotonic ? this.#spell.width : 0)
   }
 
   noteSent(): void {
@@ -59,11 +59,11 @@ export class CapacityGate {
   }
 
   /** @returns whether a spell begins by it */
-  noteRefused({ message }: SluiceError, nowMs: number): boolean {
+  noteRefused({ message }: SluiceError, nowMonotonic: number): boolean {
     const begins = this.#spell === undefined
     const refusals = this.#refusedInPass ? (this.#spell?.refusals ?? 1) : (this.#spell?.refusals ?? 0) + 1
-    const askAtMs = nowMs + backoffMs(ASK_AGAIN, refusals, () => 0)
-    this.#spell = { message, refusals, askAtMs, refusedAtMs: nowMs, width: 1 }
+    const askAtMonotonic = nowMonotonic + backoffMs(ASK_AGAIN, refusals, () => 0)
+    this.#spell = { message, refusals, askAtMonotonic, refusedAtMonotonic: nowMonotonic, width: 1 }
     this.#refusedInPass = true
     this.#ended = 0
     return begins
@@ -73,12 +73,12 @@ export class CapacityGate {
    * @param leavesUnsent items are left that could not be sent
    * @returns whether the spell is over
    */
-  endPass(leavesUnsent: boolean, nowMs: number): boolean {
+  endPass(leavesUnsent: boolean, nowMonotonic: number): boolean {
     if (this.#spell === undefined || this.#refusedInPass) return false
     // As many as ended say nothing of more room.
     if (this.#sentInPass > this.#endedBefore) this.#spell.width *= 2
     const isIdle = this.#sentInPass === 0 && !leavesUnsent
-    const isLongAgo = nowMs - this.#spell.refusedAtMs > ASK_AGAIN.maxMs && !leavesUnsent
+    const isLongAgo = nowMonotonic - this.#spell.refusedAtMonotonic > ASK_AGAIN.maxMs && !leavesUnsent
     if (this.#spell.width < this.#fullWidth && !isIdle && !isLongAgo) return false
     this.#spell = undefined
     this.#ended = 0

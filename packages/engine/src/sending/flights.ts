@@ -3,7 +3,7 @@ import type { ItemSummary } from '@sluice/core'
 /** A send that has begun and has not ended. */
 export interface Flight {
   readonly item: ItemSummary
-  readonly beganMs: number
+  readonly beganAtMonotonic: number
   /** {@link ControlState.syncs} as it was known when the send began. */
   readonly syncs: number
 }
@@ -19,8 +19,8 @@ export class Flights {
     return this.#flights.size
   }
 
-  begin(item: ItemSummary, { beganMs, syncs }: Omit<Flight, 'item'>): Flight {
-    const flight = { item, beganMs, syncs }
+  begin(item: ItemSummary, { beganAtMonotonic, syncs }: Omit<Flight, 'item'>): Flight {
+    const flight = { item, beganAtMonotonic, syncs }
     this.#flights.set(item.uid, flight)
     return flight
   }
@@ -36,8 +36,8 @@ export class Flights {
   }
 
   /** Those that began so long ago. */
-  olderThan(ageMs: number, nowMs: number): Flight[] {
-    return [...this.#flights.values()].filter(({ beganMs }) => nowMs - beganMs >= ageMs)
+  olderThan(ageMs: number, nowMonotonic: number): Flight[] {
+    return [...this.#flights.values()].filter(({ beganAtMonotonic }) => nowMonotonic - beganAtMonotonic >= ageMs)
   }
 
   /**

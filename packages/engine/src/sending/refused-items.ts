@@ -14,8 +14,8 @@ interface RefusedItem {
   failures: number
   /** {@link WorkerTrust.successes} at the latest failed try; absent: it only failed with everything else. */
   successesThen?: number
-  triedAtMs: number
-  sendAtMs: number
+  triedAtMonotonic: number
+  sendAtMonotonic: number
   message: string
   /** A send of many was rejected because of it, or may have been. */
   isAlone?: boolean
@@ -33,7 +33,7 @@ export interface FailedTry {
   readonly message: string
   /** Of the instant of the failure: what was sent well since then counts for the next try. */
   readonly successes: number
-  readonly nowMs: number
+  readonly nowMonotonic: number
   /** It failed together with everything else, and doesn't count. */
   readonly isInOutage: boolean
 }
@@ -84,32 +84,32 @@ export class RefusedItems {
     return this.#items.get(item.uid)?.isAlone === true || (retryStateOf(item).tries ?? 0) > 0
   }
 
-  maySend({ uid }: Item, nowMs: number): boolean {
-    return (this.#items.get(uid)?.sendAtMs ?? nowMs) <= nowMs
+  maySend({ uid }: Item, nowMonotonic: number): boolean {
+    return (this.#items.get(uid)?.sendAtMonotonic ?? nowMonotonic) <= nowMonotonic
   }
 
   /** For the order of tries: whoever was tried longest ago is next. */
-  triedAtMs({ uid }: Item): number {
-    return this.#items.get(uid)?.triedAtMs ?? Number.NEGATIVE_INFINITY
+  triedAtMonotonic({ uid }: Item): number {
+    return this.#items.get(uid)?.triedAtMonotonic ?? Number.NEGATIVE_INFINITY
   }
 
   /** A try failed together with everything else: it doesn't count, and the item needs no delay of its own. */
-  noteOutage(item: Item, nowMs: number): void {
-    const known = this.#of(item, nowMs)
+  noteOutage(item: Item, nowMonotonic: number): void {
+    const known = this.#of(item, nowMonotonic)
     known.attempt = item.attempt
-    known.triedAtMs = known.sendAtMs = nowMs
+    known.triedAtMonotonic = known.sendAtMonotonic = nowMonotonic
   }
 
   /** A call with it and others was rejected as a whole: whose trouble it is shows when each is sent alone. */
-  noteRejectedTogether(item: Item, nowMs: number): void {
-    this.noteOutage(item, nowMs)
-    this.#of(item, nowMs).isAlone = true
+  noteRejectedTogether(item: Item, nowMonotonic: number): void {
+    this.noteOutage(item, nowMonotonic)
+    this.#of(item, nowMonotonic).isAlone = true
   }
 
   /** A try failed. It counts if something was sent well since the one before; the first waits for that. */
   noteRefused(item: Item, failed: FailedTry): Refusal {
     const { rule, random } = this.#options
-    const known = this.#of(item, failed.nowMs)
+    const known = this.#of(item, failed.nowMonotonic)
     const isFirst = known.tries === 0
     const counts = !isFirst && !failed.isInOutage && failed.successes > this.#successesThen(item)
     if (counts || (isFirst && !failed.isInOutage)) known.tries += 1
@@ -118,9 +118,9 @@ export class RefusedItems {
     known.failures += 1
     known.attempt = item.attempt
     known.message = failed.message
-    known.triedAtMs = failed.nowMs
+    known.triedAtMonotonic = failed.nowMonotonic
     const delayMs = backoffMs({ ...rule, factor: 2, jitter: 0.5 }, known.failures, random)
-    known.sendAtMs = failed.nowMs + delayMs
+    known.sendAtMonotonic = failed.nowMonotonic + delayMs
     return { tries: known.tries, isLast: counts && known.tries >= rule.maxTries, delayMs }
   }
 
@@ -135,14 +135,14 @@ export class RefusedItems {
   }
 
   /** Those that are still being tried, and what the worker said of the one that was tried last. */
-  summary(nowMs: number): { items: number; example: string; message: string } | undefined {
+  summary(nowMonotonic: number): { items: number; example: string; message: string } | undefined {
     // One that was moved by an operator is never tried again, and must not be shown for ever.
-    const isCurrent = ({ sendAtMs, successesThen }: RefusedItem): boolean =>
-      successesThen !== undefined && nowMs - sendAtMs < 2 * this.#options.rule.maxMs
+    const isCurrent = ({ sendAtMonotonic, successesThen }: RefusedItem): boolean =>
+      successesThen !== undefined && nowMonotonic - sendAtMonotonic < 2 * this.#options.rule.maxMs
     const current = [...this.#items.values()].filter(isCurrent)
     const [first] = current
     if (first === undefined) return undefined
-    const latest = current.reduce((one, other) => (other.triedAtMs >= one.triedAtMs ? other : one), first)
+    const latest = current.reduce((one, other) => (other.triedAtMonotonic >= one.triedAtMonotonic ? other : one), first)
     return { items: current.length, example: latest.id, message: latest.message }
   }
 
@@ -150,12 +150,12 @@ export class RefusedItems {
     return this.#items.get(uid)?.successesThen ?? this.#options.trust.termBegan
   }
 
-  #of(item: Item, nowMs: number): RefusedItem {
+  #of(item: Item, nowMonotonic: number): RefusedItem {
     const known = this.#items.get(item.uid)
     if (known !== undefined) return known
     const tries = retryStateOf(item).tries ?? 0
     const { id, attempt } = item
-    const fresh = { id, attempt, tries, failures: tries, triedAtMs: nowMs, sendAtMs: nowMs, message: '' }
+    const fresh = { id, attempt, tries, failures: tries, triedAtMonotonic: nowMonotonic, sendAtMonotonic: nowMonotonic, message: '' }
     this.#items.set(item.uid, fresh)
     for (const oldest of this.#items.keys()) {
       if (this.#items.size <= MAX_REFUSED) break

@@ -51,15 +51,15 @@ export async function noteSendsFailed(tick: Tick, pass: SendPass, failed: Failed
     for (const item of items) await noteSendFailed(tick, pass, { item, error })
     return
   }
-  const nowMs = runtime.monotonicMs()
+  const nowMonotonic = runtime.monotonicMs()
   for (const item of items) {
     memory.noteUnsent(item)
-    sendState.refused.noteRejectedTogether(item, nowMs)
+    sendState.refused.noteRejectedTogether(item, nowMonotonic)
   }
   const level = reported.sendManyFailing ? 'debug' : 'warn'
   reported.sendManyFailing = true
   logger[level]({ err: error, items: items.length }, 'the worker rejected many sends as a whole; they are sent one by one')
-  if (sendState.retryAfter.note(error, nowMs)) {
+  if (sendState.retryAfter.note(error, nowMonotonic)) {
     pass.halt('retry-after')
     return
   }

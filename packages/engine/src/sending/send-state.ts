@@ -40,7 +40,7 @@ export class SendState {
   /** The latest, which may be over: what comes of a send is noted with it. */
   pass: SendPass | undefined
   #sendMs: number | undefined
-  #sentAtMs = Number.NEGATIVE_INFINITY
+  #sentAtMonotonic = Number.NEGATIVE_INFINITY
   readonly rates: { readonly sends: WorkRate; readonly claims: WorkRate; readonly settles: WorkRate }
   /** Passes one after the other that ended in an outage in unknown words. */
   #puzzles = 0
@@ -60,16 +60,16 @@ export class SendState {
   }
 
   /** A send that began then went well. */
-  noteDuration(beganMs: number, nowMs: number): void {
-    this.#sentAtMs = nowMs
-    this.#sendMs = this.#sendMs === undefined ? nowMs - beganMs : (this.#sendMs + nowMs - beganMs) / 2
+  noteDuration(beganAtMonotonic: number, nowMonotonic: number): void {
+    this.#sentAtMonotonic = nowMonotonic
+    this.#sendMs = this.#sendMs === undefined ? nowMonotonic - beganAtMonotonic : (this.#sendMs + nowMonotonic - beganAtMonotonic) / 2
   }
 
   /** Sends that take far longer than others do. Where nothing was sent well in the pass or since they began, it is the worker that hangs. */
-  stragglers(nowMs: number): Flight[] {
+  stragglers(nowMonotonic: number): Flight[] {
     const patienceMs = Math.max(STRAGGLER_MS, STRAGGLER_FACTOR * (this.#sendMs ?? 0))
-    const isOne = ({ beganMs }: Flight): boolean => this.trust.wasWell || this.#sentAtMs > beganMs
-    return this.flights.olderThan(patienceMs, nowMs).filter(isOne)
+    const isOne = ({ beganAtMonotonic }: Flight): boolean => this.trust.wasWell || this.#sentAtMonotonic > beganAtMonotonic
+    return this.flights.olderThan(patienceMs, nowMonotonic).filter(isOne)
   }
 
   /** How many items that failed go back in a pass of such an outage, so that others are tried in their places: fewer when it lasts. */

@@ -62,7 +62,7 @@ async function send(tick: Tick, pass: SendPass, batch: readonly Sending[]): Prom
   if (!lease.held) pass.halt('lease')
   // Another send may have met the outage, or an operator may have paused the queue, while these waited.
   if (pass.halted !== undefined || departures.length === 0) return
-  const start = { beganMs: runtime.monotonicMs(), syncs: pass.control.syncs ?? 0 }
+  const start = { beganAtMonotonic: runtime.monotonicMs(), syncs: pass.control.syncs ?? 0 }
   const departed = departures.map((departure) => {
     noteBegun(tick, pass, departure.item)
     if (!sendState.refused.has(departure.item)) pass.freshSends += 1
@@ -160,7 +160,7 @@ function noteSuccesses(tick: Tick, departed: readonly Departed[]): void {
   }
   const [first] = departed
   const noted = ended(tick, departed)
-  if (first !== undefined && noted.length > 0) sendState.noteDuration(first.flight.beganMs, runtime.monotonicMs())
+  if (first !== undefined && noted.length > 0) sendState.noteDuration(first.flight.beganAtMonotonic, runtime.monotonicMs())
   for (const departure of noted) {
     sendState.capacity.noteSent()
     sendState.trust.noteSuccess()

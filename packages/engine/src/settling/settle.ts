@@ -35,9 +35,9 @@ export async function settleAll(
   for (let start = 0; start < decided.length;) {
     const bounds = { least: sendConcurrency, most: MAX_SETTLEMENTS, unknown: MAX_SETTLEMENTS }
     const chunk = decided.slice(start, start + rate.countWithin(LONGEST_CALL_MS, bounds))
-    const beganMs = runtime.monotonicMs()
+    const beganAtMonotonic = runtime.monotonicMs()
     await settleChunk(tick, chunk)
-    rate.note(chunk.length, runtime.monotonicMs() - beganMs)
+    rate.note(chunk.length, runtime.monotonicMs() - beganAtMonotonic)
     start += chunk.length
   }
 }
@@ -140,7 +140,7 @@ export async function acknowledgeJobs(
     const level = reported.acknowledgeFailures > 0 ? 'debug' : 'warn'
     const againMs = reported.acknowledgeFailures === 0 ? 0 : 1_000 * 2 ** Math.min(reported.acknowledgeFailures, 10)
     reported.acknowledgeFailures += 1
-    reported.acknowledgeAtMs = runtime.monotonicMs() + Math.min(againMs, MAX_FORGET_AGAIN_MS)
+    reported.acknowledgeAtMonotonic = runtime.monotonicMs() + Math.min(againMs, MAX_FORGET_AGAIN_MS)
     logger[level]({ err: error, jobs: jobs.length }, 'the worker could not forget settled jobs; tried again')
   }
 }

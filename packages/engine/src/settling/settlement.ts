@@ -1,5 +1,4 @@
 import {
-  encodeOptional,
   MAX_FAILURE_CLASS_CHARS,
   MAX_JOB_UID_CHARS,
   type ItemSummary,
@@ -9,6 +8,7 @@ import {
   type JsonValue,
   type Settlement,
 } from '@sluice/core'
+import { encodeOptional } from '@sluice/core/backend'
 import { withRetryState } from './retry-state.js'
 
 /** A settlement that names its job whole: the uid isn't optional here. */

@@ -52,7 +52,7 @@ export function newEngineParts(options: CheckedOptions, emit: (event: WorkEvent)
       orphans: new Map(),
       movedOn: new Set(),
       acknowledgeFailures: 0,
-      acknowledgeAtMs: Number.NEGATIVE_INFINITY,
+      acknowledgeAtMonotonic: Number.NEGATIVE_INFINITY,
       cancelFailing: false,
       sendManyFailing: false,
       schemaFailing: false,

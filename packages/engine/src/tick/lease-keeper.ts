@@ -21,8 +21,8 @@ export class LeaseKeeper {
   readonly #options: LeaseKeeperOptions
   #lease: Lease | undefined
   #fencingToken: number | undefined
-  #renewAtMs = 0
-  #endsAtMs = 0
+  #renewAtMonotonic = 0
+  #endsAtMonotonic = 0
   #renewing: Promise<boolean> | undefined
 
   constructor(options: LeaseKeeperOptions) {
@@ -41,7 +41,7 @@ export class LeaseKeeper {
 
   /** Whether it is held at this instant, without asking anybody. */
   get held(): boolean {
-    return this.#lease !== undefined && this.#options.runtime.monotonicMs() < this.#endsAtMs
+    return this.#lease !== undefined && this.#options.runtime.monotonicMs() < this.#endsAtMonotonic
   }
 
   /**
@@ -63,7 +63,7 @@ export class LeaseKeeper {
    * @returns whether it is held, and has been without a gap
    */
   keep(): Promise<boolean> {
-    if (this.held && this.#options.runtime.monotonicMs() < this.#renewAtMs) return Promise.resolve(true)
+    if (this.held && this.#options.runtime.monotonicMs() < this.#renewAtMonotonic) return Promise.resolve(true)
     this.#renewing ??= this.#renew().finally(() => {
       this.#renewing = undefined
     })
@@ -84,24 +84,24 @@ export class LeaseKeeper {
 
   async #renew(): Promise<boolean> {
     if (this.#lease === undefined) return false
-    const beforeMs = this.#options.runtime.monotonicMs()
+    const beforeMonotonic = this.#options.runtime.monotonicMs()
     const lease = this.#lease
     const isRenewed = await this.#watched('renew', () => lease.renew())
     // Given back, or taken anew, while the answer was on its way.
     if (this.#lease !== lease) return false
-    if (isRenewed) this.#heldFrom(beforeMs)
+    if (isRenewed) this.#heldFrom(beforeMonotonic)
     else this.#lease = undefined
     return this.held
   }
 
   async #take(): Promise<void> {
     const { queue, holder, ttlMs, runtime } = this.#options
-    const beforeMs = runtime.monotonicMs()
+    const beforeMonotonic = runtime.monotonicMs()
     const lease = await this.#watched('lease', () => queue.lease(DISPATCHER_LEASE, holder, ttlMs))
     if (lease === undefined) return
     this.#lease = lease
     this.#fencingToken = lease.fencingToken
-    this.#heldFrom(beforeMs)
+    this.#heldFrom(beforeMonotonic)
   }
 
   #watched<T>(method: string, call: () => Promise<T>): Promise<T> {
@@ -109,9 +109,9 @@ export class LeaseKeeper {
     return calls === undefined ? call() : calls.run({ of: 'queue', method, subject: 'the lease' }, call)
   }
 
-  #heldFrom(beforeMs: number): void {
+  #heldFrom(beforeMonotonic: number): void {
     const { ttlMs } = this.#options
-    this.#renewAtMs = beforeMs + ttlMs / 3
-    this.#endsAtMs = beforeMs + ttlMs
+    this.#renewAtMonotonic = beforeMonotonic + ttlMs / 3
+    this.#endsAtMonotonic = beforeMonotonic + ttlMs
   }
 }

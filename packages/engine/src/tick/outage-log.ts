@@ -18,8 +18,8 @@ export class OutageLog {
   readonly #emit: (event: WorkEvent) => void
   readonly #runtime: Pick<Runtime, 'monotonicMs'>
   #standing: SluiceError | undefined
-  #sinceMs = 0
-  #toldMs = 0
+  #sinceMonotonic = 0
+  #reportedAtMonotonic = 0
 
   constructor({ logger, emit, runtime }: OutageLogOptions) {
     this.#logger = logger
@@ -40,7 +40,7 @@ export class OutageLog {
 
   #tell(error: SluiceError): void {
     const of = sideOf(error)
-    this.#sinceMs = this.#toldMs = this.#runtime.monotonicMs()
+    this.#sinceMonotonic = this.#reportedAtMonotonic = this.#runtime.monotonicMs()
     const denied = error.code === 'SLUICE_WORKER_DENIED'
     const what = denied
       ? 'the worker refuses the credentials: nothing starts until they are right'
@@ -50,10 +50,10 @@ export class OutageLog {
   }
 
   #remind(error: SluiceError): void {
-    const nowMs = this.#runtime.monotonicMs()
-    if (nowMs - this.#toldMs < REMINDER_MS) return
-    this.#toldMs = nowMs
-    const seconds = Math.round((nowMs - this.#sinceMs) / 1000)
+    const nowMonotonic = this.#runtime.monotonicMs()
+    if (nowMonotonic - this.#reportedAtMonotonic < REMINDER_MS) return
+    this.#reportedAtMonotonic = nowMonotonic
+    const seconds = Math.round((nowMonotonic - this.#sinceMonotonic) / 1000)
     this.#logger.warn({ err: error, code: error.code, seconds }, `the ${sideOf(error)} still can't be used`)
   }
 

@@ -19,7 +19,7 @@ export interface PassHooks {
 /** What the holder of the lease does in a tick: observe, reconcile, dispatch. */
 export async function runPass(tick: Tick, { onControl, answerSync, onEnd }: PassHooks): Promise<void> {
   await tick.guards.read(tick.lease.fencingToken)
-  const readAtMs = tick.runtime.monotonicMs()
+  const readAtMonotonic = tick.runtime.monotonicMs()
   // In parallel: neither moves an item, and each round trip less is a shorter tick. Both end before the tick can fail.
   const observing = settled(observe(tick))
   const read = await settled(tick.queue.control.read())
@@ -29,7 +29,7 @@ export async function runPass(tick: Tick, { onControl, answerSync, onEnd }: Pass
   }
   onControl(read.value)
   // From now on the control is read every second: a poll may take long.
-  const pass = new SendPass(tick, { state: read.value, readAtMs, onRead: onControl })
+  const pass = new SendPass(tick, { state: read.value, readAtMonotonic, onRead: onControl })
   try {
     await answerSync(read.value)
     const observed = await observing

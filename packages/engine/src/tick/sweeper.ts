@@ -20,20 +20,20 @@ export interface SweeperOptions {
  */
 export class Sweeper {
   readonly #options: SweeperOptions
-  #dueAtMs: number
+  #dueAtMonotonic: number
   #isSweeping = false
 
   constructor(options: SweeperOptions) {
     this.#options = options
     const { rule, runtime } = options
-    this.#dueAtMs = runtime.monotonicMs() + Math.min(rule.everyMs, FIRST_AFTER_MS)
+    this.#dueAtMonotonic = runtime.monotonicMs() + Math.min(rule.everyMs, FIRST_AFTER_MS)
   }
 
   /** Starts a sweep if it is time for one. Called by the holder of the lease, at the end of a tick that left nothing to hurry for. */
   start(): void {
     const { queue, rule, runtime } = this.#options
     if (rule.everyMs === 0 || queue.supports.sweep !== true || this.#isSweeping) return
-    if (runtime.monotonicMs() < this.#dueAtMs) return
+    if (runtime.monotonicMs() < this.#dueAtMonotonic) return
     this.#isSweeping = true
     void this.#sweep()
   }
@@ -50,7 +50,7 @@ export class Sweeper {
       if (!isSluiceError(error, 'SLUICE_QUEUE_CLOSED'))
         logger.warn({ err: error, queue: queue.name }, 'a sweep was cut short; the next one goes on')
     }
-    this.#dueAtMs = runtime.monotonicMs() + rule.everyMs
+    this.#dueAtMonotonic = runtime.monotonicMs() + rule.everyMs
     this.#isSweeping = false
   }
 }

@@ -73,7 +73,7 @@ export interface EngineParts {
     /** Calls of `acknowledgeJobs` that failed since one went well. */
     acknowledgeFailures: number
     /** Before this monotonic instant, jobs that could not be acknowledged aren't tried again. */
-    acknowledgeAtMs: number
+    acknowledgeAtMonotonic: number
     cancelFailing: boolean
     sendManyFailing: boolean
     schemaFailing: boolean

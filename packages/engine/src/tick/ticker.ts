@@ -80,7 +80,7 @@ export class Ticker {
    */
   async leave(deadlineMs: number): Promise<void> {
     const { runtime } = this.#options
-    const endAtMs = runtime.monotonicMs() + deadlineMs
+    const endAtMonotonic = runtime.monotonicMs() + deadlineMs
     const leaveMs = Math.min(deadlineMs / 5, LEAVE_MS)
     const parts = this.#parts
     this.#stopSwitch.press(parts)
@@ -89,7 +89,7 @@ export class Ticker {
         this.#standDown.abandon(parts)
         this.#renew()
       }
-      await this.#standDown.leave(parts, { is: 'stopped', holdups: [] }, endAtMs - runtime.monotonicMs())
+      await this.#standDown.leave(parts, { is: 'stopped', holdups: [] }, endAtMonotonic - runtime.monotonicMs())
     } catch (error) {
       this.#options.logger.warn({ err: error }, 'the lease could not be given back; it runs out by itself')
     } finally {

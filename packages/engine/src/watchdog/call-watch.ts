@@ -18,7 +18,7 @@ export interface OpenCall {
 interface Open {
   readonly call: Call
   readonly fail: (error: SluiceError) => void
-  sinceMs: number
+  sinceMonotonic: number
 }
 
 /**
@@ -29,7 +29,7 @@ export class CallWatch {
   readonly #runtime: Pick<Runtime, 'monotonicMs'>
   readonly #open = new Set<Open>()
   /** When a call of each method ended last. */
-  readonly #endedAtMs = new Map<string, number>()
+  readonly #endedAtMonotonic = new Map<string, number>()
   #abandoned: SluiceError | undefined
 
   constructor(runtime: Pick<Runtime, 'monotonicMs'>) {
@@ -49,7 +49,7 @@ export class CallWatch {
   run<T>(call: Call, work: () => Promise<T>): Promise<T> {
     if (this.#abandoned !== undefined) return Promise.reject(this.#abandoned)
     const { promise, resolve, reject } = Promise.withResolvers<T>()
-    const open: Open = { call, fail: reject, sinceMs: this.#runtime.monotonicMs() }
+    const open: Open = { call, fail: reject, sinceMonotonic: this.#runtime.monotonicMs() }
     this.#open.add(open)
     // A method that throws before it returns a promise has ended too.
     const answer = (async () => work())()
@@ -65,16 +65,16 @@ export class CallWatch {
    * its method say that the other side works; other methods say nothing, since the control is read and the lease renewed whatever hangs.
    */
   stuck(stallMs: number): OpenCall | undefined {
-    const nowMs = this.#runtime.monotonicMs()
+    const nowMonotonic = this.#runtime.monotonicMs()
     const [first] = [...this.#open]
-      .filter((open) => nowMs - this.#quietSinceMs(open) >= stallMs)
-      .toSorted((a, b) => a.sinceMs - b.sinceMs)
-    return first === undefined ? undefined : { call: first.call, forMs: nowMs - first.sinceMs }
+      .filter((open) => nowMonotonic - this.#quietSinceMonotonic(open) >= stallMs)
+      .toSorted((a, b) => a.sinceMonotonic - b.sinceMonotonic)
+    return first === undefined ? undefined : { call: first.call, forMs: nowMonotonic - first.sinceMonotonic }
   }
 
   /** So much time passed in which this process itself did not run, suspended or starved: no answer could arrive in it. */
   discount(ms: number): void {
-    for (const open of this.#open) open.sinceMs += ms
+    for (const open of this.#open) open.sinceMonotonic += ms
   }
 
   /** Every call without an answer rejects with the error, and every later one. */
@@ -83,13 +83,13 @@ export class CallWatch {
     for (const { fail } of this.#open) fail(error)
   }
 
-  #quietSinceMs({ call, sinceMs }: Open): number {
-    return Math.max(sinceMs, this.#endedAtMs.get(methodOf(call)) ?? sinceMs)
+  #quietSinceMonotonic({ call, sinceMonotonic }: Open): number {
+    return Math.max(sinceMonotonic, this.#endedAtMonotonic.get(methodOf(call)) ?? sinceMonotonic)
   }
 
   #end(open: Open, answer: () => void): void {
     this.#open.delete(open)
-    this.#endedAtMs.set(methodOf(open.call), this.#runtime.monotonicMs())
+    this.#endedAtMonotonic.set(methodOf(open.call), this.#runtime.monotonicMs())
     answer()
   }
 }

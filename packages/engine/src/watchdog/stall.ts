@@ -7,7 +7,7 @@ export interface Stall {
   /** Of the engine that was given up: idle once every call that it had begun has ended. */
   readonly calls: CallWatch
   /** By the engine's own clock: this one does nothing before, so that another can take over. */
-  readonly untilMs: number
+  readonly untilMonotonic: number
   readonly error: SluiceError
 }
 

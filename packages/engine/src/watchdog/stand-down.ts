@@ -62,7 +62,7 @@ export class StandDown {
     const { runtime, leaseTtlMs, logger } = this.#options
     const stall = this.#stall
     if (stall === undefined) return false
-    const leftMs = stall.untilMs - runtime.monotonicMs()
+    const leftMs = stall.untilMonotonic - runtime.monotonicMs()
     if (leftMs > 0) {
       Object.assign(tally, { unavailable: stall.error, nextDelayMs: leftMs })
       return true
@@ -114,7 +114,7 @@ export class StandDown {
     const { logger, runtime, leaseTtlMs, emit } = this.#options
     const error = stalledError(stuck)
     const [call, forMs] = [callText(stuck.call), Math.round(stuck.forMs)]
-    this.#stall = { stuck, calls: tick.calls, untilMs: runtime.monotonicMs() + leaseTtlMs, error }
+    this.#stall = { stuck, calls: tick.calls, untilMonotonic: runtime.monotonicMs() + leaseTtlMs, error }
     tick.stop.requested = true
     tick.calls.abandon(error)
     logger.error({ code: error.code, call, forMs }, error.message)

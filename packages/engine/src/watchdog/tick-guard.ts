@@ -31,19 +31,19 @@ export async function guardTick(
 ): Promise<OpenCall | undefined> {
   const { runtime, lease, calls, leaseTtlMs, stallMs, onSlow } = options
   const everyMs = Math.min(leaseTtlMs / 3, LOOK_MS)
-  let saidAtMs = Number.NEGATIVE_INFINITY
-  for (let beforeMs = runtime.monotonicMs(); ;) {
+  let reportedAtMonotonic = Number.NEGATIVE_INFINITY
+  for (let beforeMonotonic = runtime.monotonicMs(); ;) {
     await runtime.sleep(everyMs, ended)
     if (ended.aborted) return undefined
-    const nowMs = runtime.monotonicMs()
+    const nowMonotonic = runtime.monotonicMs()
     // A sleep that ends late says that this process stood still: answers may lie there that it has not read yet.
-    if (nowMs - beforeMs > everyMs + LOOK_MS) calls.discount(nowMs - beforeMs - everyMs)
-    beforeMs = nowMs
+    if (nowMonotonic - beforeMonotonic > everyMs + LOOK_MS) calls.discount(nowMonotonic - beforeMonotonic - everyMs)
+    beforeMonotonic = nowMonotonic
     const stuck = calls.stuck(stallMs)
     if (stuck !== undefined) return stuck
-    const slow = nowMs - saidAtMs < SAY_EVERY_MS ? undefined : calls.stuck(SLOW_MS)
+    const slow = nowMonotonic - reportedAtMonotonic < SAY_EVERY_MS ? undefined : calls.stuck(SLOW_MS)
     if (slow !== undefined) {
-      saidAtMs = nowMs
+      reportedAtMonotonic = nowMonotonic
       onSlow(slow)
     }
     if (lease.held) renew(lease)

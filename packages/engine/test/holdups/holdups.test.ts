@@ -11,14 +11,14 @@ test('the dispatcher says how many jobs may run, and since when something holds 
   await world.queue.control.setLimits({ maxProcessing: 2 })
   await world.runtime.advance(1_000)
   await engine.tick()
-  const since = world.runtime.now()
-  const held = { code: 'limit', message: 'at most 2 jobs run at once, set by `sluice limit`', since }
+  const sinceAt = world.runtime.now()
+  const held = { code: 'limit', message: 'at most 2 jobs run at once, set by `sluice limit`', sinceAt }
   expect(await readDispatcher(world.queue)).toMatchObject({ atMost: 2, holdups: [held] })
   await world.runtime.advance(5_000)
   await world.queue.control.pause('lunch')
   await engine.tick()
   expect((await readDispatcher(world.queue))?.holdups).toEqual([
-    { code: 'paused', message: 'the queue is paused: lunch', since: since + 5_000 },
+    { code: 'paused', message: 'the queue is paused: lunch', sinceAt: sinceAt + 5_000 },
     held,
   ])
   await world.queue.control.resume()
@@ -30,7 +30,7 @@ test('the dispatcher says how many jobs may run, and since when something holds 
   await world.runtime.advance(1_000)
   await engine.tick()
   // It is over in between, and begins anew.
-  expect((await readDispatcher(world.queue))?.holdups).toMatchObject([{ since: since + 7_000 }])
+  expect((await readDispatcher(world.queue))?.holdups).toMatchObject([{ sinceAt: sinceAt + 7_000 }])
 })
 
 test('a cap that is full of jobs that have not begun says that the worker has no room', async () => {

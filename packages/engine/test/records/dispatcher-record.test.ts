@@ -46,7 +46,7 @@ test('who dispatches is in a document, written when it changes and not at each t
   expect(await readDispatcher(world.queue)).toBeUndefined()
   const { queue, calls } = counted(world)
   const engine = world.engine({ queue, holder: 'a', policy: processingLimit(1) })
-  const since = world.runtime.now()
+  const sinceAt = world.runtime.now()
   for (let tick = 0; tick < 10; tick++) {
     await engine.tick()
     await world.runtime.advance(1_000)
@@ -57,7 +57,7 @@ test('who dispatches is in a document, written when it changes and not at each t
     fencingToken: 1,
     is: 'working',
     atMost: 1,
-    since,
+    sinceAt,
     leaseTtlMs: 15_000,
     syncedTo: 0,
     holdups: [],
@@ -195,12 +195,12 @@ test('what is read of a document is what can be understood of it', () => {
   for (const value of [undefined, null, [], 'x', {}, { holder: 'a' }, { fencingToken: 1 }])
     expect(parseDispatcher(value)).toBeUndefined()
   expect(
-    parseDispatcher({ holder: 'a', fencingToken: 1, is: 'new word', holdups: 5, since: 'x', more: 1 }),
+    parseDispatcher({ holder: 'a', fencingToken: 1, is: 'new word', holdups: 5, sinceAt: 'x', more: 1 }),
   ).toEqual({
     holder: 'a',
     fencingToken: 1,
     is: 'working',
-    since: 0,
+    sinceAt: 0,
     leaseTtlMs: 0,
     syncedTo: 0,
     holdups: [],
