@@ -1,12 +1,12 @@
 // A process of its own: the engine on a queue, 500 jobs that run on, fifteen ticks. It says the most memory that it had, in MB, and the median of a tick, in ms.
 import { WorkQueue, processingLimit } from '@sluice/engine'
 import { openQueue } from '@sluice/queue-sql'
-import { DummyWorker } from '@sluice/worker-dummy'
+import { openWorker } from '@sluice/worker-dummy'
 import { median } from './result.ts'
 
 const [url = ''] = process.argv.slice(2)
 const queue = await openQueue({ name: 'scale', url, timeoutMs: 120_000 })
-const worker = new DummyWorker({ name: 'scale' })
+const worker = await openWorker({ name: 'scale' })
 const workQueue = new WorkQueue({ queue, worker, policy: processingLimit(500) })
 let peak = 0
 const times: number[] = []

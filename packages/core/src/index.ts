@@ -1,4 +1,7 @@
-/** The law of Sluice: what items, queues, workers and errors are. No I/O, no clock, no randomness, no dependencies. */
+/**
+ * The law of Sluice: what items, queues, workers and errors are. No I/O, no clock, no randomness, no
+ * dependencies.
+ */
 export { STAGES, MOVES, canMove, isStage, assertStage } from './items/stage.js'
 export type { Stage, FinalStage, Move } from './items/stage.js'
 export { MAX_JSON_DEPTH, assertJson, encodeJson, isSameJson, utf8Bytes } from './json/json.js'
@@ -99,7 +102,7 @@ export type {
   DocumentWriteOptions,
   QueueDocument,
 } from './items/document.js'
-export { IDLE_TIMEOUT_MS, MIN_BYTES_PER_SECOND, requestTimeMs } from './backend/request-time.js'
+export { IDLE_TIMEOUT_MS, MIN_BYTES_PER_SECOND, requestTimeMs } from './backend/runtime/request-time.js'
 export { FAILURE_CLASSES } from './worker.js'
 export type {
   Worker,
@@ -120,7 +123,13 @@ export { ERROR_CODES, SluiceError, isSluiceError, withStored } from './errors.js
 export type { ErrorCode, PartlyStored, SluiceErrorOptions, TroubleConcerns } from './errors.js'
 export { checkOptions } from './packages/options.js'
 export type { OptionsSchema } from './packages/options.js'
-export type { SchemaResult, SchemaIssue, SchemaInput, SchemaOutput, StandardSchema } from './json/standard-schema.js'
+export type {
+  SchemaResult,
+  SchemaIssue,
+  SchemaInput,
+  SchemaOutput,
+  StandardSchema,
+} from './json/standard-schema.js'
 export type { JsonCompatible } from './json/json-compatible.js'
 export { eachItem, eachSummary } from './items/each-item.js'
 export type { EachOptions } from './items/each-item.js'

@@ -803,13 +803,8 @@ test('10,000 items to the end, a tenth of them failing and retried, within secon
   const world = new World()
   await world.put(10_000)
   const worker = world.openWorker()
-  const { DummyWorker } = await import('@sluice/worker-dummy')
-  const ruled = new DummyWorker({
-    name: 'q',
-    store: world.jobs,
-    runtime: world.runtime,
-    rule: { afterMs: [10, 50], failRate: 0.1, seed: 7 },
-  })
+  const rule = { afterMs: [10, 50], failRate: 0.1, seed: 7 } as const
+  const ruled = world.jobs.worker({ name: 'q', runtime: world.runtime, rule })
   await worker.close()
   const retry = { maxAttempts: 3, ...sleepless }
   const engine = world.ticker({ worker: ruled, policy: processingLimit(500), retry })

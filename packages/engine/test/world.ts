@@ -1,4 +1,4 @@
-import { DummyWorker, JobStore, type DummyWorkerOptions } from '@sluice/worker-dummy'
+import { JobStore, type DummyWorker, type DummyWorkerOptions } from '@sluice/worker-dummy'
 import { MemoryStore } from '@sluice/queue-memory'
 import type { JobRef, Queue, Worker } from '@sluice/core'
 import { WorkQueue, type WorkEvent } from '../src/index.js'
@@ -36,7 +36,7 @@ export class World {
   }
 
   openWorker(options: Partial<DummyWorkerOptions> = {}): DummyWorker {
-    return new DummyWorker({ name: this.#name, store: this.jobs, runtime: this.runtime, ...options })
+    return this.jobs.worker({ name: this.#name, runtime: this.runtime, ...options })
   }
 
   engine(options: Options = {}): WorkQueue<unknown> {

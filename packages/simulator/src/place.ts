@@ -2,7 +2,7 @@ import type { ItemRecord, JobRef, Queue, Stage } from '@sluice/core'
 import { CANCELLED_DETAILS, WorkQueue, processingLimit, type WorkEvent } from '@sluice/engine'
 import { MemoryStore } from '@sluice/queue-memory'
 import type { ManualRuntime } from '@sluice/testkit'
-import { DummyWorker, JobStore } from '@sluice/worker-dummy'
+import { JobStore, type DummyWorker } from '@sluice/worker-dummy'
 import type { Choices } from './choices.js'
 import type { Checker, TimedCall } from './checker.js'
 import { Faults } from './faults.js'
@@ -54,7 +54,7 @@ export class Place {
     this.store = new MemoryStore({ runtime: this.runtime })
     this.jobs = new JobStore({ onStart: (job) => checker.jobStarted(job, this.runtime.monotonicMs()) })
     this.queue = this.store.queue(QUEUE)
-    this.cluster = new DummyWorker({ name: QUEUE, store: this.jobs, runtime: this.runtime })
+    this.cluster = this.jobs.worker({ name: QUEUE, runtime: this.runtime })
     this.faults = new Faults(this.runtime, choices.fork())
     this.services = Array.from({ length: setting.services }, (_, index) => this.#open(index))
   }
@@ -170,9 +170,8 @@ export class Place {
       maxCallMs,
     })
     const { maxJobsPerSend } = setting
-    const worker = new DummyWorker({
+    const worker = this.jobs.worker({
       name: QUEUE,
-      store: this.jobs,
       runtime: this.runtime,
       ...(maxJobsPerSend !== undefined && { maxJobsPerSend }),
     })

@@ -151,7 +151,7 @@ export async function taken(queue: Queue, holder: string, ttlMs: number): Promis
   return lease
 }
 
-/** The control state without the count of syncs, which may be 0 or absent where nobody asked for one. */
+/** The control state without the count of syncs, which may be 0 or absent where none was asked for. */
 export async function settingsOf(queue: Queue): Promise<Omit<ControlState, 'syncs'>> {
   const { syncs: _, ...settings } = await queue.control.read()
   return settings

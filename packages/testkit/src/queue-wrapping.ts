@@ -80,8 +80,8 @@ export function wrapQueue(inner: Queue, changes: Partial<Queue>): Queue {
 }
 
 /**
- * The `openCrashing` of a queue whose calls are each one atomic storage operation. Each call is two points: the process dies before
- * the storage was reached, or after it had done all of it and before its answer came.
+ * The `openCrashing` of a queue whose calls are each one atomic storage operation. Each call is two points:
+ * the process dies before the storage was reached, or after it had done all of it and before its answer came.
  */
 export function crashAtCalls(inner: Queue, point: number): CrashingQueue {
   let passed = 0
@@ -104,8 +104,9 @@ export function crashAtCalls(inner: Queue, point: number): CrashingQueue {
 const ANSWER_MS = 20
 
 /**
- * The `openTroubled` of a queue whose calls are each one atomic storage operation: a call of which that operation goes wrong rejects
- * SLUICE_QUEUE_UNAVAILABLE, at once or when it has waited long enough for its answer.
+ * The `openTroubled` of a queue whose calls are each one atomic storage operation: a call of which that
+ * operation goes wrong rejects SLUICE_QUEUE_UNAVAILABLE, at once or when it has waited long enough for its
+ * answer.
  */
 export function troubleAtCalls(inner: Queue, { trouble, point, lasting }: TroubleOptions): TroubledQueue {
   let operations = 0

@@ -12,11 +12,11 @@ export type DummyCall =
   | 'readLog'
   | 'check'
 
-/** What the dummy answers for one item, again and again. */
+/** How the dummy refuses calls for one item, until that is ended. */
 export interface ItemTrouble {
   /** The calls that it concerns. Default `sendJob`; `sendJob` includes the item's place in a `sendMany`. */
   readonly calls?: readonly DummyCall[]
-  /** Whose trouble the error says it is. Absent: it doesn't say. */
+  /** Whose trouble the error says it is. Absent: it does not say. */
   readonly concerns?: TroubleConcerns
   readonly message?: string
 }
@@ -32,7 +32,7 @@ interface PlannedFault {
 
 export type FaultOptions = Pick<PlannedFault, 'retryAfterMs' | 'concerns'>
 
-/** Trouble ordered in advance, for tests: the next calls run into it, in the order in which it was ordered. */
+/** Trouble that a test orders in advance: the next calls meet it, in the order in which it was ordered. */
 export class DummyFaults {
   readonly #planned: PlannedFault[] = []
 

@@ -1,6 +1,26 @@
 import type { Runtime } from '@sluice/core'
+import { isRuntime } from '@sluice/core/backend'
 import { z } from 'zod'
+import type { JobRule } from './job-rule.js'
 import { JobStore } from './job-store.js'
+
+/** The options of `openWorker`. All but `runtime` and `store` can stand in a configuration file. */
+export interface DummyWorkerOptions {
+  /** The queue's name. */
+  readonly name: string
+  /** How jobs end by themselves. Default: only `settleJob` and cancels end them. */
+  readonly rule?: JobRule
+  /** The rule's seed, where the rule has none. Default 1. */
+  readonly seed?: number
+  /** Where instants come from. Default the machine's. */
+  readonly runtime?: Runtime
+  /** Shared with other workers that are to see the same jobs. Default a new one. */
+  readonly store?: JobStore
+  /** The most jobs that one `sendMany` takes. Default: the worker has no `sendMany`. */
+  readonly maxJobsPerSend?: number
+  /** What the worker gives as its `identity`. Default: it has none. */
+  readonly identity?: string
+}
 
 const span = z.number().int().min(0)
 
@@ -9,35 +29,22 @@ const range = z.union([
   z.tuple([span, span]).refine(([min, max]) => min <= max, 'the first must not be over the second'),
 ])
 
-/** The shape of the rule as configuration: see {@link JobRule}. */
 const ruleSchema = z.strictObject({
   afterMs: range,
-  pendingMs: range.optional(),
-  failRate: z.number().min(0).max(1).optional(),
-  seed: z.number().int().optional(),
+  pendingMs: range.exactOptional(),
+  failRate: z.number().min(0).max(1).exactOptional(),
+  seed: z.number().int().exactOptional(),
 })
 
-/** What `openWorker` takes, as a Standard Schema: all of it but `clock` and `store` can stand in a configuration file. */
+/** The options of `openWorker`: a zod schema, and so a Standard Schema. */
 export const optionsSchema = z.strictObject({
-  /** The queue's name. */
   name: z.string().min(1),
-  rule: ruleSchema.optional(),
-  /** The rule's seed, where the rule has none of its own. */
-  seed: z.number().int().optional(),
-  /** The machine's clock by default. */
-  runtime: z.custom<Pick<Runtime, 'now'>>(isClock, 'must have a now()').optional(),
-  /** Shared with other workers that are to see the same jobs; a fresh one by default. */
-  store: z.instanceof(JobStore).optional(),
-  /** The most jobs that one `sendMany` takes. Default: the worker has no `sendMany`. */
-  maxJobsPerSend: z.number().int().min(1).optional(),
-  /** What the worker gives as its `identity`. Default: it has none. */
-  identity: z.string().min(1).optional(),
+  rule: ruleSchema.exactOptional(),
+  seed: z.number().int().exactOptional(),
+  runtime: z
+    .custom<Runtime>(isRuntime, 'must be a Runtime, such as systemRuntime of @sluice/core/backend')
+    .exactOptional(),
+  store: z.instanceof(JobStore).exactOptional(),
+  maxJobsPerSend: z.number().int().min(1).exactOptional(),
+  identity: z.string().min(1).exactOptional(),
 })
-
-/** The options of {@link DummyWorker}. */
-export type DummyWorkerOptions = z.input<typeof optionsSchema>
-
-function isClock(value: unknown): boolean {
-  const mayHaveMethods = typeof value === 'function' || (typeof value === 'object' && value !== null)
-  return mayHaveMethods && 'now' in value && typeof value.now === 'function'
-}

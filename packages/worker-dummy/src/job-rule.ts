@@ -1,4 +1,4 @@
-/** How jobs end without a hand: evaluated against a clock whenever somebody asks, so that no timer is needed. */
+/** How jobs end by themselves. It is evaluated when a job is read, so that no timer is needed. */
 export interface JobRule {
   /** How long a job runs, in ms, 0 or more; of a pair, something between the two, both included. */
   readonly afterMs: number | readonly [number, number]
@@ -10,7 +10,7 @@ export interface JobRule {
   readonly seed?: number
 }
 
-/** What the rule has in store for one job. */
+/** What the rule says of one job. */
 export interface JobFate {
   /** From its start, the time in which it is pending included, to its end. */
   readonly afterMs: number
@@ -19,7 +19,7 @@ export interface JobFate {
 }
 
 /**
- * The fate of one job: of the same rule, id and attempt always the same one, in whatever order and process it is asked for.
+ * The fate of one job. It depends on the rule, the id and the attempt alone, and is the same in every process.
  *
  * @param attempt 1 or more
  */
@@ -36,7 +36,7 @@ function within(span: number | readonly [number, number], share: number): number
   return Math.min(Math.floor(min + share * (max - min + 1)), max)
 }
 
-/** FNV-1a into mulberry32: small, and even enough for a dummy's dice. */
+/** FNV-1a into mulberry32: small, and even enough for a dummy. */
 function randomFrom(text: string): () => number {
   let state = 0x811c9dc5
   for (let index = 0; index < text.length; index++) {

@@ -1,7 +1,7 @@
 import { SluiceError, type JobRef, type Worker } from '@sluice/core'
 import { wrapWorker, type WorkerHarness } from '@sluice/testkit'
 import { testWorker } from '@sluice/testkit/vitest'
-import { DummyWorker, JobStore } from '../src/index.js'
+import { JobStore, type DummyWorker } from '../src/index.js'
 
 function nameOf({ id, uid, attempt }: JobRef): string {
   return JSON.stringify([id, uid, attempt])
@@ -14,7 +14,7 @@ function harness(): WorkerHarness {
   })
   const opened: DummyWorker[] = []
   const open = (name = 'contract'): DummyWorker => {
-    const worker = new DummyWorker({ name, store, identity: 'here', maxJobsPerSend: 3 })
+    const worker = store.worker({ name, identity: 'here', maxJobsPerSend: 3 })
     opened.push(worker)
     return worker
   }
@@ -22,11 +22,11 @@ function harness(): WorkerHarness {
   const ownerOf = (job: JobRef): DummyWorker => {
     const owner = opened.find((worker) => worker.running().some((running) => nameOf(running) === nameOf(job)))
     if (owner === undefined) throw new Error(`no worker runs ${nameOf(job)}`)
-    return new DummyWorker({ name: owner.name, store })
+    return store.worker({ name: owner.name })
   }
   return {
     open: async (name) => open(name),
-    openElsewhere: async () => new DummyWorker({ name: 'contract', identity: 'elsewhere' }),
+    openElsewhere: async () => new JobStore().worker({ name: 'contract', identity: 'elsewhere' }),
     body: () => null,
     async finish(job, how) {
       const exitCode = how === 'SUCCESS' ? 0 : 3
@@ -35,7 +35,7 @@ function harness(): WorkerHarness {
     async writeLog(job, bytes) {
       ownerOf(job).writeLog(job.id, bytes, job)
     },
-    loseLog: async (job) => new DummyWorker({ name: 'contract', store }).loseLog(job.id),
+    loseLog: async (job) => store.worker({ name: 'contract' }).loseLog(job.id),
     exactLogs: true,
     hasJobUids: true,
     exitCodes: { SUCCESS: 0, FAIL: 3 },
@@ -96,7 +96,7 @@ function crashing(inner: DummyWorker, point: number): { worker: Worker; crashed:
   }
   const worker = wrapWorker(inner, {
     sendJob: (...args) => dying(() => inner.sendJob(...args)),
-    sendMany: (jobs) => dying(() => inner.sendMany(jobs)),
+    sendMany: (jobs) => dying(async () => (await inner.sendMany?.(jobs)) ?? []),
   })
   return { worker, crashed: () => crashed }
 }

@@ -1,20 +1,21 @@
 import { isSluiceError, type JobRef } from '@sluice/core'
-import { expect, test } from 'vitest'
-import { DummyWorker, JobStore, jobFate, openWorker } from '../src/index.js'
+import { systemRuntime } from '@sluice/core/backend'
+import { describe, expect, expectTypeOf, test } from 'vitest'
+import { JobStore, jobFate, openWorker, type DummyWorkerOptions } from '../src/index.js'
 
 const job = (uid: string, attempt = 1) => ({ uid, attempt, queue: 'q' })
 
-function setup(options: Partial<ConstructorParameters<typeof DummyWorker>[0]> = {}) {
+function setup(options: Partial<DummyWorkerOptions> = {}) {
   const started: JobRef[] = []
   const store = new JobStore({ onStart: (ref) => started.push(ref) })
-  const runtime = { at: 1_000, now: () => runtime.at }
-  const worker = new DummyWorker({ name: 'q', store, runtime, ...options })
+  const runtime = { ...systemRuntime, at: 1_000, now: () => runtime.at }
+  const worker = store.worker({ name: 'q', runtime, ...options })
   return { started, store, runtime, worker }
 }
 
 test('one job for one (queue, uid, attempt): twice, at once, from another process, after its end and after forgetting [W-SEND-1]', async () => {
   const { worker, store, started } = setup()
-  const other = new DummyWorker({ name: 'q', store })
+  const other = store.worker({ name: 'q' })
   await Promise.all([worker.sendJob('a', 1, job('u')), other.sendJob('a', 1, job('u'))])
   worker.settleJob('a', { stage: 'SUCCESS' })
   await worker.sendJob('a', 1, job('u'))
@@ -31,7 +32,7 @@ test('settled by hand: reported with all that was said, by every worker of the s
   await worker.sendJob('a', null, job('u'))
   expect((await worker.pollAllStatus()).get('a')).toMatchObject({ stage: 'PROCESSING', uid: 'u', attempt: 1 })
   worker.settleJob('a', { stage: 'FAIL', message: 'no', failureClass: 'timeout', details: { code: 3 } })
-  const seen = await new DummyWorker({ name: 'q', store }).pollAllStatus()
+  const seen = await store.worker({ name: 'q' }).pollAllStatus()
   expect(seen.get('a')).toMatchObject({
     stage: 'FAIL',
     message: 'no',
@@ -63,7 +64,7 @@ test('of two attempts the later, of two items of one id the one sent last', asyn
 
 test('workers of two names in one store never see each other [W-POLL-3]', async () => {
   const { worker, store } = setup()
-  const other = new DummyWorker({ name: 'p', store })
+  const other = store.worker({ name: 'p' })
   await worker.sendJob('a', null, job('u'))
   expect((await other.pollAllStatus()).size).toBe(0)
   expect(await other.lookupJob({ id: 'a', uid: 'u', attempt: 1 })).toBeUndefined()
@@ -117,18 +118,18 @@ test('a lost job leaves no trace', async () => {
   expect(await worker.lookupJob({ id: 'a', uid: 'u', attempt: 1 })).toBeUndefined()
 })
 
-test('watch rings on a settle and on a cancel, even between two reads, and ends with its signal', async () => {
+test('watch wakes on a settle and on a cancel, even between two reads, and ends with its signal', async () => {
   const { worker } = setup()
   await worker.sendJob('a', null, job('u'))
   await worker.sendJob('b', null, job('v'))
   const stop = new AbortController()
-  const bell = worker.watch({ signal: stop.signal })
-  const first = bell.next()
+  const wakes = worker.watch({ signal: stop.signal })[Symbol.asyncIterator]()
+  const first = wakes.next()
   worker.settleJob('a', { stage: 'SUCCESS' })
   expect(await first).toEqual({ value: undefined, done: false })
   await worker.cancelJob({ id: 'b', uid: 'v', attempt: 1 }, 'enough')
-  expect((await bell.next()).done).toBe(false)
-  const last = bell.next()
+  expect((await wakes.next()).done).toBe(false)
+  const last = wakes.next()
   stop.abort()
   expect((await last).done).toBe(true)
 })
@@ -157,8 +158,8 @@ test('faults: as often as ordered, then all is well again', async () => {
 test('closed: every call says so, jobs go on, a watch ends; twice is fine', async () => {
   const { worker, store } = setup()
   await worker.sendJob('a', null, job('u'))
-  const bell = worker.watch()
-  const next = bell.next()
+  const wakes = worker.watch()[Symbol.asyncIterator]()
+  const next = wakes.next()
   await worker.close()
   await worker.close()
   expect((await next).done).toBe(true)
@@ -174,7 +175,7 @@ test('closed: every call says so, jobs go on, a watch ends; twice is fine', asyn
   ]) {
     await expect(call()).rejects.toMatchObject({ code: 'SLUICE_WORKER_CLOSED' })
   }
-  expect(new DummyWorker({ name: 'q', store }).running()).toHaveLength(1)
+  expect(store.worker({ name: 'q' }).running()).toHaveLength(1)
 })
 
 test('bad input: no job', async () => {
@@ -198,13 +199,14 @@ test('openWorker checks its options', async () => {
     { name: 'q', more: 1 },
     undefined,
   ]) {
+    // @ts-expect-error -- none of them has the options' type
     await expect(openWorker(wrong)).rejects.toMatchObject({ code: 'SLUICE_CONFIG_INVALID' })
   }
 })
 
 test('held by hand: pending with its message until it is let go, and not after its end [W-PEND-1]', async () => {
   const { worker, store } = setup()
-  const other = new DummyWorker({ name: 'q', store })
+  const other = store.worker({ name: 'q' })
   await worker.sendJob('a', null, job('u'))
   worker.holdJob('a', 'no room')
   const held = { stage: 'PROCESSING', pending: true, message: 'no room' }
@@ -251,7 +253,7 @@ test('incomplete polls: what this object heard last, and no more; look-ups know 
     ['b', 'PROCESSING'],
   ])
   expect(await worker.lookupJob({ id: 'a', uid: 'u', attempt: 1 })).toMatchObject({ stage: 'SUCCESS' })
-  const fresh = new DummyWorker({ name: 'q', store })
+  const fresh = store.worker({ name: 'q' })
   fresh.incompleteNext()
   expect((await fresh.pollAllStatus()).size).toBe(0)
   worker.endTrouble()
@@ -274,7 +276,7 @@ test('one item in trouble: its calls are refused as ordered, others go well, unt
   const lookup = worker.lookupJob({ id: 'a', uid: 'u', attempt: 1 })
   await expect(lookup).rejects.toThrow('no words that anybody knows')
   await expect(lookup).rejects.toMatchObject({ concerns: undefined })
-  worker.troubleItem('a', undefined)
+  worker.troubleItem('a', 'none')
   expect(await worker.lookupJob({ id: 'a', uid: 'u', attempt: 1 })).toMatchObject({ stage: 'PROCESSING' })
   worker.troubleItem('a', { calls: ['cancelJob'] })
   worker.endTrouble()
@@ -341,4 +343,61 @@ test('of several jobs of one item each can be settled, and the others are report
   const ended = await worker.lookupJob({ id: 'a', uid: 'u', attempt: 1 })
   expect(ended).toMatchObject({ stage: 'FAIL', exitCode: 3, jobUid: 'job-1' })
   expect(() => worker.settleJob('a', { stage: 'FAIL' }, { uid: 'u', attempt: 1 })).toThrow(TypeError)
+})
+
+describe('sendMany', () => {
+  const jobs = ['a', 'b', 'c'].map((id) => ({ id, body: null, job: job(id) }))
+
+  test('a worker has it with the option maxJobsPerSend alone', async () => {
+    const { worker } = setup()
+    expect(worker.supports.sendMany).toBeUndefined()
+    expect('sendMany' in worker).toBe(false)
+    expect(setup({ maxJobsPerSend: 7 }).worker.supports.sendMany).toEqual({ maxJobs: 7 })
+  })
+
+  test('faults: refused as a whole, single jobs rejected or in trouble, a lost answer [W-SEND-3]', async () => {
+    const { worker, started } = setup({ maxJobsPerSend: 3 })
+    worker.unavailableNext(1, 500)
+    const refused = { code: 'SLUICE_WORKER_UNAVAILABLE', retryAfterMs: 500 }
+    await expect(worker.sendMany?.(jobs)).rejects.toMatchObject(refused)
+    expect(started).toEqual([])
+    worker.rejectNext()
+    worker.troubleItem('b')
+    expect(await worker.sendMany?.(jobs)).toMatchObject([
+      { code: 'SLUICE_JOB_REJECTED', itemId: 'a' },
+      { code: 'SLUICE_WORKER_UNAVAILABLE', itemId: 'b', concerns: 'item' },
+      undefined,
+    ])
+    expect(started.map(({ id }) => id)).toEqual(['c'])
+    worker.troubleItem('b', 'none')
+    worker.loseAnswer()
+    await expect(worker.sendMany?.(jobs)).rejects.toMatchObject({ code: 'SLUICE_WORKER_UNAVAILABLE' })
+    expect(started.map(({ id }) => id)).toEqual(['c', 'a', 'b'])
+    expect(await worker.sendMany?.(jobs)).toEqual([undefined, undefined, undefined])
+    expect(started).toHaveLength(3)
+  })
+
+  test('it hangs like any other call, and is what a later probe takes its sample from', async () => {
+    const { worker, started } = setup({ maxJobsPerSend: 3 })
+    worker.hang('sendMany')
+    const sending = worker.sendMany?.(jobs)
+    expect((await worker.pollAllStatus()).size).toBe(0)
+    worker.endTrouble()
+    await sending
+    expect(started).toHaveLength(3)
+    await worker.probeSend()
+  })
+})
+
+test('the type of the bodies follows from the type argument', async () => {
+  interface Tile {
+    readonly url: string
+  }
+  const worker = await openWorker<Tile>({ name: 'q' })
+  expectTypeOf<Parameters<typeof worker.sendJob>[1]>().toEqualTypeOf<Tile>()
+  await worker.sendJob('a', { url: 's3://maps/1.tif' }, job('u'))
+  // @ts-expect-error -- a body that is none
+  await worker.sendJob('b', { uri: 1 }, job('v'))
+  // @ts-expect-error -- a Date is no JSON
+  await expect(openWorker<{ at: Date }>({ name: 'q' })).resolves.toBeDefined()
 })

@@ -1,6 +1,6 @@
 import { SluiceError, type JobRef, type JobReport, type Queue, type Worker } from '@sluice/core'
 import { wrapWorker } from '@sluice/testkit'
-import { DummyWorker } from '@sluice/worker-dummy'
+import { JobStore, type DummyWorker } from '@sluice/worker-dummy'
 import { expect, test } from 'vitest'
 import { WORKER_DOCUMENT, processingLimit } from '../../src/index.js'
 import { World, wrapped, type Options } from '../world.js'
@@ -14,7 +14,7 @@ function here(world: World, identity: string | undefined = 'here'): Worker {
 
 /** One on another place, where none of the world's jobs is. */
 function elsewhere(world: World): DummyWorker {
-  return new DummyWorker({ name: 'q', identity: 'elsewhere', runtime: world.runtime })
+  return new JobStore().worker({ name: 'q', identity: 'elsewhere', runtime: world.runtime })
 }
 
 async function noted({ queue }: World): Promise<unknown> {
@@ -241,7 +241,10 @@ test('a standby with another worker is held to it when it takes over, too', asyn
 
 test('an identity that is found out later is compared then; a worker without one is not', async () => {
   const world = await run(1)
-  const without = world.engine({ ...OPTIONS, worker: new DummyWorker({ name: 'q', runtime: world.runtime }) })
+  const without = world.engine({
+    ...OPTIONS,
+    worker: new JobStore().worker({ name: 'q', runtime: world.runtime }),
+  })
   expect(await without.tick()).toMatchObject({ reconciled: true })
   expect(await noted(world)).toEqual({ identity: 'here' })
   await without.close()

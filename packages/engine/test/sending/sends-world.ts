@@ -1,5 +1,5 @@
 import type { JsonValue, Worker } from '@sluice/core'
-import { DummyWorker, type DummyWorkerOptions } from '@sluice/worker-dummy'
+import type { DummyWorker, DummyWorkerOptions } from '@sluice/worker-dummy'
 import { wrapWorker } from '@sluice/testkit'
 import { type TickResult, type WorkQueue } from '../../src/index.js'
 import { World } from '../world.js'
@@ -18,7 +18,7 @@ export class SendsWorld extends World {
 
   /** A worker whose sends take so long, on the world's clock, and whose jobs end by a rule. */
   slowWorker(sendMs: () => number, options: Partial<DummyWorkerOptions> = {}): DummyWorker & Worker {
-    const dummy = new DummyWorker({ name: 'q', store: this.jobs, runtime: this.runtime, ...options })
+    const dummy = this.jobs.worker({ name: 'q', runtime: this.runtime, ...options })
     const send = dummy.sendJob.bind(dummy)
     dummy.sendJob = async (id, body, job) => {
       this.sends.push({ id, attempt: job.attempt, atMs: this.runtime.monotonicMs() })

@@ -60,7 +60,7 @@ export const fenceMutants: readonly QueueMutant[] = [
   }),
   fencing(
     'lost-lease-taken-again',
-    'a lease that is lost is taken again where nobody else has it',
+    'a lease that is lost is taken again where no other holder has it',
     ['Q-GET-5/a', 'Q-GET-5/b', 'Q-GET-5/d', 'Q-DOC-3/a', 'Q-DOC-3/b', 'Q-DOC-3/d'],
     (inner) => async (lease) => (await inner.lease(lease.name, lease.holder, lease.ttlMs)) ?? lease,
   ),

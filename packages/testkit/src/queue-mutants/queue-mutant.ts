@@ -20,7 +20,10 @@ export interface QueueMutant {
   wrap(harness: QueueHarness): QueueHarness
 }
 
-/** How a mutant is described; `change` is called once for each harness, and what it returns once for each Queue object. */
+/**
+ * How a mutant is described; `change` is called once for each harness, and what it returns once for each
+ * Queue object.
+ */
 export interface Breakage {
   readonly id: string
   readonly title: string
