@@ -3,7 +3,7 @@
 //   node packages/queue-s3/scripts/cost-report.mjs --check   fails where it is out of date
 import { readFileSync, writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { startS3Server } from '@sluice/testkit/s3'
+import { startS3Server } from '@sluice/fake-s3'
 import { checkStorage, openQueue } from '../dist/index.js'
 
 /** us-east-1, Standard, $ per million requests; DELETE is free. */

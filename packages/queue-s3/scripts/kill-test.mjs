@@ -168,8 +168,9 @@ async function compare() {
       wrong.push(`${job} was told ${stage}, and is ${item?.job} in ${item?.stage}`)
   }
   const keys = await rawKeys()
-  const strays = keys.filter((key) => /\/(WAITING|PROCESSING|LEFT)\//.test(key))
-  if (strays.length > 0) wrong.push(`${strays.length} objects are left in WAITING, PROCESSING or LEFT`)
+  const foreignObjects = keys.filter((key) => /\/(WAITING|PROCESSING|LEFT)\//.test(key))
+  if (foreignObjects.length > 0)
+    wrong.push(`${foreignObjects.length} objects are left in WAITING, PROCESSING or LEFT`)
   const inStage = (stage) => [...found.values()].filter((item) => item.stage === stage).length
   return {
     items: ITEMS,

@@ -21,7 +21,10 @@ export function endpointOptions(prefix: string, name = 'contract', at = endpoint
   return { name, bucket, prefix, endpoint: at, region, credentials: { accessKeyId, secretAccessKey } }
 }
 
-/** Of the same store by another address: a probe of it would be a hundred requests for each process that is to die. */
+/**
+ * Of the same store by another address: a probe of it would be a hundred requests for each process that is to
+ * die.
+ */
 function unprobed(...place: Parameters<typeof endpointOptions>) {
   return { ...endpointOptions(...place), probe: 'off' as const }
 }

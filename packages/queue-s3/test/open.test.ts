@@ -1,4 +1,4 @@
-import { isSluiceError, type Logger } from '@sluice/core'
+import { isSluiceError, type Logger, type QueuePackage } from '@sluice/core'
 import {
   answerWith,
   s3Stores,
@@ -6,7 +6,7 @@ import {
   type S3Fault,
   type S3Request,
   type S3ServerOptions,
-} from '@sluice/testkit/s3'
+} from '@sluice/fake-s3'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { openQueue, queueExists } from '../src/index.js'
 import { optionsOn, probedOn } from './s3-harness.js'
@@ -23,9 +23,13 @@ async function server(options: S3ServerOptions = {}) {
   return made
 }
 
-async function refusal(options: unknown): Promise<{ code: string; message: string }> {
+/** As a caller without types. */
+const openUnchecked: QueuePackage['openQueue'] = (options, use) =>
+  Reflect.apply(openQueue, undefined, [options, use])
+
+async function refusal(options: object): Promise<{ code: string; message: string }> {
   try {
-    opened.push(await openQueue(options))
+    opened.push(await openUnchecked(options))
   } catch (error) {
     if (isSluiceError(error)) return { code: error.code, message: error.message }
     throw error
@@ -149,7 +153,7 @@ describe('bad weather is one clear error, which names bucket and prefix and says
     ['AccessDenied', 'SLUICE_QUEUE_DENIED', 's3:GetObject'],
     ['SlowDown', 'SLUICE_QUEUE_UNAVAILABLE', 'slower'],
     ['InternalError', 'SLUICE_QUEUE_UNAVAILABLE', 'try later'],
-    ['RequestTimeTooSkewed', 'SLUICE_QUEUE_DENIED', 'runtime'],
+    ['RequestTimeTooSkewed', 'SLUICE_QUEUE_DENIED', 'clock'],
   ] as const)('%s', async (answer, wanted, text) => {
     const made = await server({ onRequest: () => answerWith(answer) })
     const { code, message } = await refusal({ ...probedOn(made), timeoutMs: 300 })
@@ -245,6 +249,7 @@ describe('queueExists', () => {
     await expect(queueExists({ ...optionsOn(made), bucket: 'nowhere' })).rejects.toMatchObject({
       code: 'SLUICE_CONFIG_INVALID',
     })
+    // @ts-expect-error -- as a caller without types
     await expect(queueExists({})).rejects.toMatchObject({ code: 'SLUICE_CONFIG_INVALID' })
   })
 })

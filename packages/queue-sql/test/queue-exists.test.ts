@@ -1,14 +1,13 @@
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import type { QueuePackage } from '@sluice/core'
 import pg from 'pg'
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
-import * as queueSql from '../src/index.js'
+import { sqlPackage } from './support/sql-package.js'
 import { freshPrefix } from './support/postgres-harness.js'
 import { freshDirectory } from './support/sqlite-harness.js'
 
-const { openQueue, queueExists } = queueSql satisfies QueuePackage
+const { openQueue, queueExists } = sqlPackage
 
 let directory: string
 

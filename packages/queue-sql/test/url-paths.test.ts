@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { openQueue, queueExists } from '../src/index.js'
-import { withAbsolutePaths } from '../src/url-paths.js'
+import { withAbsolutePaths } from '../src/sql-options.js'
 
 let dir: string
 

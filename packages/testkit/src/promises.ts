@@ -227,6 +227,10 @@ export const workerPromises: readonly ContractPromise[] = [
     text: 'After `close` every call rejects `SLUICE_WORKER_CLOSED`; twice is fine; jobs that run go on; `watch` ends with its signal.',
   },
   {
+    id: 'W-SIGNAL-1',
+    text: 'A poll or a look-up whose `signal` aborts rejects with the signal’s reason, before it begins and while it does not end; other calls are not affected.',
+  },
+  {
     id: 'W-LOG-1',
     text: '`readLog` gives what a job’s program wrote, in order, none twice and none left out, while it runs and once it has ended; `tailBytes` limits it to the last bytes of what is there, and with `follow` it ends once the job has ended and all was given. An unknown job, and one whose log is gone, reject `SLUICE_ITEM_NOT_FOUND`; one that has not begun has an empty log. Its signal ends it with the signal’s reason.',
   },

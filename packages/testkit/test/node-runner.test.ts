@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { workerContract } from '../src/index.js'
 
 const PROGRAM = `
-  import { testWorker } from '../src/node.js'
+  import { testWorker } from './dist/node.js'
   testWorker('no worker at all', async () => ({
     open: async () => ({ supports: { durable: false } }),
     body: () => null,

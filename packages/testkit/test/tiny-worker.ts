@@ -133,8 +133,9 @@ function tinyWorker(
       begin()
       if (body === REFUSED_BODY) throw new SluiceError('SLUICE_JOB_REJECTED', 'never')
     },
-    async pollAllStatus() {
+    async pollAllStatus(_, { signal } = {}) {
       begin()
+      if (signal) await until(signal)
       if (obstruction.isThere)
         return Object.assign(new Map(lastKnown), { complete: false, incompleteReason: 'obstructed' })
       const reports = new Map<string, JobReport>()
@@ -146,8 +147,9 @@ function tinyWorker(
       lastKnown = new Map(reports)
       return reports
     },
-    async lookupJob(job) {
+    async lookupJob(job, { signal } = {}) {
       begin()
+      if (signal) await until(signal)
       return place.find(name, job)?.report
     },
     async cancelJob(job, reason) {
@@ -195,6 +197,12 @@ function tinyWorker(
       closed = true
     },
   }
+}
+
+/** A moment in which a signal can abort. */
+async function until(signal: AbortSignal): Promise<void> {
+  await turn()
+  signal.throwIfAborted()
 }
 
 /** Two of one item: a later attempt, or another uid, comes first. */

@@ -3,7 +3,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { WorkQueue, processingLimit } from '@sluice/engine'
 import { openQueue } from '@sluice/queue-memory'
-import { startArgoServer } from '@sluice/testkit/argo'
+import { startArgoServer } from '@sluice/fake-argo'
 import { openWorker } from '../dist/index.js'
 
 const wanted = process.argv.slice(2)

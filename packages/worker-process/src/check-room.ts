@@ -1,10 +1,10 @@
 import { dirname } from 'node:path'
 import { checkOptions, type PackageContext, type RoomNeed } from '@sluice/core'
 import { withAbsolutePaths } from './absolute-paths.js'
-import { Layout } from './layout.js'
+import { Layout } from './disk/layout.js'
 import { optionsSchema, type ProcessWorkerSettings } from './options.js'
 import { isSystemError } from './process-errors.js'
-import { freeRoom, freeText, type FreeRoom } from './room.js'
+import { freeRoom, freeText, type FreeRoom } from './disk/room.js'
 
 /** The folder, `output`, `job.json`, `stdout`, `stderr`, `claim` and `exit`: what stays of a job whose outputs are kept. */
 const KEPT_INODES = 7

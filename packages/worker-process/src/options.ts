@@ -1,6 +1,6 @@
 import { MAX_ID_BYTES, utf8Bytes } from '@sluice/core'
 import { z } from 'zod'
-import { parseArgument } from './command-template.js'
+import { parseArgument } from './command/command-template.js'
 
 const MAX_SPAN_MS = 2_147_483_647
 

@@ -7,8 +7,8 @@ import type { JobRef, TroubleConcerns, Worker } from '@sluice/core'
 import type { ObstructedWorker, TroubledSends, WorkerHarness } from '@sluice/testkit'
 import { testWorker } from '@sluice/testkit/vitest'
 import { vi } from 'vitest'
-import { readClaim } from '../src/claim.js'
-import type { JobPlace } from '../src/layout.js'
+import { readClaim } from '../src/jobs/claim.js'
+import type { JobPlace } from '../src/disk/layout.js'
 import { WorkerBench, eventually, isAlive, killGroup } from './worker-bench.js'
 
 /** What the system refuses to this process at the moment, as it does where there is no more of it. */

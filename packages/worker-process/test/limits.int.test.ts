@@ -6,7 +6,7 @@ import type { Readable, Writable } from 'node:stream'
 import type { JobReport } from '@sluice/core'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { ProcessWorkerOptions } from '../src/index.js'
-import { ControlGroup, lacksControlGroup } from './control-group.js'
+import { ControlGroup, lacksControlGroup } from './processes/control-group.js'
 import { WorkerBench, eventually, newJob, type TestJob } from './worker-bench.js'
 
 const lackingPids = lacksControlGroup('pids')

@@ -4,9 +4,9 @@ import { join } from 'node:path'
 import { failureGroupOf, isSluiceError } from '@sluice/core'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { openWorker } from '../src/index.js'
-import { readClaim } from '../src/claim.js'
-import { assertPlatform } from '../src/process-worker.js'
-import { writeOnce } from '../src/record.js'
+import { readClaim } from '../src/jobs/claim.js'
+import { assertPlatform } from '../src/process-backend.js'
+import { writeOnce } from '../src/disk/record.js'
 import { WorkerBench, detail, eventually, isAlive, newJob, outcome, send } from './worker-bench.js'
 
 let bench: WorkerBench

@@ -3,13 +3,13 @@ import { once } from 'node:events'
 import { mkdir, readFile, readdir, readlink, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { readClaim } from '../src/claim.js'
-import { acceptJob } from '../src/job-file.js'
+import { readClaim } from '../src/jobs/claim.js'
+import { acceptJob } from '../src/jobs/job-file.js'
 import { optionsSchema, type ProcessWorker } from '../src/index.js'
-import type { JobPlace } from '../src/layout.js'
-import { systemProcessTable } from '../src/process-table.js'
-import { readRecord, writeOnce } from '../src/record.js'
-import { startSupervisor } from '../src/supervisor.js'
+import type { JobPlace } from '../src/disk/layout.js'
+import { systemProcessTable } from '../src/processes/process-table.js'
+import { readRecord, writeOnce } from '../src/disk/record.js'
+import { startSupervisor } from '../src/processes/supervisor.js'
 import {
   WorkerBench,
   eventually,
@@ -304,7 +304,7 @@ describe('a supervisor', () => {
 
   test('says when a job began even where there is no /proc', async () => {
     // The same words as those that the process table asks ps for.
-    const { psTable } = await import('../src/process-table.js')
+    const { psTable } = await import('../src/processes/process-table.js')
     const { execFileSync } = await import('node:child_process')
     const script = 'start=$(LC_ALL=C TZ=UTC0 ps -o lstart= -p $$); echo $$ $start; read -r _'
     const shell = spawn('sh', ['-c', script], { stdio: ['pipe', 'pipe', 'ignore'] })
@@ -420,7 +420,7 @@ describe('leftovers', () => {
     const worker = await bench.open(bench.scriptOptions('exit 0'))
     const job = newJob('a')
     await acceptOnly(job)
-    const { JobStopper } = await import('../src/job-stopper.js')
+    const { JobStopper } = await import('../src/jobs/job-stopper.js')
     const stopper = new JobStopper({ table: systemProcessTable(), killAfterMs: 0 })
     await stopper.cancel(bench.layout().place(job), 'not wanted')
     const report = (await worker.pollAllStatus()).get('a')

@@ -6,9 +6,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { JobReport, JobSpec, JsonValue, WorkerUse } from '@sluice/core'
-import { Layout } from '../src/layout.js'
+import { Layout } from '../src/disk/layout.js'
 import { openWorker, type ProcessWorker, type ProcessWorkerOptions } from '../src/index.js'
-import { SmallDisk } from './small-disk.js'
+import { SmallDisk } from './disk/small-disk.js'
 
 /** A job as the tests name it. */
 export interface TestJob extends JobSpec {

@@ -1,8 +1,9 @@
 import type { NewItem } from '@sluice/core'
-import type { ArgoServer, OutcomeRule } from '@sluice/testkit/argo'
-import { CommandError } from '../command-error.js'
-import { openWorkerPackage } from '../open-package.js'
-import { plural } from '../progress/progress-text.js'
+import type { ArgoServer, OutcomeRule } from '@sluice/fake-argo'
+import { CommandError } from '../cli/command-error.js'
+import { loadArgoFake } from '../fakes/fake-package.js'
+import { openWorkerPackage } from '../packages/open-package.js'
+import { plural } from '../output/amounts.js'
 import type { DemoFacts, DemoKind, DemoWorker, DemoWorkerOptions } from './demo-kind.js'
 
 const DEFAULT_ITEMS = 1_000
@@ -45,7 +46,7 @@ function itemOf(index: number): NewItem {
 }
 
 async function openWorker({ name, cwd }: DemoWorkerOptions): Promise<DemoWorker> {
-  const { outcomeByParameters, startArgoServer } = await import('@sluice/testkit/argo')
+  const { outcomeByParameters, startArgoServer } = await loadArgoFake(cwd)
   const outcome: OutcomeRule = (workflow, run) => {
     const isAgain = workflow.metadata.labels[ATTEMPT_LABEL] !== '1'
     const parameters = isAgain ? { ...run.parameters, mode: 'succeed' } : run.parameters

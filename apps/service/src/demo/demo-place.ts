@@ -1,9 +1,9 @@
 import { readFile, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { z } from 'zod'
-import { CommandError } from '../command-error.js'
-import { makeFolder } from '../make-folder.js'
-import { writeFileWhole } from '../report/report-file.js'
+import { CommandError } from '../cli/command-error.js'
+import { makeFolder } from './make-folder.js'
+import { writeFileWhole } from '../output/whole-file.js'
 import type { DemoKind, DemoPlan, WantedPlan } from './demo-kind.js'
 
 const planSchema = z.object({ root: z.string().optional(), items: z.int() })

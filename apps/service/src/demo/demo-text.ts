@@ -1,6 +1,6 @@
 import { STAGES, type Stage } from '@sluice/core'
-import type { Output } from '../output.js'
-import { countText, elapsedText, plural, rateText } from '../progress/progress-text.js'
+import type { Output } from '../output/output.js'
+import { countText, elapsedText, plural, rateText } from '../output/amounts.js'
 import { failureJson, failureLines } from '../report/failure-table.js'
 import type { DemoOutcome } from './demo-outcome.js'
 import type { DemoFacts, DemoKind, DemoPlan } from './demo-kind.js'

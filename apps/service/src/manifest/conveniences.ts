@@ -1,4 +1,4 @@
-import { countText } from '../progress/progress-text.js'
+import { countText } from '../output/amounts.js'
 
 /** What was read otherwise than it is written, and needed no flag since it can mean nothing else: counted, so that nothing is left out in silence. */
 const WORDS = {

@@ -3,7 +3,7 @@ import type { Conveniences } from './conveniences.js'
 import type { EscapeIn } from './csv/row-scanner.js'
 import { jsonChars } from './json-chars.js'
 import type { RawRow } from './raw-row.js'
-import type { LineEnds } from './text-lines.js'
+import type { LineEnds } from './text/text-lines.js'
 
 /** Where a row is. */
 export interface EntryPlace {

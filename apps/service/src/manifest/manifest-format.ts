@@ -3,7 +3,7 @@ import { CsvReader } from './csv/csv-reader.js'
 import { JsonDocumentReader } from './json/json-document.js'
 import { JsonLinesReader } from './json/jsonl-reader.js'
 import { parsePath } from './json/json-path.js'
-import { PlainLinesReader } from './lines-reader.js'
+import { PlainLinesReader } from './text/lines-reader.js'
 import type {
   ManifestEntry,
   ManifestFormat,

@@ -9,8 +9,8 @@ import {
   type ReadingOptions,
 } from './manifest-entry.js'
 import { nameOf, openReader, pathOf, type ManifestName } from './manifest-format.js'
-import { openSource, type ManifestSource, type SourceOptions } from './manifest-source.js'
-import { PlainText } from './plain-text.js'
+import { openSource, type ManifestSource, type SourceOptions } from './text/manifest-source.js'
+import { PlainText } from './text/plain-text.js'
 
 /** One file of a manifest. */
 interface ManifestFile {

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import type { ManifestEntry, Reading } from './manifest-entry.js'
-import type { TextLine } from './text-lines.js'
+import type { TextLine } from './text/text-lines.js'
 
 /** A row as it was read, without what ends it; bytes where it is not UTF-8. */
 export type RawRow = string | Buffer

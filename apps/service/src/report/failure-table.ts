@@ -1,5 +1,5 @@
-import { printable, type Output } from '../output.js'
-import { countText, plural } from '../progress/progress-text.js'
+import { printable, type Output } from '../output/output.js'
+import { countText, plural } from '../output/amounts.js'
 import type { CountedGroup, FailureGroups } from './failure-groups.js'
 
 /** What a table shows of the failures that were counted. */

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { Sandbox, logged } from '../sluice.js'
+import { Sandbox, logged } from '../fixtures/sandbox.js'
 
 let box: Sandbox
 beforeEach(async () => {

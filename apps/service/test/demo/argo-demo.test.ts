@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { parse } from 'csv-parse/sync'
 import { openQueue } from '@sluice/queue-sql'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { Sandbox } from '../sluice.js'
+import { Sandbox } from '../fixtures/sandbox.js'
 
 let box: Sandbox
 

@@ -5,7 +5,7 @@ import { parse } from 'csv-parse/sync'
 import { openQueue } from '@sluice/queue-sql'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { findFiles } from '../../src/demo/file-walk.js'
-import { Sandbox } from '../sluice.js'
+import { Sandbox } from '../fixtures/sandbox.js'
 
 let box: Sandbox
 

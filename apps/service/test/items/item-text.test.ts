@@ -2,7 +2,7 @@ import { Writable } from 'node:stream'
 import type { ItemRecord } from '@sluice/core'
 import { describe, expect, test } from 'vitest'
 import { itemText } from '../../src/items/item-text.js'
-import { Output } from '../../src/output.js'
+import { Output } from '../../src/output/output.js'
 
 const AT = Date.UTC(2026, 10, 30, 9)
 const REASON = 'exit code 3: line ü\r\n\u001B[31mred\u001B[0m\tb\nTraceback:\n  File "x"\nValueError: 🙂'

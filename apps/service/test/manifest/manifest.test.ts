@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { isSluiceError } from '@sluice/core'
 import { isRefused, type ManifestEntry } from '../../src/manifest/manifest-entry.js'
 import { nameOf } from '../../src/manifest/manifest-format.js'
-import { openSource } from '../../src/manifest/manifest-source.js'
+import { openSource } from '../../src/manifest/text/manifest-source.js'
 import { readText, seen, type ReadTextOptions } from './read-text.js'
 
 async function collect<T>(from: AsyncIterable<T>): Promise<T[]> {

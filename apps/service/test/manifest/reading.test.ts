@@ -2,11 +2,11 @@ import { PassThrough } from 'node:stream'
 import fc from 'fast-check'
 import { Command } from '@commander-js/extra-typings'
 import { describe, expect, test } from 'vitest'
-import { CommandError } from '../../src/command-error.js'
+import { CommandError } from '../../src/cli/command-error.js'
 import { describeConveniences } from '../../src/manifest/conveniences.js'
 import { Manifest } from '../../src/manifest/manifest.js'
 import { isRefused, type ReadingOptions } from '../../src/manifest/manifest-entry.js'
-import { readingOf, withReadingFlags } from '../../src/manifest/reading-flags.js'
+import { readingOf, withReadingFlags } from '../../src/commands/lists/reading-flags.js'
 import { readText, seen } from './read-text.js'
 
 const LIMITS = { maxBodyBytes: 1_048_576 }

@@ -6,7 +6,7 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { Command } from '@commander-js/extra-typings'
 import { Manifest } from '../../src/manifest/manifest.js'
 import { isRefused } from '../../src/manifest/manifest-entry.js'
-import { readingOf, withReadingFlags } from '../../src/manifest/reading-flags.js'
+import { readingOf, withReadingFlags } from '../../src/commands/lists/reading-flags.js'
 import { WRITER_SAMPLES, WRITTEN_ROWS, type WriterSample } from './writer-samples.js'
 import {
   ANY_STRINGS,

@@ -3,8 +3,8 @@ import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { Sandbox, type Ended } from '../sluice.js'
-import { leakText } from './find-secrets.js'
+import { Sandbox, type Ended } from '../fixtures/sandbox.js'
+import { leakText } from '../fixtures/find-secrets.js'
 import { canary } from './leak-matrix.js'
 
 let box: Sandbox

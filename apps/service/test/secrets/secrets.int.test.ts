@@ -1,11 +1,11 @@
 import { writeFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
 import { join } from 'node:path'
-import { startS3Server, type S3Server } from '@sluice/testkit/s3'
+import { startS3Server, type S3Server } from '@sluice/fake-s3'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { startPostgres } from '../postgres.js'
-import { Sandbox, type Ended } from '../sluice.js'
-import { leakText } from './find-secrets.js'
+import { startPostgres } from '../fixtures/postgres.js'
+import { Sandbox, type Ended } from '../fixtures/sandbox.js'
+import { leakText } from '../fixtures/find-secrets.js'
 import { COMMANDS, FEW, RUNS, canary, unencodedPasswords } from './leak-matrix.js'
 
 let box: Sandbox

@@ -35,6 +35,18 @@ export { IDLE_TIMEOUT_MS, MIN_BYTES_PER_SECOND, requestTimeMs } from './runtime/
 export { isRuntime, systemRuntime } from './runtime/system-runtime.js'
 export { startTimer, timeoutSignal } from './runtime/timer.js'
 export type { Timer, TimerOptions } from './runtime/timer.js'
+export {
+  claimRecord,
+  putRecord,
+  queueItemOf,
+  requeueRecord,
+  settleRecord,
+  summaryOf,
+  updateRecord,
+} from './records/item-record.js'
+export type { RecordChange, RecordPlace } from './records/item-record.js'
+export { isLeaseHeld, transactedParts } from './records/transacted.js'
+export type { DocumentRow, LeaseRow, QueueTables, Transact } from './records/transacted.js'
 
 export { MOVES, canMove, assertStage } from '../items/stage.js'
 export type { Move } from '../items/stage.js'

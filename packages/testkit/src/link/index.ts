@@ -1,5 +1,7 @@
 import { once } from 'node:events'
 import { connect, createServer, type Server, type Socket } from 'node:net'
+import type { Runtime } from '@sluice/core'
+import { systemRuntime } from '@sluice/core/backend'
 import { LinkDirection, type Flow, type LinkSpeed } from './link-direction.js'
 
 export type { LinkSpeed } from './link-direction.js'
@@ -31,16 +33,16 @@ export class SlowLink {
   readonly #down: LinkDirection
   readonly #sockets = new Set<Socket>()
 
-  private constructor(server: Server, speed: LinkSpeed) {
+  private constructor(server: Server, speed: LinkSpeed, runtime: Runtime) {
     this.#server = server
-    this.#up = new LinkDirection(speed)
-    this.#down = new LinkDirection(speed)
+    this.#up = new LinkDirection(speed, runtime)
+    this.#down = new LinkDirection(speed, runtime)
   }
 
   /** Opens a link to a server, on a free port of the loopback. */
   static async open(target: LinkTarget, speed: LinkSpeed): Promise<SlowLink> {
     const server = createServer({ allowHalfOpen: true })
-    const link = new SlowLink(server, speed)
+    const link = new SlowLink(server, speed, systemRuntime)
     server.on('connection', (near) => {
       link.#carry(near, connect({ ...target, allowHalfOpen: true }))
     })

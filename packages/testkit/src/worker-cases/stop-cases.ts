@@ -5,7 +5,7 @@ import { checkOffered, eventually, inStage, jobOf, polled, seen, send, sendPendi
 
 const BOUND_MS = 10_000
 
-/** W-STOP-1 and W-CLOSE-1. */
+/** W-STOP-1, W-CLOSE-1 and W-SIGNAL-1. */
 export const stopCases: readonly WorkerCase[] = [
   {
     id: 'W-STOP-1',
@@ -99,7 +99,43 @@ export const stopCases: readonly WorkerCase[] = [
       check(await within(late), 'with a signal that had aborted it ends at once')
     },
   },
+  {
+    id: 'W-SIGNAL-1',
+    title: 'an aborted poll or look-up rejects with the signal’s reason, and the next one is as ever',
+    async run(harness) {
+      const worker = await harness.open()
+      const job = jobOf('a')
+      await send(worker, harness, job)
+      const reason = new Error('enough')
+      const { lookupJob } = worker.supports
+      const calls: readonly ((signal: AbortSignal) => Promise<unknown>)[] = [
+        (signal) => worker.pollAllStatus(undefined, { signal }),
+        ...(lookupJob ? [async (signal: AbortSignal) => worker.lookupJob?.(job, { signal })] : []),
+      ]
+      for (const call of calls) {
+        const stop = new AbortController()
+        const begun = rejectionOf(call(stop.signal))
+        stop.abort(reason)
+        check((await begun) === reason, 'it rejects with the reason while it does not end', await begun)
+        const late = await rejectionOf(call(stop.signal))
+        check(late === reason, 'with a signal that had aborted it rejects so before it begins', late)
+        await resolves(
+          call(new AbortController().signal),
+          'with a signal that does not abort it ends as ever',
+        )
+      }
+      same(await polled(worker, 'a'), inStage('PROCESSING', job), 'the job runs on')
+    },
+  },
 ]
+
+/** What the call rejects with. */
+async function rejectionOf(call: Promise<unknown>): Promise<unknown> {
+  return call.then(
+    () => 'it resolves',
+    (error: unknown) => error,
+  )
+}
 
 /** Its end is reported as such: to be gone from the poll is none. */
 async function checkEnds(worker: Worker, job: JobRef, boundMs = BOUND_MS): Promise<void> {

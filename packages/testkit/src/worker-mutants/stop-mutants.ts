@@ -52,4 +52,24 @@ export const stopMutants: readonly WorkerMutant[] = [
       watch: () => inner.watch?.() ?? { [Symbol.asyncIterator]: endless },
     }),
   }),
+  broken('signal-unread', 'polls and look-ups take no notice of their signals', {
+    breaks: ['W-SIGNAL-1'],
+    change: () => (inner) => ({
+      pollAllStatus: (awaited) => inner.pollAllStatus(awaited),
+      lookupJob: async (job) => inner.lookupJob?.(job),
+    }),
+  }),
+  broken('signal-shared', 'a call whose signal aborted ends the later ones too', {
+    breaks: ['W-SIGNAL-1'],
+    change: () => {
+      let aborted: AbortSignal | undefined
+      return (inner) => ({
+        pollAllStatus: async (awaited, options) => {
+          if (aborted?.aborted === true) throw aborted.reason
+          aborted = options?.signal
+          return inner.pollAllStatus(awaited, options)
+        },
+      })
+    },
+  }),
 ]

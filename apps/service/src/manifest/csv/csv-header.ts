@@ -1,7 +1,7 @@
 import type { ReadingOptions } from '../manifest-entry.js'
-import { plural } from '../../progress/progress-text.js'
+import { plural } from '../../output/amounts.js'
 import { isName } from '../first-line/header-line.js'
-import { BYTE_ORDER_MARK, markFault } from '../text-lines.js'
+import { BYTE_ORDER_MARK, markFault } from '../text/text-lines.js'
 import type { CellKind, ScannedRow } from './row-scanner.js'
 import { RowScanner } from './row-scanner.js'
 

@@ -1,8 +1,8 @@
 import { MAX_PRIORITY, type JsonValue, type NewItem } from '@sluice/core'
-import { plural } from '../../progress/progress-text.js'
+import { plural } from '../../output/amounts.js'
 import { isPsqlFooter, PSQL_FOOTER } from '../first-line/header-line.js'
 import { isRefused, judgeItem, type ManifestEntry, type Reading } from '../manifest-entry.js'
-import { BYTE_ORDER_MARK, markFault } from '../text-lines.js'
+import { BYTE_ORDER_MARK, markFault } from '../text/text-lines.js'
 import { isHeaderAgain, isOtherHeader, kindAt, type CsvHeader, type HeaderFault } from './csv-header.js'
 import type { TableRow } from './row-reader.js'
 

@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer'
-import { plural } from '../../progress/progress-text.js'
+import { plural } from '../../output/amounts.js'
 import type { Conveniences } from '../conveniences.js'
 import {
   BYTE_ORDER_MARK,
@@ -10,7 +10,7 @@ import {
   TextLines,
   type LineEnds,
   type TextLine,
-} from '../text-lines.js'
+} from '../text/text-lines.js'
 import { RowScanner, type CsvDialect, type RowFault, type ScannedRow } from './row-scanner.js'
 
 interface ReadRow {

@@ -1,8 +1,8 @@
 import { binaryReason } from './binary-kind.js'
 import { headerDelimiter, isColumnName, isValue, listingFault } from './header-line.js'
 import type { ManifestFormat, ReadingOptions } from '../manifest-entry.js'
-import { shellWord } from '../shell-word.js'
-import { MAY_BE_COMMENT } from '../text-lines.js'
+import { shellWord } from '../../output/output.js'
+import { MAY_BE_COMMENT } from '../text/text-lines.js'
 
 /** What a first line tells: a format, or why it tells none. */
 export type Sniffed = { readonly format: ManifestFormat } | { readonly reason: string }

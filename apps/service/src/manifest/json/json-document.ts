@@ -8,8 +8,8 @@ import {
   type RefusedEntry,
 } from '../manifest-entry.js'
 import { withRawElement } from '../raw-row.js'
-import { shellWord } from '../shell-word.js'
-import { NOT_UTF8, TOO_LONG } from '../text-lines.js'
+import { shellWord } from '../../output/output.js'
+import { NOT_UTF8, TOO_LONG } from '../text/text-lines.js'
 import { JsonElements, type ElementPlace } from './json-elements.js'
 import { JsonItems } from './json-items.js'
 import { jqFilter, parsePath, pathText, type PathStep } from './json-path.js'

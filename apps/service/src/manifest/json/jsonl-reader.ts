@@ -1,6 +1,6 @@
 import { MAX_LINE_BYTES, type ManifestEntry, type ManifestReader, type Reading } from '../manifest-entry.js'
 import { withRaw } from '../raw-row.js'
-import { BYTE_ORDER_MARK, NOT_UTF8, TextLines, TOO_LONG, type TextLine } from '../text-lines.js'
+import { BYTE_ORDER_MARK, NOT_UTF8, TextLines, TOO_LONG, type TextLine } from '../text/text-lines.js'
 import { DOCUMENT_HEAD_CHARS, documentRefusal, goesOn } from './json-document.js'
 import { JsonItems } from './json-items.js'
 

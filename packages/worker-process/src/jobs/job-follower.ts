@@ -1,0 +1,353 @@
+import { readdir, stat } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { isSluiceError, type JobReport, type JobReports } from '@sluice/core'
+import pMap from 'p-map'
+import { judgeJob, readClaim, type Claim, type JobState } from './claim.js'
+import { parseEnding, type EndingWithoutCode } from './ending.js'
+import { readJobFile, type JobFile } from './job-file.js'
+import { isUnstartable, reportEnded, reportRunning } from './job-report.js'
+import { byItem } from './reports-by-item.js'
+import { enterIndex, leaveIndex, tidyIndex, wasForgotten } from './job-index.js'
+import type { JobRunner } from './job-runner.js'
+import { isJobAlive, signalJob } from '../processes/job-signals.js'
+import { stopNote } from './job-stop.js'
+import type { JobStopper } from './job-stopper.js'
+import type { JobPlace, Layout } from '../disk/layout.js'
+import type { OomKills } from '../processes/oom-kills.js'
+import type { ProcessWorkerSettings } from '../options.js'
+import { isNoRoom } from '../process-errors.js'
+import type { ProcessTable } from '../processes/process-table.js'
+import { hasRecord, readRecord, removeIfThere, writeOnce } from '../disk/record.js'
+import type { Room } from '../disk/room.js'
+
+/** Files that are open at once at most. */
+const CONCURRENCY = 32
+/** A supervisor ends what is left of its job right after it has recorded the end: it is given a moment for that. */
+const LEFT_LOOKS_MS = [0, 1, 2, 4, 8, 16, 32]
+
+/** Of a job that nothing runs of, for whoever only reads. */
+const UNCONCLUDED: Readonly<Record<Exclude<JobState, 'ended' | 'running'>, string>> = {
+  unstarted: 'it has not begun; the service starts it',
+  restarted: 'the machine was started anew before it had ended; the service records that it failed',
+  unstartable: 'its command could not be started; the service records that it failed',
+  vanished: 'its supervisor was killed; the service ends what is left of it, and records that it failed',
+}
+
+/** What a follower is made of. */
+export interface FollowerParts {
+  readonly layout: Layout
+  readonly settings: ProcessWorkerSettings
+  readonly bootId: string
+  readonly table: ProcessTable
+  readonly runner: JobRunner
+  readonly stopper: JobStopper
+  readonly room: Room
+  readonly oomKills: OomKills
+  /** It says how jobs are, and starts, ends and concludes none. */
+  readonly reading: boolean
+  /** Called when processes of a job that has ended still live: they are being ended, and a poll a moment later may find them gone. */
+  readonly onLeft: () => void
+}
+
+/** What was read of a job and can't change any more. */
+interface KnownJob {
+  readonly place: JobPlace
+  readonly file: JobFile
+  claim?: Claim
+  final?: JobReport
+  /** How often it was started here without being claimed. */
+  starts?: number
+  /** Its program was killed just now, and nobody has said by whom. */
+  isUnexplained?: boolean
+}
+
+/** A job and the part of the index that is about it. */
+interface SeenJob {
+  readonly job: KnownJob
+  readonly ended: boolean
+  readonly stopping: boolean
+}
+
+/** Finds out how the jobs on the disk are, those of earlier processes and of processes beside this one included. */
+export class JobFollower {
+  readonly #parts: FollowerParts
+  readonly #known = new Map<string, KnownJob>()
+
+  constructor(parts: FollowerParts) {
+    this.#parts = parts
+  }
+
+  /**
+   * Every job whose outcome isn't stored, by item id. It is incomplete while there is no room for records: jobs may have ended then that can't say
+   * so [W-POLL-2]. Three folders are listed, which hold no others [W-POLL-1]; beyond that, a job
+   * that runs costs nothing if it is a child of this process and else a look at one process, and a job that has ended is read once.
+   */
+  async poll(): Promise<JobReports> {
+    const { layout, room } = this.#parts
+    // In this order: a job is in `active` before it can be in the others, and leaves `active` before it leaves them.
+    const ended = new Set(await readdir(layout.ended))
+    const stopping = new Set(await readdir(layout.stopping))
+    const active = await readdir(layout.active)
+    active.push(...(await this.#tidy(active, new Set([...ended, ...stopping]))))
+    const known = await pMap(active, (key) => this.#load(key), { concurrency: CONCURRENCY })
+    const seen = known.flatMap((job) =>
+      job === undefined
+        ? []
+        : [{ job, ended: ended.has(job.place.key), stopping: stopping.has(job.place.key) }],
+    )
+    const reports = await this.#reportAll(seen)
+    const byId = byItem(seen.map(({ job: { file } }, index) => ({ file, report: reports[index] })))
+    const running = reports.filter((report) => report?.stage === 'PROCESSING').length
+    const lacking = running === 0 ? undefined : await room.lacking()
+    if (lacking === undefined) return byId
+    room.warn(lacking, running)
+    const incompleteReason = `${lacking}: jobs may have ended whose end can't be recorded before there is room`
+    return Object.assign(byId, { complete: false, incompleteReason })
+  }
+
+  /** The same for one job, forgotten ones included [W-POLL-2]. */
+  async lookup(place: JobPlace, ref: { uid: string; attempt: number }): Promise<JobReport | undefined> {
+    const file = await readJobFile(place)
+    if (file === undefined || file === 'damaged') {
+      // Where the folders themselves are gone, as after an unmount, nobody knows anything: it rejects.
+      await stat(this.#parts.layout.active)
+      return reportGone(place, ref)
+    }
+    const job: KnownJob = { place, file }
+    await readClaimOnce(job)
+    const [ended, exit, stopping] = await Promise.all([
+      hasRecord(place.ended),
+      hasRecord(place.exit),
+      hasRecord(place.stopping),
+    ])
+    const [report] = await this.#reportAll([{ job, ended: ended || exit, stopping }])
+    return report
+  }
+
+  /** @returns the keys that were missing in `active` */
+  async #tidy(active: readonly string[], others: ReadonlySet<string>): Promise<string[]> {
+    const keys = new Set(active)
+    for (const key of this.#known.keys()) if (!keys.has(key)) this.#known.delete(key)
+    return tidyIndex(
+      this.#parts.layout,
+      [...others].filter((key) => !keys.has(key)),
+    )
+  }
+
+  async #load(key: string): Promise<KnownJob | undefined> {
+    const job = this.#known.get(key) ?? (await this.#read(key))
+    if (job !== undefined) await readClaimOnce(job)
+    return job
+  }
+
+  async #read(key: string): Promise<KnownJob | undefined> {
+    const place = this.#parts.layout.placeOf(key)
+    const file = await readJobFile(place)
+    // The home is there before the index entry, and is removed before it: a process was killed while it forgot the job.
+    if (file === undefined) await removeIfThere(place.active)
+    if (file === undefined || file === 'damaged') return undefined
+    const job: KnownJob = { place, file }
+    this.#known.set(key, job)
+    return job
+  }
+
+  async #reportAll(seen: readonly SeenJob[]): Promise<(JobReport | undefined)[]> {
+    const { table, oomKills } = this.#parts
+    const starts = await table.starts(this.#pidsToAskFor(seen))
+    const reports = await pMap(seen, (one) => this.#reportOrWait(one, starts), { concurrency: CONCURRENCY })
+    // After the deaths, or a kill of just now would not be counted.
+    await oomKills.look()
+    const changed = await this.#explainKills(seen.map(({ job }) => job))
+    return changed ? seen.map(({ job }, index) => job.final ?? reports[index]) : reports
+  }
+
+  /** What can't be recorded of one job for want of room is no reason to say nothing of the others. */
+  async #reportOrWait(seen: SeenJob, starts: ReadonlyMap<number, string>): Promise<JobReport | undefined> {
+    try {
+      return await this.#report(seen, starts)
+    } catch (error) {
+      if (!isNoRoom(error)) throw error
+      this.#parts.room.noteRefused()
+      const { place, file, claim } = seen.job
+      return reportRunning(place, file, {
+        claim,
+        message: 'there is no room on the disk to record how it is',
+      })
+    }
+  }
+
+  /** @returns whether some of the jobs that were killed are now known to have been killed by the kernel, for want of memory */
+  async #explainKills(jobs: readonly KnownJob[]): Promise<boolean> {
+    const unexplained = jobs.filter((job) => job.isUnexplained === true)
+    for (const job of unexplained) delete job.isUnexplained
+    if (unexplained.length === 0 || !this.#parts.oomKills.explain(unexplained.length)) return false
+    for (const job of unexplained) {
+      // Without room for the record it stays with "killed": what one worker says of an end, all must say.
+      if (!(await hasRoomFor(() => writeOnce(job.place.oom, 'oom')))) continue
+      delete job.final
+      await this.#reportFinal(job)
+    }
+    return true
+  }
+
+  #pidsToAskFor(seen: readonly SeenJob[]): number[] {
+    const running = seen.filter(({ job, ended }) => !ended && !this.#isLiveChild(job))
+    return running.flatMap(({ job }) => (job.claim === undefined ? [] : [job.claim.pid]))
+  }
+
+  async #report(seen: SeenJob, starts: ReadonlyMap<number, string>): Promise<JobReport | undefined> {
+    const { job, ended } = seen
+    const { place, file, claim } = job
+    if (job.final !== undefined) {
+      // Somebody was late to find it unstarted, and put it back.
+      if (!ended && (await wasForgotten(place))) await leaveIndex(place)
+      return job.final
+    }
+    const state = judgeJob({
+      ended,
+      claim,
+      sameBoot: file.bootId === this.#parts.bootId,
+      startOfPid: this.#isLiveChild(job) ? claim?.start : starts.get(claim?.pid ?? 0),
+    })
+    if (state === 'ended') return this.#reportFinal(job)
+    if (state !== 'running' && this.#parts.reading) return this.#describe(job, state)
+    if (state === 'unstarted') return this.#resume(job, seen.stopping)
+    if (state !== 'running') return this.#conclude(job, state)
+    const stop = seen.stopping ? await readRecord(place.stopping) : undefined
+    if (stop === undefined) return reportRunning(place, file, { claim })
+    if (!this.#parts.reading) this.#parts.stopper.finish(place, { claim, sinceAt: stop.at })
+    return reportRunning(place, file, { claim, ...stopNote(file, stop, Date.now()) })
+  }
+
+  /** What a service would do about a job that nothing runs of is left to one. It may have ended just now. */
+  async #describe(
+    job: KnownJob,
+    state: Exclude<JobState, 'ended' | 'running'>,
+  ): Promise<JobReport | undefined> {
+    const { place, file, claim } = job
+    if ((await hasRecord(place.ended)) || (await wasForgotten(place))) return this.#reportFinal(job)
+    return reportRunning(place, file, { claim, message: UNCONCLUDED[state] })
+  }
+
+  #isLiveChild({ place, claim }: KnownJob): boolean {
+    return claim !== undefined && this.#parts.runner.isLiveChild(place, claim)
+  }
+
+  async #reportFinal(job: KnownJob): Promise<JobReport | undefined> {
+    const { place, file } = job
+    // Read in the order in which they go and come when it is forgotten. What was kept counts more: a late blow, as by a timer, can
+    // leave a record in `ended` once the true one is gone from there.
+    const ended = await readRecord(place.ended)
+    const exit = await readRecord(place.exit)
+    const gone = exit === undefined ? await reportGone(place, file) : undefined
+    const end = exit ?? ended
+    if (gone !== undefined || end === undefined) return gone
+    if (exit === undefined && (await this.#isLeft(job))) {
+      const message = 'it has ended; what is left of its processes is being ended'
+      return reportRunning(place, file, { claim: job.claim, message })
+    }
+    const stop = (await readRecord(place.stopping)) ?? (await readRecord(place.stop))
+    // It may have begun and ended since the claim was looked for. One that was claimed for nobody never began.
+    await readClaimOnce(job)
+    const claim = job.claim?.pid === 0 ? undefined : job.claim
+    const ending = parseEnding(end.text)
+    const isKilled = ending.signal === 'SIGKILL' && !ending.stopped
+    const oom = isKilled && (await hasRecord(place.oom))
+    if (isKilled && !oom) job.isUnexplained = true
+    const unstartable = isUnstartable(ending) ? await this.#parts.runner.unstartable() : undefined
+    const facts = { place, file, claim, ending, endedAt: end.at, stop, oom, unstartable }
+    job.final = await reportEnded(facts, this.#parts.settings)
+    return job.final
+  }
+
+  /** Whether something of a job that has ended still lives: two attempts of one item could run side by side otherwise. */
+  async #isLeft({ place, file, claim }: KnownJob): Promise<boolean> {
+    const { table, bootId, runner, reading, onLeft } = this.#parts
+    if (claim === undefined || file.bootId !== bootId) return false
+    for (const ms of LEFT_LOOKS_MS) {
+      if (ms > 0) await sleep(ms)
+      // A child of this process is known to have ended without a look at all processes.
+      if (runner.isLiveChild(place, claim)) continue
+      if (!(await isJobAlive(table, { place, claim }))) return false
+    }
+    if (reading) return true
+    // Its supervisor was killed just before it could.
+    await signalJob(table, { place, claim }, 'SIGKILL')
+    onLeft()
+    return true
+  }
+
+  async #resume(job: KnownJob, stopping: boolean): Promise<JobReport | undefined> {
+    const { place, file } = job
+    const lacking = await this.#parts.room.lacking()
+    if (lacking !== undefined)
+      return reportRunning(place, file, { claim: undefined, message: unbegun(lacking) })
+    if (await this.#isOver(place)) return this.#reportFinal(job)
+    // Who wanted it to end was killed before it could.
+    if (stopping && (await this.#parts.stopper.forestall(place))) return this.#reportFinal(job)
+    try {
+      const earlier = job.starts ?? 0
+      if (await this.#parts.runner.resume(place, file)) job.starts = earlier + 1
+      if (earlier === 0) return reportRunning(place, file, { claim: undefined })
+      const message = unbegun(
+        `its process could not open its files, or start others, ${earlier} times so far`,
+      )
+      return reportRunning(place, file, { claim: undefined, message })
+    } catch (error) {
+      if (isSluiceError(error, 'SLUICE_JOB_REJECTED')) return this.#conclude(job, 'unstartable')
+      // It was accepted and stays so; the next poll tries again.
+      const message = error instanceof Error ? error.message : String(error)
+      return reportRunning(place, file, { claim: undefined, message })
+    }
+  }
+
+  /**
+   * Settles for good how a job ended that left no exit code. It may have left one just now, since we looked: then that stands,
+   * for it can be written only once.
+   */
+  async #conclude(job: KnownJob, how: EndingWithoutCode): Promise<JobReport | undefined> {
+    const { place, file, claim } = job
+    const over = (await this.#isOver(place)) || (await this.#parts.stopper.bury(place, claim, how))
+    return over ? this.#reportFinal(job) : reportRunning(place, file, { claim: undefined })
+  }
+
+  /**
+   * Whether a job has ended, with an ending that nobody has seen yet or with one that was forgotten. If not, it is in the index
+   * afterwards, so that it may be started or ended. In this order: a job that is forgotten just now is seen to be, and taken out.
+   */
+  async #isOver(place: JobPlace): Promise<boolean> {
+    await enterIndex(place)
+    const forgotten = await wasForgotten(place)
+    if (forgotten) await leaveIndex(place)
+    return forgotten || (await hasRecord(place.ended))
+  }
+}
+
+async function hasRoomFor(write: () => Promise<boolean>): Promise<boolean> {
+  try {
+    await write()
+    return true
+  } catch (error) {
+    if (isNoRoom(error)) return false
+    throw error
+  }
+}
+
+async function readClaimOnce(job: KnownJob): Promise<void> {
+  const claim = job.claim ?? (await readClaim(job.place))
+  if (claim !== undefined) job.claim = claim
+}
+
+/** Of a job whose files were removed there is just the stage. */
+async function reportGone(
+  place: JobPlace,
+  { uid, attempt }: { readonly uid: string; readonly attempt: number },
+): Promise<JobReport | undefined> {
+  const gone = await readRecord(place.gone)
+  if (gone === undefined) return undefined
+  return { stage: gone.text === 'SUCCESS' ? 'SUCCESS' : 'FAIL', uid, attempt, finishedAt: gone.at }
+}
+
+function unbegun(why: string): string {
+  return `it has not begun: ${why}; it is started as soon as that is over`
+}

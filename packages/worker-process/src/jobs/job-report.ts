@@ -1,0 +1,156 @@
+import { hostname } from 'node:os'
+import { pathToFileURL } from 'node:url'
+import type { FailureClass, FailureKind, JobReport, JsonValue } from '@sluice/core'
+import type { Claim } from './claim.js'
+import { isSuccess, parseEnding, type Ending, type EndingWithoutCode } from './ending.js'
+import type { JobFile } from './job-file.js'
+import type { JobPlace } from '../disk/layout.js'
+import type { ProcessWorkerSettings } from '../options.js'
+import { lastLines, readResult, type ReadResult } from './output-tail.js'
+import type { FileRecord } from '../disk/record.js'
+
+/** What is on the disk of a job that has ended. */
+export interface EndedJob {
+  readonly place: JobPlace
+  readonly file: JobFile
+  readonly claim: Claim | undefined
+  readonly ending: Ending
+  readonly endedAt: number
+  readonly stop: FileRecord | undefined
+  /** The kernel is known to have ended it for want of memory. */
+  readonly oom: boolean
+  /** Why the program can't be started, where its exit code says that it was not. */
+  readonly unstartable?: string | undefined
+}
+
+/** What the worker says of a job that has ended. */
+export async function reportEnded(job: EndedJob, settings: ProcessWorkerSettings): Promise<JobReport> {
+  const report = {
+    ...heading(job.place, job.file, job.claim),
+    finishedAt: job.endedAt,
+    details: detailsOf(job),
+    ...(job.ending.exitCode === undefined ? {} : { exitCode: job.ending.exitCode }),
+  }
+  if (isSuccess(job.ending)) {
+    const { value, note } = await resultOf(job.place, settings)
+    return {
+      ...report,
+      stage: 'SUCCESS',
+      ...(value === undefined ? {} : { result: value }),
+      ...(note === undefined ? {} : { leftOut: [note] }),
+    }
+  }
+  // The shell that was to start the program says that the program itself is missing.
+  const stderr = job.unstartable ?? (await lastLines(job.place.stderr, settings.stderrTailBytes))
+  const { failureClass, message } = explain(job, settings)
+  return {
+    ...report,
+    stage: 'FAIL',
+    failureClass,
+    message: stderr === '' ? message : `${message}: ${stderr}`,
+  }
+}
+
+/** What the worker says of a job that has not ended. */
+export function reportRunning(
+  place: JobPlace,
+  file: JobFile,
+  { claim, ...more }: { readonly claim: Claim | undefined } & Pick<JobReport, 'message' | 'details'>,
+): JobReport {
+  return { ...heading(place, file, claim), stage: 'PROCESSING', ...more }
+}
+
+function heading(place: JobPlace, file: JobFile, claim: Claim | undefined) {
+  const startedAt = claim === undefined ? {} : { startedAt: claim.at }
+  const jobUid = file.jobUid === undefined ? {} : { jobUid: file.jobUid }
+  return {
+    uid: file.uid,
+    attempt: file.attempt,
+    url: pathToFileURL(place.home).href,
+    ...jobUid,
+    ...startedAt,
+  }
+}
+
+function detailsOf({ place, claim, ending, endedAt }: EndedJob): Readonly<Record<string, JsonValue>> {
+  const { exitCode, signal } = ending
+  return {
+    ...(exitCode === undefined ? {} : { exitCode }),
+    ...(signal === undefined ? {} : { signal }),
+    host: hostname(),
+    stdoutFile: place.stdout,
+    stderrFile: place.stderr,
+    outputDir: place.output,
+    ...(claim === undefined ? {} : { durationMs: Math.max(0, endedAt - claim.at) }),
+  }
+}
+
+async function resultOf(place: JobPlace, settings: ProcessWorkerSettings): Promise<ReadResult> {
+  return settings.result === 'none' ? {} : readResult(place.stdout, settings.maxResultBytes)
+}
+
+interface Explanation {
+  readonly failureClass: FailureClass
+  readonly message: string
+}
+
+function explain({ ending, stop, oom }: EndedJob, settings: ProcessWorkerSettings): Explanation {
+  if (oom) {
+    const message = `${endingText(ending)}: the kernel ended it, since memory ran out`
+    return { failureClass: 'oom', message }
+  }
+  if (ending.stopped && stop?.text === 'timeout') {
+    return { failureClass: 'timeout', message: `timed out${spanText(settings)} (${endingText(ending)})` }
+  }
+  if (ending.stopped) {
+    const reason = stop?.text.replace(/^cancel:/u, '') ?? 'no reason given'
+    // A reason such as "cancelled by hand" says it by itself.
+    const why = /^cancel/iu.test(reason) ? reason : `cancelled: ${reason}`
+    return { failureClass: 'killed', message: `${why} (${endingText(ending)})` }
+  }
+  return { failureClass: classOf(ending), message: endingText(ending) }
+}
+
+function spanText({ timeoutMs }: ProcessWorkerSettings): string {
+  return timeoutMs === undefined ? '' : ` after ${timeoutMs} ms`
+}
+
+/** The ways in which jobs fail. A program that is told to end chooses its exit code itself: `killed`, `timeout` and `oom` come with any. */
+export const FAILURES: readonly FailureKind[] = [
+  { failureClass: 'failed', exitCodes: exitCodesOf('failed') },
+  { failureClass: 'error', exitCodes: exitCodesOf('error') },
+  { failureClass: 'killed' },
+  { failureClass: 'timeout' },
+  { failureClass: 'oom' },
+]
+
+function exitCodesOf(failureClass: FailureClass): readonly number[] {
+  const codes = Array.from({ length: 255 }, (_, at) => at + 1)
+  return codes.filter((code) => classOf(parseEnding(String(code))) === failureClass)
+}
+
+function classOf(ending: Ending): FailureClass {
+  if (ending.how === 'unstartable') return 'error'
+  if (ending.how !== 'exited') return 'killed'
+  // By the custom of shells, env, nice, docker: the program is not there, or can't be run.
+  return isUnstartable(ending) ? 'error' : 'failed'
+}
+
+/** Whether the exit code is that of a program that is not there or can't be run. */
+export function isUnstartable({ how, exitCode }: Ending): boolean {
+  return how === 'exited' && (exitCode === 126 || exitCode === 127)
+}
+
+const WITHOUT_CODE: Readonly<Record<EndingWithoutCode, string>> = {
+  unstartable: 'the command could not be started',
+  restarted: 'the machine was started anew before the job had ended',
+  vanished:
+    'the supervisor of the job was killed before the job had ended: ' +
+    'its exit code is unknown, and what was left of it was ended',
+}
+
+function endingText(ending: Ending): string {
+  if (ending.how === 'exited') return `exit code ${ending.exitCode}`
+  if (ending.how === 'signalled') return `killed by ${ending.signal}`
+  return WITHOUT_CODE[ending.how]
+}

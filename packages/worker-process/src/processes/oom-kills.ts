@@ -1,0 +1,82 @@
+import { readFile } from 'node:fs/promises'
+import { absentAsUndefined } from '../disk/record.js'
+
+/** How long after the kernel's kill was noticed a death by SIGKILL may be put down to it, in ms. */
+const EXPLAINS_MS = 10_000
+
+/** How many processes around this one the kernel has ended for want of memory so far; `undefined` where it doesn't say. */
+export type CountOomKills = () => Promise<number | undefined>
+
+/**
+ * What is known of kills for want of memory. An exit by SIGKILL alone doesn't say who sent it; the kernel counts the ones of its own for each control
+ * group, and jobs are in that of the service that started them. So a job counts as killed by it only if it died when the counter rose, and no more
+ * jobs died so than were counted.
+ */
+export class OomKills {
+  readonly #count: CountOomKills
+  readonly #monotonicMs: () => number
+  #last: number | undefined
+  #noticed: { readonly atMonotonic: number; left: number }[] = []
+
+  private constructor(count: CountOomKills, monotonicMs: () => number) {
+    this.#count = count
+    this.#monotonicMs = monotonicMs
+  }
+
+  /** Counts from now on: what was before explains nothing. */
+  static async open(
+    count: CountOomKills = countOomKills,
+    monotonicMs: () => number = () => performance.now(),
+  ): Promise<OomKills> {
+    const kills = new OomKills(count, monotonicMs)
+    await kills.look()
+    return kills
+  }
+
+  /** To be called often: a kill is as old as its notice. */
+  async look(): Promise<void> {
+    const now = await this.#count()
+    const more = now === undefined || this.#last === undefined ? 0 : now - this.#last
+    this.#last = now
+    const atMonotonic = this.#monotonicMs()
+    this.#noticed = this.#noticed.filter(
+      (kill) => kill.left > 0 && atMonotonic - kill.atMonotonic < EXPLAINS_MS,
+    )
+    if (more > 0) this.#noticed.push({ atMonotonic, left: more })
+  }
+
+  /** Whether so many deaths are explained by kills that no other death was put down to; these are then used up. */
+  explain(deaths: number): boolean {
+    const left = this.#noticed.reduce((sum, kill) => sum + kill.left, 0)
+    if (deaths > left) return false
+    let rest = deaths
+    for (const kill of this.#noticed) {
+      const taken = Math.min(rest, kill.left)
+      kill.left -= taken
+      rest -= taken
+    }
+    return true
+  }
+}
+
+/** @see https://docs.kernel.org/admin-guide/cgroup-v2.html: `oom_kill` in `memory.events`; version 1 has it in `memory.oom_control` */
+export const countOomKills: CountOomKills = async () => {
+  const groups = await absentAsUndefined(() => readFile('/proc/self/cgroup', 'utf8'))
+  for (const file of counterFiles(groups ?? '')) {
+    const text = await absentAsUndefined(() => readFile(file, 'utf8'))
+    const found = /^oom_kill (\d+)$/mu.exec(text ?? '')
+    if (found !== null) return Number(found[1])
+  }
+  return undefined
+}
+
+/** In a container the group's own path may not be visible, and its files are at the top. */
+export function counterFiles(groups: string): string[] {
+  return groups.split('\n').flatMap((line) => {
+    const [, controllers, ...path] = line.split(':')
+    const group = path.join(':').replace(/\/$/u, '')
+    if (controllers === '') return [`/sys/fs/cgroup${group}/memory.events`, '/sys/fs/cgroup/memory.events']
+    if (controllers?.split(',').includes('memory') !== true) return []
+    return [`/sys/fs/cgroup/memory${group}/memory.oom_control`, '/sys/fs/cgroup/memory/memory.oom_control']
+  })
+}
