@@ -8,6 +8,12 @@ import { ManualRuntime } from '@sluice/testkit'
 
 export type Options = Partial<WorkQueueOptions<unknown>>
 
+export type ManyWorker = DummyWorker & Required<Pick<Worker, 'sendMany'>>
+
+function canSendMany(worker: DummyWorker): worker is ManyWorker {
+  return worker.sendMany !== undefined
+}
+
 /** One store and one cluster, on one clock, and any number of engines on them. */
 export class World {
   readonly runtime = new ManualRuntime()
@@ -37,6 +43,13 @@ export class World {
 
   openWorker(options: Partial<DummyWorkerOptions> = {}): DummyWorker {
     return this.jobs.worker({ name: this.#name, runtime: this.runtime, ...options })
+  }
+
+  /** A worker that starts up to so many jobs by one call. */
+  openManyWorker(maxJobsPerSend: number): ManyWorker {
+    const worker = this.openWorker({ maxJobsPerSend })
+    if (!canSendMany(worker)) throw new Error('the worker has no sendMany')
+    return worker
   }
 
   engine(options: Options = {}): WorkQueue<unknown> {

@@ -1,6 +1,6 @@
 import type { QueueSupports, WorkerSupports } from '@sluice/core'
-import { engineContract } from './engine-contract.js'
-import { enginePromises } from './engine-promises.js'
+import { engineContract } from './engine/engine-contract.js'
+import { enginePromises } from './engine/engine-promises.js'
 import { promiseOf, queuePromises, workerPromises, type ContractPromise } from './promises.js'
 import { queueContract } from './queue-contract.js'
 import type { QueueHarness } from './queue-harness.js'

@@ -35,7 +35,7 @@ class TileWorld extends World {
 
   async tileEngine({ maxJobsPerSend = 1 } = {}) {
     const queue = await openQueue({ name: 'q', store: this.store, body: this.schema })
-    const worker = this.openWorker(maxJobsPerSend > 1 ? { maxJobsPerSend } : {})
+    const worker = this.openManyWorker(maxJobsPerSend)
     const [send, sendMany] = [worker.sendJob.bind(worker), worker.sendMany.bind(worker)]
     Object.assign(worker, {
       sendJob: async (...[id, body, job]: Parameters<typeof send>) => {
