@@ -70,6 +70,7 @@ async function settleAndSend(tick: Tick, pass: SendPass, findings: Findings): Pr
 
 /** The outcome of work that runs beside other work: its failure is handled once that has ended too. */
 async function settled<T>(work: Promise<T>): Promise<PromiseSettledResult<T>> {
+  // The caller gets the failure as a value.
   const [result] = await Promise.allSettled([work])
   return result
 }

@@ -93,11 +93,12 @@ export class StandDown {
    */
   async leave({ lease }: EngineParts, note: DispatcherNote, ms: number): Promise<void> {
     const { runtime, logger } = this.#options
+    const endAtMonotonic = runtime.monotonicMs() + ms
     // By a record of its own: an engine that was given up gets through to nothing any more.
     const record = new DispatcherRecord({ ...this.#options, lease })
     if (lease.held) await within(runtime, ms / 2, record.write(note))
     const giving = lease.giveBack()
-    if (await within(runtime, ms / 2, giving)) await giving
+    if (await within(runtime, endAtMonotonic - runtime.monotonicMs(), giving)) await giving
     else logger.warn({}, 'the lease could not be given back in time; it runs out by itself')
   }
 

@@ -5,7 +5,7 @@ import { World, wrapped } from '../world.js'
 function keeper(
   world: World,
   holder: string,
-  queue = world.openQueue() as ReturnType<typeof wrapped>['queue'],
+  queue = world.openQueue(),
 ) {
   return new LeaseKeeper({ queue, holder, ttlMs: 3_000, runtime: world.runtime })
 }

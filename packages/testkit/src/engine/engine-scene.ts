@@ -141,15 +141,6 @@ export class EngineScene {
   /** The worker with a `sendMany` for so many jobs: it sends each as `sendJob` does. */
   manyWorker(maxJobs: number, calls: ManyCalls = []): Worker {
     const { worker } = this
-    const errorOf = async (send: Promise<void>): Promise<SluiceError | undefined> => {
-      try {
-        await send
-        return undefined
-      } catch (error) {
-        if (isSluiceError(error)) return error
-        throw error
-      }
-    }
     return wrapWorker(worker, {
       supports: { ...worker.supports, sendMany: { maxJobs } },
       sendJob: async (id, body, job) => {
@@ -175,5 +166,16 @@ export class EngineScene {
     const sizes = await this.stages()
     const shown = Object.fromEntries(Object.keys(expected).map((stage) => [stage, Reflect.get(sizes, stage)]))
     same(shown, expected, what)
+  }
+}
+
+/** The outcome of one send of many. */
+async function errorOf(send: Promise<void>): Promise<SluiceError | undefined> {
+  try {
+    await send
+    return undefined
+  } catch (error) {
+    if (isSluiceError(error)) return error
+    throw error
   }
 }
