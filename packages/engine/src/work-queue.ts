@@ -48,7 +48,7 @@ export class WorkQueue<Body = JsonValue> {
   }
 
   /**
-   * Ticks at once, then at the interval, or earlier when the worker's `watch` or {@link WorkQueue.wake} notifies, until the signal aborts. From then on
+   * Ticks at once, then at the interval, or earlier at a wake signal of the worker's `watch` or of {@link WorkQueue.wake}, until the signal aborts. From then on
    * no send and no claim begins; claims that were not sent go back to their places, uncounted; the tick under way ends, or is given up at
    * `stopDeadlineMs`; the lease is given back, so that a standby takes over at once. Jobs that run go on, and are adopted by the next engine. Afterwards
    * the object can be used again.

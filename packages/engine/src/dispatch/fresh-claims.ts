@@ -1,12 +1,12 @@
 import type { Runtime, ItemSummary, Queue } from '@sluice/core'
 import { listProcessing } from '../reconcile/found.js'
 
-/** A claim that is older than this may have been moved by an operator meanwhile. */
+/** A claim that is older than this may have been moved by an operator. */
 const FRESH_MS = 1_000
 
 /**
  * Whether items that were claimed a while ago are still in PROCESSING. One list of the stage serves all sends of the next second: it costs the
- * storage a request or a few, whatever the number of items.
+ * storage one or a few requests, whatever the number of items.
  */
 export class FreshClaims {
   readonly #queue: Pick<Queue, 'listSummaries'>

@@ -5,11 +5,11 @@ import type { SelfPause } from './self-pause.js'
 
 /** A pause as it is stored. */
 export interface StoredPause extends SelfPause {
-  /** The queue was paused after this was written. `false`: an engine may have died in between, and the next one pauses it. */
+  /** The queue was paused after this was written. `false`: the engine may have died in between, and the next one pauses the queue. */
   readonly isApplied: boolean
 }
 
-/** What guards keep beyond the life of an engine. */
+/** The durable state of the guards. */
 export interface GuardState {
   readonly rows: readonly RefusalRow[]
   readonly pause?: StoredPause
@@ -25,7 +25,7 @@ export function guardsToJson({ rows, pause }: GuardState): JsonValue {
   }
 }
 
-/** What a document holds, as far as it can be understood: another version may have written it. */
+/** The state in a document, as far as it can be read: another version may have written it. */
 export function parseGuards(value: JsonValue | undefined): GuardState {
   if (!isRecord(value)) return NO_GUARDS
   const { rows, pause } = value

@@ -1,12 +1,12 @@
 const SECOND_MS = 1_000
 
 /**
- * How many single jobs may be asked for, however many ticks a second has: no more than `perSecond` within any second of a clock that
- * never goes back. A server that answers lists late must not be asked for ten thousand names at once instead.
+ * Limits look-ups of single jobs across ticks: at most `perSecond` within any second of the
+ * monotonic clock. A server with slow lists must not get ten thousand look-ups at once instead.
  */
 export class LookupBudget {
   readonly #perSecond: number
-  /** When each of the latest was made, as a ring: the oldest is at `#next`. */
+  /** The instants of the latest look-ups, as a ring: the oldest is at `#next`. */
   readonly #takenAtMonotonic: number[] = []
   #next = 0
 

@@ -14,22 +14,22 @@ interface HeardJob {
   heardAtMonotonic: number
   /** Look-ups since the report changed last. */
   asks: number
-  /** Since when the worker, asked for it, has had no such job, though its polls go on reporting it. */
+  /** Since when look-ups have found no such job, although polls go on reporting it. */
   deniedSinceMonotonic?: number
 }
 
 type Job = Pick<ItemSummary, 'uid' | 'attempt'>
-/** What may change in a report while its job runs. */
+/** The fields of a report that may change while its job runs. */
 type Said = Pick<JobReport, 'stage' | 'pending' | 'message' | 'startedAt' | 'url' | 'jobUid'>
 
-/** From one look-up of a quiet job to the next it takes longer, up to so many times `askAfterMs`. */
+/** The delay between look-ups of a quiet job grows up to this multiple of `askAfterMs`. */
 const MAX_SPANS = 3
-/** Of the look-ups of a second, so many are for quiet jobs at most. */
+/** The largest share of the look-ups of a second that is for quiet jobs. */
 const SHARE = 0.1
 
 /**
- * When each running job of an item in PROCESSING was last heard of: its report changed, or the worker was asked for it. A list that stands still
- * goes on reporting jobs that have long ended, and says so nowhere.
+ * When each running job of an item in PROCESSING was last heard of: its report changed, or it was looked up. A stale list
+ * goes on reporting jobs that have long ended.
  */
 export class QuietJobs {
   readonly budget: LookupBudget
@@ -54,7 +54,7 @@ export class QuietJobs {
     this.#jobs.set(uid, { attempt, said: saidIn(report), heardAtMonotonic: nowMonotonic, asks: 0 })
   }
 
-  /** The worker was asked for it, whatever it answered. */
+  /** It was looked up, whatever the answer. */
   noteAsked({ uid }: Job, nowMonotonic: number): void {
     const heard = this.#jobs.get(uid)
     if (heard === undefined) return
@@ -62,7 +62,7 @@ export class QuietJobs {
     heard.asks += 1
   }
 
-  /** The worker has no such job, though its complete polls report it. @returns for how long this has been so */
+  /** A look-up found no such job, although complete polls report it. @returns how long this has been so */
   noteDenied({ uid }: Job, nowMonotonic: number): number {
     const heard = this.#jobs.get(uid)
     if (heard === undefined) return 0
@@ -75,7 +75,7 @@ export class QuietJobs {
     if (heard !== undefined) delete heard.deniedSinceMonotonic
   }
 
-  /** Those of which nothing was heard for too long, the longest first. */
+  /** Those not heard of for too long, the longest first. */
   due(items: Iterable<ItemSummary>, nowMonotonic: number): ItemSummary[] {
     if (this.#askAfterMs === 0) return []
     const due = [...items].filter((item) => nowMonotonic >= this.#dueAtMonotonic(item))
@@ -88,7 +88,7 @@ export class QuietJobs {
 
   #dueAtMonotonic({ uid }: Job): number {
     const { asks = 0, deniedSinceMonotonic } = this.#jobs.get(uid) ?? {}
-    // One that the worker denies is asked for at the shortest span: its end is near.
+    // A job that look-ups do not find has the shortest delay.
     const spans = deniedSinceMonotonic === undefined ? Math.min(asks + 1, MAX_SPANS) : 1
     return this.#heardAtMonotonic({ uid, attempt: 0 }) + spans * this.#askAfterMs
   }
@@ -118,8 +118,8 @@ function isSame(one: Said, other: Said): boolean {
 }
 
 /**
- * Asks for jobs that polls report as running and of which nothing was heard for `jobs.askAfterMs`, within a tenth of the look-up budget. One that has
- * ended is settled. One that the worker doesn't know any more, though its complete polls go on reporting it for longer than the grace, is lost.
+ * Looks up jobs that polls report as running and that were not heard of for `jobs.askAfterMs`, within a tenth of the look-up budget. One that has
+ * ended is settled. One that look-ups do not find for longer than the grace, although complete polls report it, is lost.
  */
 export async function askForQuiet(
   tick: Tick,

@@ -10,7 +10,7 @@ import { MISSING_JOBS_DOCUMENT } from './document-names.js'
 import { packMissing } from './missing-jobs-format.js'
 import { hashOfJob } from './seen-jobs-format.js'
 
-/** An item whose job had started, and for how long the worker has not known it while somebody looked. */
+/** An item whose job had started, and how long the worker has not known it. */
 export interface MissingJob {
   readonly item: Pick<ItemSummary, 'id' | 'uid' | 'attempt'>
   readonly absentMs: number
@@ -23,21 +23,21 @@ export interface MissingJobsOptions {
   readonly graceMs: number
 }
 
-/** What is shown is not to be older, or further off the truth, than this. */
+/** The largest delay and inaccuracy of the document. */
 const FRESH_MS = 5_000
-/** So many are named; of more the first. 11 bytes each. */
+/** The most jobs in the document, 11 bytes each. */
 const MAX_NAMED = 10_000
 
 /**
- * Tells others of jobs that had started and that the worker does not know any more, while their grace runs: the log, once for each spell, and readers of the
- * queue by a document. It is written when such jobs come or go, at most once in {@link FRESH_MS}, and nothing hangs on it.
+ * Reports jobs that had started and that the worker no longer knows, during their grace: once in the log, and to readers of the
+ * queue in a document. It is written when such jobs come or go, at most once in {@link FRESH_MS}, and nothing depends on it.
  */
 export class MissingJobs {
   readonly #options: MissingJobsOptions
-  /** As they are stored: since when, by the clock that never goes back. */
+  /** As they are stored: since when, by the monotonic clock. */
   #stored: ReadonlyMap<string, number> = new Map()
   #writtenAtMonotonic = Number.NEGATIVE_INFINITY
-  #isTold = false
+  #isReported = false
   #isFailing = false
 
   constructor(options: MissingJobsOptions) {
@@ -46,7 +46,7 @@ export class MissingJobs {
 
   /** @throws SluiceError SLUICE_LEASE_LOST when another engine dispatches now */
   async note(missing: readonly MissingJob[], lease: Lease | undefined): Promise<void> {
-    this.#tell(missing)
+    this.#report(missing)
     const nowMonotonic = this.#options.runtime.monotonicMs()
     const since = new Map(
       missing.slice(0, MAX_NAMED).map(({ item, absentMs }) => [hashOfJob(item), nowMonotonic - absentMs]),
@@ -64,7 +64,7 @@ export class MissingJobs {
       this.#isFailing = true
       this.#options.logger[level](
         { err: error },
-        'the document of missing jobs could not be written: `show` may not know of them',
+        'the document of missing jobs could not be written: `show` may lack them',
       )
     }
   }
@@ -83,16 +83,16 @@ export class MissingJobs {
     })
   }
 
-  #tell(missing: readonly MissingJob[]): void {
-    const wasTold = this.#isTold
-    this.#isTold = missing.length > 0
+  #report(missing: readonly MissingJob[]): void {
+    const wasReported = this.#isReported
+    this.#isReported = missing.length > 0
     const [first] = missing
-    if (first === undefined || wasTold) return
+    if (first === undefined || wasReported) return
     const { logger, graceMs } = this.#options
     const { id, attempt } = first.item
     logger.warn(
       { jobs: missing.length, example: { id, attempt } },
-      `jobs that had started are not known to the worker any more; they are lost after ${Math.round(graceMs / 1_000)} s, unless it knows them again`,
+      `the worker no longer knows jobs that had started; they are lost after ${Math.round(graceMs / 1_000)} s, unless it knows them again`,
     )
   }
 }

@@ -9,8 +9,8 @@ export interface Flight {
 }
 
 /**
- * The sends that are under way. One that takes far longer than the others is left to itself: it holds its place among the sends at once, and its
- * outcome is noted when it comes, be it in a later pass.
+ * The sends that are under way. One that takes far longer than the others is no longer waited for: it keeps its place in flight, and its
+ * outcome is noted when it comes, even in a later pass.
  */
 export class Flights {
   readonly #flights = new Map<string, Flight>()
@@ -25,7 +25,7 @@ export class Flights {
     return flight
   }
 
-  /** @returns `false`: it was given up before, and what comes of it now is no longer waited for */
+  /** @returns `false`: it was given up before, and its outcome is ignored */
   end(flight: Flight): boolean {
     if (this.#flights.get(flight.item.uid) !== flight) return false
     return this.#flights.delete(flight.item.uid)
@@ -35,7 +35,7 @@ export class Flights {
     return this.#flights.has(uid)
   }
 
-  /** Those that began so long ago. */
+  /** Those that began at least this long ago. */
   olderThan(ageMs: number, nowMonotonic: number): Flight[] {
     return [...this.#flights.values()].filter(({ beganAtMonotonic }) => nowMonotonic - beganAtMonotonic >= ageMs)
   }
@@ -43,7 +43,7 @@ export class Flights {
   /**
    * The number of the latest `control.sync()` of which all sends that had begun by then have ended [Q-CTRL-2].
    *
-   * @param syncs as the control says now
+   * @param syncs as in the control now
    */
   syncedTo(syncs: number): number {
     return Math.min(syncs, ...[...this.#flights.values()].map((flight) => flight.syncs))

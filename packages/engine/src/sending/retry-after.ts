@@ -1,12 +1,12 @@
 import { isSluiceError } from '@sluice/core'
 
-/** The worker asked that nothing be sent for a while, by `retryAfterMs`. Its jobs are followed all the same. */
+/** The worker asked for no sends for a while, by `retryAfterMs`. Its jobs are still followed. */
 export class RetryAfter {
   readonly #maxMs: number
   #untilMonotonic = Number.NEGATIVE_INFINITY
   #message = ''
 
-  /** @param maxMs a longer wait is cut to this */
+  /** @param maxMs limits the wait */
   constructor(maxMs: number) {
     this.#maxMs = maxMs
   }
@@ -15,7 +15,7 @@ export class RetryAfter {
     return this.#message
   }
 
-  /** @returns whether it asks to be left alone. The longer of two requests holds. */
+  /** @returns whether the error has a `retryAfterMs`. The longer of two requests holds. */
   note(error: unknown, nowMonotonic: number): boolean {
     if (!isSluiceError(error) || error.retryAfterMs === undefined) return false
     const untilMonotonic = nowMonotonic + Math.min(error.retryAfterMs, this.#maxMs)

@@ -20,8 +20,8 @@ interface FailedSends {
 }
 
 /**
- * Notes what a failed send means for the pass. What becomes of the item is decided once the sends around it have ended; only one that the worker
- * can never accept is decided here.
+ * Notes a failed send in the pass. The item is judged once the sends around it have ended; only a rejection,
+ * which is final, is decided here.
  */
 export async function noteSendFailed(tick: Tick, pass: SendPass, failed: FailedSend): Promise<void> {
   const { item, error } = failed
@@ -67,7 +67,7 @@ export async function noteSendsFailed(tick: Tick, pass: SendPass, failed: Failed
   pass.tally.nextDelayMs = 0
 }
 
-/** The worker's trouble, or its limit: the item keeps its claim, and no try counts. */
+/** The worker's trouble, or its limit: the item keeps its claim, and the try doesn't count. */
 function noteKept(tick: Tick, pass: SendPass, { item, error }: FailedSend): void {
   tick.sendState.refused.noteOutage(item, tick.runtime.monotonicMs())
   const outage = asOutage(error)
@@ -76,8 +76,8 @@ function noteKept(tick: Tick, pass: SendPass, { item, error }: FailedSend): void
 }
 
 /**
- * The item's trouble, unless others fail too. When the first few have failed and none was sent well, a probe tells an outage from items that
- * nobody takes; where there is none, it is an outage.
+ * The item's trouble, unless others fail too. When the first few have failed and no send succeeded, a probe tells an outage from items that
+ * no worker accepts; without a probe it is an outage.
  */
 async function suspect(tick: Tick, pass: SendPass, { item, error }: FailedSend): Promise<void> {
   const { trust } = tick.sendState

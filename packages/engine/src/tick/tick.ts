@@ -47,13 +47,13 @@ export interface EngineParts {
   /** Reports those of them that the worker does not know any more. */
   readonly missing: MissingJobs
   readonly acceptNewWorker: boolean
-  /** Whether the worker is the one that the queue was run with before. */
+  /** Compares the worker with the one that the queue was run with before. */
   readonly known: KnownWorker
   /** When running jobs were last heard of. */
   readonly quiet: QuietJobs
   readonly polls: PollState
   readonly lookups: LookupBudget
-  /** Those that the worker has not answered yet. */
+  /** Look-ups without an answer. */
   readonly open: OpenLookups
   readonly lease: LeaseKeeper
   readonly sendState: SendState

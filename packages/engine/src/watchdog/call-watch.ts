@@ -5,7 +5,7 @@ export interface Call {
   readonly of: 'queue' | 'worker'
   /** The method, such as `sendJob`, `control.read` or `document.write`. */
   readonly method: string
-  /** What it is about, such as `item "tile-1"`. */
+  /** The subject, such as `"tile-1"`. */
   readonly subject?: string
 }
 
@@ -22,13 +22,13 @@ interface Open {
 }
 
 /**
- * Notes when each call begins and ends, so that one that never ends is found, and can be abandoned: its caller gets an error, and an answer that comes
- * later reaches nobody.
+ * Notes when each call begins and ends, so that one that never ends is found, and can be abandoned: its caller gets an error, and a
+ * later answer is dropped.
  */
 export class CallWatch {
   readonly #runtime: Pick<Runtime, 'monotonicMs'>
   readonly #open = new Set<Open>()
-  /** When a call of each method ended last. */
+  /** When the latest call of each method ended. */
   readonly #endedAtMonotonic = new Map<string, number>()
   #abandoned: SluiceError | undefined
 
@@ -61,8 +61,8 @@ export class CallWatch {
   }
 
   /**
-   * The call that has been without an answer for longest, if it is for `stallMs` or more and none of the same method has ended in that time. Others of
-   * its method say that the other side works; other methods say nothing, since the control is read and the lease renewed whatever hangs.
+   * The call that has been without an answer for longest, if that is `stallMs` or more and no call of the same method has ended since. Calls of
+   * its method show that the other side works; other methods don't, since the control is read and the lease renewed whatever hangs.
    */
   stuck(stallMs: number): OpenCall | undefined {
     const nowMonotonic = this.#runtime.monotonicMs()
@@ -72,7 +72,7 @@ export class CallWatch {
     return first === undefined ? undefined : { call: first.call, forMs: nowMonotonic - first.sinceMonotonic }
   }
 
-  /** So much time passed in which this process itself did not run, suspended or starved: no answer could arrive in it. */
+  /** Deducts time in which this process itself did not run, suspended or starved: no answer could arrive. */
   discount(ms: number): void {
     for (const open of this.#open) open.sinceMonotonic += ms
   }
