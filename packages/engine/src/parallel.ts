@@ -1,6 +1,6 @@
 /**
- * Does the work for each item, at most `limit` at once, started in order. After the first failure nothing new starts; it rejects
- * with that failure once all started work has ended.
+ * Does the work for each item, at most `limit` at once, started in order. After the first failure nothing new
+ * starts; it rejects with that failure once all started work has ended.
  *
  * @param limit whole number, 1 or more
  */

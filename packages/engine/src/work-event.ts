@@ -17,11 +17,14 @@ export type WorkEvent =
     }
   /** The job of an item has disappeared; `policy` is what follows. `hold` comes once. */
   | { readonly kind: 'item-lost'; readonly job: JobRef; readonly policy: LostPolicy }
-  /** A job runs without its item in PROCESSING at that attempt, and is left alone. Comes once for each job. */
+  /**
+   * A job runs without its item in PROCESSING at that attempt, and is left alone. Comes once for each job.
+   */
   | { readonly kind: 'orphan'; readonly job: JobRef }
   /**
-   * Jobs have been pending for longer than `pendingWarnMs`, with alike messages. `jobs` is how many; `alike` includes those
-   * with the same message that are pending for less, which are not reported again for it. `message` and `example` are of one.
+   * Jobs have been pending for longer than `pendingWarnMs`, with alike messages. `jobs` is how many; `alike`
+   * includes those with the same message that are pending for less, which are not reported again for it.
+   * `message` and `example` are of one.
    */
   | {
       readonly kind: 'jobs-pending'
@@ -32,8 +35,8 @@ export type WorkEvent =
       readonly longestMs: number
     }
   /**
-   * A job was cancelled, for the given reason: it was pending for longer than `pendingTimeoutMs`, and its item waits for the end; its item
-   * was cancelled; or it was created too late for its attempt.
+   * A job was cancelled, for the given reason: it was pending for longer than `pendingTimeoutMs`, and its
+   * item waits for the end; its item was cancelled; or it was created too late for its attempt.
    */
   | { readonly kind: 'job-cancelled'; readonly job: JobRef; readonly reason: string }
   /** Polls are incomplete from now on. */
@@ -46,11 +49,17 @@ export type WorkEvent =
   | { readonly kind: 'standby' }
   | { readonly kind: 'paused'; readonly reason?: string }
   | { readonly kind: 'resumed' }
-  /** Sluice itself has paused the queue, until an operator resumes it. Comes from each engine that finds it paused. */
+  /**
+   * Sluice itself has paused the queue, until an operator resumes it. Comes from each engine that finds it
+   * paused.
+   */
   | { readonly kind: 'self-paused'; readonly pause: SelfPause }
   /** A sweep of the queue's storage removed or repaired something. */
   | { readonly kind: 'swept'; readonly report: SweepReport }
-  /** A call never ended: this engine has given it up, and its lease; it is a standby until that has expired. `forMs`: how long the call had lasted. */
+  /**
+   * A call never ended: this engine has given it up, and its lease; it is a standby until that has expired.
+   * `forMs`: how long the call had lasted.
+   */
   | { readonly kind: 'stalled'; readonly call: string; readonly forMs: number }
   /** The queue or the worker can't be used; no item fails for it. Comes once for each outage and code. */
   | { readonly kind: 'outage'; readonly of: 'queue' | 'worker'; readonly error: SluiceError }

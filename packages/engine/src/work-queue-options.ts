@@ -1,4 +1,11 @@
-import { silentLogger, type JsonValue, type Runtime, type Logger, type Queue, type Worker } from '@sluice/core'
+import {
+  silentLogger,
+  type JsonValue,
+  type Runtime,
+  type Logger,
+  type Queue,
+  type Worker,
+} from '@sluice/core'
 import { assertSpan, systemRuntime } from '@sluice/core/backend'
 import type { LostPolicy } from './reconcile/decide.js'
 import { processingLimit, type DispatchPolicy } from './policies/dispatch-policy.js'
@@ -8,29 +15,34 @@ import type { WorkEvent } from './work-event.js'
 /** What happens to an item whose job has disappeared from the worker. */
 export interface LostOptions {
   /**
-   * `fail`: the item fails, and the reason says so · `resend`: it is released for another attempt, which counts, although `maxAttempts`
-   * doesn't end it · `hold`: it stays in PROCESSING and keeps its place until an operator moves it. Default `fail`.
+   * `fail`: the item fails, and the reason says so · `resend`: it is released for another attempt, which
+   * counts, although `maxAttempts` doesn't end it · `hold`: it stays in PROCESSING and keeps its place until
+   * an operator moves it. Default `fail`.
    */
   readonly policy?: LostPolicy
   /** How long the job must have been absent, in ms, 0 or more. Default 60,000. */
   readonly graceMs?: number
 }
 
-/** The handling of pending jobs, with workers that report them by `JobReport.pending`, and of jobs without news. */
+/**
+ * The handling of pending jobs, with workers that report them by `JobReport.pending`, and of jobs without
+ * news.
+ */
 export interface JobsOptions {
   /**
-   * A job that is pending for longer is warned of once, together with others that have the same message; in ms
-   * since this process first saw it pending, 0 for never. Default 600,000.
+   * A job that is pending for longer is warned of once, together with others that have the same message; in
+   * ms since this process first saw it pending, 0 for never. Default 600,000.
    */
   readonly pendingWarnMs?: number
   /**
-   * A job that is pending for longer is cancelled. Its item keeps its place until the job's end is seen: one that ended well is a
-   * SUCCESS, any other end is a failure of class `unschedulable` under the retry rules. In ms, 1 or more. Default: never.
+   * A job that is pending for longer is cancelled. Its item keeps its place until the job's end is seen: one
+   * that ended well is a SUCCESS, any other end is a failure of class `unschedulable` under the retry rules.
+   * In ms, 1 or more. Default: never.
    */
   readonly pendingTimeoutMs?: number
   /**
-   * A job that polls report as running is looked up when its report has not changed for this time, and then less and less often; in ms, 0 for
-   * never. Default 300,000.
+   * A job that polls report as running is looked up when its report has not changed for this time, and then
+   * less and less often; in ms, 0 for never. Default 300,000.
    */
   readonly askAfterMs?: number
 }
@@ -41,8 +53,9 @@ export type JobsRule = JobsOptions & { readonly pendingWarnMs: number; readonly 
 /** The handling of items that the worker refuses while it accepts others. */
 export interface SendsOptions {
   /**
-   * A refused item fails with class `unsendable` after this many tries that count, 1 or more. The first one counts, and each later one if another item was
-   * sent, or a probe succeeded, since the one before; it takes at least two, so that no outage fails an item. Default 5.
+   * A refused item fails with class `unsendable` after this many tries that count, 1 or more. The first one
+   * counts, and each later one if another item was sent, or a probe succeeded, since the one before; it takes
+   * at least two, so that no outage fails an item. Default 5.
    */
   readonly maxTries?: number
   /** From one try of an item to the next: exponential with jitter, in ms. Default 1,000 to 60,000. */
@@ -54,9 +67,15 @@ export interface SendsOptions {
 
 /** Sweeps of the queue's storage, where the queue has a `sweep`. */
 export interface SweepingOptions {
-  /** From the end of a sweep to the start of the next, in ms; 0 for none. The first one comes after five minutes, or this if it is less. Default: an hour. */
+  /**
+   * From the end of a sweep to the start of the next, in ms; 0 for none. The first one comes after five
+   * minutes, or this if it is less. Default: an hour.
+   */
   readonly everyMs?: number
-  /** Items that have been in SUCCESS or FAIL for longer than this are removed, in ms, 0 or more. Default: none are. */
+  /**
+   * Items that have been in SUCCESS or FAIL for longer than this are removed, in ms, 0 or more. Default: none
+   * are.
+   */
   readonly retentionMs?: number
 }
 
@@ -81,8 +100,9 @@ export interface WorkQueueOptions<Body = JsonValue> {
   readonly jobs?: JobsOptions
   readonly sends?: SendsOptions
   /**
-   * A tick without the end of a call of queue or worker for this time has stalled: the call is given up, and the lease with it. At least twice the
-   * longest call that both declare. In ms, 1,000 or more. Default 120,000.
+   * A tick without the end of a call of queue or worker for this time has stalled: the call is given up, and
+   * the lease with it. At least twice the longest call that both declare. In ms, 1,000 or more. Default
+   * 120,000.
    */
   readonly stallMs?: number
   /** How long a standby waits after this engine has died, in ms, 100 or more. Default 15,000. */
@@ -96,13 +116,14 @@ export interface WorkQueueOptions<Body = JsonValue> {
   /** How many items one tick claims at most, 1 or more: their bodies are in memory together. Default 500. */
   readonly maxBatchItems?: number
   /**
-   * Whether the queue may be run with another worker than before while items are in PROCESSING. Each of their jobs is then looked up, and `lost` decides
-   * about those that this worker does not know. Default false: the tick rejects. See `Worker.identity`.
+   * Whether the queue may be run with another worker than before while items are in PROCESSING. Each of their
+   * jobs is then looked up, and `lost` decides about those that this worker does not know. Default false: the
+   * tick rejects. See `Worker.identity`.
    */
   readonly acceptNewWorker?: boolean
   /**
-   * Start no jobs, as if the queue were paused for this engine only: running jobs are followed to their ends, and items that were claimed
-   * and not sent are given back. Default false.
+   * Start no jobs, as if the queue were paused for this engine only: running jobs are followed to their ends,
+   * and items that were claimed and not sent are given back. Default false.
    */
   readonly drain?: boolean
   /** Time, scheduling, randomness and ids. Default: the machine's own. */
@@ -135,7 +156,10 @@ export interface CheckedOptions {
   readonly onEvent: (event: WorkEvent) => void
 }
 
-/** After how long a tick has stalled, in ms: twice the longest call that queue and worker declare, if that is more than configured. */
+/**
+ * After how long a tick has stalled, in ms: twice the longest call that queue and worker declare, if that is
+ * more than configured.
+ */
 export function stallSpanMs({ queue, worker, stallMs }: CheckedOptions): number {
   const longestMs = Math.max(queue.supports.longestCallMs ?? 0, worker.supports.longestCallMs ?? 0)
   return Math.max(stallMs, 2 * longestMs)

@@ -24,8 +24,9 @@ export interface ProcessOptions {
 }
 
 /**
- * A process as the play sees it: all that its code waits for goes through here, so that it can be killed, suspended, or left without an answer. While it is
- * suspended its clock goes on, and what it had sent off takes effect.
+ * A process as the play sees it: all that its code waits for goes through here, so that it can be killed,
+ * suspended, or left without an answer. While it is suspended its clock goes on, and what it had sent off
+ * takes effect.
  */
 export class SimulatedProcess {
   readonly #options: ProcessOptions
@@ -123,7 +124,10 @@ export class SimulatedProcess {
     })
   }
 
-  /** What is written under a lease is compared with the lease's fields: they stay as they are, its calls go through here. */
+  /**
+   * What is written under a lease is compared with the lease's fields: they stay as they are, its calls go
+   * through here.
+   */
   #lease(lease: object): object {
     return this.#wrap(lease, 'queue', 'lease.')
   }

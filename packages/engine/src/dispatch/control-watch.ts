@@ -35,7 +35,8 @@ export class ControlWatch {
   }
 
   /**
-   * Resolves once no read is overdue: neither a slow storage nor a suspended process must delay a pause for long.
+   * Resolves once no read is overdue: neither a slow storage nor a suspended process must delay a pause for
+   * long.
    */
   async current(): Promise<void> {
     const { runtime } = this.#options

@@ -12,7 +12,10 @@ import { giveUpStalled, judgeSuspects } from './set-aside.js'
 import { isAwaiting, settleAll } from '../settling/settle.js'
 
 export interface DispatchInput {
-  /** Items in PROCESSING without a job: claimed by a process that died, or in an outage. `tally.processing` counts them. */
+  /**
+   * Items in PROCESSING without a job: claimed by a process that died, or in an outage. `tally.processing`
+   * counts them.
+   */
   readonly resends: readonly ItemSummary[]
   /** The claims of {@link startAhead} in this pass. */
   readonly ahead: Claimed
@@ -29,13 +32,16 @@ export interface Claimed {
 
 export const NOTHING_CLAIMED: Claimed = { count: 0, isAll: false, later: [] }
 
-/** A claim is limited to what is sent in about this time, and to what the storage claims in {@link LONGEST_CALL_MS}. */
+/**
+ * A claim is limited to what is sent in about this time, and to what the storage claims in
+ * {@link LONGEST_CALL_MS}.
+ */
 const CLAIM_AHEAD_MS = 1_000
 const LONGEST_CALL_MS = 60_000
 
 /**
- * Starts jobs in the places that are free before anything is settled, in parallel with the settling. Not while it is doubtful whether
- * the worker accepts any: more would be claimed before that is known.
+ * Starts jobs in the places that are free before anything is settled, in parallel with the settling. Not
+ * while it is doubtful whether the worker accepts any: more would be claimed before that is known.
  */
 export async function startAhead(
   tick: Tick,
@@ -50,9 +56,10 @@ export async function startAhead(
 }
 
 /**
- * Starts jobs: first for items that were claimed earlier and have none, then for new ones, as many as the policy allows, and last for those whose
- * sends failed before, so that the others show first whether the worker accepts any. Items claimed but not sent take places, so that no crash
- * between the claim and the send can exceed the cap.
+ * Starts jobs: first for items that were claimed earlier and have none, then for new ones, as many as the
+ * policy allows, and last for those whose sends failed before, so that the others show first whether the
+ * worker accepts any. Items claimed but not sent take places, so that no crash between the claim and the send
+ * can exceed the cap.
  */
 export async function dispatch(tick: Tick, pass: SendPass, input: DispatchInput): Promise<void> {
   pass.measureCapacity()
@@ -76,11 +83,7 @@ export async function dispatch(tick: Tick, pass: SendPass, input: DispatchInput)
 }
 
 /** Claims beyond the cap go back: an engine that lost its lease within a claim may have added them. */
-async function dueResends(
-  tick: Tick,
-  pass: SendPass,
-  resends: readonly ItemSummary[],
-): Promise<Sending[]> {
+async function dueResends(tick: Tick, pass: SendPass, resends: readonly ItemSummary[]): Promise<Sending[]> {
   const { refused } = tick.sendState
   const nowMonotonic = tick.runtime.monotonicMs()
   const { processing, orphans } = tick.tally
@@ -98,7 +101,10 @@ async function dueResends(
     .map((item) => ({ item, body: () => storedBody(tick, item), again: true }))
 }
 
-/** Looked up again: an operator may have moved the item since the list was read, and then nothing is sent. What is stored was not checked yet. */
+/**
+ * Looked up again: an operator may have moved the item since the list was read, and then nothing is sent.
+ * What is stored was not checked yet.
+ */
 async function storedBody({ queue, logger, reported }: Tick, item: ItemSummary): Promise<SendBody> {
   const found = await queue.lookup(item.id)
   if (found === undefined || !isAwaiting(found, item)) return 'moved'
@@ -130,8 +136,8 @@ function split({ sendState: { refused } }: Tick, sendings: readonly Sending[]): 
 }
 
 /**
- * Claims again as soon as all sends have begun, not when they have ended: where sends take long, places would stay empty during the last
- * ones of each claim.
+ * Claims again as soon as all sends have begun, not when they have ended: where sends take long, places would
+ * stay empty during the last ones of each claim.
  */
 async function sendNew(tick: Tick, pass: SendPass, ahead: Claimed): Promise<Sending[]> {
   const later: Sending[] = []
@@ -154,7 +160,10 @@ async function sendNew(tick: Tick, pass: SendPass, ahead: Claimed): Promise<Send
   return later
 }
 
-/** The worker accepts jobs, as far as this pass shows: nothing is claimed into an outage that the sends under way are about to meet. */
+/**
+ * The worker accepts jobs, as far as this pass shows: nothing is claimed into an outage that the sends under
+ * way are about to meet.
+ */
 function isWell({ sendState: { trust }, tally }: Tick, { hasSuspects }: SendPass): boolean {
   return tally.sent > 0 && !hasSuspects && !trust.isSuspect
 }
@@ -167,7 +176,9 @@ async function claimAndSend(tick: Tick, pass: SendPass, max: number): Promise<Cl
   if (wanted === 0 || pass.halted !== undefined || !(await tick.lease.keep())) return NOTHING_CLAIMED
   const claimedAtMonotonic = tick.runtime.monotonicMs()
   const items = await claim(tick, pass, wanted)
-  const startable = (await startableNow(tick, items)).map((item) => newSending(pass, item, claimedAtMonotonic))
+  const startable = (await startableNow(tick, items)).map((item) =>
+    newSending(pass, item, claimedAtMonotonic),
+  )
   const [fresh, later] = split(tick, startable)
   await startSends(tick, pass, fresh).begun
   return { count: items.length, isAll: items.length === 0, later }
@@ -210,7 +221,12 @@ async function getItems(tick: Tick, wanted: number): Promise<readonly QueueItem<
 }
 
 /** Keeps claims young: an operator may move any of them while it waits to be sent. */
-function claimSize({ sendState: { rates }, sendConcurrency, maxJobsPerSend, maxBatchItems: most }: Tick): number {
+function claimSize({
+  sendState: { rates },
+  sendConcurrency,
+  maxJobsPerSend,
+  maxBatchItems: most,
+}: Tick): number {
   const least = Math.max(sendConcurrency, maxJobsPerSend)
   return Math.min(
     rates.sends.countWithin(CLAIM_AHEAD_MS, { least, most, unknown: least }),
@@ -251,7 +267,10 @@ function startSends(tick: Tick, pass: SendPass, sendings: readonly Sending[]): S
 }
 
 /** Those that are sent by one call each, in order. */
-function batchesOf({ maxJobsPerSend, sendState }: Tick, sendings: readonly Sending[]): (readonly Sending[])[] {
+function batchesOf(
+  { maxJobsPerSend, sendState }: Tick,
+  sendings: readonly Sending[],
+): (readonly Sending[])[] {
   const batches: Sending[][] = []
   let open: Sending[] | undefined
   for (const sending of sendings) {
@@ -279,8 +298,7 @@ async function sendTriedBefore(tick: Tick, pass: SendPass, sendings: readonly Se
   // Items at which the worker hangs must not take all places.
   if (flights.size > (tick.sendConcurrency * tick.maxJobsPerSend) / 2) return
   const isProbed = pass.freshSends === 0 && sendings.some(({ item }) => refused.lacksSuccess(item))
-  if (isProbed && pass.halted === undefined && (await probeWorker(tick, pass)) === 'well')
-    trust.noteSuccess()
+  if (isProbed && pass.halted === undefined && (await probeWorker(tick, pass)) === 'well') trust.noteSuccess()
   await sendAll(tick, pass, sendings)
 }
 

@@ -5,13 +5,15 @@ import { listProcessing } from '../reconcile/found.js'
 const FRESH_MS = 1_000
 
 /**
- * Whether items that were claimed a while ago are still in PROCESSING. One list of the stage serves all sends of the next second: it costs the
- * storage one or a few requests, whatever the number of items.
+ * Whether items that were claimed a while ago are still in PROCESSING. One list of the stage serves all sends
+ * of the next second: it costs the storage one or a few requests, whatever the number of items.
  */
 export class FreshClaims {
   readonly #queue: Pick<Queue, 'listSummaries'>
   readonly #runtime: Runtime
-  #list: { readonly readAtMonotonic: number; readonly items: Promise<ReadonlyMap<string, ItemSummary>> } | undefined
+  #list:
+    | { readonly readAtMonotonic: number; readonly items: Promise<ReadonlyMap<string, ItemSummary>> }
+    | undefined
 
   constructor(queue: Pick<Queue, 'listSummaries'>, runtime: Runtime) {
     this.#queue = queue

@@ -6,8 +6,8 @@ import type { SendPass } from './send-pass.js'
 import { givenBack } from '../settling/send-settlements.js'
 
 /**
- * Gives claims back, uncounted and to their places in the order: those that were never tried, and those for which a look-up shows that
- * there is no job. The others keep their claims, since they may have jobs.
+ * Gives claims back, uncounted and to their places in the order: those that were never tried, and those for
+ * which a look-up shows that there is no job. The others keep their claims, since they may have jobs.
  *
  * @param reason kept with the item
  */

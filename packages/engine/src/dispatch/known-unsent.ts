@@ -16,7 +16,10 @@ export async function askForJob(tick: Tick, item: ItemSummary): Promise<JobRepor
     return 'none'
   } catch (error) {
     if (!isOutage(error)) throw error
-    logger.debug({ ...refOf(item), err: error }, 'an item that was not sent could not be looked up at the worker')
+    logger.debug(
+      { ...refOf(item), err: error },
+      'an item that was not sent could not be looked up at the worker',
+    )
     return 'unknown'
   }
 }
@@ -27,9 +30,6 @@ export async function isKnownUnsent(tick: Tick, item: ItemSummary): Promise<bool
 }
 
 /** Not once the lease is lost: another engine may be sending them by now, and the look-ups are outdated. */
-export async function settleUnsent(
-  tick: Tick,
-  decided: readonly DecidedSettlement[],
-): Promise<void> {
+export async function settleUnsent(tick: Tick, decided: readonly DecidedSettlement[]): Promise<void> {
   if (decided.length > 0 && (await tick.lease.keep())) await settleAll(tick, decided)
 }

@@ -9,10 +9,12 @@ import { FreshClaims } from './fresh-claims.js'
 import { FEW_FAILURES } from '../sending/worker-trust.js'
 
 /**
- * Why nothing more is sent in a pass. `lease`: another engine may dispatch · `queue`: the storage can't be used · `stop`: this engine stops ·
- * `less`, `more`: the control has changed; with `less` claims go back · `guard`: this engine is about to pause the queue, since
- * the same refusal occurred too often · `worker`: an outage · `doubt`: many items failed in a row although a probe
- * succeeded, or a call was rejected as a whole · `capacity`, `retry-after`: the worker accepts no more for now · `busy`: slow sends of earlier passes hold all places.
+ * Why nothing more is sent in a pass. `lease`: another engine may dispatch · `queue`: the storage can't be
+ * used · `stop`: this engine stops · `less`, `more`: the control has changed; with `less` claims go back ·
+ * `guard`: this engine is about to pause the queue, since the same refusal occurred too often · `worker`: an
+ * outage · `doubt`: many items failed in a row although a probe succeeded, or a call was rejected as a whole
+ * · `capacity`, `retry-after`: the worker accepts no more for now · `busy`: slow sends of earlier passes hold
+ * all places.
  */
 export type Halt =
   | 'lease'
@@ -208,10 +210,12 @@ export class SendPass {
   }
 
   /**
-   * Waits for places in flight. There are only a few while no send has succeeded, and after failures in a row.
+   * Waits for places in flight. There are only a few while no send has succeeded, and after failures in a
+   * row.
    *
    * @param wanted how many sends wait for places, 1 or more
-   * @returns how many of them may begin; for as many {@link SendPass.leave} is to be called. 0: none in this pass
+   * @returns how many of them may begin; for as many {@link SendPass.leave} is to be called. 0: none in this
+   * pass
    */
   async enter(wanted: number): Promise<number> {
     while (this.halted === undefined && this.#inFlight >= this.#places()) {

@@ -8,9 +8,9 @@ import type { SendPass, Suspect } from './send-pass.js'
 import { answerOf, setAside, unsendable } from '../settling/send-settlements.js'
 
 /**
- * Decides about the items whose sends failed, once the sends around them have ended. In an outage they keep their claims. Else each is looked up:
- * an item without a job goes back to WAITING with a delay, or fails after enough tries; one that can't be looked up
- * keeps its place, and is tried again.
+ * Decides about the items whose sends failed, once the sends around them have ended. In an outage they keep
+ * their claims. Else each is looked up: an item without a job goes back to WAITING with a delay, or fails
+ * after enough tries; one that can't be looked up keeps its place, and is tried again.
  */
 export async function judgeSuspects(tick: Tick, pass: SendPass): Promise<void> {
   const suspects = pass.takeSuspects()
@@ -38,7 +38,8 @@ async function recordUnsendable(
 }
 
 /**
- * Gives up sends without an answer for `stallMs`, longer than any call may take: a late answer changes nothing.
+ * Gives up sends without an answer for `stallMs`, longer than any call may take: a late answer changes
+ * nothing.
  */
 export function giveUpStalled(tick: Tick, pass: SendPass): void {
   const { sendState, stallMs, runtime, logger, memory } = tick
@@ -54,8 +55,8 @@ export function giveUpStalled(tick: Tick, pass: SendPass): void {
 }
 
 /**
- * An outage in unknown words can't be told from places that are all held by items that no worker accepts. So that other items are tried, a few
- * go back in each pass after the first; their tries don't count.
+ * An outage in unknown words can't be told from places that are all held by items that no worker accepts. So
+ * that other items are tried, a few go back in each pass after the first; their tries don't count.
  */
 function keepClaims({ sendState, runtime }: Tick, pass: SendPass, suspects: readonly Suspect[]): Suspect[] {
   for (const { item } of suspects) sendState.refused.noteOutage(item, runtime.monotonicMs())

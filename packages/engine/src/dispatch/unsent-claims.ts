@@ -45,8 +45,8 @@ export class UnsentClaims {
 const STOPPED = 'not sent: the engine that had claimed it was stopped'
 
 /**
- * Gives the unsent claims of an engine that stops back, to their places in the order and uncounted. It never rejects: a claim that can't be
- * given back stays in PROCESSING, and is sent by the next engine.
+ * Gives the unsent claims of an engine that stops back, to their places in the order and uncounted. It never
+ * rejects: a claim that can't be given back stays in PROCESSING, and is sent by the next engine.
  */
 export async function giveBackUnsent(tick: Tick): Promise<void> {
   const claims = tick.unsent.take()

@@ -5,7 +5,10 @@ import type { SelfPause } from './self-pause.js'
 
 /** A pause as it is stored. */
 export interface StoredPause extends SelfPause {
-  /** The queue was paused after this was written. `false`: the engine may have died in between, and the next one pauses the queue. */
+  /**
+   * The queue was paused after this was written. `false`: the engine may have died in between, and the next
+   * one pauses the queue.
+   */
   readonly isApplied: boolean
 }
 

@@ -29,11 +29,12 @@ type Noted = Refusal | { readonly kind: RefusalKind; readonly settlement?: undef
 const MAX_WRITES = 4
 
 /**
- * Pauses the queue where going on would fail item after item for the same reason. The counts and the pause are in one document of
- * the queue, under the lease, so that restarts and failovers continue from it.
+ * Pauses the queue where going on would fail item after item for the same reason. The counts and the pause
+ * are in one document of the queue, under the lease, so that restarts and failovers continue from it.
  *
- * The order is: count, pause, settle. A process that dies after counting leaves items in PROCESSING, whose attempts count once however often they are
- * refused; one that dies before pausing leaves a pause that the next engine applies before it sends anything.
+ * The order is: count, pause, settle. A process that dies after counting leaves items in PROCESSING, whose
+ * attempts count once however often they are refused; one that dies before pausing leaves a pause that the
+ * next engine applies before it sends anything.
  */
 export class Guards {
   readonly #options: GuardsOptions
@@ -100,9 +101,11 @@ export class Guards {
   }
 
   /**
-   * Stores what was noted, and pauses the queue at a full row, before anything of it is settled. Without changes there is no call.
+   * Stores what was noted, and pauses the queue at a full row, before anything of it is settled. Without
+   * changes there is no call.
    *
-   * @throws SluiceError of the queue: then nothing may be settled; SLUICE_LEASE_LOST when another engine dispatches
+   * @throws SluiceError of the queue: then nothing may be settled; SLUICE_LEASE_LOST when another engine
+   * dispatches
    */
   async record(control: ControlState): Promise<void> {
     await this.#store()
@@ -110,7 +113,8 @@ export class Guards {
   }
 
   /**
-   * Compares the stored pause with the control, once a tick: applies one that an engine left unapplied, and ends one that was resumed.
+   * Compares the stored pause with the control, once a tick: applies one that an engine left unapplied, and
+   * ends one that was resumed.
    *
    * @throws SluiceError as {@link Guards.record}
    */

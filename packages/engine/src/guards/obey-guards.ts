@@ -22,7 +22,10 @@ export async function obeyGuards(tick: Tick, pass: SendPass, findings: Findings)
   return isPaused
 }
 
-/** A job that runs or has succeeded ends the row of jobs that were refused before it. At the same instant, the success is the later one. */
+/**
+ * A job that runs or has succeeded ends the row of jobs that were refused before it. At the same instant, the
+ * success is the later one.
+ */
 function noteStarts({ guards }: Tick, { found, decisions }: Findings): void {
   const { settlements } = decisions
   const wentWellAt = settlements.map(succeededAt).reduce(latest, undefined)

@@ -4,7 +4,9 @@ import { parseGuards } from './guard-document.js'
 
 /** A pause by Sluice itself. It lasts until an operator resumes the queue. */
 export interface SelfPause {
-  /** What paused the queue: `rejections`, the same refusal again and again. Later versions may have others. */
+  /**
+   * What paused the queue: `rejections`, the same refusal again and again. Later versions may have others.
+   */
   readonly guard: string
   /** Why, in one line. */
   readonly reason: string
@@ -15,7 +17,8 @@ export interface SelfPause {
 }
 
 /**
- * Whether Sluice itself has paused the queue, and why. An operator's pause does not count; a resume ends both.
+ * Whether Sluice itself has paused the queue, and why. An operator's pause does not count; a resume ends
+ * both.
  *
  * @throws SluiceError of the queue
  */
@@ -31,8 +34,8 @@ export async function readSelfPause(
 }
 
 /**
- * Removes the pause by Sluice itself and its counts. To be called right before `control.resume()`, which alone has the same effect
- * with the next tick.
+ * Removes the pause by Sluice itself and its counts. To be called right before `control.resume()`, which
+ * alone has the same effect with the next tick.
  *
  * @throws SluiceError of the queue
  */

@@ -43,9 +43,7 @@ const DRAINING: Holdup = {
 
 function orphanHoldup(orphans: number): Holdup {
   const jobs =
-    orphans === 1
-      ? 'a job without an item takes a place'
-      : `${orphans} jobs without an item take places`
+    orphans === 1 ? 'a job without an item takes a place' : `${orphans} jobs without an item take places`
   return { code: 'orphans', message: `${jobs}, and the limit is reached` }
 }
 
@@ -89,10 +87,7 @@ export function holdupsNow(
   last: Places & Pick<TickResult, 'holdups'>,
   control: ControlState,
 ): Holdup[] {
-  return [
-    ...controlHoldups(tick, last, control),
-    ...last.holdups.filter(({ code }) => !BY_CONTROL.has(code)),
-  ]
+  return [...controlHoldups(tick, last, control), ...last.holdups.filter(({ code }) => !BY_CONTROL.has(code))]
 }
 
 /** What keeps items from being sent, at the end of a tick. */

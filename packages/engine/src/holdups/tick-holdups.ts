@@ -14,7 +14,9 @@ export function noteHoldups(tick: Tick): void {
     tick.tally.holdups.push(...sendHoldups(tick))
     if (tick.guards.pause !== undefined) tick.tally.selfPause = tick.guards.pause
   }
-  tick.tally.holdups.push(...outageHoldups(tick.tally.unavailable, { said: tick.tally.holdups, maxRetryAfterMs }))
+  tick.tally.holdups.push(
+    ...outageHoldups(tick.tally.unavailable, { said: tick.tally.holdups, maxRetryAfterMs }),
+  )
 }
 
 /** The holdups of an outage, except those that are known already. */

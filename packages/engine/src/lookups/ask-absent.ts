@@ -7,15 +7,18 @@ import { act, factsOf, ownReport, type Asking } from '../reconcile/decisions.js'
 import type { LookupTrials } from './lookup-trials.js'
 import { LATE, type Patience } from './open-lookups.js'
 
-/** Look-ups of a tick begin within a third of the lease's ttl, and none during a stop, so that the poll is settled in time. */
+/**
+ * Look-ups of a tick begin within a third of the lease's ttl, and none during a stop, so that the poll is
+ * settled in time.
+ */
 export function isLate({ runtime, leaseTtlMs, stop }: Tick, beganAtMonotonic: number): boolean {
   return stop.requested || runtime.monotonicMs() - beganAtMonotonic >= leaseTtlMs / 3
 }
 
 /**
- * Absence from a poll is never a failure [W-POLL-2]: each missing job is looked up before anything follows from it. Within
- * the budget the longest wanted come first; the others stay as they were. An item whose job can't be looked up keeps its
- * place, and is tried again with growing delays.
+ * Absence from a poll is never a failure [W-POLL-2]: each missing job is looked up before anything follows
+ * from it. Within the budget the longest wanted come first; the others stay as they were. An item whose job
+ * can't be looked up keeps its place, and is tried again with growing delays.
  */
 export async function askForAbsent(
   tick: Tick,

@@ -8,14 +8,18 @@ import { isFirst, noteResend, type Asking } from '../reconcile/decisions.js'
 import { newPatience } from './lookup-trials.js'
 import { LATE, type Patience } from './open-lookups.js'
 
-/** An item with more earlier attempts waits for the next complete poll, which shows all of their jobs: look-ups are one for each. */
+/**
+ * An item with more earlier attempts waits for the next complete poll, which shows all of their jobs:
+ * look-ups are one for each.
+ */
 const MAX_ASKED = 3
 
 type Earlier = ReadonlyMap<string, readonly JobRef[]>
 
 /**
- * Of items that were just claimed, those whose jobs may start at once: no job of an earlier attempt runs, since it ended by a report, or was
- * never sent, or a look-up shows that it doesn't run. The others keep their claims, and are sent by a later tick.
+ * Of items that were just claimed, those whose jobs may start at once: no job of an earlier attempt runs,
+ * since it ended by a report, or was never sent, or a look-up shows that it doesn't run. The others keep
+ * their claims, and are sent by a later tick.
  */
 export async function startableNow(
   tick: Tick,
@@ -34,18 +38,22 @@ export async function startableNow(
 }
 
 /**
- * Whether no job of an earlier attempt of this item is known to run, so that a release may pass on `ended`, even if the item's own job was
- * never sent, as with a claim that is given back.
+ * Whether no job of an earlier attempt of this item is known to run, so that a release may pass on `ended`,
+ * even if the item's own job was never sent, as with a claim that is given back.
  */
 export function isEarlierEnded({ memory }: Pick<Tick, 'memory'>, item: ItemSummary): boolean {
   return isFirst(item) || memory.isEarlierEnded(item)
 }
 
-/** Looks up the jobs of earlier attempts where the poll does not show them: items whose earlier jobs have all ended join those to be sent. */
+/**
+ * Looks up the jobs of earlier attempts where the poll does not show them: items whose earlier jobs have all
+ * ended join those to be sent.
+ */
 export async function askForEarlier(tick: Tick, { decisions }: Asking): Promise<void> {
   const earlier = tick.running.earlier(decisions.earlierAsks)
   await askForThose(tick, decisions.earlierAsks, async (item, patience) => {
-    const isFree = tick.tally.unavailable === undefined && (await haveEnded(tick, item, { earlier, patience }))
+    const isFree =
+      tick.tally.unavailable === undefined && (await haveEnded(tick, item, { earlier, patience }))
     if (isFree) noteResend(tick, item, decisions)
     else decisions.earlierWaits.push(item)
   })
@@ -70,28 +78,23 @@ interface Waiting {
 }
 
 /** Within the budget; a job that can't be looked up now may run. */
-async function haveEnded(
-  tick: Tick,
-  item: ItemSummary,
-  { earlier, patience }: Waiting,
-): Promise<boolean> {
+async function haveEnded(tick: Tick, item: ItemSummary, { earlier, patience }: Waiting): Promise<boolean> {
   const jobs = toAskFor(item, earlier)
   if (!canAsk(tick) || jobs.length > MAX_ASKED) return false
   try {
     for (const job of jobs) if (!(await hasEnded(tick, job, patience))) return false
   } catch (error) {
     if (!isOutage(error)) throw error
-    tick.logger.debug(
-      { ...refOf(item), err: error },
-      'the job of an earlier attempt could not be looked up',
-    )
+    tick.logger.debug({ ...refOf(item), err: error }, 'the job of an earlier attempt could not be looked up')
     return false
   }
   tick.memory.noteEarlierEnded(item)
   return true
 }
 
-/** All earlier attempts; where the item's record says that they have ended, only those that were seen to run. */
+/**
+ * All earlier attempts; where the item's record says that they have ended, only those that were seen to run.
+ */
 function toAskFor(item: ItemSummary, earlier: Earlier): readonly JobRef[] {
   if (isFirst(item)) return earlier.get(item.uid) ?? []
   const { id, uid, attempt } = item

@@ -18,7 +18,8 @@ export class LookupBudget {
   take(nowMonotonic: number): boolean {
     const oldestAtMonotonic = this.#takenAtMonotonic[this.#next]
     const isFull = this.#takenAtMonotonic.length === this.#perSecond
-    if (isFull && oldestAtMonotonic !== undefined && nowMonotonic - oldestAtMonotonic < SECOND_MS) return false
+    if (isFull && oldestAtMonotonic !== undefined && nowMonotonic - oldestAtMonotonic < SECOND_MS)
+      return false
     this.#takenAtMonotonic[this.#next] = nowMonotonic
     this.#next = (this.#next + 1) % this.#perSecond
     return true

@@ -4,13 +4,17 @@ import { callWorker } from '../engine-errors.js'
 import { refOf } from '../settling/settle.js'
 import { Patience } from './open-lookups.js'
 
-/** How long one tick waits for look-ups, but no longer than a third of the lease's ttl; and for those that failed or were late before. */
+/**
+ * How long one tick waits for look-ups, but no longer than a third of the lease's ttl; and for those that
+ * failed or were late before.
+ */
 const PATIENCE_MS = 2_000
 const SHORT_PATIENCE_MS = 100
 
 /**
- * The look-ups of one tick: how long they are waited for, and whose trouble a failure is. The first failure counts as its item's. When a second one fails and none was
- * answered, a job that the poll has just reported is looked up: if that fails too, it is an outage of the worker, and look-ups end.
+ * The look-ups of one tick: how long they are waited for, and whose trouble a failure is. The first failure
+ * counts as its item's. When a second one fails and none was answered, a job that the poll has just reported
+ * is looked up: if that fails too, it is an outage of the worker, and look-ups end.
  */
 export class LookupTrials {
   readonly #patience: Patience
@@ -46,10 +50,7 @@ export class LookupTrials {
 
   /** A look-up failed; where it is the worker's trouble, the tick is an outage. */
   async noteFailure(item: ItemSummary, error: Error): Promise<void> {
-    this.#tick.logger.debug(
-      { ...refOf(item), err: error },
-      'a job could not be looked up; it is tried again',
-    )
+    this.#tick.logger.debug({ ...refOf(item), err: error }, 'a job could not be looked up; it is tried again')
     this.#failed += 1
     if (await this.#isWorkers(error)) {
       if (isSluiceError(error)) this.#tick.tally.unavailable ??= error

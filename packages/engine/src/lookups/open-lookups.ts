@@ -45,8 +45,8 @@ export class Patience {
 }
 
 /**
- * Look-ups without an answer. A tick waits for them only briefly: the answer counts in a later tick, which makes no
- * second one. So a look-up that hangs costs the others next to nothing.
+ * Look-ups without an answer. A tick waits for them only briefly: the answer counts in a later tick, which
+ * makes no second one. So a look-up that hangs costs the others next to nothing.
  */
 export class OpenLookups {
   readonly #open = new Map<string, OpenLookup>()

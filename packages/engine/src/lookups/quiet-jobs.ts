@@ -28,8 +28,8 @@ const MAX_SPANS = 3
 const SHARE = 0.1
 
 /**
- * When each running job of an item in PROCESSING was last heard of: its report changed, or it was looked up. A stale list
- * goes on reporting jobs that have long ended.
+ * When each running job of an item in PROCESSING was last heard of: its report changed, or it was looked up.
+ * A stale list goes on reporting jobs that have long ended.
  */
 export class QuietJobs {
   readonly budget: LookupBudget
@@ -118,8 +118,9 @@ function isSame(one: Said, other: Said): boolean {
 }
 
 /**
- * Looks up jobs that polls report as running and that were not heard of for `jobs.askAfterMs`, within a tenth of the look-up budget. One that has
- * ended is settled. One that look-ups do not find for longer than the grace, although complete polls report it, is lost.
+ * Looks up jobs that polls report as running and that were not heard of for `jobs.askAfterMs`, within a tenth
+ * of the look-up budget. One that has ended is settled. One that look-ups do not find for longer than the
+ * grace, although complete polls report it, is lost.
  */
 export async function askForQuiet(
   tick: Tick,

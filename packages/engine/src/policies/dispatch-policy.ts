@@ -5,15 +5,18 @@ import { assertCount } from '@sluice/core/backend'
 export interface DispatchSnapshot {
   /** Items in PROCESSING: each has a job, or may get one at any moment. */
   readonly processing: number
-  /** Places that are taken by jobs without an item in PROCESSING, such as those of earlier attempts: they use the cluster too. */
+  /**
+   * Places that are taken by jobs without an item in PROCESSING, such as those of earlier attempts: they use
+   * the cluster too.
+   */
   readonly orphans: number
   /** The queue's live limits, as operators set them last. */
   readonly limits: Readonly<Record<string, number>>
 }
 
 /**
- * How many more jobs may start now: a whole number of 0 or more, or `Infinity`. It is called several times in a tick and must not
- * depend on how often. A result that isn't a number counts as 0.
+ * How many more jobs may start now: a whole number of 0 or more, or `Infinity`. It is called several times in
+ * a tick and must not depend on how often. A result that isn't a number counts as 0.
  */
 export type DispatchPolicy = (snapshot: DispatchSnapshot) => number
 
@@ -39,7 +42,10 @@ function limitOf(configured: number): DispatchPolicy {
     Math.max(0, (limits[MAX_PROCESSING_LIMIT] ?? configured) - processing - orphans)
 }
 
-/** The result of a policy as a whole number of 0 or more: a third party's policy must not lift the limit by a `NaN`. */
+/**
+ * The result of a policy as a whole number of 0 or more: a third party's policy must not lift the limit by a
+ * `NaN`.
+ */
 export function roomIn(policy: DispatchPolicy, snapshot: DispatchSnapshot): number {
   const room = policy(snapshot)
   if (typeof room !== 'number' || Number.isNaN(room)) return 0

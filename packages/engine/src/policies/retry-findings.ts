@@ -26,10 +26,11 @@ interface Failure {
 const EXIT_CODES = Array.from({ length: 256 }, (_, code) => code)
 
 /**
- * Retry rules, or parts of them, that can never match: their classes never occur, or never with these exit codes, or an earlier rule matches all
- * their failures. The rules are tried on every possible failure.
+ * Retry rules, or parts of them, that can never match: their classes never occur, or never with these exit
+ * codes, or an earlier rule matches all their failures. The rules are tried on every possible failure.
  *
- * @param failures how the worker's jobs can fail, and `unschedulable` where pending jobs are cancelled; absent: not known
+ * @param failures how the worker's jobs can fail, and `unschedulable` where pending jobs are cancelled;
+ * absent: not known
  * @throws TypeError for wrong rules
  */
 export function retryFindings(
@@ -80,8 +81,7 @@ function deadClasses(
 }
 
 function deadClassText(failureClass: FailureClass, isKnown: boolean): string {
-  if (failureClass === 'lost')
-    return 'rules do not apply to the class lost: lost.policy does'
+  if (failureClass === 'lost') return 'rules do not apply to the class lost: lost.policy does'
   if (NEVER_RETRIED.has(failureClass)) return `failures of the class ${failureClass} are never retried`
   if (failureClass === 'unschedulable' && isKnown)
     return 'the class unschedulable needs jobs.pendingTimeoutMs, and a worker that reports pending jobs'
@@ -109,7 +109,9 @@ interface DeadExitCode extends Pick<CheckedRetryRule, 'classes'> {
 }
 
 function deadExitCodeText(code: number | string, { classes, others }: DeadExitCode): string {
-  const what = String(code).includes('-') ? `exit codes ${code} never occur` : `exit code ${code} never occurs`
+  const what = String(code).includes('-')
+    ? `exit codes ${code} never occur`
+    : `exit code ${code} never occurs`
   const whose = classes === 'any' ? 'with this worker' : `with the class ${[...classes].join(' or ')}`
   const instead = [...new Set(others.map(({ failureClass }) => failureClass))].join(' or ')
   return `${what} ${whose}${instead === '' ? '' : `: such a failure is of the class ${instead}`}`

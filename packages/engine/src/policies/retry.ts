@@ -1,31 +1,44 @@
 import type { FailureClass, ItemSummary, JobReport, KnownFailureClass } from '@sluice/core'
 import { assertBackoff, backoffMs, type Backoff, type Random } from './backoff.js'
 
-/** Which failures are retried, and how often. An absent condition matches every failure; all given ones must match. */
+/**
+ * Which failures are retried, and how often. An absent condition matches every failure; all given ones must
+ * match.
+ */
 export interface RetryRule {
   /** The failure is of one of these classes. */
   readonly classes?: readonly FailureClass[]
-  /** The program's exit code is one of these, or in one of these ranges, such as `'130-145'`. A job without an exit code matches none. */
+  /**
+   * The program's exit code is one of these, or in one of these ranges, such as `'130-145'`. A job without an
+   * exit code matches none.
+   */
   readonly exitCodes?: readonly (number | string)[]
   /**
-   * The attempts that count after which a matching failure is not retried, 1 or more; with 1 it never is. Attempts that failed in
-   * other ways count too.
+   * The attempts that count after which a matching failure is not retried, 1 or more; with 1 it never is.
+   * Attempts that failed in other ways count too.
    */
   readonly maxAttempts: number
   /** Default: that of the {@link RetryOptions}. */
   readonly backoff?: Partial<Backoff>
 }
 
-/** When an item whose job failed is retried. The classes `rejected`, `unsendable` and `invalid-body` never are, whatever is set here. */
+/**
+ * When an item whose job failed is retried. The classes `rejected`, `unsendable` and `invalid-body` never
+ * are, whatever is set here.
+ */
 export interface RetryOptions {
-  /** Attempts of an item, 1 or more; uncounted ones don't count. Default 1: no retry. Not together with `rules`. */
+  /**
+   * Attempts of an item, 1 or more; uncounted ones don't count. Default 1: no retry. Not together with
+   * `rules`.
+   */
   readonly maxAttempts?: number
   /** The delay before the next attempt. Default: 1 s, doubling up to 5 min, with a random half. */
   readonly backoff?: Partial<Backoff>
   /** Only failures of these classes are retried. Default: any class. Not together with `rules`. */
   readonly on?: readonly FailureClass[]
   /**
-   * The first rule that matches a failure decides; a failure without a match is not retried. `maxAttempts` and `on` are the short form of one rule.
+   * The first rule that matches a failure decides; a failure without a match is not retried. `maxAttempts`
+   * and `on` are the short form of one rule.
    */
   readonly rules?: readonly RetryRule[]
 }
@@ -114,7 +127,10 @@ export function exitCodeRange(value: number | string, what: string): ExitCodeRan
   )
 }
 
-/** The attempts that count against a limit: not uncounted ones, nor those before an operator requeued the item. */
+/**
+ * The attempts that count against a limit: not uncounted ones, nor those before an operator requeued the
+ * item.
+ */
 export function countedAttempts(item: Pick<ItemSummary, 'attempt' | 'uncounted'>): number {
   return item.attempt - item.uncounted
 }

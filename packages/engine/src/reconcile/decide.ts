@@ -9,22 +9,28 @@ export type LostPolicy = 'fail' | 'resend' | 'hold'
 /** What this engine knows of the job of an item in PROCESSING, besides the worker's report. */
 export interface JobFacts {
   /**
-   * `sent`: the worker confirmed the send to this engine, or a report was seen · `unsent`: this engine failed to send it, or claimed it
-   * and did not try · `unknown`: another process claimed it.
+   * `sent`: the worker confirmed the send to this engine, or a report was seen · `unsent`: this engine failed
+   * to send it, or claimed it and did not try · `unknown`: another process claimed it.
    */
   readonly sent: 'sent' | 'unsent' | 'unknown'
   /** How long this engine has found no report of it, by the monotonic clock. 0 the first time. */
   readonly absentMs: number
-  /** `due`: the job may be looked up · `later`: it was looked up recently · `no-such-job`: it was looked up after the poll, and does not exist. */
+  /**
+   * `due`: the job may be looked up · `later`: it was looked up recently · `no-such-job`: it was looked up
+   * after the poll, and does not exist.
+   */
   readonly asking: 'due' | 'later' | 'no-such-job' | 'not-supported'
   /**
-   * The jobs of the item's earlier attempts. `ended`: none runs · `running`: a complete poll, begun after the claim, has one · `unknown`: not checked
-   * since the claim. Absent: `ended`.
+   * The jobs of the item's earlier attempts. `ended`: none runs · `running`: a complete poll, begun after the
+   * claim, has one · `unknown`: not checked since the claim. Absent: `ended`.
    */
   readonly earlier?: 'ended' | 'running' | 'unknown'
   /** Absence from an incomplete poll says nothing [W-POLL-2]. */
   readonly poll: 'complete' | 'incomplete'
-  /** How long this engine has known it to be pending, by the same clock; absent: it was never seen pending, or has begun [W-PEND-1]. */
+  /**
+   * How long this engine has known it to be pending, by the same clock; absent: it was never seen pending, or
+   * has begun [W-PEND-1].
+   */
   readonly pendingMs?: number
   /** This engine cancelled it for being pending too long. */
   readonly cancelled?: PendingCancel
@@ -64,8 +70,8 @@ export type Action =
 const WAIT: Action = { kind: 'wait' }
 
 /**
- * What to do about an item in PROCESSING: a table without I/O, clock or state. The report must be of the item's own uid and
- * attempt; a report of another job counts as none.
+ * What to do about an item in PROCESSING: a table without I/O, clock or state. The report must be of the
+ * item's own uid and attempt; a report of another job counts as none.
  *
  * | report | sent | asking | poll | absent for | action |
  * |---|---|---|---|---|---|
@@ -86,7 +92,8 @@ const WAIT: Action = { kind: 'wait' }
  * | none | sent | no such job, not supported | complete | under the grace | wait |
  * | none | sent | no such job, not supported | complete | longer | by the lost policy: settle FAIL, settle WAITING, or hold |
  *
- * Where it says `resend`, the jobs of the item's earlier attempts come first, so that no two jobs of one item run at once:
+ * Where it says `resend`, the jobs of the item's earlier attempts come first, so that no two jobs of one item
+ * run at once:
  *
  * | earlier attempts | asking | action |
  * |---|---|---|
@@ -126,7 +133,9 @@ function isPendingTooLong({ report, facts }: Reported, { pendingTimeoutMs }: Dec
   return pendingMs >= pendingTimeoutMs && cancelled === undefined
 }
 
-/** The report of a job that this engine cancelled: the reason for that replaces what the worker calls the end. */
+/**
+ * The report of a job that this engine cancelled: the reason for that replaces what the worker calls the end.
+ */
 function unschedulable(report: JobReport, { message }: PendingCancel, rules: DecideRules): JobReport {
   const why = message ?? 'the worker did not say what it was waiting for'
   const span = `${rules.pendingTimeoutMs ?? 0} ms`
@@ -141,8 +150,9 @@ function decideAbsent(item: ItemSummary, facts: JobFacts, rules: DecideRules): A
   if (facts.sent === 'unsent') return start(facts)
   if (facts.asking === 'due') return { kind: 'ask' }
   if (facts.asking === 'later') return WAIT
-  // A definite "no such job" for a job that is not known to have been sent needs no grace: a restart goes on at once. If the
-  // previous process is still sending it, the worker makes one job of the two calls [W-SEND-1].
+  // A definite "no such job" for a job that is not known to have been sent needs no grace: a restart goes on
+  // at once. If the previous process is still sending it, the worker makes one job of the two calls
+  // [W-SEND-1].
   if (facts.sent === 'unknown' && facts.asking === 'no-such-job') return start(facts)
   // No grace passes without a complete poll that lacks the job too.
   if (facts.poll === 'incomplete') return WAIT
@@ -150,7 +160,10 @@ function decideAbsent(item: ItemSummary, facts: JobFacts, rules: DecideRules): A
   return facts.sent === 'unknown' ? start(facts) : decideLost(item, rules)
 }
 
-/** Two jobs of one item never run at once: where the attempt before did not end by a report, it is checked first. */
+/**
+ * Two jobs of one item never run at once: where the attempt before did not end by a report, it is checked
+ * first.
+ */
 function start({ earlier = 'ended', asking }: JobFacts): Action {
   if (earlier === 'ended') return { kind: 'resend' }
   return { kind: earlier === 'unknown' && asking !== 'not-supported' ? 'ask-earlier' : 'await-earlier' }

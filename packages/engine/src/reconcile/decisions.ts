@@ -6,7 +6,10 @@ import type { PendingJob } from './pending.js'
 import { refOf, type DecidedSettlement } from '../settling/settle.js'
 import { retryStateOf } from '../settling/retry-state.js'
 
-/** A cluster refuses a pod within a second; instants of a job may be whole seconds, and a busy controller takes a few. */
+/**
+ * A cluster refuses a pod within a second; instants of a job may be whole seconds, and a busy controller
+ * takes a few.
+ */
 const START_MS = 5_000
 
 /** What was decided of all items in PROCESSING. */
@@ -80,12 +83,16 @@ export function ownReport(item: ItemSummary, report: JobReport | undefined): Job
 
 export function factsOf(tick: Tick, item: ItemSummary, poll: Poll): JobFacts {
   const facts = tick.memory.facts(item, tick.runtime.monotonicMs(), poll)
-  // Before the record is read, an item that is not known to have been sent may have a job that was seen: it is neither looked up nor sent.
+  // Before the record is read, an item that is not known to have been sent may have a job that was seen: it
+  // is neither looked up nor sent.
   const isOpen = facts.sent === 'unknown' && !tick.seen.isKnown
   return { ...facts, ...(isOpen ? { asking: 'later' } : {}), earlier: earlierOf(tick, item, poll) }
 }
 
-/** The list of items was read before the poll began: every poll begins after the claims that it is compared with. */
+/**
+ * The list of items was read before the poll began: every poll begins after the claims that it is compared
+ * with.
+ */
 function earlierOf(
   { memory }: Tick,
   item: ItemSummary,
@@ -148,8 +155,8 @@ function decidedOf(
 }
 
 /**
- * Whether the job was refused at its start: it failed with class `error` within {@link START_MS} of its start. A report with neither
- * instant does not say; one with an end alone was never started.
+ * Whether the job was refused at its start: it failed with class `error` within {@link START_MS} of its
+ * start. A report with neither instant does not say; one with an end alone was never started.
  */
 function isRefusedStart(
   { stage, startedAt, finishedAt }: JobReport,

@@ -9,8 +9,8 @@ const FOLDS: readonly RegExp[] = [
 const MAX_CHARS = 200
 
 /**
- * A message with `…` in place of what is unique to one item or job: the given names, numbers, instants, hashes. Messages
- * that fold to the same text have one cause. Only the first line counts.
+ * A message with `…` in place of what is unique to one item or job: the given names, numbers, instants,
+ * hashes. Messages that fold to the same text have one cause. Only the first line counts.
  */
 export function foldMessage(message: string, names: readonly string[]): string {
   let folded = message.trim().split('\n', 1)[0] ?? ''

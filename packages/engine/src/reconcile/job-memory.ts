@@ -38,15 +38,15 @@ type Job = Pick<ItemSummary, 'uid' | 'attempt'>
 /** From one look-up of a job to the next, where look-ups are not possible or fail. */
 const ASK_AGAIN_MS = 5_000
 /**
- * An outage ends for all items at once, so an item that goes on failing has a trouble of its own: after this many failures it
- * backs off for longer and longer, so that it does not hold up the others at every tick.
+ * An outage ends for all items at once, so an item that goes on failing has a trouble of its own: after this
+ * many failures it backs off for longer and longer, so that it does not hold up the others at every tick.
  */
 const OWN_TROUBLE_FAILURES = 3
 const OWN_TROUBLE: Backoff = { baseMs: 1_000, factor: 2, maxMs: 60_000, jitter: 0.5 }
 
 /**
- * What an engine remembers from tick to tick: of items in PROCESSING alone, so that it does not grow with history. All of it may be
- * lost: a new engine then looks jobs up instead.
+ * What an engine remembers from tick to tick: of items in PROCESSING alone, so that it does not grow with
+ * history. All of it may be lost: a new engine then looks jobs up instead.
  */
 export class JobMemory {
   #jobs = new Map<string, KnownJob>()
@@ -77,7 +77,10 @@ export class JobMemory {
     if (this.#jobs.get(job.uid)?.attempt === job.attempt) this.#jobs.delete(job.uid)
   }
 
-  /** Forgets how long jobs have been absent: the worker was not polled in the meantime, so no grace has passed. */
+  /**
+   * Forgets how long jobs have been absent: the worker was not polled in the meantime, so no grace has
+   * passed.
+   */
   resetAbsence(): void {
     for (const known of this.#jobs.values()) {
       notAbsent(known)
@@ -85,7 +88,10 @@ export class JobMemory {
     }
   }
 
-  /** Another engine had the lease in the meantime: what wasn't sent may be sent by now, and what was absent was not watched. */
+  /**
+   * Another engine had the lease in the meantime: what wasn't sent may be sent by now, and what was absent
+   * was not watched.
+   */
   noteNewDispatcher(): void {
     this.resetAbsence()
     for (const known of this.#jobs.values()) if (known.sent === 'unsent') known.sent = 'unknown'
@@ -116,7 +122,8 @@ export class JobMemory {
 
   /** The jobs in the order of their look-ups: first the one whose answer has been wanted for longest. */
   longestWanted<T extends Job>(jobs: readonly T[]): T[] {
-    const sinceMonotonic = (job: Job): number => this.#of(job).wantedSinceMonotonic ?? Number.POSITIVE_INFINITY
+    const sinceMonotonic = (job: Job): number =>
+      this.#of(job).wantedSinceMonotonic ?? Number.POSITIVE_INFINITY
     return jobs.toSorted((a, b) => sinceMonotonic(a) - sinceMonotonic(b) || 0)
   }
 
@@ -137,7 +144,10 @@ export class JobMemory {
     known.wantedSinceMonotonic = known.askAtMonotonic
   }
 
-  /** A look-up that fails again and again may be the item's own trouble: it backs off, so that it costs the others nothing. */
+  /**
+   * A look-up that fails again and again may be the item's own trouble: it backs off, so that it costs the
+   * others nothing.
+   */
   noteAskFailed(job: Job, nowMonotonic: number, message: string): void {
     const known = this.#of(job)
     known.askFailures = (known.askFailures ?? 0) + 1
@@ -164,7 +174,10 @@ export class JobMemory {
     return { items: unaskable.length, message: unaskable.at(-1)?.askTrouble ?? '' }
   }
 
-  /** How long its job, which had started, has been unknown to the worker; `undefined` while that may be a delayed list. */
+  /**
+   * How long its job, which had started, has been unknown to the worker; `undefined` while that may be a
+   * delayed list.
+   */
   missingMs(job: Job): number | undefined {
     const { sent, absentMs, isAnswered } = this.#of(job)
     return sent === 'sent' && (isAnswered === true || absentMs >= ASK_AGAIN_MS) ? absentMs : undefined
@@ -243,7 +256,11 @@ export class JobMemory {
     return first
   }
 
-  facts(job: Job, nowMonotonic: number, { canAsk, poll }: Pick<JobFacts, 'poll'> & { canAsk: boolean }): JobFacts {
+  facts(
+    job: Job,
+    nowMonotonic: number,
+    { canAsk, poll }: Pick<JobFacts, 'poll'> & { canAsk: boolean },
+  ): JobFacts {
     const { sent, absentMs, askAtMonotonic = nowMonotonic, pendingSinceMonotonic, cancelled } = this.#of(job)
     const asking = canAsk ? (askAtMonotonic <= nowMonotonic ? 'due' : 'later') : 'not-supported'
     return {
@@ -277,7 +294,10 @@ function notAbsent(known: KnownJob): void {
   delete known.isAnswered
 }
 
-/** A report that doesn't say changes nothing: a pending job has never run, and one that runs is never pending again [W-PEND-1]. */
+/**
+ * A report that doesn't say changes nothing: a pending job has never run, and one that runs is never pending
+ * again [W-PEND-1].
+ */
 function notePending(known: KnownJob, { stage, pending }: JobReport, nowMonotonic: number): void {
   if (stage === 'PROCESSING' && pending === true) known.pendingSinceMonotonic ??= nowMonotonic
   if (stage !== 'PROCESSING' || pending === false) delete known.pendingSinceMonotonic

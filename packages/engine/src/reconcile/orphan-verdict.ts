@@ -2,7 +2,10 @@ import type { ItemRecord, JobRef, JobReport } from '@sluice/core'
 import { isCancelled } from './cancelled-job.js'
 import { isAwaiting } from '../settling/settle.js'
 
-/** The verdict about a running job without an item in PROCESSING. It is final: the record of an attempt that is over does not change. */
+/**
+ * The verdict about a running job without an item in PROCESSING. It is final: the record of an attempt that
+ * is over does not change.
+ */
 export interface JudgedOrphan {
   /** Of the job within the queue. */
   readonly name: string
@@ -17,7 +20,8 @@ export interface JudgedOrphan {
 export type OrphanVerdict = NonNullable<JudgedOrphan['endFor']> | 'awaited' | 'left'
 
 /**
- * What happens to a running job whose item is not in the list that was read: a table without I/O. No clocks are compared.
+ * What happens to a running job whose item is not in the list that was read: a table without I/O. No clocks
+ * are compared.
  *
  * | the item, looked up again | the attempt's record | verdict |
  * |---|---|---|

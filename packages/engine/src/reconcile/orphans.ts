@@ -19,10 +19,11 @@ const WHY = {
 } as const satisfies Record<NonNullable<JudgedOrphan['endFor']>, string>
 
 /**
- * Handles jobs without an item in PROCESSING. One that has ended is acknowledged, if its item has moved on: a crash came between the settle and the
- * acknowledgement. One that runs takes a place. It is cancelled where its item was, or where it was created too late; any other is left alone and
- * logged once: no work is ended silently. A tick looks up at most {@link MAX_ITEM_LOOKUPS} items for jobs that run, and as many for
- * jobs that have ended; the rest follows in later ticks.
+ * Handles jobs without an item in PROCESSING. One that has ended is acknowledged, if its item has moved on: a
+ * crash came between the settle and the acknowledgement. One that runs takes a place. It is cancelled where
+ * its item was, or where it was created too late; any other is left alone and logged once: no work is ended
+ * silently. A tick looks up at most {@link MAX_ITEM_LOOKUPS} items for jobs that run, and as many for jobs
+ * that have ended; the rest follows in later ticks.
  */
 export async function reconcileOrphans(tick: Tick, found: Found): Promise<void> {
   const orphans = orphansOf(found)
@@ -48,14 +49,18 @@ function keyOf(job: ReportedJob): string {
   return JSON.stringify([nameOf(jobOf(job)), job.report.jobUid])
 }
 
-/** Judges those that a poll reports for the first time. A verdict stands while the job counts as running, even if a poll lacks it. */
+/**
+ * Judges those that a poll reports for the first time. A verdict stands while the job counts as running, even
+ * if a poll lacks it.
+ */
 async function judgeNew(tick: Tick, running: readonly ReportedJob[], { items }: Found): Promise<void> {
   const { reported, queue, sendConcurrency } = tick
   const names = new Set(tick.running.orphans(items).map(nameOf))
   for (const [key, { name }] of reported.orphans) if (!names.has(name)) reported.orphans.delete(key)
   const fresh = running.filter((job) => !reported.orphans.has(keyOf(job))).slice(0, MAX_ITEM_LOOKUPS)
   await forEachParallel(fresh, sendConcurrency, async (job) => {
-    // Looked up again: the item may have been claimed after the list was read, by an engine whose lease has run out since.
+    // Looked up again: the item may have been claimed after the list was read, by an engine whose lease has
+    // run out since.
     const verdict = orphanVerdict(await queue.lookup(job.id), job)
     if (verdict !== 'awaited') noteVerdict(tick, job, verdict)
   })
@@ -87,7 +92,8 @@ async function endThose(tick: Tick, running: readonly ReportedJob[]): Promise<vo
   await forEachParallel(running, sendConcurrency, async (job) => {
     const note = reported.orphans.get(keyOf(job))
     const nowMonotonic = runtime.monotonicMs()
-    if (note?.endFor === undefined || note.dueAtMonotonic > nowMonotonic || !lookups.take(nowMonotonic)) return
+    if (note?.endFor === undefined || note.dueAtMonotonic > nowMonotonic || !lookups.take(nowMonotonic))
+      return
     note.dueAtMonotonic = nowMonotonic + Math.min(END_AGAIN_MS * 2 ** note.tries, MAX_END_AGAIN_MS)
     note.tries += 1
     try {
@@ -110,10 +116,7 @@ async function end(
   await callWorker('cancelJob', async () => worker.cancelJob?.(ref, reason))
   if (tries > 1) return
   tick.tally.cancelled += 1
-  logger.info(
-    { ...ref, reason },
-    'a job without an item was cancelled; it takes a place until it has ended',
-  )
+  logger.info({ ...ref, reason }, 'a job without an item was cancelled; it takes a place until it has ended')
   emit({ kind: 'job-cancelled', job: ref, reason })
 }
 

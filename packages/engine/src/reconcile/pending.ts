@@ -19,8 +19,9 @@ interface Group {
 }
 
 /**
- * Warns of jobs that are pending for too long, those with the same message together. A warning is for the whole group, so that a cause
- * that affects thousands is one line, and at most one in each `pendingWarnMs` while others join them.
+ * Warns of jobs that are pending for too long, those with the same message together. A warning is for the
+ * whole group, so that a cause that affects thousands is one line, and at most one in each `pendingWarnMs`
+ * while others join them.
  */
 export function warnOfPending(tick: Tick, pending: readonly PendingJob[]): void {
   const { memory, jobs } = tick
@@ -99,7 +100,8 @@ async function cancel(
   { item, report: { message } }: { item: ItemSummary; report: JobReport },
 ): Promise<void> {
   const { worker, memory, emit, jobs, reported } = tick
-  // After a delay since the poll, another engine may have settled the item: the job's end is then not ours to name.
+  // After a delay since the poll, another engine may have settled the item: the job's end is then not ours to
+  // name.
   if (!(await tick.lease.keep())) return
   const reason = `pending for longer than ${jobs.pendingTimeoutMs ?? 0} ms${message === undefined ? '' : `: ${message}`}`
   await callWorker('cancelJob', async () => worker.cancelJob?.(refOf(item), reason))
@@ -116,5 +118,8 @@ export function noteCancelFailed(tick: Tick, item: ItemSummary, error: unknown):
   memory.noteNotCancelled(item, runtime.monotonicMs())
   const level = reported.cancelFailing ? 'debug' : 'warn'
   reported.cancelFailing = true
-  logger[level]({ err: error }, 'a job that is pending for too long could not be cancelled; it is tried again')
+  logger[level](
+    { err: error },
+    'a job that is pending for too long could not be cancelled; it is tried again',
+  )
 }

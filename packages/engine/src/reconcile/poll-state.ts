@@ -18,14 +18,17 @@ export class PollState {
   }
 
   /**
-   * Whether a complete poll was read since this engine became the dispatcher. Before that, unknown jobs may run, and
-   * the cap can't be kept.
+   * Whether a complete poll was read since this engine became the dispatcher. Before that, unknown jobs may
+   * run, and the cap can't be kept.
    */
   get mayStart(): boolean {
     return this.#mayStart
   }
 
-  /** Another engine has worked in between. Incomplete polls are reported again: now they keep jobs from starting. */
+  /**
+   * Another engine has worked in between. Incomplete polls are reported again: now they keep jobs from
+   * starting.
+   */
   noteNewDispatcher(): void {
     this.#mayStart = false
     this.#isIncomplete = false

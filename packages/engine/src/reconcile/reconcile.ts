@@ -36,7 +36,8 @@ export interface Findings {
 /** Reads what is in PROCESSING and what the worker reports, and decides what to do; nothing moves. */
 export async function observe(tick: Tick): Promise<Findings> {
   await tick.seen.read(tick.lease.fencingToken)
-  // The list is read before the poll: an item claimed and sent in between would be in the list, and look lost.
+  // The list is read before the poll: an item claimed and sent in between would be in the list, and look
+  // lost.
   const items = await listProcessing(tick.queue)
   tick.tally.processing = items.size
   const awaited = [...items.values()].map(refOf)
@@ -70,10 +71,7 @@ function missingOf({ memory, rules }: Tick, items: Iterable<ItemSummary>): Missi
 }
 
 /** Looks up what the poll lacks, and what it has reported unchanged for too long. */
-async function lookUpMore(
-  tick: Tick,
-  { asking, found }: { asking: Asking; found: Found },
-): Promise<void> {
+async function lookUpMore(tick: Tick, { asking, found }: { asking: Asking; found: Found }): Promise<void> {
   const reported = reportedOf(found)
   const trials = new LookupTrials(tick, reported[0]?.item)
   const running = reported.filter(({ stage }) => stage === 'PROCESSING').map(({ item }) => item)
@@ -134,7 +132,8 @@ export async function reconcile(tick: Tick, { found, decisions }: Findings): Pro
     settlements.filter(({ why }) => why === 'reported'),
   )
   const lost = settlements.filter(({ why }) => why !== 'reported')
-  // A report holds under any lease. That a job is lost was judged by an earlier reading: another engine may have sent it again since.
+  // A report holds under any lease. That a job is lost was judged by an earlier reading: another engine may
+  // have sent it again since.
   if (lost.length > 0 && (await tick.lease.keep())) await settleAll(tick, lost)
   await reconcileOrphans(tick, found)
 }
@@ -149,7 +148,12 @@ async function cancelThosePending(tick: Tick, { decisions, poll }: Asking): Prom
   const due = decisions.cancels.toSorted((a, b) => b.pendingMs - a.pendingMs)
   await forEachParallel(due, tick.sendConcurrency, async ({ item, report }) => {
     const nowMonotonic = runtime.monotonicMs()
-    if (tick.tally.unavailable !== undefined || isLate(tick, beganAtMonotonic) || !memory.mayCancel(item, nowMonotonic)) return
+    if (
+      tick.tally.unavailable !== undefined ||
+      isLate(tick, beganAtMonotonic) ||
+      !memory.mayCancel(item, nowMonotonic)
+    )
+      return
     if (!lookups.take(nowMonotonic)) return
     try {
       const answer = await cancelPending(tick, { item, report, isFresh })

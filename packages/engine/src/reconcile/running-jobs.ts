@@ -10,9 +10,9 @@ interface KnownJob {
 type Items = ReadonlyMap<string, ItemSummary>
 
 /**
- * The jobs that ran by their latest reports, including those of earlier attempts and of earlier items of the same id. A complete poll replaces them;
- * an incomplete one may lack jobs that run, which still take a place. Valid while one engine is the dispatcher: another
- * dispatcher starts jobs that are not in it.
+ * The jobs that ran by their latest reports, including those of earlier attempts and of earlier items of the
+ * same id. A complete poll replaces them; an incomplete one may lack jobs that run, which still take a place.
+ * Valid while one engine is the dispatcher: another dispatcher starts jobs that are not in it.
  */
 export class RunningJobs {
   #jobs = new Map<string, KnownJob>()
@@ -27,7 +27,9 @@ export class RunningJobs {
     this.#jobs.delete(nameOf(job))
   }
 
-  /** Another engine has worked in between: what this one sent before is in every poll by now, or has ended. */
+  /**
+   * Another engine has worked in between: what this one sent before is in every poll by now, or has ended.
+   */
   noteNewDispatcher(): void {
     for (const known of this.#jobs.values()) known.isFresh = false
   }
@@ -50,7 +52,10 @@ export class RunningJobs {
     return [...this.#jobs.values()].map(({ job }) => job).filter((job) => !isAwaited(items, job))
   }
 
-  /** Of each of the items, by its uid: the jobs of its earlier attempts that run. Items that have none are not in it. */
+  /**
+   * Of each of the items, by its uid: the jobs of its earlier attempts that run. Items that have none are not
+   * in it.
+   */
   earlier(items: Iterable<JobRef>): Map<string, readonly JobRef[]> {
     const attempts = new Map<string, number>()
     for (const { uid, attempt } of items) attempts.set(uid, attempt)
@@ -65,8 +70,8 @@ export class RunningJobs {
   }
 
   /**
-   * The places that orphans take besides those of the items. An item whose own job was not sent, and the earlier job that it waits for,
-   * take one place together.
+   * The places that orphans take besides those of the items. An item whose own job was not sent, and the
+   * earlier job that it waits for, take one place together.
    */
   orphanPlaces(items: Items, isSent: (item: ItemSummary) => boolean): number {
     const orphans = this.orphans(items)
@@ -77,7 +82,10 @@ export class RunningJobs {
     return orphans.length - new Set(orphans.filter(isWaiting).map(({ uid }) => uid)).size
   }
 
-  /** Jobs that a complete poll may lack although they run: sent after it began, or missing in a list that lags. */
+  /**
+   * Jobs that a complete poll may lack although they run: sent after it began, or missing in a list that
+   * lags.
+   */
   #keepUnseen(unseen: ReadonlyMap<string, KnownJob>, items: Items): void {
     for (const [name, { job, isFresh }] of unseen)
       if (isFresh || isAwaited(items, job)) this.#jobs.set(name, { job, isFresh: false })

@@ -3,8 +3,8 @@ import { HOLDUP_CODES, type Holdup } from '../holdups/holdup.js'
 import { DISPATCHER_DOCUMENT } from './document-names.js'
 
 /**
- * What the engine that holds the lease records of itself, for `status` and commands in other processes. It is written at the end of a tick,
- * at most once in each, and only when it has changed.
+ * What the engine that holds the lease records of itself, for `status` and commands in other processes. It is
+ * written at the end of a tick, at most once in each, and only when it has changed.
  */
 export interface DispatcherState {
   /** The holder of the lease. */
@@ -18,7 +18,10 @@ export interface DispatcherState {
   readonly leaseTtlMs: number
   /** Every send that had begun when `control.syncs` was this has ended [Q-CTRL-2]. */
   readonly syncedTo: number
-  /** The most unfinished jobs that its policy and the live limits allow; absent while unknown, and without a limit. */
+  /**
+   * The most unfinished jobs that its policy and the live limits allow; absent while unknown, and without a
+   * limit.
+   */
   readonly atMost?: number
   readonly holdups: readonly Holdup[]
   /** An item that was sent, for `probeSend`; updated rarely. */
@@ -26,8 +29,8 @@ export interface DispatcherState {
 }
 
 /**
- * Who dispatches this queue, and what holds it back, by the latest record of the engine. Whether that still holds its lease is not in it: a process that
- * was killed writes nothing more.
+ * Who dispatches this queue, and what holds it back, by the latest record of the engine. Whether that still
+ * holds its lease is not in it: a process that was killed writes nothing more.
  *
  * @returns `undefined`: no engine has dispatched yet, or the document is unreadable
  * @throws SluiceError of the queue

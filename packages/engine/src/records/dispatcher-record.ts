@@ -32,8 +32,8 @@ const SENT_WELL_MS = 600_000
 const DENIED_MS = 600_000
 
 /**
- * Keeps the document that says who dispatches, for one engine. It is written only when it has changed. Failures to read or write it stop nothing:
- * it is for observers, and no item depends on it.
+ * Keeps the document that says who dispatches, for one engine. It is written only when it has changed.
+ * Failures to read or write it stop nothing: it is for observers, and no item depends on it.
  */
 export class DispatcherRecord {
   readonly #options: DispatcherRecordOptions
@@ -70,7 +70,10 @@ export class DispatcherRecord {
     this.#sentWellAtMonotonic = nowMonotonic
   }
 
-  /** Adds a holdup until the next {@link DispatcherRecord.write}. Never rejects: steps that need the lease renew it themselves. */
+  /**
+   * Adds a holdup until the next {@link DispatcherRecord.write}. Never rejects: steps that need the lease
+   * renew it themselves.
+   */
   async add(holdup: Holdup): Promise<void> {
     const others = (this.#stored?.holdups ?? []).filter(({ code }) => code !== holdup.code)
     await this.write({ holdups: [holdup, ...others] }).catch(() => {
@@ -97,7 +100,8 @@ export class DispatcherRecord {
     } catch (error) {
       if (isSluiceError(error, 'SLUICE_LEASE_LOST')) throw error
       this.#stored = undefined
-      if (isSluiceError(error, 'SLUICE_QUEUE_DENIED')) this.#deniedUntilMonotonic = runtime.monotonicMs() + DENIED_MS
+      if (isSluiceError(error, 'SLUICE_QUEUE_DENIED'))
+        this.#deniedUntilMonotonic = runtime.monotonicMs() + DENIED_MS
       this.#reportFailing(error)
     }
   }

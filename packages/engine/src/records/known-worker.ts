@@ -16,8 +16,8 @@ import { WORKER_DOCUMENT } from './document-names.js'
 const MAX_LOOKUPS = 20
 
 /**
- * Compares the worker with the one that this queue was run with before, once for each term of the lease: with a configuration for another place,
- * jobs that still run at the first one would be started again.
+ * Compares the worker with the one that this queue was run with before, once for each term of the lease: with
+ * a configuration for another place, jobs that still run at the first one would be started again.
  */
 export class KnownWorker {
   #fencingToken: number | undefined
@@ -25,11 +25,11 @@ export class KnownWorker {
   #isForeseen = false
 
   /**
-   * To be called after a poll, by which a worker knows its identity at the latest, and before the poll is used. A worker without an
-   * identity is not compared.
+   * To be called after a poll, by which a worker knows its identity at the latest, and before the poll is
+   * used. A worker without an identity is not compared.
    *
-   * @throws SluiceError SLUICE_CONFIG_INVALID when it is another worker, and items are in PROCESSING whose jobs it does not know;
-   * SLUICE_LEASE_LOST; an outage of the queue or the worker
+   * @throws SluiceError SLUICE_CONFIG_INVALID when it is another worker, and items are in PROCESSING whose
+   * jobs it does not know; SLUICE_LEASE_LOST; an outage of the queue or the worker
    */
   async confirm(tick: Tick, found: Found): Promise<void> {
     const { worker, lease } = tick

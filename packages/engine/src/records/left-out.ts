@@ -5,7 +5,10 @@ import { LEFT_OUT_DOCUMENT } from './document-names.js'
 
 /** Outcomes that were not stored completely, such as results that are too large. */
 export interface LeftOut {
-  /** Since the queue was created, including items that were retried or removed since. It may miss outcomes that were stored right before a process was killed. */
+  /**
+   * Since the queue was created, including items that were retried or removed since. It may miss outcomes
+   * that were stored right before a process was killed.
+   */
   readonly count: number
   /** Id of the latest such item. */
   readonly example: string
@@ -24,7 +27,10 @@ export async function readLeftOut(queue: Pick<Queue, 'document'>): Promise<LeftO
   return parse((await queue.document(LEFT_OUT_DOCUMENT).read())?.value)
 }
 
-/** Counts those among outcomes that were just stored. The items are settled, and their details show it too: a failed count stops nothing. */
+/**
+ * Counts those among outcomes that were just stored. The items are settled, and their details show it too: a
+ * failed count stops nothing.
+ */
 export async function countLeftOut(tick: Tick, settled: readonly JobSettlement[]): Promise<void> {
   const affected = settled.filter((settlement) => leftOutOf(settlement).length > 0)
   const example = affected.at(-1)?.id

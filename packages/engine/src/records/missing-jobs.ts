@@ -29,8 +29,9 @@ const FRESH_MS = 5_000
 const MAX_NAMED = 10_000
 
 /**
- * Reports jobs that had started and that the worker no longer knows, during their grace: once in the log, and to readers of the
- * queue in a document. It is written when such jobs come or go, at most once in {@link FRESH_MS}, and nothing depends on it.
+ * Reports jobs that had started and that the worker no longer knows, during their grace: once in the log, and
+ * to readers of the queue in a document. It is written when such jobs come or go, at most once in
+ * {@link FRESH_MS}, and nothing depends on it.
  */
 export class MissingJobs {
   readonly #options: MissingJobsOptions
@@ -76,7 +77,9 @@ export class MissingJobs {
     const { queue, graceMs } = this.#options
     const document = queue.document(MISSING_JOBS_DOCUMENT)
     const [found, now] = await Promise.all([document.read(), queue.now()])
-    const instants = new Map([...since].map(([hash, sinceMonotonic]) => [hash, now - (nowMonotonic - sinceMonotonic)]))
+    const instants = new Map(
+      [...since].map(([hash, sinceMonotonic]) => [hash, now - (nowMonotonic - sinceMonotonic)]),
+    )
     return document.write(packMissing({ graceMs, since: instants }), {
       ifVersion: found?.version,
       ...(lease === undefined ? {} : { lease }),
@@ -99,5 +102,7 @@ export class MissingJobs {
 
 function isAlike(one: ReadonlyMap<string, number>, other: ReadonlyMap<string, number>): boolean {
   if (one.size !== other.size) return false
-  return [...one].every(([hash, sinceMonotonic]) => Math.abs((other.get(hash) ?? Number.NaN) - sinceMonotonic) < FRESH_MS)
+  return [...one].every(
+    ([hash, sinceMonotonic]) => Math.abs((other.get(hash) ?? Number.NaN) - sinceMonotonic) < FRESH_MS,
+  )
 }

@@ -6,7 +6,10 @@ const HASH_BYTES = 8
 const FRAME_BYTES = 64
 const MAX_DOCUMENT_BYTES = 1_000_000
 
-/** A job's key in the record: 8 bytes of a hash, as a string of 8 characters. Among 10,000 jobs the chance of any collision is below 1 in 10^11. */
+/**
+ * A job's key in the record: 8 bytes of a hash, as a string of 8 characters. Among 10,000 jobs the chance of
+ * any collision is below 1 in 10^11.
+ */
 export function hashOfJob({ uid, attempt }: Pick<JobRef, 'uid' | 'attempt'>): string {
   return createHash('sha256').update(`${attempt} ${uid}`).digest().subarray(0, HASH_BYTES).toString('latin1')
 }

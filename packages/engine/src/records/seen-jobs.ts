@@ -22,15 +22,20 @@ interface KnownHash {
   isStored: boolean
 }
 
-/** How many jobs may stay in the record after their items have left PROCESSING: each costs 11 bytes, and a write costs a request. */
+/**
+ * How many jobs may stay in the record after their items have left PROCESSING: each costs 11 bytes, and a
+ * write costs a request.
+ */
 const MAX_STALE = 1_000
 
 /**
- * The durable record of the jobs of items in PROCESSING that were seen, by a report or a confirmed send. By it the next dispatcher tells a job
- * that has disappeared from one that was never started. It is read once by each dispatcher, and written at most once a tick, when a job was added.
+ * The durable record of the jobs of items in PROCESSING that were seen, by a report or a confirmed send. By
+ * it the next dispatcher tells a job that has disappeared from one that was never started. It is read once by
+ * each dispatcher, and written at most once a tick, when a job was added.
  *
- * It takes 11 bytes for a job: 107 KB for 10,000. It never exceeds 1 MB, or the queue's `maxBodyBytes`: of more than about 93,700 jobs it has those
- * that came first. After a restart, a job that is not in it counts as one that may never have been sent.
+ * It takes 11 bytes for a job: 107 KB for 10,000. It never exceeds 1 MB, or the queue's `maxBodyBytes`: of
+ * more than about 93,700 jobs it has those that came first. After a restart, a job that is not in it counts
+ * as one that may never have been sent.
  */
 export class SeenJobs {
   readonly #options: SeenJobsOptions
@@ -61,7 +66,9 @@ export class SeenJobs {
     return this.#trouble
   }
 
-  /** Reads it, once for each fencing token, and after a write of another process. Its failure stops nothing. */
+  /**
+   * Reads it, once for each fencing token, and after a write of another process. Its failure stops nothing.
+   */
   async read(fencingToken: number | undefined): Promise<void> {
     if (fencingToken !== this.#fencingToken) this.#begin(fencingToken)
     if (this.#isUnusable || (this.#isKnown && !this.#isStale)) return

@@ -16,8 +16,9 @@ interface Spell {
 }
 
 /**
- * Slows sends down while the worker is full, to about the rate at which it has room: as many sends as jobs have ended, and
- * now and then one more, which finds out whether there is more room. Each pass without a refusal doubles these.
+ * Slows sends down while the worker is full, to about the rate at which it has room: as many sends as jobs
+ * have ended, and now and then one more, which finds out whether there is more room. Each pass without a
+ * refusal doubles these.
  */
 export class CapacityGate {
   readonly #fullWidth: number

@@ -9,8 +9,8 @@ export interface Flight {
 }
 
 /**
- * The sends that are under way. One that takes far longer than the others is no longer waited for: it keeps its place in flight, and its
- * outcome is noted when it comes, even in a later pass.
+ * The sends that are under way. One that takes far longer than the others is no longer waited for: it keeps
+ * its place in flight, and its outcome is noted when it comes, even in a later pass.
  */
 export class Flights {
   readonly #flights = new Map<string, Flight>()
@@ -37,11 +37,14 @@ export class Flights {
 
   /** Those that began at least this long ago. */
   olderThan(ageMs: number, nowMonotonic: number): Flight[] {
-    return [...this.#flights.values()].filter(({ beganAtMonotonic }) => nowMonotonic - beganAtMonotonic >= ageMs)
+    return [...this.#flights.values()].filter(
+      ({ beganAtMonotonic }) => nowMonotonic - beganAtMonotonic >= ageMs,
+    )
   }
 
   /**
-   * The number of the latest `control.sync()` of which all sends that had begun by then have ended [Q-CTRL-2].
+   * The number of the latest `control.sync()` of which all sends that had begun by then have ended
+   * [Q-CTRL-2].
    *
    * @param syncs as in the control now
    */

@@ -74,12 +74,17 @@ export class RefusedItems {
     return this.#items.get(uid)?.attempt === attempt
   }
 
-  /** Whether no send succeeded since the item's latest failed try, so that another failure would not count. */
+  /**
+   * Whether no send succeeded since the item's latest failed try, so that another failure would not count.
+   */
   lacksSuccess(item: Item): boolean {
     return this.has(item) && this.#options.trust.successes <= this.#successesThen(item)
   }
 
-  /** Whether it is sent by a call of its own: it was refused, or a call for many with it was rejected as a whole. */
+  /**
+   * Whether it is sent by a call of its own: it was refused, or a call for many with it was rejected as a
+   * whole.
+   */
   isAlone(item: Item): boolean {
     return this.#items.get(item.uid)?.isAlone === true || (retryStateOf(item).tries ?? 0) > 0
   }
@@ -142,7 +147,10 @@ export class RefusedItems {
     const current = [...this.#items.values()].filter(isCurrent)
     const [first] = current
     if (first === undefined) return undefined
-    const latest = current.reduce((one, other) => (other.triedAtMonotonic >= one.triedAtMonotonic ? other : one), first)
+    const latest = current.reduce(
+      (one, other) => (other.triedAtMonotonic >= one.triedAtMonotonic ? other : one),
+      first,
+    )
     return { items: current.length, example: latest.id, message: latest.message }
   }
 
@@ -155,7 +163,15 @@ export class RefusedItems {
     if (known !== undefined) return known
     const tries = retryStateOf(item).tries ?? 0
     const { id, attempt } = item
-    const fresh = { id, attempt, tries, failures: tries, triedAtMonotonic: nowMonotonic, sendAtMonotonic: nowMonotonic, message: '' }
+    const fresh = {
+      id,
+      attempt,
+      tries,
+      failures: tries,
+      triedAtMonotonic: nowMonotonic,
+      sendAtMonotonic: nowMonotonic,
+      message: '',
+    }
     this.#items.set(item.uid, fresh)
     for (const oldest of this.#items.keys()) {
       if (this.#items.size <= MAX_REFUSED) break

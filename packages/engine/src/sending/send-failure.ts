@@ -40,8 +40,9 @@ export async function noteSendFailed(tick: Tick, pass: SendPass, failed: FailedS
 }
 
 /**
- * Notes a call for many jobs that was rejected as a whole. Where it is the worker's trouble, or its limit, that holds for each of them. Anything else may
- * be the trouble of one of them: they keep their claims, and are sent again one by one, which shows whose it is.
+ * Notes a call for many jobs that was rejected as a whole. Where it is the worker's trouble, or its limit,
+ * that holds for each of them. Anything else may be the trouble of one of them: they keep their claims, and
+ * are sent again one by one, which shows whose it is.
  */
 export async function noteSendsFailed(tick: Tick, pass: SendPass, failed: FailedSends): Promise<void> {
   const { items, rejection: error } = failed
@@ -58,7 +59,10 @@ export async function noteSendsFailed(tick: Tick, pass: SendPass, failed: Failed
   }
   const level = reported.sendManyFailing ? 'debug' : 'warn'
   reported.sendManyFailing = true
-  logger[level]({ err: error, items: items.length }, 'the worker rejected many sends as a whole; they are sent one by one')
+  logger[level](
+    { err: error, items: items.length },
+    'the worker rejected many sends as a whole; they are sent one by one',
+  )
   if (sendState.retryAfter.note(error, nowMonotonic)) {
     pass.halt('retry-after')
     return
@@ -76,8 +80,8 @@ function noteKept(tick: Tick, pass: SendPass, { item, error }: FailedSend): void
 }
 
 /**
- * The item's trouble, unless others fail too. When the first few have failed and no send succeeded, a probe tells an outage from items that
- * no worker accepts; without a probe it is an outage.
+ * The item's trouble, unless others fail too. When the first few have failed and no send succeeded, a probe
+ * tells an outage from items that no worker accepts; without a probe it is an outage.
  */
 async function suspect(tick: Tick, pass: SendPass, { item, error }: FailedSend): Promise<void> {
   const { trust } = tick.sendState

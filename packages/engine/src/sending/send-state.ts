@@ -62,17 +62,27 @@ export class SendState {
   /** A send that began then has succeeded. */
   noteDuration(beganAtMonotonic: number, nowMonotonic: number): void {
     this.#sentAtMonotonic = nowMonotonic
-    this.#sendMs = this.#sendMs === undefined ? nowMonotonic - beganAtMonotonic : (this.#sendMs + nowMonotonic - beganAtMonotonic) / 2
+    this.#sendMs =
+      this.#sendMs === undefined
+        ? nowMonotonic - beganAtMonotonic
+        : (this.#sendMs + nowMonotonic - beganAtMonotonic) / 2
   }
 
-  /** Sends that take far longer than others. Where no send succeeded in the pass or since they began, the worker hangs, and there are none. */
+  /**
+   * Sends that take far longer than others. Where no send succeeded in the pass or since they began, the
+   * worker hangs, and there are none.
+   */
   stragglers(nowMonotonic: number): Flight[] {
     const patienceMs = Math.max(STRAGGLER_MS, STRAGGLER_FACTOR * (this.#sendMs ?? 0))
-    const isOne = ({ beganAtMonotonic }: Flight): boolean => this.trust.wasWell || this.#sentAtMonotonic > beganAtMonotonic
+    const isOne = ({ beganAtMonotonic }: Flight): boolean =>
+      this.trust.wasWell || this.#sentAtMonotonic > beganAtMonotonic
     return this.flights.olderThan(patienceMs, nowMonotonic).filter(isOne)
   }
 
-  /** How many failed items go back in a pass of such an outage, so that others are tried in their places: fewer when it lasts. */
+  /**
+   * How many failed items go back in a pass of such an outage, so that others are tried in their places:
+   * fewer when it lasts.
+   */
   get exchanges(): number {
     if (this.#puzzles === 0) return 0
     return this.#puzzles < LASTING_PUZZLES ? FEW_FAILURES : 1

@@ -1,8 +1,8 @@
 import { isSluiceError, type TroubleConcerns } from '@sluice/core'
 
 /**
- * Whose trouble a failed send is. `rejected`: the item fails at once · `item`, `unknown`: the item's, unless others fail too · `worker`: an outage ·
- * `capacity`: the worker is full · `fatal`: this program can't go on.
+ * Whose trouble a failed send is. `rejected`: the item fails at once · `item`, `unknown`: the item's, unless
+ * others fail too · `worker`: an outage · `capacity`: the worker is full · `fatal`: this program can't go on.
  */
 export type SendTrouble = TroubleConcerns | 'rejected' | 'unknown' | 'fatal'
 

@@ -7,7 +7,10 @@ import type { Tick } from '../tick/tick.js'
 import type { Flight } from './flights.js'
 import { noteSendFailed, noteSendsFailed } from './send-failure.js'
 
-/** The body to send, or why it does not fit the schema; `moved`: the item is no longer claimed by this engine · `unknown`: the schema failed. */
+/**
+ * The body to send, or why it does not fit the schema; `moved`: the item is no longer claimed by this engine
+ * · `unknown`: the schema failed.
+ */
 export type SendBody = ParsedBody<unknown> | 'moved' | 'unknown'
 
 /** A claimed item that is to be sent. */
@@ -30,8 +33,8 @@ interface Departed extends Departure {
 }
 
 /**
- * Sends claimed items, in one call as far as there are places, unless the pass is halted. Whatever the worker answers, the items stay
- * in PROCESSING: failures are judged when the sends around them have ended.
+ * Sends claimed items, in one call as far as there are places, unless the pass is halted. Whatever the worker
+ * answers, the items stay in PROCESSING: failures are judged when the sends around them have ended.
  */
 export async function sendBatch(tick: Tick, pass: SendPass, batch: readonly Sending[]): Promise<void> {
   for (let rest = batch; rest.length > 0;) {
@@ -78,7 +81,9 @@ async function departuresOf(tick: Tick, pass: SendPass, batch: readonly Sending[
   await forEachParallel(batch, tick.sendConcurrency, async (sending) => {
     bodies.set(sending, await sending.body())
   })
-  return batch.flatMap((sending) => departureOf(tick, pass, { sending, body: bodies.get(sending) ?? 'unknown' }))
+  return batch.flatMap((sending) =>
+    departureOf(tick, pass, { sending, body: bodies.get(sending) ?? 'unknown' }),
+  )
 }
 
 function departureOf(
@@ -99,7 +104,9 @@ function noteBegun({ unsent }: Tick, pass: SendPass, item: ItemSummary): void {
   pass.noteBegun(item)
 }
 
-/** Never rejects. The outcomes are noted with the pass that is then the latest: a send may outlast its own. */
+/**
+ * Never rejects. The outcomes are noted with the pass that is then the latest: a send may outlast its own.
+ */
 async function deliver(tick: Tick, departed: readonly Departed[]): Promise<void> {
   const { sendState } = tick
   try {
@@ -109,7 +116,10 @@ async function deliver(tick: Tick, departed: readonly Departed[]): Promise<void>
       if (sendState.pass !== undefined) await noteSendsFailed(tick, sendState.pass, { ...outcomes, items })
       return
     }
-    noteSuccesses(tick, departed.filter((_, at) => outcomes.errors[at] === undefined))
+    noteSuccesses(
+      tick,
+      departed.filter((_, at) => outcomes.errors[at] === undefined),
+    )
     const failed = departed.flatMap((one, at) => {
       const error = outcomes.errors[at]
       return error === undefined ? [] : [{ ...one, error }]
@@ -128,7 +138,10 @@ function ended<T extends Departed>({ sendState }: Tick, departed: readonly T[]):
   return departed.filter(({ flight }) => sendState.flights.end(flight))
 }
 
-/** One outcome for each, in order; or none, since the call was rejected as a whole, and nothing is known to have been sent [W-SEND-3]. */
+/**
+ * One outcome for each, in order; or none, since the call was rejected as a whole, and nothing is known to
+ * have been sent [W-SEND-3].
+ */
 type Outcomes = { readonly errors: readonly unknown[] } | { readonly rejection: unknown }
 
 async function callSend({ worker, queue, running }: Tick, departed: readonly Departed[]): Promise<Outcomes> {
@@ -144,7 +157,8 @@ async function callSend({ worker, queue, running }: Tick, departed: readonly Dep
     }
     const errors = await worker.sendMany?.(jobs)
     // Without one outcome for each job, none is known to have been sent.
-    if (!Array.isArray(errors) || errors.length !== jobs.length) throw new TypeError('not one outcome for each job')
+    if (!Array.isArray(errors) || errors.length !== jobs.length)
+      throw new TypeError('not one outcome for each job')
     return { errors }
   } catch (error) {
     if (jobs.length === 1) return { errors: [error] }
@@ -160,7 +174,8 @@ function noteSuccesses(tick: Tick, departed: readonly Departed[]): void {
   }
   const [first] = departed
   const noted = ended(tick, departed)
-  if (first !== undefined && noted.length > 0) sendState.noteDuration(first.flight.beganAtMonotonic, runtime.monotonicMs())
+  if (first !== undefined && noted.length > 0)
+    sendState.noteDuration(first.flight.beganAtMonotonic, runtime.monotonicMs())
   for (const departure of noted) {
     sendState.capacity.noteSent()
     sendState.trust.noteSuccess()

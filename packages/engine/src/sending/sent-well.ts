@@ -8,8 +8,8 @@ import type { AnyQueue } from '../work-queue-options.js'
 type Known = ProbeSample<unknown> & { readonly uid: string }
 
 /**
- * The item that was sent last: the sample of a probe. After a restart it is the one in the dispatcher's document, or any that has
- * succeeded.
+ * The item that was sent last: the sample of a probe. After a restart it is the one in the dispatcher's
+ * document, or any that has succeeded.
  */
 export class SentWell {
   readonly #queue: AnyQueue

@@ -5,7 +5,9 @@ export class WorkRate {
   readonly #enough: number
   #perMs: number | undefined
 
-  /** @param enough smaller batches of a short duration are no sample: most of that is the wait for one answer */
+  /**
+   * @param enough smaller batches of a short duration are no sample: most of that is the wait for one answer
+   */
   constructor(enough: number) {
     this.#enough = enough
   }

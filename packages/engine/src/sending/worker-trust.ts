@@ -1,11 +1,14 @@
-/** This many different items that fail in a row, without a success in the pass or in the one before, are an outage. */
+/**
+ * This many different items that fail in a row, without a success in the pass or in the one before, are an
+ * outage.
+ */
 export const FEW_FAILURES = 3
 /** After a pass with a success it takes more: items that no worker accepts may be neighbours in the queue. */
 const MANY_FAILURES = 20
 
 /**
- * Whether the worker accepts jobs at all, by the sends of this engine's term as dispatcher. It decides whose trouble a failed send is
- * where the error does not say.
+ * Whether the worker accepts jobs at all, by the sends of this engine's term as dispatcher. It decides whose
+ * trouble a failed send is where the error does not say.
  */
 export class WorkerTrust {
   #successes = 0
@@ -15,7 +18,9 @@ export class WorkerTrust {
   #ill = false
   readonly #failedInRow = new Set<string>()
 
-  /** Sends and probes that succeeded. An item's failed try counts only if this has grown since its try before. */
+  /**
+   * Sends and probes that succeeded. An item's failed try counts only if this has grown since its try before.
+   */
   get successes(): number {
     return this.#successes
   }

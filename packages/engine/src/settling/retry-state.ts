@@ -1,8 +1,8 @@
 import type { ItemSummary, JsonValue } from '@sluice/core'
 
 /**
- * What the engine passes on from one claim of an item to the next, in the item's `retryState`. Each release writes it; an operator's `release` and
- * `requeue` remove it, and then nothing is known.
+ * What the engine passes on from one claim of an item to the next, in the item's `retryState`. Each release
+ * writes it; an operator's `release` and `requeue` remove it, and then nothing is known.
  */
 export interface EngineRetryState {
   /** Failed tries to send it that counted: they lead to `unsendable`. */
@@ -11,7 +11,10 @@ export interface EngineRetryState {
   readonly ended?: true
 }
 
-/** Reads it from an item. A value of another shape counts as absent: another version or program may have written it. */
+/**
+ * Reads it from an item. A value of another shape counts as absent: another version or program may have
+ * written it.
+ */
 export function retryStateOf({ retryState }: Pick<ItemSummary, 'retryState'>): EngineRetryState {
   if (typeof retryState !== 'object' || retryState === null) return {}
   return {

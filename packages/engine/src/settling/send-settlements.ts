@@ -8,7 +8,9 @@ import type { Refusal } from '../sending/refused-items.js'
 /** Longest part of a worker's message that is kept as a reason. */
 const MAX_ANSWER_CHARS = 500
 
-/** The worker's message in one line. An undocumented error may contain anything, and only its name is used. */
+/**
+ * The worker's message in one line. An undocumented error may contain anything, and only its name is used.
+ */
 export function answerOf(error: unknown): string {
   if (!isSluiceError(error)) {
     const name = error instanceof Error ? error.name : typeof error

@@ -23,13 +23,11 @@ const MAX_ACKNOWLEDGE_AGAIN_MS = 60_000
 const LONGEST_CALL_MS = 60_000
 
 /**
- * Moves items out of PROCESSING, then acknowledges their jobs to the worker. In this order: after a crash between
- * the two the job is reported once more and acknowledged then; the reverse order would lose the outcome.
+ * Moves items out of PROCESSING, then acknowledges their jobs to the worker. In this order: after a crash
+ * between the two the job is reported once more and acknowledged then; the reverse order would lose the
+ * outcome.
  */
-export async function settleAll(
-  tick: Tick,
-  decided: readonly DecidedSettlement[],
-): Promise<void> {
+export async function settleAll(tick: Tick, decided: readonly DecidedSettlement[]): Promise<void> {
   const { runtime, sendConcurrency } = tick
   const rate = tick.sendState.rates.settles
   for (let start = 0; start < decided.length;) {
@@ -42,10 +40,7 @@ export async function settleAll(
   }
 }
 
-async function settleChunk(
-  tick: Tick,
-  decided: readonly DecidedSettlement[],
-): Promise<void> {
+async function settleChunk(tick: Tick, decided: readonly DecidedSettlement[]): Promise<void> {
   const maxBytes = tick.queue.supports.maxBodyBytes
   const stored = decided.map((one) => ({ ...one, settlement: storable(one.settlement, maxBytes) }))
   const { refused } = await tick.queue.settle(stored.map(({ settlement }) => settlement))
@@ -90,11 +85,7 @@ function noteSettled(tick: Tick, { settlement, why }: DecidedSettlement): void {
   })
 }
 
-function logRefused(
-  tick: Tick,
-  settlement: JobSettlement,
-  refusal: RefusedSettlement | undefined,
-): JobRef {
+function logRefused(tick: Tick, settlement: JobSettlement, refusal: RefusedSettlement | undefined): JobRef {
   const job = refOf(settlement)
   tick.logger.warn(
     { ...job, stage: settlement.stage, reason: refusal?.reason },
@@ -104,8 +95,8 @@ function logRefused(
 }
 
 /**
- * Those of the jobs whose items have moved on, by a look-up: the list that was read may be older than the poll. Of the first
- * {@link MAX_ITEM_LOOKUPS} only: jobs that are not acknowledged are reported again.
+ * Those of the jobs whose items have moved on, by a look-up: the list that was read may be older than the
+ * poll. Of the first {@link MAX_ITEM_LOOKUPS} only: jobs that are not acknowledged are reported again.
  */
 export async function movedOn(tick: Tick, jobs: readonly JobRef[]): Promise<JobRef[]> {
   const moved: JobRef[] = []
@@ -127,7 +118,9 @@ export function isAwaiting(
   return item?.stage === 'PROCESSING' && item.uid === job.uid && item.attempt === job.attempt
 }
 
-/** A hint, whose failure stops nothing: jobs that weren't acknowledged are reported and acknowledged again. */
+/**
+ * A hint, whose failure stops nothing: jobs that weren't acknowledged are reported and acknowledged again.
+ */
 export async function acknowledgeJobs(
   { worker, logger, reported, runtime }: Tick,
   jobs: readonly JobRef[],
@@ -138,10 +131,14 @@ export async function acknowledgeJobs(
     reported.acknowledgeFailures = 0
   } catch (error) {
     const level = reported.acknowledgeFailures > 0 ? 'debug' : 'warn'
-    const againMs = reported.acknowledgeFailures === 0 ? 0 : 1_000 * 2 ** Math.min(reported.acknowledgeFailures, 10)
+    const againMs =
+      reported.acknowledgeFailures === 0 ? 0 : 1_000 * 2 ** Math.min(reported.acknowledgeFailures, 10)
     reported.acknowledgeFailures += 1
     reported.acknowledgeAtMonotonic = runtime.monotonicMs() + Math.min(againMs, MAX_ACKNOWLEDGE_AGAIN_MS)
-    logger[level]({ err: error, jobs: jobs.length }, 'settled jobs could not be acknowledged; it is tried again')
+    logger[level](
+      { err: error, jobs: jobs.length },
+      'settled jobs could not be acknowledged; it is tried again',
+    )
   }
 }
 

@@ -87,7 +87,10 @@ function classOf({ failureClass }: JobReport): string {
   return failureClass.slice(0, MAX_FAILURE_CLASS_CHARS).toWellFormed()
 }
 
-/** Other fields of a report. What no queue could store is left out: it must not stop the settle that it is part of. */
+/**
+ * Other fields of a report. What no queue could store is left out: it must not stop the settle that it is
+ * part of.
+ */
 function numbersOf({ exitCode, jobUid }: JobReport): Pick<JobOutcome, 'exitCode' | 'jobUid'> {
   return {
     ...(Number.isSafeInteger(exitCode) && exitCode !== undefined ? { exitCode } : {}),
@@ -100,8 +103,9 @@ function isText(value: unknown): value is string {
 }
 
 /**
- * The settlement as the queue can store it. A job that succeeded has succeeded, even if its result is not JSON or is too large:
- * the result is left out, and the details say so. Else one such job would stop every settle that it is part of.
+ * The settlement as the queue can store it. A job that succeeded has succeeded, even if its result is not
+ * JSON or is too large: the result is left out, and the details say so. Else one such job would stop every
+ * settle that it is part of.
  *
  * @param maxBytes the queue's `supports.maxBodyBytes`
  */

@@ -14,8 +14,9 @@ export interface LeaseKeeperOptions {
 }
 
 /**
- * Holds the dispatcher's lease for one engine. Whether it is held is judged by this process's monotonic clock, from before the
- * call that took or renewed it: the storage can't have started the ttl earlier, so the lease ends here before it ends there.
+ * Holds the dispatcher's lease for one engine. Whether it is held is judged by this process's monotonic
+ * clock, from before the call that took or renewed it: the storage can't have started the ttl earlier, so the
+ * lease ends here before it ends there.
  */
 export class LeaseKeeper {
   readonly #options: LeaseKeeperOptions
@@ -29,12 +30,18 @@ export class LeaseKeeper {
     this.#options = options
   }
 
-  /** The fencing token of the lease that was held last: with a new one, another holder may have been there in between. */
+  /**
+   * The fencing token of the lease that was held last: with a new one, another holder may have been there in
+   * between.
+   */
   get fencingToken(): number | undefined {
     return this.#fencingToken
   }
 
-  /** The lease, for calls of the queue that are valid only under it [Q-GET-5, Q-DOC-3]: the storage refuses an expired one. */
+  /**
+   * The lease, for calls of the queue that are valid only under it [Q-GET-5, Q-DOC-3]: the storage refuses an
+   * expired one.
+   */
   get current(): Lease | undefined {
     return this.#lease
   }
@@ -56,28 +63,35 @@ export class LeaseKeeper {
   }
 
   /**
-   * Renews the lease when a third of its life is over. Called in a tick before every action that only the holder may start: two thirds
-   * of the ttl then remain. It never takes a lost lease again: another holder may have worked in between, even
-   * if it has stopped since, and what the tick has read is outdated. Concurrent calls make one request.
+   * Renews the lease when a third of its life is over. Called in a tick before every action that only the
+   * holder may start: two thirds of the ttl then remain. It never takes a lost lease again: another holder
+   * may have worked in between, even if it has stopped since, and what the tick has read is outdated.
+   * Concurrent calls make one request.
    *
    * @returns whether it is held, and has been without a gap
    */
   keep(): Promise<boolean> {
-    if (this.held && this.#options.runtime.monotonicMs() < this.#renewAtMonotonic) return Promise.resolve(true)
+    if (this.held && this.#options.runtime.monotonicMs() < this.#renewAtMonotonic)
+      return Promise.resolve(true)
     this.#renewing ??= this.#renew().finally(() => {
       this.#renewing = undefined
     })
     return this.#renewing
   }
 
-  /** Gives it back, so that another engine can take it at once. The call is unwatched: it is the last one, also after a stall. */
+  /**
+   * Gives it back, so that another engine can take it at once. The call is unwatched: it is the last one,
+   * also after a stall.
+   */
   async giveBack(): Promise<void> {
     const lease = this.#lease
     this.#lease = undefined
     await lease?.release()
   }
 
-  /** The storage has reported it lost: another engine may hold it, and what this tick has read is outdated. */
+  /**
+   * The storage has reported it lost: another engine may hold it, and what this tick has read is outdated.
+   */
   noteLost(): void {
     this.#lease = undefined
   }

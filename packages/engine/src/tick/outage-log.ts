@@ -12,7 +12,10 @@ export interface OutageLogOptions {
 /** Between two reminders of an outage: a silent log looks like a service that hangs. */
 const REMINDER_MS = 60_000
 
-/** Reports an outage when it begins, when its code changes, once a minute, and when it ends; not at every tick. */
+/**
+ * Reports an outage when it begins, when its code changes, once a minute, and when it ends; not at every
+ * tick.
+ */
 export class OutageLog {
   readonly #logger: Logger
   readonly #emit: (event: WorkEvent) => void

@@ -20,7 +20,8 @@ export interface PassHooks {
 export async function runPass(tick: Tick, { onControl, answerSync, onEnd }: PassHooks): Promise<void> {
   await tick.guards.read(tick.lease.fencingToken)
   const readAtMonotonic = tick.runtime.monotonicMs()
-  // In parallel: neither moves an item, and each round trip less is a shorter tick. Both end before the tick can fail.
+  // In parallel: neither moves an item, and each round trip less is a shorter tick. Both end before the tick
+  // can fail.
   const observing = settled(observe(tick))
   const read = await settled(tick.queue.control.read())
   if (read.status === 'rejected') {
@@ -55,8 +56,8 @@ async function settleAndSend(tick: Tick, pass: SendPass, findings: Findings): Pr
   // Of those whose sends are still under way nothing is known yet.
   const resends = findings.decisions.resends.filter((item) => !sendState.flights.has(item))
   const isHeld = isPaused || tally.unavailable !== undefined || !polls.mayStart
-  // What has ended makes room for what is to start, and is settled first. Meanwhile only what there is room for anyway is
-  // started, which counts what is not settled yet.
+  // What has ended makes room for what is to start, and is settled first. Meanwhile only what there is room
+  // for anyway is started, which counts what is not settled yet.
   const [settling, starting] = await Promise.allSettled([
     reconcile(tick, findings),
     isHeld ? NOTHING_CLAIMED : startAhead(tick, pass, { resends }),

@@ -15,8 +15,8 @@ export interface SweeperOptions {
 }
 
 /**
- * Sweeps the queue in parallel with the ticks: one sweep at a time, at most one in `everyMs`. Nothing waits for it, and nothing is lost
- * where one never ends: the next one finds what it left.
+ * Sweeps the queue in parallel with the ticks: one sweep at a time, at most one in `everyMs`. Nothing waits
+ * for it, and nothing is lost where one never ends: the next one finds what it left.
  */
 export class Sweeper {
   readonly #options: SweeperOptions
@@ -29,7 +29,9 @@ export class Sweeper {
     this.#dueAtMonotonic = runtime.monotonicMs() + Math.min(rule.everyMs, FIRST_AFTER_MS)
   }
 
-  /** Starts a sweep if one is due. Called by the holder of the lease, at the end of a tick without more to do. */
+  /**
+   * Starts a sweep if one is due. Called by the holder of the lease, at the end of a tick without more to do.
+   */
   start(): void {
     const { queue, rule, runtime } = this.#options
     if (rule.everyMs === 0 || queue.supports.sweep !== true || this.#isSweeping) return

@@ -23,8 +23,9 @@ export interface TickResult {
    */
   readonly cancelled: number
   /**
-   * Places of the cap that jobs take besides the items in PROCESSING: jobs that run, by their latest reports, without an item in PROCESSING,
-   * such as those of earlier attempts. An item that waits for its earlier job and that job take one place, which `processing` counts.
+   * Places of the cap that jobs take besides the items in PROCESSING: jobs that run, by their latest reports,
+   * without an item in PROCESSING, such as those of earlier attempts. An item that waits for its earlier job
+   * and that job take one place, which `processing` counts.
    */
   readonly orphans: number
   /** Items moved out of PROCESSING, by the stage they came to. */

@@ -62,13 +62,19 @@ export interface EngineParts {
   /** What it records of itself for other processes. */
   readonly record: DispatcherRecord
   readonly unsent: UnsentClaims
-  /** Nothing more is to start: this engine is being stopped, or has stalled. Checked before each send and each claim. */
+  /**
+   * Nothing more is to start: this engine is being stopped, or has stalled. Checked before each send and each
+   * claim.
+   */
   readonly stop: { requested: boolean }
   /** What was reported already, so that it isn't reported at every tick. */
   readonly reported: {
     /** Orphans that run, by their names, and what becomes of them; only those that still count. */
     readonly orphans: Map<string, JudgedOrphan>
-    /** Jobs that ended and whose items were seen to have moved on, by their names; only those of the latest poll. */
+    /**
+     * Jobs that ended and whose items were seen to have moved on, by their names; only those of the latest
+     * poll.
+     */
     readonly movedOn: Set<string>
     /** Calls of `acknowledgeJobs` that failed since one went well. */
     acknowledgeFailures: number

@@ -22,8 +22,8 @@ interface Open {
 }
 
 /**
- * Notes when each call begins and ends, so that one that never ends is found, and can be abandoned: its caller gets an error, and a
- * later answer is dropped.
+ * Notes when each call begins and ends, so that one that never ends is found, and can be abandoned: its
+ * caller gets an error, and a later answer is dropped.
  */
 export class CallWatch {
   readonly #runtime: Pick<Runtime, 'monotonicMs'>
@@ -61,8 +61,9 @@ export class CallWatch {
   }
 
   /**
-   * The call that has been without an answer for longest, if that is `stallMs` or more and no call of the same method has ended since. Calls of
-   * its method show that the other side works; other methods don't, since the control is read and the lease renewed whatever hangs.
+   * The call that has been without an answer for longest, if that is `stallMs` or more and no call of the
+   * same method has ended since. Calls of its method show that the other side works; other methods don't,
+   * since the control is read and the lease renewed whatever hangs.
    */
   stuck(stallMs: number): OpenCall | undefined {
     const nowMonotonic = this.#runtime.monotonicMs()

@@ -20,8 +20,9 @@ export interface StandDownOptions extends Pick<
 const LEAVE_MS = 1_000
 
 /**
- * Takes an engine out of service: one with a call that never ends, or one that is stopped. Nothing more begins in it, and its late answers
- * are dropped: a late claim is fenced by the lease, a late move by the attempt, a late send by the job's name.
+ * Takes an engine out of service: one with a call that never ends, or one that is stopped. Nothing more
+ * begins in it, and its late answers are dropped: a late claim is fenced by the lease, a late move by the
+ * attempt, a late send by the job's name.
  */
 export class StandDown {
   readonly #options: StandDownOptions

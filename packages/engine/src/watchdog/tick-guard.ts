@@ -19,8 +19,8 @@ const SLOW_MS = 10_000
 const REPORT_EVERY_MS = 60_000
 
 /**
- * Guards a tick while it runs: renews the lease when a third of it is over, whatever the tick waits for, but only until a call of it is stuck.
- * It has no timer before or after.
+ * Guards a tick while it runs: renews the lease when a third of it is over, whatever the tick waits for, but
+ * only until a call of it is stuck. It has no timer before or after.
  *
  * @param ended aborted when the tick has ended
  * @returns the call that is stuck, or `undefined` once the tick has ended
@@ -37,7 +37,8 @@ export async function guardTick(
     if (ended.aborted) return undefined
     const nowMonotonic = runtime.monotonicMs()
     // A sleep that ends late shows that this process stood still: answers may be unread.
-    if (nowMonotonic - beforeMonotonic > everyMs + CHECK_MS) calls.discount(nowMonotonic - beforeMonotonic - everyMs)
+    if (nowMonotonic - beforeMonotonic > everyMs + CHECK_MS)
+      calls.discount(nowMonotonic - beforeMonotonic - everyMs)
     beforeMonotonic = nowMonotonic
     const stuck = calls.stuck(stallMs)
     if (stuck !== undefined) return stuck

@@ -8,7 +8,8 @@ type Method = (...args: unknown[]) => unknown
 const UNWATCHED: ReadonlySet<string> = new Set(['watch', 'close'])
 
 /**
- * The queue, with all calls watched, those of its control and documents too. The `LeaseKeeper` watches those of its lease.
+ * The queue, with all calls watched, those of its control and documents too. The `LeaseKeeper` watches those
+ * of its lease.
  *
  * @param drain its control always reads as paused, for this engine only
  */

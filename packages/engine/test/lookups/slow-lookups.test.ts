@@ -24,7 +24,10 @@ function withHangingLookups(worker: DummyWorker): { letGo: () => void; asked: st
 }
 
 /** One tick, and how long it took by the clock. */
-async function timed(world: World, engine: Pick<WorkQueue, 'tick'>): Promise<{ result: TickResult; tookMs: number }> {
+async function timed(
+  world: World,
+  engine: Pick<WorkQueue, 'tick'>,
+): Promise<{ result: TickResult; tookMs: number }> {
   let result: TickResult | undefined
   void engine.tick().then((it) => (result = it))
   for (let tookMs = 0; ; tookMs += 100) {
@@ -63,7 +66,7 @@ test('a job at which look-ups hang holds one tick up for two seconds, and no oth
   expect(world.runtime.sleeping).toBe(0)
 })
 
-test('an answer that nobody took in the next tick is dropped: it would be old news', async () => {
+test('an answer that the next tick does not use is dropped: it would be outdated', async () => {
   const world = new World()
   await world.put(1, 'poison')
   const worker = world.openWorker()
@@ -102,7 +105,7 @@ test('what a slow worker answers about the time of another dispatcher counts for
   expect(asked).toHaveLength(2)
 })
 
-test('a look-up of an earlier attempt that hangs holds up nobody but its own item', async () => {
+test('a look-up of an earlier attempt that hangs holds up only its own item', async () => {
   const world = new World()
   await world.put(1, 'poison')
   await world.put(3)

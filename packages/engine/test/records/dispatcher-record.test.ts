@@ -116,7 +116,7 @@ test('how long a holdup lasts is no reason to write; what it says is', async () 
   expect(calls.filter((call) => call === 'write')).toHaveLength(3)
 })
 
-test('an item that was sent well is stored for whoever comes next, and renewed every ten minutes at most', async () => {
+test('an item that was sent is stored for the next dispatcher, and updated every ten minutes at most', async () => {
   const world = new World()
   const { queue, calls } = counted(world)
   const { record, lease } = await recordOn(world, queue)
@@ -163,7 +163,7 @@ test('a permission that is missing is not asked for at every tick', async () => 
   expect([calls, messages.length]).toEqual([['read'], 1])
 })
 
-test('a document that somebody else wrote, removed or damaged is taken as it is, and written anew', async () => {
+test('a document that another process wrote, removed or damaged is accepted as it is, and written again', async () => {
   const world = new World()
   const { record, messages } = await recordOn(world)
   const document = world.queue.document(DISPATCHER_DOCUMENT)

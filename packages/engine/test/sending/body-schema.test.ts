@@ -117,7 +117,12 @@ test.each([
     for (let tick = 0; tick < 3; tick++) {
       const ticking = engine.tick()
       await world.runtime.advance(12_000)
-      expect(await ticking).toMatchObject({ role: 'dispatcher', sent: 0, processing: 4, settled: { fail: 0 } })
+      expect(await ticking).toMatchObject({
+        role: 'dispatcher',
+        sent: 0,
+        processing: 4,
+        settled: { fail: 0 },
+      })
     }
     expect(world.parsed).toBeGreaterThanOrEqual(12)
     expect(world.errors()).toEqual([expect.stringContaining('schema of the bodies failed')])

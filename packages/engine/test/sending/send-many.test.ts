@@ -72,7 +72,11 @@ test('outcomes are those of their own items: a rejected one fails, a refused one
   const settledWith = { fail: 1, waiting: 1, success: 0 }
   expect(await engine.tick()).toMatchObject({ sent: 18, rejected: 1, settled: settledWith })
   expect(await world.queue.lookup('i12')).toMatchObject({ failureClass: 'rejected', reason: 'too large' })
-  expect(await world.queue.lookup('i9')).toMatchObject({ stage: 'WAITING', uncounted: 1, reason: 'no such file' })
+  expect(await world.queue.lookup('i9')).toMatchObject({
+    stage: 'WAITING',
+    uncounted: 1,
+    reason: 'no such file',
+  })
   await world.put(1, 'more')
   world.worker.settleJob('i0', { stage: 'SUCCESS' })
   await world.runtime.advance(2_000)
@@ -112,7 +116,8 @@ test('a call that is rejected as a whole for the worker’s trouble is an outage
   let isDown = true
   const sendMany = worker.sendMany.bind(worker)
   worker.sendMany = async (jobs) => {
-    if (isDown) throw new SluiceError('SLUICE_WORKER_UNAVAILABLE', 'down', { concerns: 'worker', retryAfterMs: 5_000 })
+    if (isDown)
+      throw new SluiceError('SLUICE_WORKER_UNAVAILABLE', 'down', { concerns: 'worker', retryAfterMs: 5_000 })
     return sendMany(jobs)
   }
   const down = await engine.tick()
@@ -143,7 +148,11 @@ function poisoned(worker: Worker, poison: string, words: () => Error): void {
 
 test.each([
   ['a rejection', () => new SluiceError('SLUICE_JOB_REJECTED', 'malformed'), 'rejected'],
-  ['the item’s trouble', () => new SluiceError('SLUICE_WORKER_UNAVAILABLE', '400', { concerns: 'item' }), 'unsendable'],
+  [
+    'the item’s trouble',
+    () => new SluiceError('SLUICE_WORKER_UNAVAILABLE', '400', { concerns: 'item' }),
+    'unsendable',
+  ],
   ['unknown words', () => new Error('what?'), 'unsendable'],
 ] as const)(
   'a call that is rejected as a whole for one of its items, by %s: each is sent alone, and only that one fails',
@@ -252,7 +261,11 @@ test('a lease that is lost in the middle of a call: the next engine sends all of
   const world = new World()
   await world.put(30)
   const runtime = new ProcessRuntime(world.runtime)
-  const next = world.engine({ worker: world.openWorker({ maxJobsPerSend: 20 }), policy: processingLimit(30), leaseTtlMs: 1_000 })
+  const next = world.engine({
+    worker: world.openWorker({ maxJobsPerSend: 20 }),
+    policy: processingLimit(30),
+    leaseTtlMs: 1_000,
+  })
   let isFirst = true
   const around = async (_: string, name: string, call: () => Promise<unknown>): Promise<unknown> => {
     if (name === 'sendMany' && isFirst) {

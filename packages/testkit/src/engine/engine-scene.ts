@@ -78,7 +78,7 @@ export class EngineScene {
     const noted = work.finally(() => {
       isOver = true
     })
-    // It is awaited below; until then it must not count as one that nobody handles.
+    // It is awaited below; until then it must not count as unhandled.
     noted.catch(() => undefined)
     for (let passedMs = 0; passedMs < MAX_WAIT_MS; passedMs += stepMs) {
       await this.harness.runtime.advance(0)
@@ -126,7 +126,10 @@ export class EngineScene {
     await this.tickUntil(engine, isDone, 'every item comes to its end')
   }
 
-  /** The worker, each of its sends taking so long before it has any effect; `begun` are the instants at which they began. */
+  /**
+   * The worker, each of its sends taking so long before it has any effect; `begun` are the instants at which
+   * they began.
+   */
   slowSends(ms: number, begun: number[] = []): Worker {
     const { worker, harness } = this
     return wrapWorker(worker, {

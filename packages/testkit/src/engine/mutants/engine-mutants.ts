@@ -53,11 +53,15 @@ export const engineMutants: readonly EngineMutant[] = [
   broken(['one-by-one', 'it sends each job by a call of its own'], ['E-MANY-1'], {
     ...onWorker(({ supports }) => ({ supports: lacking(supports, 'sendMany') })),
   }),
-  broken(['takes-a-call-for-sent', 'a call for many jobs that was answered has sent all of them'], ['E-MANY-1/b'], {
-    ...onWorker((worker) => ({
-      sendMany: async (jobs) => ((await worker.sendMany?.(jobs)) ?? []).map(() => undefined),
-    })),
-  }),
+  broken(
+    ['takes-a-call-for-sent', 'a call for many jobs that was answered has sent all of them'],
+    ['E-MANY-1/b'],
+    {
+      ...onWorker((worker) => ({
+        sendMany: async (jobs) => ((await worker.sendMany?.(jobs)) ?? []).map(() => undefined),
+      })),
+    },
+  ),
   broken(
     ['makes-calls-again', 'a call for many jobs whose answer is lost is made again as one for other jobs'],
     ['E-MANY-1/c'],
@@ -74,18 +78,22 @@ export const engineMutants: readonly EngineMutant[] = [
       })),
     },
   ),
-  broken(['one-rejects-all', 'a call that is rejected as a whole has no item that could be sent'], ['E-MANY-1/d'], {
-    ...onWorker((worker) => ({
-      sendMany: async (jobs) => {
-        try {
-          return (await worker.sendMany?.(jobs)) ?? []
-        } catch {
-          // What was wrong with the call is taken for what is wrong with each item.
-          return jobs.map(() => new SluiceError('SLUICE_JOB_REJECTED', 'the call was rejected'))
-        }
-      },
-    })),
-  }),
+  broken(
+    ['one-rejects-all', 'a call that is rejected as a whole has no item that could be sent'],
+    ['E-MANY-1/d'],
+    {
+      ...onWorker((worker) => ({
+        sendMany: async (jobs) => {
+          try {
+            return (await worker.sendMany?.(jobs)) ?? []
+          } catch {
+            // What was wrong with the call is taken for what is wrong with each item.
+            return jobs.map(() => new SluiceError('SLUICE_JOB_REJECTED', 'the call was rejected'))
+          }
+        },
+      })),
+    },
+  ),
   broken(['forgetful', 'it keeps nothing beyond its own life'], ['E-ONCE-2', 'E-CTRL-2'], {
     ...onQueue(() => ({ document: forgottenDocument })),
   }),
