@@ -43,8 +43,8 @@ export function logEvent(logger: Logger, event: WorkEvent): void {
   }
 }
 
-function logSelfPause(logger: Logger, { guard, reason, example, since }: SelfPause): void {
-  const fields = { guard, example, since: new Date(since).toISOString() }
+function logSelfPause(logger: Logger, { guard, reason, example, sinceAt }: SelfPause): void {
+  const fields = { guard, example, since: new Date(sinceAt).toISOString() }
   const advice = HOLDUP_ADVICE['self-paused'] ?? ''
   logger.error(fields, `Sluice paused the queue itself: ${withoutFullStop(reason)}: ${advice}`)
 }

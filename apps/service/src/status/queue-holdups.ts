@@ -106,7 +106,7 @@ function pauseOf({ paused, reason, pausedAt, selfPause }: QueueFacts): Holdup[] 
   if (selfPause !== undefined) return [selfPauseHoldup(selfPause)]
   if (!paused) return []
   const why = reason === undefined ? '' : `: ${reason}`
-  const since = pausedAt === undefined ? {} : { since: pausedAt }
+  const since = pausedAt === undefined ? {} : { sinceAt: pausedAt }
   return [{ code: 'paused', message: `the queue is paused${why}`, ...since }]
 }
 

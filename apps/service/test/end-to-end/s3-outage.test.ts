@@ -45,7 +45,7 @@ test('while the store takes no writes the service logs what it waits for, then a
   const says = (msg: string) => logged(service.stderr, msg)
   const [waits, out, back] = [
     says('the store does not answer such requests: they are repeated'),
-    says("the queue can't be used now: nothing fails for it, and it is tried again"),
+    says("the queue can't be used now: no item fails, and it is tried again"),
     says('the queue can be used again'),
   ]
   await says('this service dispatches')

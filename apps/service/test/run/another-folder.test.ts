@@ -118,7 +118,7 @@ test('another worker is refused while items are in PROCESSING, with their number
   // No item is in PROCESSING: the way back is only noted.
   const back = await box.spawn(['run', '--until-empty', '--log-format', 'json'], { cwd: home })
   expect(back).toMatchObject({ code: 0 })
-  expect(back.err).toContain('the worker is another one than before; nothing was in PROCESSING')
+  expect(back.err).toContain('the worker is another one than before; no items were in PROCESSING')
 })
 
 test('a worker with another identity that knows one of the jobs is the same one; a folder that was moved is the same place', async () => {

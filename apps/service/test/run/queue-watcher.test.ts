@@ -159,7 +159,7 @@ test('an empty queue is seen to be one while the worker is down too: it is not n
   expect(scene.empty).toBe(1)
 })
 
-const pause = { guard: 'rejections', reason: 'no path', since: 1 }
+const pause = { guard: 'rejections', reason: 'no path', sinceAt: 1 }
 
 async function look(
   result: Partial<TickResult>,

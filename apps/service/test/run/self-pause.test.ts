@@ -59,7 +59,7 @@ describe('a worker that rejects every item', () => {
     expect(sizes).toMatchObject({ PROCESSING: 0, SUCCESS: 0, WAITING: 200 - sizes.FAIL })
     expect(sizes.FAIL).toBeGreaterThanOrEqual(20)
     expect(sizes.FAIL).toBeLessThanOrEqual(MOST)
-    const pause = { guard: 'rejections', example: expect.any(String), since: expect.any(Number) }
+    const pause = { guard: 'rejections', example: expect.any(String), sinceAt: expect.any(Number) }
     expect(JSON.parse(out)).toEqual({ why: 'paused', sizes, selfPause: expect.objectContaining(pause) })
     expect(err).toContain('Sluice paused the queue itself: the worker rejected 20 items in a row')
     expect(err).toContain('body.path')
