@@ -14,7 +14,7 @@ afterEach(() => bench.close())
 const GRACE_MS = 60_000
 
 interface Setup {
-  readonly engine?: Partial<WorkQueueOptions>
+  readonly engine?: Partial<Omit<WorkQueueOptions, 'queue'>>
   readonly server?: ArgoServerOptions
   readonly worker?: Partial<ArgoWorkerOptions>
 }

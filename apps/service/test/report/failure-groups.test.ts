@@ -1,4 +1,3 @@
-import { systemRuntime } from '@sluice/core/backend'
 import { readFile, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Writable } from 'node:stream'

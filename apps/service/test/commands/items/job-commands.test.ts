@@ -151,7 +151,7 @@ describe('sluice show of an item in PROCESSING', () => {
       graceMs: 60_000,
       groups: [{ sinceAt: (await queue.now()) - 20_000, seen: packed(a?.uid) }],
     }
-    await queue.document(MISSING_JOBS_DOCUMENT).write(missing, { ifVersion: undefined })
+    await queue.document('engine/missing').write(missing, { ifVersion: undefined })
     const text = /started, and unknown to the worker for 2\d s; lost at 60 s$/m
     const shown = await box.run(['show', 'a'])
     expect(shown.out).toMatch(/^job +started, and/m)
