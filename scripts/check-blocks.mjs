@@ -1,7 +1,9 @@
-// Every program that the documentation shows: each `ts` and `js` block of the READMEs, CONTRIBUTING, ARCHITECTURE and docs/*.md, and the programs under
-// examples/, are compiled under `strict` against the packages as they are built. A reader copies them.
+// Every program that the documentation shows: each `ts` and `js` block of the READMEs, CONTRIBUTING,
+// ARCHITECTURE and docs/*.md, and the programs under examples/, are compiled under `strict` against the
+// packages as they are built. A reader copies them.
 //   node scripts/check-blocks.mjs
-// A block behind `<!-- file: NAME -->` has that name, so that another block of the same document can import it.
+// A block behind `<!-- file: NAME -->` has that name, so that another block of the same document can import
+// it.
 import { execFileSync } from 'node:child_process'
 import { createRequire } from 'node:module'
 import { mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'

@@ -1,5 +1,6 @@
-// What a third party gets: the packages as they would be published, installed with npm outside of this workspace, and the programs under
-// `examples/queue` and `examples/worker` on them. Each is set up by the commands of its README, and tested by the published runner.
+// What a third party gets: the packages as they would be published, installed with npm outside of this
+// workspace, and the programs under `examples/queue` and `examples/worker` on them. Each is set up by the
+// commands of its README, and tested by the published runner.
 import { spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -22,7 +22,7 @@ export interface OwnPostgresServer extends PostgresServer {
 /** What is in it may be lost with the machine: the tests kill processes, not machines. */
 export const FOR_TESTS = ['fsync=off', 'full_page_writes=off', 'shared_buffers=64MB', 'max_connections=300']
 const PASSWORD = 'test-password'
-/** `nobody` of nearly every Unix: PostgreSQL refuses to run as root. */
+/** An unprivileged user of nearly every Unix: PostgreSQL refuses to run as root. */
 const UNPRIVILEGED = 65_534
 const isRoot = process.getuid?.() === 0
 const account = isRoot ? { uid: UNPRIVILEGED, gid: UNPRIVILEGED } : {}

@@ -78,10 +78,6 @@ export function partsOf(base: BaseParts): WorkerParts {
   const shared = { ...base, ledger, keeper, reader, template, parameters, lookups }
   const ender = new JobEnder(shared)
   const review = new RefusalReview(shared)
-  const wakeIn = (ms: number): void => {
-    // The next poll may ask again then; the sleep ends with the worker.
-    void runtime.sleep(Math.max(1, ms), closing).then(() => watch.notify())
-  }
   return {
     settings,
     api,
@@ -98,7 +94,8 @@ export function partsOf(base: BaseParts): WorkerParts {
       ...shared,
       pending: new PendingChecks({ ...shared, pace }),
       watching: () => watch.live,
-      wakeIn,
+      // The next poll may ask again then; the sleep ends with the worker.
+      wakeIn: (ms) => void runtime.sleep(Math.max(1, ms), closing).then(() => watch.notify()),
       deletions: ender.deletions,
     }),
     sender: new JobSender({ ...shared, review }),

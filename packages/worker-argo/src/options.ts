@@ -21,7 +21,10 @@ const resourceName = z
   .max(253)
   .regex(/^[a-z0-9](?:[-.a-z0-9]*[a-z0-9])?$/u, 'must be the name of a Kubernetes resource')
 
-/** @param noPassword for one with an @: a password with a slash that was not percent-encoded makes a path of its rest, and a host of what stands before it */
+/**
+ * @param noPassword for one with an @: a password with a slash that was not percent-encoded makes a path of
+ * its rest, and a host of what stands before it
+ */
 function webUrl(noPassword: string) {
   return z
     .string()
@@ -92,9 +95,15 @@ export const optionsSchema = overridesSchema
     templateKind: z
       .enum(['WorkflowTemplate', 'ClusterWorkflowTemplate', 'CronWorkflow'])
       .default('WorkflowTemplate'),
-    /** `submit` asks for the template by its name; `create` sends a manifest, which may have any label, annotation and `spec`. */
+    /**
+     * `submit` asks for the template by its name; `create` sends a manifest, which may have any label,
+     * annotation and `spec`.
+     */
     via: z.enum(['submit', 'create']).default('submit'),
-    /** Where the workflow's parameters come from: the body's `fields`, a mapping such as `path: $.file.path`, or a function. */
+    /**
+     * Where the workflow's parameters come from: the body's `fields`, a mapping such as `path: $.file.path`,
+     * or a function.
+     */
     parameters: z
       .union(
         [
@@ -105,16 +114,23 @@ export const optionsSchema = overridesSchema
         { error: closestProblem },
       )
       .default('fields'),
-    /** Whether an item with a field that the template doesn't declare is rejected, or the field is left out. */
+    /**
+     * Whether an item with a field that the template doesn't declare is rejected, or the field is left out.
+     */
     unknownFields: z.enum(['reject', 'ignore']).default('reject'),
     /**
-     * Longest value of a parameter. Default: what Linux passes to a program where the template puts the value, such as 131,070 bytes less the
-     * name in a variable; 128,000 where that isn't known.
+     * Longest value of a parameter. Default: what Linux passes to a program where the template puts the
+     * value, such as 131,070 bytes less the name in a variable; 128,000 where that isn't known.
      */
     maxParameterBytes: z.int().min(1).max(1_000_000).optional(),
-    /** Most bytes of one workflow: what is sent as JSON, and the template's own. Kubernetes stores a workflow in one piece. */
+    /**
+     * Most bytes of one workflow: what is sent as JSON, and the template's own. Kubernetes stores a workflow
+     * in one piece.
+     */
     maxTotalParameterBytes: z.int().min(1).max(1_500_000).default(460_800),
-    /** A path into the body, such as `$.argo`, to overrides for this one item. Producers of items control it. */
+    /**
+     * A path into the body, such as `$.argo`, to overrides for this one item. Producers of items control it.
+     */
     overridesFrom: path.optional(),
     /** A bearer token. */
     token: text.meta({ secret: true }).optional(),
@@ -131,17 +147,23 @@ export const optionsSchema = overridesSchema
     /** The address of Argo's UI, for links. Default: `baseUrl`. */
     uiUrl: webUrl('must have no password: it is part of reports').optional(),
     /**
-     * Longest wait for the first byte of an answer, in ms. A request ends 10 s after its last byte, and in any case after this time and one
-     * second more for each 64 KiB.
+     * Longest wait for the first byte of an answer, in ms. A request ends 10 s after its last byte, and in
+     * any case after this time and one second more for each 64 KiB.
      */
     requestTimeoutMs: z.int().min(100).max(MAX_SPAN_MS).default(30_000),
-    /** Longest that one list of workflows may take, all its pages together, in ms; polls do without it meanwhile. */
+    /**
+     * Longest that one list of workflows may take, all its pages together, in ms; polls do without it
+     * meanwhile.
+     */
     listTimeoutMs: z.int().min(100).max(MAX_SPAN_MS).default(300_000),
     /** How many workflows may be asked for by name in any second, by polls and look-ups together. */
     lookupsPerSecond: z.int().min(1).max(10_000).default(200),
     /** How a job is cancelled: `stop` lets exit handlers run. */
     cancel: z.enum(['terminate', 'stop']).default('terminate'),
-    /** Failures that are retried within the same workflow, its finished steps kept, before they count as failures. */
+    /**
+     * Failures that are retried within the same workflow, its finished steps kept, before they count as
+     * failures.
+     */
     retryInPlace: z
       .strictObject({
         /** Classes of failure, such as `evicted`. */
@@ -153,11 +175,15 @@ export const optionsSchema = overridesSchema
     /** Whether a workflow is deleted once its outcome is in the queue. */
     deleteFinished: z.enum(['never', 'succeeded', 'all']).default('never'),
     /**
-     * How long a workflow is kept after its outcome is in the queue, in ms. While it is there, its name keeps a dispatcher that lags behind from
-     * starting the job once more: longer than any process may be stalled and still go on.
+     * How long a workflow is kept after its outcome is in the queue, in ms. While it is there, its name keeps
+     * a dispatcher that lags behind from starting the job once more: longer than any process may be stalled
+     * and still go on.
      */
     deleteGraceMs: z.int().min(0).max(MAX_SPAN_MS).default(600_000),
-    /** How many of them a second: each costs Argo's controller a listing of pods, of the 20 calls a second that it has. */
+    /**
+     * How many of them a second: each costs Argo's controller a listing of pods, of the 20 calls a second
+     * that it has.
+     */
     deletionsPerSecond: z.number().positive().max(1_000).default(2),
     logger: z.custom<Logger>(hasMethods('debug', 'info', 'warn', 'error'), 'must be a logger').optional(),
     /** Where time, randomness and ids come from. Default the machine's. */
@@ -180,7 +206,10 @@ export type ParameterFunction = (
   | Readonly<Record<string, JsonValue | undefined>>
   | Promise<Readonly<Record<string, JsonValue | undefined>>>
 
-/** The settings with absolute paths, so that a service that is started from another folder reads the same files. */
+/**
+ * The settings with absolute paths, so that a service that is started from another folder reads the same
+ * files.
+ */
 export function withAbsolutePaths(settings: ArgoWorkerSettings, context: PackageContext): ArgoWorkerSettings {
   const absolute = (option: 'tokenFile' | 'caFile'): Partial<ArgoWorkerSettings> => {
     const path = settings[option]
@@ -220,7 +249,10 @@ function issue(input: unknown, field: string, message: string): z.core.$ZodRawIs
   return { code: 'custom', input, path: [field], message }
 }
 
-/** What can't be said to the submit endpoint, which takes labels and annotations as one text without any escaping. */
+/**
+ * What can't be said to the submit endpoint, which takes labels and annotations as one text without any
+ * escaping.
+ */
 export function submitProblems({ spec, annotations }: Overrides): readonly (readonly [string, string])[] {
   const unfit = Object.entries(annotations ?? {}).filter(([, value]) => /[,=]/u.test(value))
   return [

@@ -19,11 +19,12 @@
  *
  * 2. Add it to the list in src/cli/program.ts.
  *
- * Rules: throw SluiceError or CommandError and don't catch it: main.ts prints it and sets the exit code. The context closes
- * what was opened through it. Results go to `output.print`, which handles --json; notes go to `output.note`. Ids and reasons
- * go through `printable`. Time, sleeps and ids come from `context.runtime`. Read `context.output` inside the action only:
- * before it the command line isn't parsed. Import heavy libraries inside the action (`await import`), so that `--help` stays
- * fast. The global options --config, --set, --json need no declaration.
+ * Rules: throw SluiceError or CommandError and don't catch it: main.ts prints it and sets the exit code. The
+ * context closes what was opened through it. Results go to `output.print`, which handles --json; notes go to
+ * `output.note`. Ids and reasons go through `printable`. Time, sleeps and ids come from `context.runtime`.
+ * Read `context.output` inside the action only: before it the command line isn't parsed. Import heavy
+ * libraries inside the action (`await import`), so that `--help` stays fast. The global options --config,
+ * --set, --json need no declaration.
  */
 import type { Readable } from 'node:stream'
 import type { Logger, Queue, QueueUse, Runtime, StorageFinding, Worker, WorkerUse } from '@sluice/core'

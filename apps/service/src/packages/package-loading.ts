@@ -65,7 +65,8 @@ export async function loadPackage(
 /**
  * Loads a package that a command needs and no setting names.
  *
- * @throws SluiceError SLUICE_PACKAGE_MISSING with the line that installs it; SLUICE_CONFIG_INVALID when it can't be loaded
+ * @throws SluiceError SLUICE_PACKAGE_MISSING with the line that installs it; SLUICE_CONFIG_INVALID when it
+ * can't be loaded
  */
 export async function loadNamed(name: string, options: Pick<OpenOptions, 'baseDirs'>): Promise<object> {
   const url = resolvePackage(name, options)

@@ -18,6 +18,8 @@ function open() {
   }
 }
 
+const at = (ifVersion?: number) => ({ ifVersion, lease: undefined })
+
 test('a lease is one holder’s until it runs out or is given back, and its token grows with each holder', async () => {
   const { tables, clock, leases } = open()
   const mine = await leases.take('l', 'me', 100)
@@ -38,7 +40,6 @@ test('a lease is one holder’s until it runs out or is given back, and its toke
 
 test('a document changes by its version, which never comes again, and under a lease that is held', async () => {
   const { clock, documents, leases } = open()
-  const at = (ifVersion?: number) => ({ ifVersion, lease: undefined })
   expect(await documents.write('d', '1', at())).toBe('done')
   expect(await documents.write('d', '2', at())).toBe('other-version')
   expect(await documents.write('d', '2', at(1))).toBe('done')

@@ -70,12 +70,14 @@ export function openSqlite(path: string, settings: SqlQueueSettings, options: St
     pauseMs: (tries, spentMs) => (spentMs < settings.timeoutMs ? busyPauseMs(tries, runtime) : undefined),
     assertInPlace: (atMonotonic) => watch?.assertInPlace(atMonotonic),
     prepareCall: (atMonotonic) => setBack.prepareCall(atMonotonic),
-    close: async () => {
-      await db.destroy()
-      // Kysely closes only a connection that it has used.
-      if (database.isOpen) database.close()
-    },
+    close: () => closeSqlite(db, database),
   }
+}
+
+async function closeSqlite(db: Kysely<Tables>, database: DatabaseSync): Promise<void> {
+  await db.destroy()
+  // Kysely closes only a connection that it has used.
+  if (database.isOpen) database.close()
 }
 
 function expressionsOf(names: TableNames): SqlExpressions {

@@ -172,7 +172,8 @@ describe.each(['SQLite', 'PostgreSQL'] as const)('two versions on one queue in %
       expect(errors).toMatchObject([UPGRADE, UPGRADE])
       const queue = await newer
       if (queue === undefined) throw new Error('no upgrade happened')
-      // A process without a lease may continue as long as its statements fit: it, too, loses and duplicates nothing.
+      // A process without a lease may continue as long as its statements fit: it, too, loses and duplicates
+      // nothing.
       for (const one of older) {
         ledger.claimed(await one.get(3).catch(nothing))
         await one.put('late', 1).then(() => ledger.put.push('late'), ignored)

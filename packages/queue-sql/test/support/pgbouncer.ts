@@ -14,7 +14,7 @@ export interface PgBouncer {
 /** `scripts/pgbouncer-test.mjs` sets it. */
 export const pgbouncerProgram = process.env['SLUICE_TEST_PGBOUNCER'] ?? ''
 
-/** `nobody` of nearly every Unix: PgBouncer refuses to run as root. */
+/** An unprivileged user of nearly every Unix: PgBouncer refuses to run as root. */
 const UNPRIVILEGED = 65_534
 const isRoot = process.getuid?.() === 0
 

@@ -4,9 +4,15 @@ import type { JobName } from './job-name.js'
 import type { ArgoWorkerSettings } from '../options.js'
 import { MAX_REST_MS } from '../api/rate-gate.js'
 
-/** How many workflows wait at most. The others stay where they are, to be found by a look at what has finished. */
+/**
+ * How many workflows wait at most. The others stay where they are, to be found by a look at what has
+ * finished.
+ */
 const MAX_WAITING = 10_000
-/** How long it rests after a deletion that failed, and after one that is not permitted: that takes an administrator. */
+/**
+ * How long it rests after a deletion that failed, and after one that is not permitted: that takes an
+ * administrator.
+ */
 const REST_MS = 5_000
 const DENIED_REST_MS = 300_000
 
@@ -27,9 +33,10 @@ interface Waiting {
 }
 
 /**
- * Deletes finished workflows one after the other, so many a second and never in a burst: each deletion costs Argo's controller a listing of
- * pods, of the few calls a second that it has. None is deleted before its grace is over: while the workflow is there, its name keeps a
- * dispatcher that lags behind from starting the job once more [W-SEND-1]. What still waits when the process ends is deleted by the next one.
+ * Deletes finished workflows one after the other, so many a second and never in a burst: each deletion costs
+ * Argo's controller a listing of pods, of the few calls a second that it has. None is deleted before its
+ * grace is over: while the workflow is there, its name keeps a dispatcher that lags behind from starting the
+ * job once more [W-SEND-1]. What still waits when the process ends is deleted by the next one.
  */
 export class DeletionQueue {
   readonly #parts: DeletionParts

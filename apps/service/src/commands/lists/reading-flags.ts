@@ -47,6 +47,12 @@ export function withReadingFlags<
   Opts extends OptionValues,
   Global extends OptionValues,
 >(command: Command<Args, Opts, Global>) {
+  return withLineFlags(withColumnFlags(withFieldFlags(command)))
+}
+
+function withFieldFlags<Args extends unknown[], Opts extends OptionValues, Global extends OptionValues>(
+  command: Command<Args, Opts, Global>,
+) {
   return command
     .addOption(
       new Option(
@@ -71,6 +77,12 @@ export function withReadingFlags<
       "JSON: the path to the items in one document, such as '$.features[*]'",
       checkedPath,
     )
+}
+
+function withColumnFlags<Args extends unknown[], Opts extends OptionValues, Global extends OptionValues>(
+  command: Command<Args, Opts, Global>,
+) {
+  return command
     .option('--id-column <names>', 'CSV: the column of the id, or several: sample,lane (default: "id")')
     .option('--priority-column <name>', 'CSV: the column of the priority')
     .option('--columns <names>', 'CSV: the names of all columns, for a file without a header')
@@ -92,6 +104,12 @@ export function withReadingFlags<
     )
     .option('--null-value <text>', 'CSV: the unquoted text for null, such as \\N')
     .option('--comment <text>', 'the prefix of comment lines, or none (default: # is refused)', textOrNone)
+}
+
+function withLineFlags<Args extends unknown[], Opts extends OptionValues, Global extends OptionValues>(
+  command: Command<Args, Opts, Global>,
+) {
+  return command
     .addOption(
       new Option('--line-ends <kind>', 'the line ending (default: auto, that of the first line)').choices(
         LINE_ENDS,

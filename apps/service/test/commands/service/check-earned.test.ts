@@ -168,7 +168,10 @@ describe('PostgreSQL', () => {
     Object.assign(url, { username: user })
     url.searchParams.set('options', '-c default_transaction_read_only=on')
     await configure({ package: 'sql', url: url.href })
-    expect(await checked()).toMatchObject({ code: 4, err: expect.stringContaining('the database is read-only') })
+    expect(await checked()).toMatchObject({
+      code: 4,
+      err: expect.stringContaining('the database is read-only'),
+    })
   })
 
   test('whose tables are older is ready, and is not upgraded by being checked', async () => {

@@ -60,7 +60,10 @@ export function checkOffered(
   }
 }
 
-/** Sends a job that can't begin before `begin`, as the harness of a worker that says which jobs are pending must be able to. */
+/**
+ * Sends a job that can't begin before `begin`, as the harness of a worker that says which jobs are pending
+ * must be able to.
+ */
 export async function sendPending(
   harness: WorkerHarness,
   { worker, job, message }: { worker: Worker; job: JobRef; message: string },
@@ -82,7 +85,10 @@ export async function eventually(holds: () => Promise<boolean>, boundMs: number)
   return false
 }
 
-/** Throws unless the call rejects, and its error says whose trouble it is. Credentials that are refused are the worker's trouble, by their code. */
+/**
+ * Throws unless the call rejects, and its error says whose trouble it is. Credentials that are refused are
+ * the worker's trouble, by their code.
+ */
 export async function concerning(
   call: Promise<unknown>,
   concerns: TroubleConcerns,
