@@ -7,10 +7,11 @@ import { systemRuntime } from '@sluice/core/backend'
  */
 export class LeapingRuntime implements Runtime {
   #aheadMs = 0
-  #wallAheadMs = 0
+  /** The machine's own wall clock may be adjusted during a test. */
+  #wallOffsetMs = systemRuntime.now() - systemRuntime.monotonicMs()
 
   now(): number {
-    return systemRuntime.now() + this.#wallAheadMs
+    return Math.floor(this.monotonicMs() + this.#wallOffsetMs)
   }
 
   monotonicMs(): number {
@@ -35,13 +36,12 @@ export class LeapingRuntime implements Runtime {
 
   async advance(ms: number): Promise<void> {
     this.#aheadMs += ms
-    this.#wallAheadMs += ms
     await systemRuntime.yield()
   }
 
   /** As an operator or NTP sets the wall clock back. */
   setBack(ms: number): void {
-    this.#wallAheadMs -= ms
+    this.#wallOffsetMs -= ms
   }
 }
 

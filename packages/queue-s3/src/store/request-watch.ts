@@ -45,6 +45,7 @@ export class RequestWatch {
   #source: ByteSource | undefined
   #read = 0
   #timer: Timer | undefined
+  #timerDueAt = 0
 
   constructor({
     runtime,
@@ -118,7 +119,6 @@ export class RequestWatch {
   }
 
   #arm(): void {
-    this.#timer?.cancel()
     const inAnyCase = this.#beganAt + requestTimeMs(this.#timeoutMs, this.#bytes)
     const endsAt = this.#phase === 'waiting' ? inAnyCase : Math.min(this.#movedAt + this.#idleMs, inAnyCase)
     const leftMs = endsAt - this.#now()
@@ -127,10 +127,16 @@ export class RequestWatch {
       return
     }
     const waitMs = Math.ceil(this.#phase === 'receiving' ? Math.min(leftMs, POLL_MS) : leftMs)
+    const dueAt = this.#now() + waitMs
+    // A check that is due before is early enough: it starts the next timer.
+    if (this.#timer !== undefined && this.#timerDueAt <= dueAt) return
+    this.#timer?.cancel()
+    this.#timerDueAt = dueAt
     this.#timer = startTimer(this.#runtime, { ms: waitMs, background: true }, () => this.#check())
   }
 
   #check(): void {
+    this.#timer = undefined
     const read = this.#source?.bytesRead ?? this.#read
     if (this.#phase === 'receiving' && read !== this.#read) {
       this.#read = read

@@ -1,4 +1,4 @@
-import { isSluiceError, type Logger } from '@sluice/core'
+import { isSluiceError, type Logger, type QueueUse } from '@sluice/core'
 import {
   answerWithStatus,
   s3Stores,
@@ -8,7 +8,7 @@ import {
   type S3ServerOptions,
 } from '@sluice/fake-s3'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { openQueue } from '../../src/index.js'
+import { openQueue, type S3QueueOptions } from '../../src/index.js'
 import { dropProbes } from '../../src/probe/probe-memory.js'
 import { knownLie, wrongOf, type RacerEnd } from '../../src/probe/race.js'
 import { probedOn } from '../s3-harness.js'
@@ -28,9 +28,9 @@ async function serverOf(options: S3ServerOptions = {}): Promise<S3Server> {
 }
 
 /** `opened`, or the message of the refusal. */
-async function opening(...args: Parameters<typeof openQueue>): Promise<string> {
+async function opening(options: S3QueueOptions, use?: QueueUse): Promise<string> {
   try {
-    opened.push(await openQueue(...args))
+    opened.push(await openQueue(options, use))
     return 'opened'
   } catch (error) {
     if (isSluiceError(error, 'SLUICE_CONFIG_INVALID')) return error.message

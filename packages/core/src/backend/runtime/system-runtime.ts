@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { performance } from 'node:perf_hooks'
-import { setImmediate as turn, setTimeout as wait } from 'node:timers/promises'
-import type { Runtime } from '../../runtime.js'
+import { setImmediate as turn } from 'node:timers/promises'
+import type { Runtime, SleepOptions } from '../../runtime.js'
 
 /** The longest delay of `setTimeout`. A longer sleep ends early, so every caller checks the time again. */
 const MAX_TIMER_MS = 2_147_483_647
@@ -10,16 +10,34 @@ const MAX_TIMER_MS = 2_147_483_647
 export const systemRuntime: Runtime = {
   now: () => Date.now(),
   monotonicMs: () => performance.now(),
-  // A timer of 0 ms takes 1 ms, in which a loop with more to do would be idle. Both reject when they are
-  // aborted, and for no other reason.
-  sleep: (ms, signal, { background = false } = {}) =>
-    (ms <= 0
-      ? turn(undefined, { signal, ref: !background })
-      : wait(Math.min(ms, MAX_TIMER_MS), undefined, { signal, ref: !background })
-    ).catch(() => undefined),
+  sleep: (ms, signal, options) =>
+    signal?.aborted === true
+      ? Promise.resolve()
+      : new Promise((wake) => wakeAfter(ms, wake, { signal, ...options })),
   yield: () => turn(),
   random: () => Math.random(),
   newId: () => randomUUID(),
+}
+
+interface Sleep extends SleepOptions {
+  readonly signal: AbortSignal | undefined
+}
+
+/**
+ * The timers of `node:timers/promises` reject with an error when they are aborted, and creating it is the most
+ * expensive part of a timeout that is cancelled, as nearly all are.
+ */
+function wakeAfter(ms: number, wake: () => void, { signal, background = false }: Sleep): void {
+  const end = (): void => {
+    clearTimeout(timer)
+    signal?.removeEventListener('abort', end)
+    wake()
+  }
+  // A timer of 0 ms takes 1 ms, in which a loop with more to do would be idle.
+  const timer = ms <= 0 ? undefined : setTimeout(end, Math.min(ms, MAX_TIMER_MS))
+  const pending = timer ?? setImmediate(end)
+  if (background) pending.unref()
+  signal?.addEventListener('abort', end)
 }
 
 /** Whether a value is a {@link Runtime}, for schemas of options. */
