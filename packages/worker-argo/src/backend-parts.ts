@@ -67,7 +67,7 @@ function gatesOf({ settings, runtime, closing }: BaseParts): {
 }
 
 export function partsOf(base: BaseParts): WorkerParts {
-  const { settings, api, runtime, ioRuntime, logger, closing } = base
+  const { settings, api, runtime, closing } = base
   const ledger = new JobLedger(runtime)
   const template = new TemplateSource(base)
   const parameters = new ParameterMaker(settings)
@@ -83,11 +83,7 @@ export function partsOf(base: BaseParts): WorkerParts {
     void runtime.sleep(Math.max(1, ms), closing).then(() => watch.notify())
   }
   return {
-    settings,
-    api,
-    logger,
-    runtime,
-    ioRuntime,
+    ...base,
     ledger,
     keeper,
     reader,

@@ -103,38 +103,47 @@ function reportFailed(
   const node = failedNode(workflow)
   // Some ends are none of the program's, whose code is 0 then.
   const exitCode = exitCodeOf(node) === 0 ? undefined : exitCodeOf(node)
-  const outputs = outputsOf(workflow)
+  const { name } = workflow.metadata
   const message = shownText(workflow.status?.message)
-  const nodeMessage = ownWords(node)
-  const toldTo = toldToEnd(workflow) !== undefined
-  const note = onlyExitHandlerFailed(workflow)
-    ? 'the work itself was done; its exit handler failed'
-    : undefined
-  const hint = restrictionHint(message)
   return {
     ...heading(workflow, context),
     stage: 'FAIL',
     failureClass: failureClassOf({
       phase,
-      message: withoutOwnName(message, workflow.metadata.name),
-      nodeMessage: withoutOwnName(nodeMessage, workflow.metadata.name),
+      message: withoutOwnName(message, name),
+      nodeMessage: withoutOwnName(ownWords(node), name),
       exitCode,
-      toldToEnd: toldTo,
+      toldToEnd: toldToEnd(workflow) !== undefined,
     }),
     ...(exitCode === undefined ? {} : { exitCode }),
     message: withoutOwnName(
       failureText({ phase, message, node, cancelled: context.cancelled, logEnd: context.logEnd }),
-      workflow.metadata.name,
+      name,
     ),
     details: {
-      ...common(workflow, context, note),
+      ...common(workflow, context, handlerNote(workflow)),
       ...ofTheEnd(workflow),
-      ...(message === undefined ? {} : { message }),
-      ...(node === undefined ? {} : { failedNode: nodeDetails(node) }),
+      ...failureDetails(workflow, { message, node }),
       ...(exitCode === undefined ? {} : { exitCode }),
-      ...(outputs === undefined ? {} : { outputs }),
-      ...(hint === undefined ? {} : { hint }),
     },
+  }
+}
+
+function handlerNote(workflow: Workflow): string | undefined {
+  return onlyExitHandlerFailed(workflow) ? 'the work itself was done; its exit handler failed' : undefined
+}
+
+function failureDetails(
+  workflow: Workflow,
+  { message, node }: Pick<FailureWords, 'message' | 'node'>,
+): Details {
+  const outputs = outputsOf(workflow)
+  const hint = restrictionHint(message)
+  return {
+    ...(message === undefined ? {} : { message }),
+    ...(node === undefined ? {} : { failedNode: nodeDetails(node) }),
+    ...(outputs === undefined ? {} : { outputs }),
+    ...(hint === undefined ? {} : { hint }),
   }
 }
 
