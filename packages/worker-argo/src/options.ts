@@ -153,8 +153,8 @@ export const optionsSchema = overridesSchema
     /** Whether a workflow is deleted once its outcome is in the queue. */
     deleteFinished: z.enum(['never', 'succeeded', 'all']).default('never'),
     /**
-     * How long a workflow is kept after its outcome is in the queue, in ms. While it is there, its name keeps a dispatcher that lags behind from
-     * starting the job once more: longer than any process may be stalled and still go on.
+     * How long a workflow is kept after its outcome is in the queue, in ms. While it is there, its name keeps a dispatcher that lags behind from starting the
+     * job again: longer than any process may be stalled and still continue.
      */
     deleteGraceMs: z.int().min(0).max(MAX_SPAN_MS).default(600_000),
     /** How many of them a second: each costs Argo's controller a listing of pods, of the 20 calls a second that it has. */

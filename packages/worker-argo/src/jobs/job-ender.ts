@@ -64,7 +64,7 @@ export class JobEnder {
     return deleteFinished === 'all' || this.#parts.ledger.get(job)?.report?.stage !== 'FAIL'
   }
 
-  /** A delete has no conditions: so the workflow is read first, lest one is deleted that was retried just now. */
+  /** A delete has no conditions: so the workflow is read first, and one that was retried just now is kept. */
   async #delete(job: JobName): Promise<void> {
     const { settings, api, reader } = this.#parts
     const found = await reader.findByName(job)

@@ -7,7 +7,7 @@ import type { ArgoWorkerSettings } from '../options.js'
 import { MAX_REST_MS } from '../api/rate-gate.js'
 import { endedPhase, isArchived, type Workflow, type WorkflowNode } from '../workflow/workflow.js'
 
-/** The container that does the work, as Argo calls it, and the one that watches over it, which always writes something. */
+/** The container that does the work, as Argo names it, and the one that supervises it, which always writes something. */
 const MAIN = 'main'
 const WAIT = 'wait'
 /** From a stream that brought nothing to the next one, in ms. */
@@ -23,8 +23,8 @@ export interface JobLogParts extends LogStreamParts {
 }
 
 /**
- * Reads the log of one job: the lines of the main containers of its workflow's pods, as Kubernetes has them. It reads in passes, since a stream may be cut by
- * a proxy and can't say so, and since a stream that follows does not tell where what was there ends.
+ * Reads the log of one job: the lines of the main containers of its workflow's pods, as Kubernetes has them. It reads in
+ * passes, since a stream may be cut by a proxy without a sign, and since a stream that follows does not mark the end of what was there.
  */
 export class JobLog {
   readonly #parts: JobLogParts
@@ -164,7 +164,7 @@ function podsOf({ status }: Workflow): readonly WorkflowNode[] {
 
 const ARCHIVED_LOG = `${MAIN}-logs`
 
-/** Where else to look: the log as Argo archived it, or the workflow itself. */
+/** Where else it may be: the log as Argo archived it, or the workflow itself. */
 function keptAt(workflow: Workflow, { settings }: JobLogParts): string {
   const { namespace, uiUrl, baseUrl } = settings
   const { name, uid } = workflow.metadata

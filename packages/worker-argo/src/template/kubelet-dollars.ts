@@ -35,7 +35,7 @@ function tokenAt(text: string, start: number, lastCloser: number): DollarToken {
 }
 
 /**
- * Whether the kubelet could change the text, whatever stands behind it and whatever names are known: it has `$$` or `$(`, or `$` at its end.
+ * Whether the kubelet could change the text, with any text behind it and any known names: it has `$$` or `$(`, or `$` at its end.
  * Kubelets up to Kubernetes 1.34.3 also break a character beyond ASCII that follows a `$`.
  */
 export function hasRiskyDollar(text: string): boolean {

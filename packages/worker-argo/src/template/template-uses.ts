@@ -71,7 +71,7 @@ function defaultsOf(spec: JsonObject): ReadonlyMap<string, string> {
   )
 }
 
-/** The templates that a name is looked up in. */
+/** The templates among which a name is searched. */
 interface Home {
   readonly key: string
   readonly spec: JsonObject

@@ -97,7 +97,7 @@ export class WorkflowWatch {
       if (reply.kind !== 'stream') return { brought, ...whyNot(reply) }
       return {
         brought,
-        why: await readStream(reply.body, { onBytes, onEvent: (data) => this.#hear(data, wake) }, watch),
+        why: await readStream(reply.body, { onBytes, onEvent: (data) => this.#read(data, wake) }, watch),
       }
     } catch (error) {
       // The connection broke, or there is no token to be had: the polls say so, and loudly enough.
@@ -114,7 +114,7 @@ export class WorkflowWatch {
     return api.stream(`workflow-events/${settings.namespace}`, watchQuery(settings), signal)
   }
 
-  #hear(data: string, wake: WakeSignal): void {
+  #read(data: string, wake: WakeSignal): void {
     const frame = readFrame(data)
     if (frame?.kind !== 'change') return
     const over = frame.type === 'DELETED' || ENDED_PHASES.some((phase) => phase === frame.phase)
@@ -143,7 +143,7 @@ const TRIAL_QUIET_MS = 10_000
 
 /**
  * Tries a watch. One that is permitted is silent while nothing happens, and its headers come late: so it is to be closed after a second,
- * which is told, and a slow refusal isn't taken for silence.
+ * which is requested, and a slow refusal isn't taken for silence.
  *
  * @returns why it is refused, or `undefined` when it isn't
  */
