@@ -153,7 +153,7 @@ export interface SendManySupport {
 /** How a job's log is read. */
 export interface ReadLogOptions {
   /**
-   * Ends the reading, which then rejects with the signal's reason, as Node's own streams and iterators do: a log that was cut off never looks whole.
+   * Ends the reading, which then rejects with the signal's reason, as Node's own streams and iterators do: a log that was cut off never seems whole.
    * Nothing stays open after it.
    */
   readonly signal?: AbortSignal
@@ -187,7 +187,7 @@ export interface Worker<Body = JsonValue> {
   readonly supports: WorkerSupports
 
   /**
-   * Names the place where the jobs of this worker run, so that a configuration of another place can be told from one of the same.
+   * Names the place where the jobs of this worker run, so that a configuration of another place differs from one of the same.
    * All objects on one place have the same, across restarts; one on another place has another one [W-ID-1]. Known from the first answered `check` or
    * `pollAllStatus` on, and `undefined` before, and where it can't be found out. No secret: it is stored in the queue, and logged.
    */
@@ -219,7 +219,7 @@ export interface Worker<Body = JsonValue> {
    * Every job of this queue that isn't finished and every finished one not yet acknowledged, by item id; of two attempts of one item, the later one. The
    * cost does not grow with jobs acknowledged long ago [W-POLL-1]. Absence is never a failure [W-POLL-2].
    *
-   * @param awaited the jobs that the queue waits for, where the caller knows them. A worker that can't tell cheaply which of the jobs
+   * @param awaited the jobs that the queue waits for, where the caller knows them. A worker that can't find out cheaply which of the jobs
    * that have ended are settled may then leave it at these, and report one that ended out of its sight by `lookupJob` alone
    * @returns with `complete: false` where something could not be asked for: what it has is then as last known [W-POLL-2]
    * @throws SluiceError SLUICE_WORKER_UNAVAILABLE, SLUICE_WORKER_DENIED

@@ -21,7 +21,7 @@ const KEPT_BLOCKS = 3
  * counted; with `failed` it is assumed that none fails.
  *
  * @param options as of `openWorker`
- * @returns what there is too little of, and what can be done; `undefined` where there is enough, or it can't be told
+ * @returns what there is too little of, and what can be done; `undefined` where there is enough, or that is not known
  * @throws SluiceError SLUICE_CONFIG_INVALID for wrong options
  */
 export async function checkRoom(

@@ -51,11 +51,11 @@ export const optionsSchema = z.strictObject({
     .refine((value) => utf8Bytes(value) <= MAX_ID_BYTES, `must be at most ${MAX_ID_BYTES} bytes`),
   command: z.array(z.string()).min(1, 'must name a program').check(checkCommand),
   dir: text.min(1).default('.sluice/jobs'),
-  cwd: text.min(1).exactOptional(),
+  cwd: text.min(1).optional(),
   env: z
     .record(text.regex(/^[^=]+$/u, 'must be the name of a variable'), text.meta({ secret: 'referenced' }))
-    .exactOptional(),
-  timeoutMs: span.min(1).exactOptional(),
+    .optional(),
+  timeoutMs: span.min(1).optional(),
   killAfterMs: span.min(0).default(10_000),
   stdin: z.enum(['json', 'none']).default('json'),
   result: z.enum(['json-last-line', 'none']).default('json-last-line'),
@@ -65,7 +65,7 @@ export const optionsSchema = z.strictObject({
   fsync: z.boolean().default(true),
   runtime: z
     .custom<Runtime>(isRuntime, 'must be a Runtime, such as systemRuntime of @sluice/core/backend')
-    .exactOptional(),
+    .optional(),
 })
 
 /** The options with the defaults filled in. */

@@ -45,7 +45,7 @@ export function spawnError(error: unknown, itemId: string): SluiceError {
   return new SluiceError(code, message, { itemId, concerns, cause: error })
 }
 
-/** Linux takes no argument that is longer, with the NUL behind it, whatever room the whole command line has. */
+/** Linux takes no longer argument, its NUL included, however short the whole command line is. */
 const MAX_ARGUMENT_BYTES = 131_072
 
 /**

@@ -88,7 +88,7 @@ export const psTable: ProcessTable = {
     )
   },
   async hasMarkedMember(group) {
-    // The environment isn't to be had there; a group id stays taken as long as it has members, so this is near enough.
+    // The environment can't be read there; a group id stays taken as long as it has members, so that this is close enough.
     const rows = await ps(['-A', '-o', 'pgid=,stat='])
     return rows.some((row) => Number(row[0]) === group && !row[1]?.startsWith('Z'))
   },
