@@ -19,29 +19,29 @@ export interface ProcessWorkerOptions {
    * Where jobs, exit codes and outputs are kept: on a local disk, and the same for every service of the queue. A relative path is relative to the
    * configuration file, or else to the folder of the service. Default `.sluice/jobs`.
    */
-  readonly dir?: string
+  readonly dir?: string | undefined
   /** The folder that the command starts in. Default: that of the configuration file that names the command, or else that of the service. */
-  readonly cwd?: string
+  readonly cwd?: string | undefined
   /** Variables beside those of the service; of those from which the configuration read secrets a job gets what stands here. */
-  readonly env?: Readonly<Record<string, string>>
+  readonly env?: Readonly<Record<string, string>> | undefined
   /** Longest that a job may run, in ms. Default: no limit. */
-  readonly timeoutMs?: number
+  readonly timeoutMs?: number | undefined
   /** From SIGTERM to SIGKILL, in ms. Default 10,000. */
-  readonly killAfterMs?: number
+  readonly killAfterMs?: number | undefined
   /** Whether the body is on the command's stdin, as JSON. Default `json`. */
-  readonly stdin?: 'json' | 'none'
+  readonly stdin?: 'json' | 'none' | undefined
   /** Whether the last line of stdout is the result, when it is JSON. Default `json-last-line`. */
-  readonly result?: 'json-last-line' | 'none'
+  readonly result?: 'json-last-line' | 'none' | undefined
   /** Longest line that is taken as a result, in bytes. Default 65,536. */
-  readonly maxResultBytes?: number
+  readonly maxResultBytes?: number | undefined
   /** How much of the end of stderr goes into the reason of a failure, in bytes. Default 1,500. */
-  readonly stderrTailBytes?: number
+  readonly stderrTailBytes?: number | undefined
   /** Whose stdout, stderr and output folder stay on the disk once their outcome is stored in the queue. Default `all`. */
-  readonly keepOutputs?: 'all' | 'failed' | 'none'
+  readonly keepOutputs?: 'all' | 'failed' | 'none' | undefined
   /** Whether a job is on the disk for good before it starts, so that not even a power cut makes it run twice. Default true. */
-  readonly fsync?: boolean
+  readonly fsync?: boolean | undefined
   /** Where time and ids come from. Default the machine's. */
-  readonly runtime?: Runtime
+  readonly runtime?: Runtime | undefined
 }
 
 /** The options of `openWorker`: a zod schema, and so a Standard Schema. */
