@@ -6,7 +6,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { WorkQueue, processingLimit, runLoop } from '@sluice/engine'
+import { WorkQueue, processingLimit } from '@sluice/engine'
 import type { Queue } from '@sluice/core'
 import { MemoryStore } from '@sluice/queue-memory'
 import { commit, machine } from './src/machine.ts'
@@ -63,7 +63,7 @@ async function run(cap: number, poison: number): Promise<{ perSecond: number; re
 }
 
 interface Place {
-  readonly open: () => MemoryQueue
+  readonly open: () => Queue
   readonly worker: PoisonWorker
   readonly cap: number
 }
@@ -83,7 +83,7 @@ async function live({ open, worker, cap }: Place, isEnough: () => Promise<boolea
     isDone ||= await isEnough()
     if (isDone) stopping.abort()
   }
-  await runLoop(workQueue, {
+  await workQueue.run({
     intervalMs: 100,
     minDelayMs: 1,
     signal: stopping.signal,
@@ -92,7 +92,6 @@ async function live({ open, worker, cap }: Place, isEnough: () => Promise<boolea
     },
   })
   await checking
-  await workQueue.stop()
   return isDone
 }
 

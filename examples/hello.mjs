@@ -1,4 +1,4 @@
-import { WorkQueue, processingLimit, runLoop } from '@sluice/engine'
+import { WorkQueue, processingLimit } from '@sluice/engine'
 import { openQueue } from '@sluice/queue-memory'
 import { openWorker } from '@sluice/worker-dummy'
 
@@ -7,7 +7,8 @@ const worker = await openWorker({ name: 'tiles', rule: { afterMs: [10, 50], fail
 for (let n = 1; n <= 100; n++) await queue.put(`tile-${n}`, { url: `s3://maps/${n}.tif` })
 
 const done = new AbortController()
-await runLoop(new WorkQueue({ queue, worker, policy: processingLimit(8) }), {
+const workQueue = new WorkQueue({ queue, worker, policy: processingLimit(8) })
+await workQueue.run({
   intervalMs: 20,
   signal: done.signal,
   onTick: ({ processing }) => processing === 0 && done.abort(),

@@ -8,17 +8,19 @@ import { root } from './setup.mjs'
 const arrows = {
   core: { runtime: [], tests: [] },
   testkit: { runtime: ['core'], tests: [] },
-  queue: { runtime: ['core'], tests: ['testkit'] },
-  worker: { runtime: ['core'], tests: ['testkit'] },
+  // What tests run against in place of the real one. Nothing depends on them at run time: the service loads them by name.
+  fake: { runtime: ['core', 'testkit'], tests: [] },
+  queue: { runtime: ['core'], tests: ['testkit', 'fake'] },
+  worker: { runtime: ['core'], tests: ['testkit', 'fake'] },
   // What it promises is seen only when a whole service runs on it. The engine's own tests don't know it, so this is no circle.
-  'worker-argo': { runtime: ['core'], tests: ['testkit', 'engine', 'queue'] },
+  'worker-argo': { runtime: ['core'], tests: ['testkit', 'fake', 'engine', 'queue'] },
   engine: { runtime: ['core'], tests: ['testkit', 'queue', 'worker'] },
   // Private: it plays whole systems.
   simulator: { runtime: ['core', 'engine', 'testkit', 'queue', 'worker'], tests: [] },
-  service: { runtime: ['core', 'engine', 'testkit', 'queue', 'worker'], tests: [] },
+  service: { runtime: ['core', 'engine', 'testkit'], tests: ['queue', 'worker', 'fake'] },
 }
 
-const group = (name) => name.replace('@sluice/', '').replace(/^(queue|worker)-.*/u, '$1')
+const group = (name) => name.replace('@sluice/', '').replace(/^(queue|worker|fake)-.*/u, '$1')
 const arrowsOf = (name) => arrows[name.replace('@sluice/', '')] ?? arrows[group(name)]
 const wrong = []
 for (const home of ['packages', 'apps']) {

@@ -100,7 +100,7 @@ function endCell(end) {
 
 /** From the table that the service's tests run, row by row. */
 function emptyAndNone() {
-  const file = join(root, 'apps/service/test/empty-and-none.json')
+  const file = join(root, 'apps/service/test/cli/empty-and-none.json')
   const rows = JSON.parse(readFileSync(file, 'utf8')).map(({ command, empty, none, nothing }) => {
     return `| \`sluice ${command}\` | ${endCell(empty)} | ${endCell(none)} | ${endCell(nothing)} |`
   })

@@ -17,8 +17,7 @@ const VERSIONS = [
   { of: 'queue-s3', layout: 'draft-1', commit: '379d9a1c5186f253ebc9920e96560ab53751d262' },
   { of: 'queue-s3', layout: 'draft-2', commit: '8aa911d8085ad05f5f8cb65972c785cf2d9a00b4' },
   { of: 'queue-s3', layout: 'draft-3', commit: '8361bd649df8c308001a889bfdeb0959a1562158' },
-  // Of the same draft, but before items could be put into SUCCESS: it goes on beside today's.
-  { of: 'queue-s3', layout: 'draft-4', commit: '33a7d6c3274d4c99da89aecf789da1b7a868f268' },
+  { of: 'queue-s3', layout: 'draft-4', commit: '4465a238b9933cfa1c5f9caee342cc6b864dcb23' },
 ]
 const LIBRARIES = ['@aws-sdk/*', '@smithy/*', 'kysely', 'lru-cache', 'p-limit', 'pg', 'zod']
 
@@ -71,7 +70,10 @@ async function build({ of, layout, commit }) {
     const { outputFiles } = await esbuild.build({
       absWorkingDir: folder,
       entryPoints: [`packages/${of}/src/index.ts`],
-      alias: { '@sluice/core': join(folder, 'packages/core/src/index.ts') },
+      alias: {
+        '@sluice/core': join(folder, 'packages/core/src/index.ts'),
+        '@sluice/core/backend': join(folder, 'packages/core/src/backend/index.ts'),
+      },
       external: LIBRARIES,
       banner: {
         js: `// @sluice/${of} of ${layout}, commit ${commit}; built by scripts/old-versions.mjs with esbuild ${esbuild.version}`,

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { installPackages } from './radosgw.mjs'
 import { pinnedNode, root, run, say } from './setup.mjs'
 
-const FILE = 'packages/queue-sql/test/pgbouncer.int.test.ts'
+const FILE = 'packages/queue-sql/test/postgres/pgbouncer.int.test.ts'
 const PACKAGE = 'pgbouncer'
 const report = join(root, 'node_modules', '.cache', 'sluice', 'pgbouncer-tests.json')
 

@@ -8,10 +8,10 @@ import { storeEnvironment } from './s3-servers/loopback.mjs'
 import { pinnedNode, root, run, say } from './setup.mjs'
 
 const FILES = [
-  'packages/testkit/test/s3/s3-server-facts.test.ts',
+  'packages/fake-s3/test/facts/s3-server-facts.test.ts',
   'packages/queue-s3/test/contract.test.ts',
-  'packages/queue-s3/test/versioning-race.test.ts',
-  'packages/queue-s3/test/python-producer.test.ts',
+  'packages/queue-s3/test/probe/versioning-race.test.ts',
+  'packages/queue-s3/test/format/python-producer.test.ts',
 ]
 const KILL_TEST = ['packages/queue-s3/scripts/kill-test.mjs', '--items', '300', '--seconds', '12']
 const report = join(root, 'node_modules', '.cache', 'sluice', 'radosgw-tests.json')

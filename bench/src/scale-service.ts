@@ -17,7 +17,7 @@ for (let tick = 0; tick < 15; tick++) {
   if (processing !== 500) throw new Error(`${processing} items in PROCESSING`)
   peak = Math.max(peak, process.memoryUsage.rss())
 }
-await workQueue.stop()
+await workQueue.close()
 for (const { id } of worker.running()) await queue.release(id, { countAttempt: false })
 await queue.close()
 console.log(JSON.stringify({ serviceMb: peak / 1e6, tickMs: median(times) }))

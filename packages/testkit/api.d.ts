@@ -1878,7 +1878,7 @@ interface SeedWorkflow {
     readonly at?: number;
 }
 /** The workflows of one server at hand: to look at, and to take through their phases without waiting for the controller. */
-declare class WorkflowsByHand {
+declare class WorkflowControl {
     #private;
     /** @param namespace where names are looked up */
     constructor(parts: ArgoParts, namespace: string);
@@ -1992,7 +1992,7 @@ declare class ArgoServer {
     /** The first namespace. */
     readonly namespace: string;
     /** Workflows to look at and to take through their phases by hand. */
-    readonly workflows: WorkflowsByHand;
+    readonly workflows: WorkflowControl;
     /** Somebody at Argo's UI. */
     readonly operator: Operator;
     /** Pause it, and change how workflows go: `controller.settings.outcome = …`. */
@@ -2156,7 +2156,7 @@ declare const argoServerFacts: readonly ArgoFact[];
  */
 declare const testTemplates: readonly ArgoTemplate[];
 
-export { ArgoEndpoint, ArgoServer, Controller, LogStream, Operator, Templates, WatchStream, WorkflowsByHand, answerWith, answerWithStatus, argoOperations, argoServerFacts, argoTarget, argoTroubles, argoVersions, endings, isAtLeast, operatorActions, outcomeByParameters, outcomeWithPods, outputByParameters, podRefusals, runArgoFact, startArgoServer, testTemplates };
+export { ArgoEndpoint, ArgoServer, Controller, LogStream, Operator, Templates, WatchStream, WorkflowControl, answerWith, answerWithStatus, argoOperations, argoServerFacts, argoTarget, argoTroubles, argoVersions, endings, isAtLeast, operatorActions, outcomeByParameters, outcomeWithPods, outputByParameters, podRefusals, runArgoFact, startArgoServer, testTemplates };
 export type { AdmissionDenial, AdmissionRule, ArgoAnswer, ArgoEndpointOptions, ArgoFact, ArgoFactOutcome, ArgoFault, ArgoOperation, ArgoRequest, ArgoRules, ArgoServerOptions, ArgoTarget, ArgoTemplate, ArgoTraffic, ArgoTrouble, ArgoVersion, ArgoWorkflow, ControllerSettings, EndedNode, Ending, FinalPhase, HeldUp, JsonObject, KubeletVersion, LoggedArgoRequest, OnArgoRequest, OperatorAction, Outcome, OutcomeRule, OutputRule, PodRefusalRule, SeedWorkflow, SeenContainer, SeenPod, StoredTemplate, TemplateKind, TemplateReferencing, WatchEnd, WatchSettings, WorkflowPhase, WorkflowRun };
 
 // ./link

@@ -4,7 +4,7 @@ export default packageBuild({
   index: 'src/index.ts',
   vitest: 'src/vitest.ts',
   node: 'src/node.ts',
-  s3: 'src/s3/index.ts',
-  argo: 'src/argo/index.ts',
   link: 'src/link/index.ts',
+  server: 'src/server/index.ts',
+  cli: 'src/cli/index.ts',
 })

@@ -23,7 +23,7 @@ export class RunningStore {
   accessKeyId = ACCESS_KEY
   secretAccessKey = SECRET_KEY
   bucket = BUCKET
-  /** Its name in `s3Stores` of the testkit, where its ways are known. */
+  /** Its name in `s3Stores` of the fake, where its ways are known. */
   store
   #processes
   #dir
@@ -157,8 +157,8 @@ export async function freePort() {
 export function s3Client(endpoint, options = {}) {
   // What the SDK has to say about Node 20 is nothing to a script that makes one bucket.
   process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true'
-  // It is a dependency of the testkit, not of the root.
-  const require = createRequire(join(root, 'packages/testkit/package.json'))
+  // It is a dependency of the S3 queue, not of the root.
+  const require = createRequire(join(root, 'packages/queue-s3/package.json'))
   const sdk = require('@aws-sdk/client-s3')
   const credentials = { accessKeyId: ACCESS_KEY, secretAccessKey: SECRET_KEY }
   const client = new sdk.S3Client({

@@ -11,7 +11,7 @@ import { ACCESS_KEY, SECRET_KEY, startOnLoopback } from './loopback.mjs'
  * @property {string} title
  * @property {string} version
  * @property {'ignored' | 'racing'} [unsafe] what it makes of the condition, where no queue is safe on it
- * @property {string} [store] its name in `s3Stores` of the testkit
+ * @property {string} [store] its name in `s3Stores` of the fake
  * @property {string} notes what else a user should know, for the table
  * @property {readonly string[]} tools programs without which it can't be installed
  * @property {() => string | undefined} [whyNot] more reasons why it can't be started here

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { Worker as BullWorker } from 'bullmq'
 import { run } from 'graphile-worker'
-import { WorkQueue, processingLimit, runLoop } from '@sluice/engine'
+import { WorkQueue, processingLimit } from '@sluice/engine'
 import { openQueue } from '@sluice/queue-sql'
 import { makeItems, type Adapter } from '../adapter.ts'
 import { bullmq } from '../adapters/bullmq.ts'
@@ -79,7 +79,7 @@ async function runOne(bench: Bench, runner: Runner, repeat: number): Promise<voi
   await opened.leave()
 }
 
-/** The engine as the service runs it: `runLoop`, woken by the worker. */
+/** The engine as the service runs it: woken by the worker. */
 async function runSluice(url: string, items: number): Promise<Leave> {
   const queue = await openQueue({ name: 'bench', url, timeoutMs: 120_000 })
   const worker = new NoopWorker('bench')
@@ -94,7 +94,7 @@ async function runSluice(url: string, items: number): Promise<Leave> {
   })
   const stopping = new AbortController()
   let settled = 0
-  await runLoop(workQueue, {
+  await workQueue.run({
     intervalMs: 1_000,
     minDelayMs: 1,
     signal: stopping.signal,
@@ -103,7 +103,6 @@ async function runSluice(url: string, items: number): Promise<Leave> {
       if (settled >= items) stopping.abort()
     },
   })
-  await workQueue.stop()
   const left = items - (await queue.size('SUCCESS'))
   if (left !== 0) throw new Error(`${left} items are not in SUCCESS`)
   return () => queue.close()

@@ -1,6 +1,6 @@
 /**
- * Every code a {@link SluiceError} can have. The list is closed and under semantic versioning; messages are free to change.
- * What is retryable may be tried again unchanged and can then succeed.
+ * Every code a {@link SluiceError} can have. The list is closed and under semantic versioning; messages are
+ * free to change. What is retryable may be tried again unchanged and can then succeed.
  */
 export const ERROR_CODES = {
   SLUICE_ITEM_EXISTS: { retryable: false, means: 'the id is in the queue already, in whatever stage' },
@@ -15,7 +15,7 @@ export const ERROR_CODES = {
   SLUICE_LEASE_LOST: {
     retryable: false,
     means:
-      'the lease that the call was made under is held by somebody else, has run out, or was released: nothing changed',
+      'the lease that the call was made under is held by another process, has run out, or was released: nothing changed',
   },
   SLUICE_QUEUE_CLOSED: { retryable: false, means: 'close() was called on this queue' },
   SLUICE_QUEUE_UNAVAILABLE: {
@@ -55,14 +55,18 @@ export interface PartlyStored {
 }
 
 /**
- * Whose trouble a refused or failed call of a worker is. `item`: this one item's, others may go well · `worker`: everybody's, and never counts
- * against an item · `capacity`: the worker works, and takes no more for now.
+ * Whose trouble a refused or failed call of a worker is. `item`: this one item's, others may go well ·
+ * `worker`: everybody's, and never counts against an item · `capacity`: the worker works, and takes no more
+ * for now.
  */
 export type TroubleConcerns = 'item' | 'worker' | 'capacity'
 
 export interface SluiceErrorOptions {
   readonly itemId?: string
-  /** Of what `sendJob` and `lookupJob` reject with. Absent: the worker's answer is in words that nobody knows [W-SEND-2]. */
+  /**
+   * Of what `sendJob` and `lookupJob` reject with. Absent: the worker's answer is not one that it knows
+   * [W-SEND-2].
+   */
   readonly concerns?: TroubleConcerns
   /** Of a `putMany` that failed: what of it is stored all the same. */
   readonly stored?: PartlyStored
@@ -76,8 +80,8 @@ export interface SluiceErrorOptions {
 const BRAND = Symbol.for('@sluice/error')
 
 /**
- * The one error class of Sluice. Branch on `code`, or on `retryable`; never on the message. A caller's own mistake is a
- * bare `TypeError` instead.
+ * The one error class of Sluice. Branch on `code`, or on `retryable`; never on the message. A caller's own
+ * mistake is a bare `TypeError` instead.
  */
 export class SluiceError<Code extends ErrorCode = ErrorCode> extends Error {
   override readonly name = 'SluiceError'
@@ -100,7 +104,10 @@ export class SluiceError<Code extends ErrorCode = ErrorCode> extends Error {
   }
 }
 
-/** The same error, with what of the call is stored all the same; what isn't a {@link SluiceError} stays as it is. */
+/**
+ * The same error, with what of the call is stored all the same; what isn't a {@link SluiceError} stays as it
+ * is.
+ */
 export function withStored(error: unknown, stored: PartlyStored): unknown {
   if (!isSluiceError(error)) return error
   const { code, message, retryable, itemId, retryAfterMs, concerns, cause } = error
@@ -115,8 +122,8 @@ export function withStored(error: unknown, stored: PartlyStored): unknown {
 }
 
 /**
- * Whether a value is a {@link SluiceError}, of the given code if one is given. It looks for a brand rather than the class,
- * since two copies of this package may be loaded in one program.
+ * Whether a value is a {@link SluiceError}, of the given code if one is given. It looks for a brand rather
+ * than the class, since two copies of this package may be loaded in one program.
  */
 export function isSluiceError<Code extends ErrorCode = ErrorCode>(
   error: unknown,

@@ -1,4 +1,7 @@
-/** The law of Sluice: what items, queues, workers and errors are. No I/O, no clock, no randomness, no dependencies. */
+/**
+ * The law of Sluice: what items, queues, workers and errors are. No I/O, no clock, no randomness, no
+ * dependencies.
+ */
 export { STAGES, MOVES, canMove, isStage, assertStage } from './items/stage.js'
 export type { Stage, FinalStage, Move } from './items/stage.js'
 export { MAX_JSON_DEPTH, assertJson, encodeJson, isSameJson, utf8Bytes } from './json/json.js'
@@ -99,7 +102,7 @@ export type {
   DocumentWriteOptions,
   QueueDocument,
 } from './items/document.js'
-export { IDLE_TIMEOUT_MS, MIN_BYTES_PER_SECOND, requestTimeMs } from './backend/request-time.js'
+export { IDLE_TIMEOUT_MS, MIN_BYTES_PER_SECOND, requestTimeMs } from './backend/runtime/request-time.js'
 export { FAILURE_CLASSES } from './worker.js'
 export type {
   Worker,

@@ -1,4 +1,6 @@
-/** The part of a logger that Sluice calls: pino's, or anything of that shape. Fields first, then the message. */
+/**
+ * The part of a logger that Sluice calls: pino's, or anything of that shape. Fields first, then the message.
+ */
 export interface Logger {
   debug(fields: object, message: string): void
   info(fields: object, message: string): void
@@ -6,9 +8,9 @@ export interface Logger {
   error(fields: object, message: string): void
 }
 
-/** Says nothing. */
+/** Discards everything. */
 export const silentLogger: Logger = { debug: ignore, info: ignore, warn: ignore, error: ignore }
 
 function ignore(): void {
-  // Nobody listens.
+  // No output is wanted.
 }

@@ -1,7 +1,7 @@
 /**
- * Time, scheduling, randomness and ids: all that makes two runs of one program differ beside its I/O. It is injected everywhere, so that tests need no
- * sleeps and a simulator can replay a run. The machine's own is `systemRuntime` of `@sluice/core/backend`; the testkit has one that stands still until it
- * is told to go on.
+ * Time, scheduling, randomness and ids: all that makes two runs of one program differ beside its I/O. It is
+ * injected everywhere, so that tests need no sleeps and a simulator can replay a run. The machine's own is
+ * `systemRuntime` of `@sluice/core/backend`; the testkit has one that stands still until it is told to go on.
  */
 export interface Runtime {
   /** The wall clock, epoch ms. */
@@ -9,7 +9,8 @@ export interface Runtime {
   /** Ms since some fixed point, never decreasing: for spans, never for instants. */
   monotonicMs(): number
   /**
-   * Resolves after `ms`, or at once when the signal aborts; it never rejects. 0 or less is one turn of the event loop.
+   * Resolves after `ms`, or at once when the signal aborts; it never rejects. 0 or less is one turn of the
+   * event loop.
    *
    * @param options `background`: the sleep does not keep the process alive
    */

@@ -1,12 +1,13 @@
-import { SluiceError, type Runtime, type Stage } from '@sluice/core'
+import { SluiceError, type Runtime, type Stage, type Worker } from '@sluice/core'
 import { expect, test } from 'vitest'
 import { processingLimit, type WorkQueue } from '../src/index.js'
 import { ProcessRuntime } from './process-runtime.js'
 import { World, wrapped } from './world.js'
 
 /**
- * How the n-th call of the first engine goes wrong: the process dies before or after its effect, or the call rejects so, or the process
- * is held up there for longer than its lease lives, while another engine goes on, and then goes on itself.
+ * How the n-th call of the first engine goes wrong: the process dies before or after its effect, or the call
+ * rejects so, or the process is held up there for longer than its lease lives, while another engine goes on,
+ * and then goes on itself.
  */
 type Crash = `${'dies' | 'throws' | 'stalls'} ${'before' | 'after'}`
 
@@ -17,6 +18,8 @@ interface Plan {
   readonly standby: boolean
   /** Now and then polls are incomplete, and lack half of the jobs. */
   readonly blind?: boolean
+  /** The worker starts up to three jobs by one call. */
+  readonly many?: boolean
 }
 
 interface Outcome {
@@ -95,16 +98,16 @@ class Scenario {
       call(),
     runtime: Runtime = this.world.runtime,
   ): WorkQueue {
-    const { queue, worker } = wrapped(this.world, (side, name, call) => {
-      const running = this.world.worker.running().length
-      if (running > CAP) throw new Error(`${running} jobs run at once, before ${name}`)
-      return around(side, name === 'pollAllStatus' ? () => this.#polled(call) : call)
-    })
-    const send = worker.sendJob.bind(worker)
-    worker.sendJob = (id, body, job) => {
-      if (id !== 'i5') return send(id, body, job)
-      return Promise.reject(new SluiceError('SLUICE_JOB_REJECTED', 'never'))
-    }
+    const { queue, worker } = wrapped(
+      this.world,
+      (side, name, call) => {
+        const running = this.world.worker.running().length
+        if (running > CAP) throw new Error(`${running} jobs run at once, before ${name}`)
+        return around(side, name === 'pollAllStatus' ? () => this.#polled(call) : call)
+      },
+      this.plan.many === true ? { maxJobsPerSend: CAP } : {},
+    )
+    rejectOne(worker, 'i5')
     return this.world.engine({
       queue,
       worker,
@@ -133,7 +136,7 @@ class Scenario {
       await other.tick()
       await this.step()
     }
-    await other.stop()
+    await other.close()
     this.#runtime.resume()
   }
 
@@ -166,12 +169,26 @@ class Scenario {
   }
 }
 
+/** The worker can never accept this item. */
+function rejectOne(worker: Worker, rejected: string): void {
+  const [send, sendMany] = [worker.sendJob.bind(worker), worker.sendMany?.bind(worker)]
+  const error = new SluiceError('SLUICE_JOB_REJECTED', 'never')
+  worker.sendJob = (id, body, job) => (id === rejected ? Promise.reject(error) : send(id, body, job))
+  worker.sendMany = async (jobs) => {
+    const outcomes = [...((await sendMany?.(jobs.filter(({ id }) => id !== rejected))) ?? [])]
+    return jobs.map(({ id }) => (id === rejected ? error : outcomes.shift()))
+  }
+}
+
 function unavailable(side: 'queue' | 'worker'): SluiceError {
   const code = side === 'queue' ? 'SLUICE_QUEUE_UNAVAILABLE' : 'SLUICE_WORKER_UNAVAILABLE'
   return new SluiceError(code, 'as the test wants it')
 }
 
-/** All engines tick once. The first may die of it; it starts anew at once, as a supervisor would have it, while its lease runs on. */
+/**
+ * All engines tick once. The first may die of it; a supervisor starts it again at once, while its lease runs
+ * on.
+ */
 async function tickAll(scenario: Scenario, engines: WorkQueue[]): Promise<void> {
   for (const [index, engine] of engines.entries()) {
     const result = await (engine === scenario.mortal
@@ -185,7 +202,7 @@ async function play(plan: Plan): Promise<Outcome> {
   const scenario = new Scenario(plan)
   const { world } = scenario
   const ids = await world.put(12)
-  await world.worker.sendJob('stray', null, { uid: 'stray', attempt: 1, queue: 'q' })
+  await world.worker.sendJob('foreign', null, { uid: 'foreign', attempt: 1, queue: 'q' })
   const engines = [scenario.mortal, ...(plan.standby ? [scenario.engine()] : [])]
   let steps = 0
   for (; steps < MAX_STEPS && (await scenario.open()); steps++) {
@@ -206,7 +223,8 @@ async function play(plan: Plan): Promise<Outcome> {
 
 async function assertSound({ world }: Scenario, ids: readonly string[]): Promise<void> {
   for (const [name, count] of world.startCounts()) {
-    // The job that vanished without a trace may be started again: nobody can tell it from one that never was.
+    // The job that vanished without a trace may be started again: it can’t be told from one that never
+    // started.
     expect(`${name}: ${count}`).toBe(`${name}: ${name.startsWith('i9 ') ? count : 1}`)
   }
   expect(world.peak).toBeLessThanOrEqual(CAP)
@@ -224,10 +242,11 @@ const ALL_WELL: Record<string, Stage> = Object.fromEntries(
 
 test('without a crash the scenario ends as its fates are', async () => {
   for (const standby of [false, true]) {
-    for (const blind of [false, true]) {
-      const { stages, calls, steps } = await play({ standby, blind })
+    for (const plan of [{}, { blind: true }, { many: true }]) {
+      const { blind } = { blind: false, ...plan }
+      const { stages, calls, steps } = await play({ standby, ...plan })
       expect(stages).toEqual(ALL_WELL)
-      expect(calls).toBeGreaterThan(60)
+      expect(calls).toBeGreaterThan('many' in plan ? 50 : 60)
       expect(steps).toBeLessThan(blind ? 45 : 30)
     }
   }
@@ -266,6 +285,27 @@ test.each(['dies before', 'dies after', 'throws before', 'stalls after'] as cons
       const { stages, steps } = await play({ ...plan, crash, at })
       expect({ at, stages }).toEqual({ at, stages: ALL_WELL })
       expect(steps).toBeLessThan(60)
+    }
+  },
+  60_000,
+)
+
+test.each([
+  'dies before',
+  'dies after',
+  'throws before',
+  'throws after',
+  'stalls before',
+  'stalls after',
+] as const)(
+  '%s any call while jobs are sent by many at once; the end is the same, nothing runs twice, the cap holds',
+  async (crash) => {
+    const plan = { standby: false, many: true }
+    const { calls } = await play(plan)
+    for (let at = 0; at < calls; at++) {
+      const { stages, steps } = await play({ ...plan, crash, at })
+      expect({ at, stages }).toEqual({ at, stages: ALL_WELL })
+      expect(steps).toBeLessThan(45)
     }
   },
   60_000,

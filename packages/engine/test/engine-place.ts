@@ -1,8 +1,10 @@
 import type { EngineHarness, EngineSettings, TestedEngine } from '@sluice/testkit'
-import { processingLimit, runLoop } from '../src/index.js'
+import { processingLimit } from '../src/index.js'
 import { World } from './world.js'
 
-/** The contract's way into the engine: on the memory queue, the dummy worker and a clock that stands still. */
+/**
+ * The contract's way into the engine: on the memory queue, the dummy worker and a clock that stands still.
+ */
 export async function enginePlace(): Promise<EngineHarness> {
   const world = new World('contract')
   return {
@@ -34,7 +36,7 @@ function opened(world: World, settings: EngineSettings): TestedEngine {
   })
   return {
     tick: () => workQueue.tick(),
-    stop: () => workQueue.stop(),
-    run: (signal) => runLoop(workQueue, { intervalMs: 100, signal, random: () => 0.5 }),
+    stop: () => workQueue.close(),
+    run: (signal) => workQueue.run({ intervalMs: 100, signal }),
   }
 }

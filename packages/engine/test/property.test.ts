@@ -1,7 +1,8 @@
 import type { Stage } from '@sluice/core'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { CANCELLED_DETAILS, processingLimit, type WorkQueue } from '../src/index.js'
+import { CANCELLED_DETAILS, processingLimit } from '../src/index.js'
+import type { Ticker } from '../src/tick/ticker.js'
 import { World } from './world.js'
 
 const MAX_LIMIT = 4
@@ -11,7 +12,7 @@ type Command =
   | { readonly do: 'tick'; readonly engine: number }
   | { readonly do: 'restart'; readonly engine: number; readonly clean: boolean }
   | { readonly do: 'end'; readonly which: number; readonly stage: 'SUCCESS' | 'FAIL' }
-  | { readonly do: 'fail by hand' | 'cancel' | 'release by hand' | 'put again'; readonly which: number }
+  | { readonly do: 'fail manually' | 'cancel' | 'release manually' | 'put again'; readonly which: number }
   | { readonly do: 'requeue all' }
   | { readonly do: 'pass'; readonly ms: number }
   | { readonly do: 'pause' | 'resume' }
@@ -45,7 +46,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   {
     weight: 3,
     arbitrary: fc.record({
-      do: fc.constantFrom('fail by hand', 'cancel', 'release by hand', 'put again'),
+      do: fc.constantFrom('fail manually', 'cancel', 'release manually', 'put again'),
       which: fc.nat(5),
     }),
   },
@@ -65,13 +66,14 @@ const command: fc.Arbitrary<Command> = fc.oneof(
 
 class Play {
   readonly world = new World()
-  readonly workers = [this.world.openWorker(), this.world.openWorker()] as const
-  readonly engines: WorkQueue[] = [this.open(0), this.open(1)]
+  /** The second one starts up to two jobs by one call. */
+  readonly workers = [this.world.openWorker(), this.world.openWorker({ maxJobsPerSend: 2 })] as const
+  readonly engines: Ticker[] = [this.open(0), this.open(1)]
   puts = 0
 
-  open(index: number): WorkQueue {
+  open(index: number): Ticker {
     const worker = this.workers[index]
-    return this.world.engine({
+    return this.world.ticker({
       ...(worker && { worker }),
       policy: processingLimit(3),
       retry: { maxAttempts: 2, backoff: { baseMs: 300 } },
@@ -93,7 +95,7 @@ class Play {
         await this.engines[step.engine]?.tick()
         return
       case 'restart':
-        if (step.clean) await this.engines[step.engine]?.stop()
+        if (step.clean) await this.engines[step.engine]?.leave(10_000)
         this.engines[step.engine] = this.open(step.engine)
         return
       case 'end': {
@@ -102,11 +104,11 @@ class Play {
         if (job) world.worker.settleJob(job.id, { stage: step.stage })
         return
       }
-      case 'fail by hand':
+      case 'fail manually':
       case 'cancel':
-      case 'release by hand':
+      case 'release manually':
       case 'put again':
-        await this.byHand(step.do, step.which)
+        await this.manually(step.do, step.which)
         return
       case 'requeue all': {
         const { items } = await world.queue.listSummaries('FAIL', { limit: 100 })
@@ -151,15 +153,15 @@ class Play {
   }
 
   /** What an operator does to an item in PROCESSING, whether or not its job runs. */
-  async byHand(
-    what: 'fail by hand' | 'cancel' | 'release by hand' | 'put again',
+  async manually(
+    what: 'fail manually' | 'cancel' | 'release manually' | 'put again',
     which: number,
   ): Promise<void> {
     const { queue } = this.world
     const { items } = await queue.listSummaries('PROCESSING', { limit: 10 })
     const item = items[which % Math.max(items.length, 1)]
     if (item === undefined) return
-    if (what === 'release by hand') return queue.release(item.id)
+    if (what === 'release manually') return queue.release(item.id)
     await queue.fail(item.id, what === 'cancel' ? { details: CANCELLED_DETAILS } : {})
     if (what !== 'put again') return
     await queue.remove([item.id])

@@ -13,7 +13,7 @@ const sleepless = { backoff: { baseMs: 0 } }
 test('put, tick, settle, tick: the whole way, result and evidence stored, the job forgotten', async () => {
   const world = new World()
   await world.put(1)
-  const engine = world.engine()
+  const engine = world.ticker()
   expect(await engine.tick()).toEqual({
     role: 'dispatcher',
     holdups: [],
@@ -46,7 +46,7 @@ test('put, tick, settle, tick: the whole way, result and evidence stored, the jo
 
 test('an empty queue: nothing happens, and nothing grows', async () => {
   const world = new World()
-  const engine = world.engine()
+  const engine = world.ticker()
   expect(await engine.tick()).toMatchObject({ role: 'dispatcher', processing: 0, claimed: 0 })
   expect(engine.remembered).toBe(0)
 })
@@ -103,7 +103,7 @@ test('a report of another uid or attempt moves nothing', async () => {
     )
     const engine = world.engine({ queue, worker, policy: processingLimit(1) })
     expect(await engine.tick()).toMatchObject({ settled: { success: 0 }, processing: 1 })
-    await engine.stop()
+    await engine.close()
   }
   expect(await world.queue.lookupStatus('i0')).toBe('PROCESSING')
 })
@@ -137,7 +137,7 @@ test('restart: jobs that run are adopted, items without a job are sent at once, 
   const engine = world.engine({ policy: processingLimit(2) })
   await engine.tick()
   await world.queue.get(1)
-  await engine.stop()
+  await engine.close()
   const next = world.engine({ policy: processingLimit(3) })
   expect(await next.tick()).toMatchObject({ sent: 1, resent: 1, claimed: 0, processing: 3 })
   expect([...world.startCounts().values()]).toEqual([1, 1, 1])
@@ -334,11 +334,11 @@ test('denied at a send: the item keeps its claim', async () => {
   )
   const engine = world.engine({ queue, worker })
   expect(await engine.tick()).toMatchObject({ unavailable: { code: 'SLUICE_WORKER_DENIED' }, processing: 1 })
-  await engine.stop()
+  await engine.close()
   expect(await world.engine().tick()).toMatchObject({ resent: 1 })
 })
 
-test('an error that no worker should throw is the item’s trouble while others go well; its words are told to nobody', async () => {
+test('an error that no worker should throw is the item’s trouble while others go well; its message is not shown', async () => {
   const world = new World()
   await world.put(4)
   const { queue, worker } = wrapped(world, (_, name, call) => {
@@ -457,14 +457,11 @@ test.each(QUEUE_CALLS)(
   },
 )
 
-test.each(QUEUE_CALLS)(
-  'what no waiting mends, at %s: the tick rejects; a later one goes on',
-  async (broken) => {
-    const code = 'SLUICE_QUEUE_DENIED'
-    const played = await withQueueTrouble(code, broken)
-    expect(played).toMatchObject({ ...BOTH_DONE, troubled: { name: 'SluiceError', code } })
-  },
-)
+test.each(QUEUE_CALLS)('a permanent error at %s: the tick rejects; a later one goes on', async (broken) => {
+  const code = 'SLUICE_QUEUE_DENIED'
+  const played = await withQueueTrouble(code, broken)
+  expect(played).toMatchObject({ ...BOTH_DONE, troubled: { name: 'SluiceError', code } })
+})
 
 test('a closed worker ends it', async () => {
   const world = new World()
@@ -522,16 +519,16 @@ test('unlimited: batch by batch without waiting', async () => {
 
 test('an orphan that runs: told once, left alone, and takes a place; one that ended is forgotten', async () => {
   const world = new World()
-  await world.worker.sendJob('stray', null, { uid: 's', attempt: 1, queue: 'q' })
+  await world.worker.sendJob('foreign', null, { uid: 's', attempt: 1, queue: 'q' })
   await world.put(3)
   const engine = world.engine({ policy: processingLimit(2) })
   expect(await engine.tick()).toMatchObject({ orphans: 1, sent: 1 })
   expect(await engine.tick()).toMatchObject({ orphans: 1, sent: 0 })
   expect(world.kinds().filter((kind) => kind === 'orphan')).toHaveLength(1)
   expect(world.worker.running()).toHaveLength(2)
-  world.worker.settleJob('stray', { stage: 'SUCCESS' })
+  world.worker.settleJob('foreign', { stage: 'SUCCESS' })
   expect(await engine.tick()).toMatchObject({ orphans: 0, sent: 1 })
-  expect((await world.worker.pollAllStatus()).has('stray')).toBe(false)
+  expect((await world.worker.pollAllStatus()).has('foreign')).toBe(false)
 })
 
 test('a crash between settle and forget: the job is forgotten by the next engine, the outcome stays', async () => {
@@ -546,24 +543,24 @@ test('a crash between settle and forget: the job is forgotten by the next engine
   expect(await engine.tick()).toMatchObject({ settled: { success: 1 } })
   await engine.tick()
   expect(world.logs.filter(({ level }) => level === 'warn')).toHaveLength(1)
-  await engine.stop()
+  await engine.close()
   await world.engine().tick()
   expect((await world.worker.pollAllStatus()).size).toBe(0)
   expect(await world.queue.lookup('i0')).toMatchObject({ stage: 'SUCCESS', result: 1 })
 })
 
-test('moved by hand while it ran: the refusal is logged, the job forgotten, the hand wins', async () => {
+test('moved by an operator while it ran: the refusal is logged, the job acknowledged, the operator’s move stands', async () => {
   const world = new World()
   await world.put(1)
   const { queue, worker } = wrapped(world, async (_, name, call) => {
-    if (name === 'settle') await world.queue.fail('i0', { reason: 'by hand' })
+    if (name === 'settle') await world.queue.fail('i0', { reason: 'manually' })
     return call()
   })
   const engine = world.engine({ queue, worker })
   await engine.tick()
   world.worker.settleJob('i0', { stage: 'SUCCESS' })
   expect(await engine.tick()).toMatchObject({ settled: { success: 0 } })
-  expect(await world.queue.lookup('i0')).toMatchObject({ stage: 'FAIL', reason: 'by hand' })
+  expect(await world.queue.lookup('i0')).toMatchObject({ stage: 'FAIL', reason: 'manually' })
   expect((await world.worker.pollAllStatus()).size).toBe(0)
 })
 
@@ -580,7 +577,7 @@ test('a result that the queue cannot hold does not stop the settling', async () 
   })
 })
 
-test('outcomes that are not stored whole are told of, and counted in a document', async () => {
+test('outcomes that are not stored completely are reported, and counted in a document', async () => {
   const world = new World()
   await world.put(4)
   const engine = world.engine()
@@ -626,10 +623,10 @@ test('two engines: one works, the other stands by, and takes over when the first
   const world = new World()
   await world.put(3)
   const options = { policy: processingLimit(1) }
-  const [a, b] = [world.engine(options), world.engine(options)]
+  const [a, b] = [world.ticker(options), world.ticker(options)]
   expect(await a.tick()).toMatchObject({ role: 'dispatcher', sent: 1 })
   expect(await b.tick()).toMatchObject({ role: 'standby', sent: 0, processing: 0 })
-  await a.stop()
+  await a.leave(10_000)
   world.worker.settleJob('i0', { stage: 'SUCCESS' })
   expect(await b.tick()).toMatchObject({ role: 'dispatcher', sent: 1, settled: { success: 1 } })
   expect(await a.tick()).toMatchObject({ role: 'standby' })
@@ -750,7 +747,7 @@ test('stop waits for the tick under way; the jobs go on, and the next engine ado
   const tick = engine.tick()
   await settled()
   let stopped = false
-  const stop = engine.stop().finally(() => {
+  const stop = engine.close().finally(() => {
     stopped = true
   })
   await settled()
@@ -807,7 +804,7 @@ test('10,000 items to the end, a tenth of them failing and retried, within secon
   const ruled = world.jobs.worker({ name: 'q', runtime: world.runtime, rule })
   await worker.close()
   const retry = { maxAttempts: 3, ...sleepless }
-  const engine = world.engine({ worker: ruled, policy: processingLimit(500), retry })
+  const engine = world.ticker({ worker: ruled, policy: processingLimit(500), retry })
   let ticks = 0
   let remembered = 0
   for (let left = 1; left > 0 && ticks < 1_000; ticks++) {

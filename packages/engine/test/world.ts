@@ -1,11 +1,18 @@
-import { JobStore, type DummyWorker } from '@sluice/worker-dummy'
+import { JobStore, type DummyWorker, type DummyWorkerOptions } from '@sluice/worker-dummy'
 import { MemoryStore } from '@sluice/queue-memory'
 import type { JobRef, Queue, Worker } from '@sluice/core'
 import { WorkQueue, type WorkEvent } from '../src/index.js'
-import type { WorkQueueOptions } from '../src/engine-options.js'
+import { Ticker } from '../src/tick/ticker.js'
+import { checkedOptions, type WorkQueueOptions } from '../src/work-queue-options.js'
 import { ManualRuntime } from '@sluice/testkit'
 
-export type Options = Partial<WorkQueueOptions>
+export type Options = Partial<WorkQueueOptions<unknown>>
+
+export type ManyWorker = DummyWorker & Required<Pick<Worker, 'sendMany'>>
+
+function canSendMany(worker: DummyWorker): worker is ManyWorker {
+  return worker.sendMany !== undefined
+}
 
 /** One store and one cluster, on one clock, and any number of engines on them. */
 export class World {
@@ -19,10 +26,13 @@ export class World {
   readonly worker: DummyWorker
   /** The most jobs that ever ran at once. */
   peak = 0
+  /** What the runtime's `random` gives. */
+  randomNumber = 0.5
   readonly #name: string
 
   constructor(name = 'q') {
     this.#name = name
+    this.runtime.random = () => this.randomNumber
     this.queue = this.openQueue()
     this.worker = this.openWorker()
   }
@@ -31,25 +41,40 @@ export class World {
     return this.store.queue(this.#name)
   }
 
-  openWorker(): DummyWorker {
-    return this.jobs.worker({ name: this.#name, runtime: this.runtime })
+  openWorker(options: Partial<DummyWorkerOptions> = {}): DummyWorker {
+    return this.jobs.worker({ name: this.#name, runtime: this.runtime, ...options })
   }
 
-  engine(options: Options = {}): WorkQueue {
+  /** A worker that starts up to so many jobs by one call. */
+  openManyWorker(maxJobsPerSend: number): ManyWorker {
+    const worker = this.openWorker({ maxJobsPerSend })
+    if (!canSendMany(worker)) throw new Error('the worker has no sendMany')
+    return worker
+  }
+
+  engine(options: Options = {}): WorkQueue<unknown> {
+    return new WorkQueue(this.#options(options))
+  }
+
+  /** What an engine ticks with, for what only its insides show. */
+  ticker(options: Options = {}): Ticker {
+    return new Ticker(checkedOptions(this.#options(options)))
+  }
+
+  #options(options: Options): WorkQueueOptions<unknown> {
     const log =
       (level: string) =>
       (fields: object, message: string): void => {
         this.logs.push({ level, fields, message })
       }
-    return new WorkQueue({
+    return {
       queue: this.openQueue(),
       worker: this.openWorker(),
       runtime: this.runtime,
-      random: () => 0.5,
       onEvent: (event) => this.events.push(event),
       logger: { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') },
       ...options,
-    })
+    }
   }
 
   private onStart(job: JobRef): void {
@@ -120,10 +145,14 @@ function wrap<T extends object>(target: T, side: 'queue' | 'worker', around: Aro
 }
 
 /** A queue and a worker each of whose calls goes through one function. */
-export function wrapped(world: World, around: Around): { queue: Queue; worker: Worker } {
+export function wrapped(
+  world: World,
+  around: Around,
+  options: Partial<DummyWorkerOptions> = {},
+): { queue: Queue; worker: Worker } {
   return {
     queue: wrap<Queue>(world.openQueue(), 'queue', around),
-    worker: wrap<Worker>(world.openWorker(), 'worker', around),
+    worker: wrap<Worker>(world.openWorker(options), 'worker', around),
   }
 }
 

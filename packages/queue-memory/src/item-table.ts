@@ -1,12 +1,18 @@
 import type { FinalStage, JsonValue, Page, PageOptions, Stage } from '@sluice/core'
-import { judgeMove, type CheckedChange, type CheckedMove, type CopiedItem, type RequeueOrder } from '@sluice/core/backend'
+import {
+  judgeMove,
+  type CheckedChange,
+  type CheckedMove,
+  type CopiedItem,
+  type RequeueOrder,
+} from '@sluice/core/backend'
 import { StayList } from './stay-list.js'
 import { NOWHERE, endAttempt, startAttempt, storedItem, type StoredItem } from './stored-item.js'
 import { WaitingLine } from './waiting-line.js'
 
 /**
- * The items of one queue. Every method is synchronous and takes input that was checked: no other code of the process runs in the
- * middle of one, and that is what makes each move whole here [Q-GET-2, Q-MOVE-4].
+ * The items of one queue. Every method is synchronous and takes input that was checked: no other code of the
+ * process runs in the middle of one, and that is what makes each move whole here [Q-GET-2, Q-MOVE-4].
  */
 export class ItemTable {
   readonly #items = new Map<string, StoredItem>()
@@ -37,7 +43,10 @@ export class ItemTable {
     return { WAITING: WAITING.size, PROCESSING: PROCESSING.size, SUCCESS: SUCCESS.size, FAIL: FAIL.size }
   }
 
-  /** Gives back the item that is in the way: one of this id, in whatever stage, which stays as it is [Q-PUT-2]. */
+  /**
+   * Gives back the item that is in the way: one of this id, in whatever stage, which stays as it is
+   * [Q-PUT-2].
+   */
   insert(copied: CopiedItem, now: number, stage: 'WAITING' | 'SUCCESS' = 'WAITING'): StoredItem | undefined {
     const known = this.#items.get(copied.id)
     if (known !== undefined) return known
@@ -62,7 +71,10 @@ export class ItemTable {
     return undefined
   }
 
-  /** A new place for an item that stays WAITING; by its priority alone, it keeps the instant from which it is available [Q-UPDATE-3]. */
+  /**
+   * A new place for an item that stays WAITING; by its priority alone, it keeps the instant from which it is
+   * available [Q-UPDATE-3].
+   */
   #stand(
     item: StoredItem,
     { priority, notBeforeAt }: { priority: number; notBeforeAt: number | undefined },

@@ -39,10 +39,11 @@ const SUPPORTS: QueueSupports = {
 const NO_REFUSALS: ReadonlyMap<string, never> = new Map<string, never>()
 
 /**
- * The reference {@link QueueBackend}. Each call does its work in one piece and answers at once, so calls of one process never interleave and none can be
- * half done.
+ * The reference {@link QueueBackend}. Each call does its work in one piece and answers at once, so calls of
+ * one process never interleave and none can be half done.
  *
- * `put`, `claim` and every move cost O(log n) for each item at most; only a page of `list` costs its length, and what left since from among it.
+ * `put`, `claim` and every move cost O(log n) for each item at most; only a page of `list` costs its length,
+ * and what left since from among it.
  */
 export class MemoryBackend implements QueueBackend<CopiedItem> {
   readonly supports = SUPPORTS
@@ -159,7 +160,10 @@ export class MemoryBackend implements QueueBackend<CopiedItem> {
     return this.#now()
   }
 
-  /** No move is ever half done here, and nothing is left over: only the age of finished items counts [Q-SWEEP-1]. */
+  /**
+   * No move is ever half done here, and nothing is left over: only the age of finished items counts
+   * [Q-SWEEP-1].
+   */
   sweep({ retentionMs }: SweepOptions): SweepReport {
     const removed = retentionMs === undefined ? 0 : this.#tables.items.expire(this.#now() - retentionMs)
     return { repaired: 0, leftovers: 0, removed }

@@ -13,7 +13,10 @@ export class DocumentTable {
 
   /** Each call is one synchronous step, the comparison of the lease included [Q-DOC-3]. */
   backend(isHeld: (lease: Lease) => boolean): DocumentBackend {
-    const under = ({ lease, ifVersion }: DocumentCondition, change: (ifVersion: number | undefined) => boolean) => {
+    const under = (
+      { lease, ifVersion }: DocumentCondition,
+      change: (ifVersion: number | undefined) => boolean,
+    ) => {
       if (lease !== undefined && !isHeld(lease)) return 'lease-lost'
       return change(ifVersion) ? 'done' : 'other-version'
     }

@@ -39,7 +39,7 @@ export class LeaseTable {
     }
   }
 
-  /** The fencing token of the lease, or `undefined` while somebody else holds it. */
+  /** The fencing token of the lease, or `undefined` while another holder has it. */
   take(name: string, holder: string, ttlMs: number): number | undefined {
     const now = this.#now()
     const last = this.#holdings.get(name)
@@ -57,7 +57,7 @@ export class LeaseTable {
     return { name, holder, fencingToken, ttlMs, leftMs: endsAt - this.#now() }
   }
 
-  /** Whether it is held at this instant, not lost to somebody else or to time. */
+  /** Whether it is held at this instant, not lost to another holder or to time. */
   isHeld({ name, holder, fencingToken }: Pick<Lease, 'name' | 'holder' | 'fencingToken'>): boolean {
     const held = this.#holdings.get(name)
     return held?.holder === holder && held.fencingToken === fencingToken && held.endsAt > this.#now()

@@ -20,8 +20,8 @@ export function tablesOf(store: MemoryStore): Tables {
 }
 
 /**
- * What several queues of one process share, as they would a database: queue objects of one name see the same items, those of different names never do
- * [Q-NAME-1]. It lives as long as something refers to it.
+ * What several queues of one process share, as they would a database: queue objects of one name see the same
+ * items, those of different names never do [Q-NAME-1]. It lives as long as something refers to it.
  *
  * @example
  * ```ts
@@ -96,8 +96,8 @@ export class Tables {
   }
 
   /**
-   * Epoch ms. It goes on when the machine's clock is set back: an instant of this store is never before an earlier one, and no delay and no lease lasts
-   * longer for it.
+   * Epoch ms. It goes on when the machine's clock is set back: an instant of this store is never before an
+   * earlier one, and no delay and no lease lasts longer for it.
    */
   #now(): number {
     const read = Math.floor(this.#runtime.now())
@@ -107,7 +107,10 @@ export class Tables {
   }
 }
 
-/** No two items have one uid, in this process or any other. A UUID for each of them would be the most expensive part of a put. */
+/**
+ * No two items have one uid, in this process or any other. A UUID for each of them would be the most
+ * expensive part of a put.
+ */
 function uidMaker(runtime: Runtime): () => string {
   const base = runtime.newId()
   let count = 0

@@ -3,13 +3,17 @@ import type { StoredItem } from './stored-item.js'
 const FEW = 64
 
 /**
- * Items in the order in which they came, for as long as each stays. Items are only ever appended, the numbers of their stays
- * growing, so a cursor is found by bisection whatever was added or left since [Q-LIST-1]. An item that went elsewhere has another
- * number by then and stays behind as a gap, until gaps are the larger half; sweeping them then costs each move a constant on average.
+ * Items in the order in which they came, for as long as each stays. Items are only ever appended, the numbers
+ * of their stays growing, so a cursor is found by bisection whatever was added or left since [Q-LIST-1]. An
+ * item that went elsewhere has another number by then and stays behind as a gap, until gaps are the larger
+ * half; sweeping them then costs each move a constant on average.
  */
 export class StayList {
   #items: StoredItem[] = []
-  /** The number of each item's stay when it came; an array of its own, since an object for each stay is half of what a move would cost. */
+  /**
+   * The number of each item's stay when it came; an array of its own, since an object for each stay is half
+   * of what a move would cost.
+   */
   #stays: number[] = []
   /** Before it there are only gaps. */
   #front = 0

@@ -13,8 +13,8 @@ import { cloneJson, type CheckedMove, type CopiedItem } from '@sluice/core/backe
 export const NOWHERE = 0
 
 /**
- * An item as the store keeps it. No object is shared with callers: bodies are copied on their way in and out, and what seldom comes along
- * is kept as JSON text.
+ * An item as the store keeps it. No object is shared with callers: bodies are copied on their way in and out,
+ * and what seldom comes along is kept as JSON text.
  */
 export interface StoredItem {
   readonly id: string
@@ -23,8 +23,9 @@ export interface StoredItem {
   readonly putAt: number
   stage: Stage
   /**
-   * The number of its stay in this stage: it grows with every move of any item of the queue, which is the order of entering. A list
-   * that still holds the item under an older number can tell by it, and nothing has to be searched for when an item leaves.
+   * The number of its stay in this stage: it grows with every move of any item of the queue, which is the
+   * order of entering. A list that still holds the item under an older number can tell by it, and nothing has
+   * to be searched for when an item leaves.
    */
   stay: number
   attempt: number
@@ -42,8 +43,9 @@ export interface StoredItem {
   resultText: string | undefined
   detailsText: string | undefined
   /**
-   * How the latest attempt ended, which began at `claimedAt`. It is not an object of its own until the next one begins: most items have
-   * one attempt, and what a claim would allocate for it is half of what a claim costs.
+   * How the latest attempt ended, which began at `claimedAt`. It is not an object of its own until the next
+   * one begins: most items have one attempt, and what a claim would allocate for it is half of what a claim
+   * costs.
    */
   endedAt: number | undefined
   outcome: AttemptRecord['outcome']

@@ -18,7 +18,8 @@ export async function listQueues(options: MemoryQueueOptions): Promise<readonly 
 }
 
 /**
- * Removes a queue from a store, in one step. Objects that have it open reject every call with SLUICE_QUEUE_CORRUPT from then on.
+ * Removes a queue from a store, in one step. Objects that have it open reject every call with
+ * SLUICE_QUEUE_CORRUPT from then on.
  *
  * @throws SluiceError SLUICE_CONFIG_INVALID naming each wrong option
  */

@@ -10,7 +10,10 @@ interface Bucket {
   readonly items: StayList
 }
 
-/** One stay of an item that must not be given out yet: the item goes on to another stay, what the heap is ordered by may not. */
+/**
+ * One stay of an item that must not be given out yet: the item goes on to another stay, what the heap is
+ * ordered by may not.
+ */
 interface Delay {
   readonly item: StoredItem
   readonly stay: number
@@ -26,11 +29,13 @@ interface Returned {
 }
 
 /**
- * WAITING items in the order in which `get` gives them out: priority, then since when they are available, then who came first.
+ * WAITING items in the order in which `get` gives them out: priority, then since when they are available,
+ * then who came first.
  *
- * Those that may be given out are in a list for each priority. It needs no sorting: the clock never goes back, and whatever has
- * become available meanwhile is let in before anything is added behind it. Items that must not be given out yet wait in a heap by the
- * instant from which they may [Q-TIME-1]. The few that come back to the place that they had [Q-MOVE-5] are in a heap of their own.
+ * Those that may be given out are in a list for each priority. It needs no sorting: the clock never goes
+ * back, and whatever has become available meanwhile is let in before anything is added behind it. Items that
+ * must not be given out yet wait in a heap by the instant from which they may [Q-TIME-1]. The few that come
+ * back to the place that they had [Q-MOVE-5] are in a heap of their own.
  */
 export class WaitingLine {
   readonly #buckets = new Map<number, Bucket>()
@@ -57,7 +62,7 @@ export class WaitingLine {
     this.#returned.push({ item, stay, priority, place })
   }
 
-  /** The item whose turn it is. It stays: whoever claims it says so by `left`. */
+  /** The item whose turn it is. It stays until its claim calls `left`. */
   first(now: number): StoredItem | undefined {
     this.admit(now)
     const next = this.#topBucket()?.items.first()
@@ -146,7 +151,10 @@ export class WaitingLine {
     return undefined
   }
 
-  /** Buckets that are empty under a full one are swept once they are the most: priorities without end do not pile up. */
+  /**
+   * Buckets that are empty under a full one are swept once they are the most: priorities without end do not
+   * pile up.
+   */
   #leftBucket(priority: number): void {
     const items = this.#buckets.get(priority)?.items
     items?.left()
@@ -158,7 +166,10 @@ export class WaitingLine {
     this.#emptied = 0
   }
 
-  /** The heap is rebuilt once most of what it holds is gone, so that putting and removing for ever does not grow it. */
+  /**
+   * The heap is rebuilt once most of what it holds is gone, so that putting and removing for ever does not
+   * grow it.
+   */
   #leftDelays(): void {
     this.#gone += 1
     if (this.#gone < FEW || this.#gone * 2 < this.#delays.length) return

@@ -3,6 +3,7 @@ import { systemRuntime } from '@sluice/core/backend'
 import { ManualRuntime } from '@sluice/testkit'
 import { describe, expect, test } from 'vitest'
 import { MemoryStore, openQueue } from '../src/index.js'
+import { posingAs } from './posing-as.js'
 
 const ids = (count: number) => Array.from({ length: count }, (_, index) => `i${index}`)
 
@@ -25,7 +26,7 @@ describe('openQueue', () => {
     ['a runtime beside a store', { name: 'a', runtime: systemRuntime, store: new MemoryStore() }],
     ['nothing', undefined],
   ])('%s is SLUICE_CONFIG_INVALID', async (_, options) => {
-    const error: unknown = await openQueue(options as never).catch((reason: unknown) => reason)
+    const error: unknown = await openQueue(posingAs(options)).catch((reason: unknown) => reason)
     expect(isSluiceError(error, 'SLUICE_CONFIG_INVALID')).toBe(true)
   })
 })

@@ -11,7 +11,10 @@ import {
 import { describe, expect, test } from 'vitest'
 import { memoryHarness } from './memory-harness.js'
 
-/** The harness of this queue, and what memory has no need of: a storage that can be out of reach, behind a link, and that a newer release can upgrade. */
+/**
+ * The harness of this queue, and what memory has no need of: a storage that can be out of reach, behind a
+ * link, and that a newer release can upgrade.
+ */
 async function fullHarness(): Promise<QueueHarness> {
   const harness = await memoryHarness()
   const store = { isNewer: false }
@@ -86,7 +89,8 @@ async function matrixRow(mutant: QueueMutant, missed: readonly string[]): Promis
 function outOfReach(queue: Queue): Queue {
   return interceptQueue(queue, async (call, method) => {
     if (method === 'close') return call()
-    // A wrong argument is found before the storage is asked: what the good queue refuses as such stays a TypeError.
+    // A wrong argument is found before the storage is asked: what the good queue refuses as such stays a
+    // TypeError.
     const refused = await call().then(
       () => undefined,
       (error: unknown) => error,

@@ -1,5 +1,5 @@
 // An S3 server in a process of its own, so that its work isn't done on the time of what is measured.
-import { startS3Server } from '@sluice/testkit/s3'
+import { startS3Server } from '@sluice/fake-s3'
 
 const server = await startS3Server(JSON.parse(process.argv[2] ?? '{}'))
 process.on('message', () => {

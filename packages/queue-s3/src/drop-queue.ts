@@ -1,50 +1,47 @@
-import { randomUUID } from 'node:crypto'
-import { setTimeout as pause } from 'node:timers/promises'
-import { SluiceError, checkOptions, silentLogger, type DropOutcome, type DropQueueUse } from '@sluice/core'
-import { LOOK_EVERY_MS } from './format-watch.js'
-import { RESERVED_PARTS } from './key-encoding.js'
-import type { Layout } from './layout.js'
-import { heldLeases } from './lease-list.js'
+import { SluiceError, silentLogger, type DropOutcome, type DropQueueUse } from '@sluice/core'
+import { checkOptions } from '@sluice/core/backend'
+import { CHECK_EVERY_MS } from './format/format-watch.js'
+import { RESERVED_PARTS } from './format/key-encoding.js'
+import type { Layout } from './format/layout.js'
+import { heldLeases } from './state/lease-list.js'
 import { hasLeftovers } from './list-queues.js'
-import { openQueue, placeOf, settleClock } from './open-s3-queue.js'
-import { runProtocol } from './protocol-run.js'
-import { droppingText, factsOf } from './queue-settings.js'
-import { contended, openingError, placeText } from './s3-errors.js'
-import { optionsSchema, type CheckedS3Options } from './s3-options.js'
-import type { S3Store } from './s3-store.js'
-import { createOnce, read, type Protocol } from './storage-op.js'
+import { openBackend, placeOf, settleClock } from './open-s3-queue.js'
+import { runProtocol } from './store/protocol-run.js'
+import { droppingText, factsOf } from './format/queue-settings.js'
+import { contended, openingError, placeText } from './store/s3-errors.js'
+import { optionsSchema, type CheckedS3Options, type S3QueueOptions } from './s3-options.js'
+import type { S3Store } from './store/s3-store.js'
+import { createOnce, read, type Protocol } from './store/storage-op.js'
 
-/** After this nothing begins that has not seen the mark; what was under way before has as long again to land. */
-const QUIET_MS = 2 * LOOK_EVERY_MS
-/** How often the folders are gone over until nothing is left. More are needed only while something goes on writing there. */
+/**
+ * After this time nothing begins without having read the new QUEUE; requests already under way have as long
+ * again to land.
+ */
+const QUIET_MS = 2 * CHECK_EVERY_MS
+/**
+ * How often the folders are emptied until nothing is left. More are needed only while another program keeps
+ * writing there.
+ */
 const MAX_PASSES = 5
-
-type Wait = (ms: number) => Promise<unknown>
 
 /**
  * Removes a queue from a bucket: all objects in the folders of a queue under its root, and `QUEUE` last.
  *
- * The first step replaces `QUEUE` by one that no version opens. A process that has the queue open looks at it every two seconds at the latest before it creates
- * anything, and refuses from then on; so the drop waits for four seconds before it deletes, and goes over the folders until a pass finds nothing. Killed
- * anywhere, the same call goes on. A request that was on its way for longer leaves an object behind, which `listQueues` shows as leftovers.
+ * The first step replaces `QUEUE` by one that no version opens. A process that has the queue open reads it at
+ * most two seconds before it creates anything, and refuses from then on; so the drop waits for four seconds
+ * before it deletes, and repeats until a pass finds nothing. After a kill at any point, the same call
+ * continues. A request that was under way for longer leaves an object behind, which `listQueues` shows as
+ * leftovers.
  *
  * @param options as for `openQueue`
  * @throws SluiceError as `openQueue` does
  */
-export async function dropQueue(options: unknown, use: DropQueueUse = {}): Promise<DropOutcome> {
-  return dropS3Queue(await checkOptions(optionsSchema, options, '@sluice/queue-s3'), use)
-}
-
-/** @param wait lets tests pass the time by hand */
-export async function dropS3Queue(
-  checked: CheckedS3Options,
-  use: DropQueueUse,
-  wait: Wait = pause,
-): Promise<DropOutcome> {
+export async function dropQueue(options: S3QueueOptions, use: DropQueueUse = {}): Promise<DropOutcome> {
+  const checked = await checkOptions(optionsSchema, options, '@sluice/queue-s3')
   const { store, layout } = placeOf(checked)
   try {
     await settleClock(store, layout)
-    return await new Drop({ checked, use, wait, store, layout }).run()
+    return await new Drop({ checked, use, store, layout }).run()
   } catch (error) {
     throw openingError(error)
   } finally {
@@ -55,7 +52,6 @@ export async function dropS3Queue(
 interface DropParts {
   readonly checked: CheckedS3Options
   readonly use: DropQueueUse
-  readonly wait: Wait
   readonly store: S3Store
   readonly layout: Layout
 }
@@ -70,7 +66,7 @@ class Drop {
   }
 
   async run(): Promise<DropOutcome> {
-    const refusal = await this.#mark()
+    const refusal = await this.#retire()
     if (refusal !== undefined) return refusal
     const isEmpty = await this.#deleteAll()
     if (!isEmpty) return { is: 'stopped', removed: this.#removed, unit: 'objects' }
@@ -80,35 +76,41 @@ class Drop {
     return { is: 'dropped', removed: this.#removed, unit: 'objects', notes: await this.#notes() }
   }
 
-  /** Takes the queue out of use. @returns why it was not */
-  async #mark(): Promise<DropOutcome | undefined> {
-    const { layout, wait } = this.#parts
+  /**
+   * Takes the queue out of use.
+   *
+   * @returns why it was not
+   */
+  async #retire(): Promise<DropOutcome | undefined> {
+    const { layout, store } = this.#parts
     const settings = await this.#run(read(layout.settings()))
-    if (settings === undefined) return this.#markLeftovers()
+    if (settings === undefined) return this.#retireLeftovers()
     const { state, name } = factsOf(settings.content)
     this.#assertNamed(name)
     if (state === 'dropping') return undefined
     const refusal = (await this.#refusal()) ?? (await this.#runningRefusal(state))
     if (refusal !== undefined) return refusal
     await this.#write(droppingText(this.#parts.checked.name))
-    await wait(QUIET_MS)
-    // Whoever took the lease between the look and the mark has lost nothing yet, and goes on.
+    await store.runtime.sleep(QUIET_MS)
+    // A process that took the lease between the check and the new QUEUE has lost nothing yet, and continues.
     const late = await this.#refusal()
     if (late !== undefined) await this.#write(settings.content)
     return late
   }
 
-  /** Objects without a queue: whoever opens it meanwhile makes one of them, or finds the mark. */
-  async #markLeftovers(): Promise<DropOutcome | undefined> {
+  /**
+   * Objects without a queue: a process that opens it meanwhile creates a new one, or finds it being dropped.
+   */
+  async #retireLeftovers(): Promise<DropOutcome | undefined> {
     const { store, layout, checked } = this.#parts
     if (!(await hasLeftovers(store, layout.root))) return { is: 'absent' }
     const made = await this.#run(
-      createOnce(layout.settings(), droppingText(checked.name), { token: randomUUID() }),
+      createOnce(layout.settings(), droppingText(checked.name), { token: store.runtime.newId() }),
     )
-    return made === 'created' ? undefined : this.#mark()
+    return made === 'created' ? undefined : this.#retire()
   }
 
-  /** A store that takes upper and lower case for the same has another queue there. */
+  /** A store that ignores case has another queue there. */
   #assertNamed(name: string | undefined): void {
     const { checked, store } = this.#parts
     if (name === undefined || name === checked.name) return
@@ -126,15 +128,16 @@ class Drop {
   async #runningRefusal(state: 'ready' | 'unreadable'): Promise<DropOutcome | undefined> {
     if (this.#parts.use.withRunning === true) return undefined
     const listed = await this.#listedRunning()
-    // Among those that are listed may be some whose move a dead process has decided: the queue itself ends it, and counts the rest.
+    // Some of those listed may be moves of dead processes: the queue itself finishes them, and counts the
+    // rest.
     const processing = listed === 0 || state !== 'ready' ? listed : await this.#countRunning()
     return processing > 0 ? { is: 'running', processing } : undefined
   }
 
   async #countRunning(): Promise<number> {
-    const queue = await openQueue(this.#parts.checked, { reading: true })
+    const queue = await openBackend(this.#parts.checked, { reading: true })
     try {
-      return await queue.size('PROCESSING')
+      return await queue.size('PROCESSING', {})
     } finally {
       await queue.close()
     }
@@ -157,7 +160,7 @@ class Drop {
     }
   }
 
-  /** @returns whether it came to the end, and was not stopped */
+  /** @returns whether it reached the end, and was not stopped */
   async #deleteAll(): Promise<boolean> {
     const { layout, store } = this.#parts
     const folders = [...RESERVED_PARTS]
@@ -174,7 +177,10 @@ class Drop {
     throw contended(store.place, layout.root)
   }
 
-  /** The next page is listed while one is deleted, so there are two in memory. One folder that fails stops the others. */
+  /**
+   * The next page is listed while one is deleted, so two are in memory. One folder that fails stops the
+   * others.
+   */
   async #deleteFolder(folder: string, failure: AbortController): Promise<void> {
     const { use } = this.#parts
     let deletion = Promise.resolve()
@@ -183,7 +189,7 @@ class Drop {
         await deletion
         if (use.signal?.aborted === true || failure.signal.aborted) break
         deletion = this.#deletePage(page.map(({ key }) => key))
-        // It is awaited before the next one, or at the end; until then its failure is nobody's.
+        // It is awaited before the next one, or at the end; until then its failure must not be unhandled.
         deletion.catch(() => failure.abort())
       }
     } catch (error) {
@@ -211,7 +217,7 @@ class Drop {
     const versioning = await store.versioning()
     const place = placeText(store.place)
     return [
-      ...(others.objects.length > 0 ? [`Objects that are none of a queue were left under ${place}.`] : []),
+      ...(others.objects.length > 0 ? [`Objects that belong to no queue were left under ${place}.`] : []),
       ...(versioning === 'Enabled' || versioning === 'Suspended' ? [versionsNote(versioning, place)] : []),
     ]
   }

@@ -1,36 +1,33 @@
-import {
-  checkOptions,
-  silentLogger,
-  type LeaseView,
-  type ListQueuesUse,
-  type Stage,
-  type StoredQueue,
-} from '@sluice/core'
-import { RESERVED_PARTS, decodeKey } from './key-encoding.js'
-import { heldLeases } from './lease-list.js'
-import { openQueue, placeOf, settleClock } from './open-s3-queue.js'
-import { runProtocol } from './protocol-run.js'
-import { factsOf, type QueueFacts } from './queue-settings.js'
-import { openingError } from './s3-errors.js'
-import { optionsSchema, type CheckedS3Options } from './s3-options.js'
-import type { S3Store } from './s3-store.js'
-import { read } from './storage-op.js'
+import { silentLogger, type LeaseView, type ListQueuesUse, type Stage, type StoredQueue } from '@sluice/core'
+import { checkOptions } from '@sluice/core/backend'
+import { RESERVED_PARTS, decodeKey } from './format/key-encoding.js'
+import { heldLeases } from './state/lease-list.js'
+import { openBackend, placeOf, settleClock } from './open-s3-queue.js'
+import { runProtocol } from './store/protocol-run.js'
+import { factsOf, type QueueFacts } from './format/queue-settings.js'
+import { openingError } from './store/s3-errors.js'
+import { optionsSchema, type CheckedS3Options, type S3QueueOptions } from './s3-options.js'
+import type { S3Store } from './store/s3-store.js'
+import { read } from './store/storage-op.js'
 
-/** Sorts directly behind every key of a folder whose name it replaces the slash of. */
+/** Sorts directly after every key of a folder when it replaces the slash. */
 const BEHIND_SLASH = '0'
 
 /**
- * The queues whose keys begin with `prefix`, by their names: one LIST and two or three GETs for each, and a LIST for each other folder there. It writes nothing
- * without `sizes`, which lists each queue whole.
+ * The queues whose keys begin with `prefix`, by name: one LIST and two or three GETs for each, and a LIST for
+ * each other folder there. It writes nothing without `sizes`, which lists each queue completely.
  *
- * @param options as for `openQueue`; `name` makes no difference
+ * @param options as for `openQueue`; `name` is ignored
  * @throws SluiceError as `openQueue` does
  */
-export async function listQueues(options: unknown, use: ListQueuesUse = {}): Promise<readonly StoredQueue[]> {
+export async function listQueues(
+  options: S3QueueOptions,
+  use: ListQueuesUse = {},
+): Promise<readonly StoredQueue[]> {
   const checked = await checkOptions(optionsSchema, options, '@sluice/queue-s3')
   const { store, layout } = placeOf(checked)
   try {
-    // Only a request of the bucket tells whether it is there: an empty listing is no mistake.
+    // Only a request for the bucket shows whether it exists: an empty listing is no error.
     await settleClock(store, layout)
     const found: StoredQueue[] = []
     for await (const folder of foldersUnder(store, prefixOf(checked))) {
@@ -49,7 +46,10 @@ function prefixOf({ prefix }: CheckedS3Options): string {
   return prefix === '' || prefix.endsWith('/') ? prefix : `${prefix}/`
 }
 
-/** The names of folders directly under a prefix. What is in them is passed over, a LIST for each that has more than a page. */
+/**
+ * The names of folders directly under a prefix. Their content is skipped, with a LIST for each that has more
+ * than a page.
+ */
 async function* foldersUnder(store: S3Store, prefix: string): AsyncGenerator<string> {
   let after: string | undefined
   let latest: string | undefined
@@ -78,7 +78,7 @@ async function describe(
   folder: string,
   { checked, use }: Described,
 ): Promise<StoredQueue | undefined> {
-  // The objects of a queue that has the prefix for its own name are no folders of queues.
+  // The objects of a queue whose root is the prefix itself are no folders of queues.
   if (folder === '' || RESERVED_PARTS.has(folder)) return undefined
   const root = `${prefixOf(checked)}${folder}/`
   const settings = await runProtocol(store, read(`${root}QUEUE`), { logger: silentLogger })
@@ -106,11 +106,11 @@ export async function hasLeftovers(store: S3Store, root: string): Promise<boolea
 }
 
 async function sizesOf(checked: CheckedS3Options, name: string): Promise<Record<Stage, number>> {
-  // The number of shards is that of the queue itself.
+  // The queue itself has the number of shards.
   const { shards: _, ...options } = checked
-  const queue = await openQueue({ ...options, name }, { reading: true })
+  const queue = await openBackend({ ...options, name }, { reading: true })
   try {
-    return await queue.sizes()
+    return await queue.sizes({})
   } finally {
     await queue.close()
   }

@@ -3,8 +3,9 @@ import { endpointHarness, isEndpointGiven } from './endpoint-harness.js'
 import { s3Harness } from './s3-harness.js'
 
 /**
- * Thousands of requests each. Of the lengths of ids a real store needs to see those with all kinds of characters alone, and of processes that die at
- * any point those that put, claim and settle: the others are the same requests in another order.
+ * Thousands of requests each. Of the lengths of ids a real store needs to see those with all kinds of
+ * characters alone, and of processes that die at any point those that put, claim and settle: the others are
+ * the same requests in another order.
  */
 const TRIED_BY_OTHERS = [
   'Q-PUT-1/k',
@@ -18,15 +19,16 @@ const TRIED_BY_OTHERS = [
 /** In files beside this one, so that two run at once: no file takes much longer than the others. */
 const ELSEWHERE = ['Q-PUT-', 'Q-MOVE-', 'Q-END-', 'Q-UPDATE-4/a']
 
-// `node scripts/radosgw.mjs -- …` gives the endpoint of a real store: there, time is waited for, and so many cases wait at once.
+// `node scripts/radosgw.mjs -- …` gives the endpoint of a real store: there, time is waited for, and so many
+// cases wait at once.
 if (isEndpointGiven)
-  testQueue('S3Queue', endpointHarness, {
+  testQueue('Queue', endpointHarness, {
     timeoutMs: 600_000,
     concurrent: true,
     only: (id) => !TRIED_BY_OTHERS.includes(id),
   })
 else
-  testQueue('S3Queue', s3Harness, {
+  testQueue('Queue', s3Harness, {
     timeoutMs: 300_000,
     only: (id) => !ELSEWHERE.some((part) => id.startsWith(part)),
   })

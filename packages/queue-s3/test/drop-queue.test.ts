@@ -1,18 +1,17 @@
 import type { Queue } from '@sluice/core'
-import { ManualRuntime, dropCases, type DropHarness } from '@sluice/testkit'
-import { answerWith, startS3Server, type S3Endpoint, type S3Server } from '@sluice/testkit/s3'
+import { dropCases, type DropHarness } from '@sluice/testkit'
+import { answerWith, startS3Server, type S3Endpoint, type S3Server } from '@sluice/fake-s3'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { dropS3Queue } from '../src/drop-queue.js'
 import { dropQueue, listQueues, openQueue } from '../src/index.js'
-import { optionsSchema } from '../src/s3-options.js'
 import { optionsOn } from './s3-harness.js'
+import { SkippingRuntime } from './leaping-runtime.js'
 
-let runtime: ManualRuntime
+let runtime: SkippingRuntime
 let server: S3Server
 const opened: Queue[] = []
 
 beforeEach(async () => {
-  runtime = new ManualRuntime()
+  runtime = new SkippingRuntime()
   server = await startS3Server({ runtime })
 })
 afterEach(async () => {
@@ -21,7 +20,7 @@ afterEach(async () => {
 })
 
 function settingsOf(name: string, endpoint?: S3Endpoint) {
-  return optionsSchema.parse({ ...optionsOn(server, endpoint, name), runtime })
+  return { ...optionsOn(server, endpoint, name), runtime }
 }
 
 async function open(name: string): Promise<Queue> {
@@ -30,8 +29,7 @@ async function open(name: string): Promise<Queue> {
   return queue
 }
 
-const wait = (ms: number) => runtime.advance(ms)
-const drop: DropHarness['drop'] = (name, use = {}) => dropS3Queue(settingsOf(name), use, wait)
+const drop: DropHarness['drop'] = (name, use = {}) => dropQueue(settingsOf(name), use)
 
 function harness(): DropHarness {
   return {
@@ -42,8 +40,7 @@ function harness(): DropHarness {
     dropCrashing: async (name, point) => {
       const endpoint = await server.addEndpoint()
       endpoint.onRequest = ({ index }) => (index < point ? undefined : { do: 'crash' })
-      const { timeoutMs: _, ...settings } = settingsOf(name, endpoint)
-      await dropS3Queue({ ...settings, timeoutMs: 300 }, {}, wait).catch(() => undefined)
+      await dropQueue({ ...settingsOf(name, endpoint), timeoutMs: 300 }).catch(() => undefined)
       return endpoint.crashed()
     },
   }
@@ -67,13 +64,13 @@ describe('a drop', () => {
       ['queues/tiles/inner/QUEUE', '{}'],
       ['queues/tiles-2/ITEMS/a', 'x'],
     ])
-    const told: number[] = []
-    const outcome = await drop('tiles', { onProgress: ({ removed }) => void told.push(removed) })
+    const progress: number[] = []
+    const outcome = await drop('tiles', { onProgress: ({ removed }) => void progress.push(removed) })
     expect(outcome).toEqual({
       is: 'dropped',
-      removed: told.at(-1),
+      removed: progress.at(-1),
       unit: 'objects',
-      notes: [expect.stringMatching(/none of a queue were left under .*queues\/tiles\//)],
+      notes: [expect.stringMatching(/belong to no queue were left under .*queues\/tiles\//)],
     })
     expect(server.keys()).toEqual([
       'queues/tiles-2/ITEMS/a',
@@ -99,10 +96,10 @@ describe('a drop', () => {
     const queue = await open('tiles')
     let stored = 0
     const refusals: unknown[] = []
-    const putter = async (lane: number) => {
-      for (let index = 0; refusals.length <= lane && index < 5_000; index++) {
+    const putter = async (shard: number) => {
+      for (let index = 0; refusals.length <= shard && index < 5_000; index++) {
         try {
-          await queue.put(`${lane}-${index}`, 1)
+          await queue.put(`${shard}-${index}`, 1)
           stored += 1
         } catch (error) {
           refusals.push(error)
@@ -110,7 +107,7 @@ describe('a drop', () => {
         }
       }
     }
-    const putters = Array.from({ length: 4 }, (_, lane) => putter(lane))
+    const putters = Array.from({ length: 4 }, (_, shard) => putter(shard))
     await expect.poll(() => stored).toBeGreaterThan(20)
     const outcome = await drop('tiles')
     await Promise.all(putters)
@@ -121,22 +118,20 @@ describe('a drop', () => {
     expect(server.keys()).toEqual([])
   })
 
-  test('a service that takes the lease in the moment of the mark goes on: the queue is as it was', async () => {
+  test('a service that takes the lease while QUEUE is replaced goes on: the queue is as it was', async () => {
     const queue = await open('tiles')
     await queue.put('a', 1)
     const before = server.textOf('queues/tiles/QUEUE')
-    // By a process that had read QUEUE before it was marked.
+    // By a process that had read QUEUE before.
     server.seed([['queues/tiles/LEASES/dispatcher/999999999998', leaseText('late', true)]])
-    const outcome = await dropS3Queue(settingsOf('tiles'), {}, async (ms) => {
-      server.seed([['queues/tiles/LEASES/dispatcher/999999999997', leaseText('late')]])
-      await runtime.advance(ms)
-    })
+    runtime.onSkip = () => server.seed([['queues/tiles/LEASES/dispatcher/999999999997', leaseText('late')]])
+    const outcome = await drop('tiles')
     expect(outcome).toMatchObject({ is: 'held', leases: [{ name: 'dispatcher', holder: 'late' }] })
     expect(server.textOf('queues/tiles/QUEUE')).toBe(before)
     expect(await (await open('tiles')).size('WAITING')).toBe(1)
   })
 
-  test('one that is stopped can be opened by nobody, and is listed as being dropped', async () => {
+  test('one that is stopped cannot be opened, and is listed as being dropped', async () => {
     await (await open('tiles')).put('a', 1)
     expect(await drop('tiles', { signal: AbortSignal.abort() })).toMatchObject({ is: 'stopped' })
     await expect(open('tiles')).rejects.toMatchObject({
@@ -151,8 +146,7 @@ describe('a drop', () => {
     const endpoint = await server.addEndpoint()
     endpoint.onRequest = ({ operation }) =>
       operation === 'DeleteObjects' ? answerWith('InternalError') : undefined
-    const { timeoutMs: _, ...settings } = settingsOf('tiles', endpoint)
-    await expect(dropS3Queue({ ...settings, timeoutMs: 300 }, {}, wait)).rejects.toMatchObject({
+    await expect(dropQueue({ ...settingsOf('tiles', endpoint), timeoutMs: 300 })).rejects.toMatchObject({
       code: 'SLUICE_QUEUE_UNAVAILABLE',
     })
     expect(await drop('tiles')).toMatchObject({ is: 'dropped' })
@@ -206,7 +200,7 @@ describe('the list', () => {
     const options = optionsOn(server, server.main, 'any')
     const listed = await listQueues(options)
     expect(listed.map(({ name }) => name)).toEqual(names.toSorted())
-    expect(listed.every((one) => one.sizes === undefined && one.format === 'format 2, draft-4')).toBe(true)
+    expect(listed.every((one) => one.sizes === undefined && one.format === 'format 2, draft-5')).toBe(true)
     const sized = await listQueues(options, { sizes: true })
     expect(sized.map(({ sizes }) => sizes?.WAITING)).toEqual(names.map(() => 1))
   })

@@ -21,7 +21,10 @@ export function endpointOptions(prefix: string, name = 'contract', at = endpoint
   return { name, bucket, prefix, endpoint: at, region, credentials: { accessKeyId, secretAccessKey } }
 }
 
-/** Of the same store by another address: a probe of it would be a hundred requests for each process that is to die. */
+/**
+ * Of the same store by another address: a probe of it would be a hundred requests for each process that is to
+ * die.
+ */
 function unprobed(...place: Parameters<typeof endpointOptions>) {
   return { ...endpointOptions(...place), probe: 'off' as const }
 }
@@ -39,7 +42,7 @@ export async function endpointHarness(): Promise<QueueHarness> {
   }
   return {
     open: (name) => open(endpointOptions(prefix, name)),
-    // The store tells whole seconds: a process may learn of the time so much later.
+    // The store's clock has whole seconds: a process may be as much behind.
     passTime: (ms) => pause(ms + 1_000),
     openCrashing: async (point) => {
       const proxy = await startProxy()

@@ -1,4 +1,4 @@
-import { isSluiceError } from '@sluice/core'
+import { isSluiceError, type Queue } from '@sluice/core'
 import {
   answerWith,
   answerWithStatus,
@@ -6,11 +6,11 @@ import {
   startS3Server,
   type S3Server,
   type S3ServerOptions,
-} from '@sluice/testkit/s3'
+} from '@sluice/fake-s3'
 import { S3ServiceException } from '@aws-sdk/client-s3'
 import { afterEach, describe, expect, test } from 'vitest'
-import { openQueue, type S3Queue } from '../src/index.js'
-import { failureOf, s3Error } from '../src/s3-errors.js'
+import { openQueue } from '../src/index.js'
+import { failureOf, s3Error } from '../src/store/s3-errors.js'
 import { optionsOn } from './s3-harness.js'
 
 const opened: { close(): Promise<void> }[] = []
@@ -25,7 +25,7 @@ async function serverOf(options: S3ServerOptions = {}): Promise<S3Server> {
   return made
 }
 
-async function queueOn(server: S3Server, more: object = {}): Promise<S3Queue> {
+async function queueOn(server: S3Server, more: object = {}): Promise<Queue> {
   const queue = await openQueue({ ...optionsOn(server), ...more })
   opened.push(queue)
   return queue
@@ -184,7 +184,7 @@ describe('a prefix that stores change or refuse', () => {
 })
 
 /** What a claimer is given until there is nothing left. */
-async function drain(queue: S3Queue): Promise<string[]> {
+async function drain(queue: Queue): Promise<string[]> {
   const given: string[] = []
   for (;;) {
     const items = await queue.get(7)
@@ -276,11 +276,11 @@ describe('a store that takes no more writes and still reads', () => {
   })
 })
 
-test('credentials that another client of the SDK has marked, or that are frozen, are taken as they are', async () => {
+test('credentials that another client of the SDK has written to, or that are frozen, are taken as they are', async () => {
   const server = await serverOf()
   const { credentials } = optionsOn(server)
-  const marked = { ...credentials, $source: { CREDENTIALS_CODE: 'e' } }
-  const queue = await queueOn(server, { credentials: marked })
+  const written = { ...credentials, $source: { CREDENTIALS_CODE: 'e' } }
+  const queue = await queueOn(server, { credentials: written })
   await queue.put('a', 1)
   const other = await queueOn(server, { credentials: Object.freeze({ ...credentials }) })
   expect(await other.lookupStatus('a')).toBe('WAITING')

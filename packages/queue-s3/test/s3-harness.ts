@@ -1,8 +1,9 @@
-import type { Queue } from '@sluice/core'
-import { ManualRuntime, type CallSize, type QueueHarness, type StorageTrouble } from '@sluice/testkit'
+import type { Queue, SweepOptions, SweepReport } from '@sluice/core'
+import { type CallSize, type QueueHarness, type StorageTrouble } from '@sluice/testkit'
 import { SlowLink, type LinkSpeed } from '@sluice/testkit/link'
-import { answerWith, startS3Server, type S3Endpoint, type S3Fault, type S3Server } from '@sluice/testkit/s3'
-import { openQueue, type S3Queue } from '../src/index.js'
+import { answerWith, startS3Server, type S3Endpoint, type S3Fault, type S3Server } from '@sluice/fake-s3'
+import { openQueue } from '../src/index.js'
+import { LeapingRuntime } from './leaping-runtime.js'
 
 /** What opens a queue on one address of a server, which is probed first. */
 export function probedOn(server: S3Server, endpoint: S3Endpoint = server.main, name = 'contract') {
@@ -23,6 +24,12 @@ export async function linkedOn(server: S3Server, speed: LinkSpeed) {
   return { link, options: { ...options, endpoint: `http://${link.address.host}:${link.address.port}` } }
 }
 
+/** Every queue here can be swept. */
+export async function sweep(queue: Queue, options: SweepOptions = {}): Promise<SweepReport> {
+  if (queue.sweep === undefined) throw new Error('the queue has no sweep')
+  return queue.sweep(options)
+}
+
 /** The README's, for the default `timeoutMs` and `concurrency`. */
 function callTimeMs({ items, bytes }: CallSize): number {
   const timeoutMs = 10_000
@@ -30,7 +37,10 @@ function callTimeMs({ items, bytes }: CallSize): number {
   return (25 + 8 * rounds) * timeoutMs + (2 * bytes * 1_000) / 65_536
 }
 
-/** Long enough for an answer of the server in this process on a busy machine, and short enough to wait for many of them. */
+/**
+ * Long enough for an answer of the server in this process on a busy machine, and short enough to wait for
+ * many of them.
+ */
 const TROUBLED_TIMEOUT_MS = 1_000
 
 /** What each kind of trouble is here. */
@@ -41,13 +51,13 @@ function faultOf(trouble: StorageTrouble): S3Fault {
   return { do: 'hold', until: new Promise(() => {}) }
 }
 
-/** A fresh server with a clock that is set on by hand. */
+/** A fresh server whose clock leaps. */
 export async function s3Harness(): Promise<QueueHarness> {
-  const runtime = new ManualRuntime()
+  const runtime = new LeapingRuntime()
   const server = await startS3Server({ runtime })
   const opened: Queue[] = []
   const links: SlowLink[] = []
-  const open = async (name?: string, endpoint = server.main): Promise<S3Queue> => {
+  const open = async (name?: string, endpoint = server.main): Promise<Queue> => {
     const queue = await openQueue({ ...optionsOn(server, endpoint, name), runtime })
     opened.push(queue)
     return queue

@@ -1,12 +1,16 @@
-import { cutReason, type ControlState, type QueueControl } from '@sluice/core'
-import { sql } from 'kysely'
-import type { CallGate } from './call-gate.js'
-import { QueueGoneError } from './file-gone.js'
-import { isThere, type StoredAs } from './queue-row.js'
+import type { ControlState } from '@sluice/core'
+import type { ControlBackend } from '@sluice/core/backend'
+import { sql, type RawBuilder } from 'kysely'
+import type { CallGate } from './calls/call-gate.js'
+import { exists, type StoredAs } from './queue-row.js'
+import { QueueGoneError } from './sql-errors.js'
 import type { SqlStore } from './sql-store.js'
 
-/** The control state in the tables. Each call changes its own columns or rows, so writers on several machines don't undo each other. */
-export class SqlControl implements QueueControl {
+/**
+ * The control state in the tables. Each call changes only its own columns or rows, so writers on several
+ * machines do not overwrite each other.
+ */
+export class SqlControl implements ControlBackend {
   readonly #store: SqlStore
   readonly #gate: CallGate
   readonly #as: StoredAs
@@ -40,23 +44,19 @@ export class SqlControl implements QueueControl {
     })
   }
 
-  /** Paused again, it takes the new reason and keeps the instant of the first. */
-  async pause(reason?: string): Promise<void> {
-    const pauseReason = cutReason(reason) ?? null
-    await this.#gate.run('pause the queue', () =>
-      this.#update({
-        paused_at: sql<number>`coalesce(paused_at, ${this.#store.nowMs})`,
-        pause_reason: pauseReason,
-      }),
-    )
+  pause(reason: string | undefined): Promise<void> {
+    return this.#update('pause the queue', {
+      paused_at: sql<number>`coalesce(paused_at, ${this.#store.nowMs})`,
+      pause_reason: reason ?? null,
+    })
   }
 
-  async resume(): Promise<void> {
-    await this.#gate.run('resume the queue', () => this.#update({ paused_at: null, pause_reason: null }))
+  resume(): Promise<void> {
+    return this.#update('resume the queue', { paused_at: null, pause_reason: null })
   }
 
-  /** One statement: each of several at once gets a number of its own [Q-CTRL-2]. */
-  async sync(): Promise<number> {
+  /** One statement: concurrent calls get a number each [Q-CTRL-2]. */
+  sync(): Promise<number> {
     return this.#gate.run('ask for a sync', async () => {
       const row = await this.#store.db
         .updateTable(this.#store.names.queues)
@@ -71,23 +71,25 @@ export class SqlControl implements QueueControl {
     })
   }
 
-  async setLimits(limits: Readonly<Record<string, number | null>>): Promise<void> {
-    const rows = checkedLimits(limits)
-    await this.#gate.run('set limits', () =>
-      this.#store.db.transaction().execute(async (trx) => {
-        const found = await sql`select 1 where ${isThere(this.#store, this.#as)}`.execute(trx)
+  /** In the order of the names, so that two calls lock the rows in the same order. */
+  setLimits(limits: readonly (readonly [name: string, limit: number | null])[]): Promise<void> {
+    const { db, names } = this.#store
+    const { queueId } = this.#as
+    return this.#gate.run('set limits', () =>
+      db.transaction().execute(async (trx) => {
+        const found = await sql`select 1 where ${exists(this.#store, this.#as)}`.execute(trx)
         if (found.rows.length === 0) throw new QueueGoneError()
-        for (const { name, value } of rows) {
+        for (const [name, value] of limits) {
           if (value === null) {
             await trx
-              .deleteFrom(this.#store.names.limits)
-              .where('queue_id', '=', this.#as.queueId)
+              .deleteFrom(names.limits)
+              .where('queue_id', '=', queueId)
               .where('name', '=', name)
               .execute()
           } else {
             await trx
-              .insertInto(this.#store.names.limits)
-              .values({ queue_id: this.#as.queueId, name, value })
+              .insertInto(names.limits)
+              .values({ queue_id: queueId, name, value })
               .onConflict((known) => known.columns(['queue_id', 'name']).doUpdateSet({ value }))
               .execute()
           }
@@ -96,20 +98,22 @@ export class SqlControl implements QueueControl {
     )
   }
 
-  async #update(columns: {
-    paused_at: ReturnType<typeof sql<number>> | null
-    pause_reason: string | null
-  }): Promise<void> {
-    const { db, names, durably } = this.#store
-    const row = await db
-      .updateTable(names.queues)
-      .set(columns)
-      .where('id', '=', this.#as.queueId)
-      .where('name', '=', this.#as.name)
-      .where(durably)
-      .returning('id')
-      .executeTakeFirst()
-    if (row === undefined) throw new QueueGoneError()
+  #update(
+    what: string,
+    columns: { paused_at: RawBuilder<number> | null; pause_reason: string | null },
+  ): Promise<void> {
+    return this.#gate.run(what, async () => {
+      const { db, names, durably } = this.#store
+      const row = await db
+        .updateTable(names.queues)
+        .set(columns)
+        .where('id', '=', this.#as.queueId)
+        .where('name', '=', this.#as.name)
+        .where(durably)
+        .returning('id')
+        .executeTakeFirst()
+      if (row === undefined) throw new QueueGoneError()
+    })
   }
 }
 
@@ -122,18 +126,4 @@ function pauseOf(
     pausedAt: row.paused_at,
     ...(row.pause_reason === null ? {} : { reason: row.pause_reason }),
   }
-}
-
-/** By name, so that two calls lock the rows in the same order. */
-function checkedLimits(limits: Readonly<Record<string, unknown>>): { name: string; value: number | null }[] {
-  return Object.entries(limits)
-    .map(([name, value]) => {
-      const isLimit = value === null || (typeof value === 'number' && Number.isFinite(value) && value >= 0)
-      if (!isLimit || name.includes('\0') || !name.isWellFormed()) {
-        const shown = JSON.stringify(name.slice(0, 60))
-        throw new TypeError(`limit ${shown} must be a number of 0 or more, or null to take it away`)
-      }
-      return { name, value }
-    })
-    .toSorted((a, b) => (a.name < b.name ? -1 : 1))
 }

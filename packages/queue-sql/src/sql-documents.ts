@@ -1,32 +1,17 @@
-import {
-  assertDocumentVersion,
-  encodeJson,
-  type DocumentRemoveOptions,
-  type DocumentVersion,
-  type DocumentWriteOptions,
-  type JsonValue,
-  type Lease,
-  type QueueDocument,
-} from '@sluice/core'
+import type { DocumentVersion, JsonValue, Lease } from '@sluice/core'
+import type { DocumentBackend, DocumentCondition, DocumentVerdict } from '@sluice/core/backend'
 import { sql, type RawBuilder } from 'kysely'
-import type { CallGate } from './call-gate.js'
-import { leaseLost } from './item-errors.js'
-import { QueueGoneError } from './file-gone.js'
-import { isThere } from './queue-row.js'
+import type { CallGate } from './calls/call-gate.js'
+import { exists, type StoredAs } from './queue-row.js'
+import { QueueGoneError } from './sql-errors.js'
 import type { SqlStore } from './sql-store.js'
 
-/** Sorts behind whatever can follow a prefix in a name, which has room for 32 characters of four bytes. */
+/**
+ * Sorts after everything that can follow a prefix in a name, which has room for 32 characters of four bytes.
+ */
 const LAST = '\u{10FFFF}'.repeat(32)
 
-export interface DocumentsParts {
-  readonly queue: string
-  readonly store: SqlStore
-  readonly gate: CallGate
-  readonly queueId: number
-  readonly maxBytes: number
-}
-
-/** What a write or a removal changes, if the lease is held. */
+/** A write or a removal, if it is allowed. */
 interface Change {
   readonly what: string
   readonly query: (isAllowed: RawBuilder<boolean>) => RawBuilder<unknown>
@@ -34,33 +19,28 @@ interface Change {
 }
 
 /**
- * The documents of one queue: a row each, which stays when the document is removed, so that its number goes on. A write compares version and
- * lease itself, in its one statement [Q-DOC-2, Q-DOC-3].
+ * The documents of one queue: a row each, which stays when the document is removed, so that its version never
+ * repeats. A write compares version and lease in its one statement [Q-DOC-2, Q-DOC-3].
  */
-export class SqlDocuments {
-  readonly #parts: DocumentsParts
+export class SqlDocuments implements DocumentBackend {
+  readonly #store: SqlStore
+  readonly #gate: CallGate
+  readonly #as: StoredAs
 
-  constructor(parts: DocumentsParts) {
-    this.#parts = parts
+  constructor(store: SqlStore, gate: CallGate, as: StoredAs) {
+    this.#store = store
+    this.#gate = gate
+    this.#as = as
   }
 
-  document(name: string): QueueDocument {
-    return {
-      name,
-      read: async () => this.#read(name),
-      write: async (value, options) => this.#write(name, value, options),
-      remove: async (options = {}) => this.#remove(name, options),
-    }
-  }
-
-  /** In the order of their bytes, which is that of the column [Q-DOC-4]. */
+  /** In byte order, which is that of the column [Q-DOC-4]. */
   async names(prefix: string): Promise<string[]> {
-    const { store, gate, queueId } = this.#parts
-    const rows = await gate.run('list documents', () =>
-      store.db
-        .selectFrom(store.names.documents)
+    const { db, names } = this.#store
+    const rows = await this.#gate.run('list documents', () =>
+      db
+        .selectFrom(names.documents)
         .select('name')
-        .where('queue_id', '=', queueId)
+        .where('queue_id', '=', this.#as.queueId)
         .where('name', '>=', prefix)
         .where('name', '<=', prefix + LAST)
         .where('value', 'is not', null)
@@ -70,13 +50,13 @@ export class SqlDocuments {
     return rows.map(({ name }) => name)
   }
 
-  async #read(name: string): Promise<DocumentVersion | undefined> {
-    const { store, gate, queueId } = this.#parts
-    const row = await gate.run(`read the document ${JSON.stringify(name)}`, () =>
-      store.db
-        .selectFrom(store.names.documents)
+  async read(name: string): Promise<DocumentVersion | undefined> {
+    const { db, names } = this.#store
+    const row = await this.#gate.run(`read the document ${JSON.stringify(name)}`, () =>
+      db
+        .selectFrom(names.documents)
         .select(['version', 'value'])
-        .where('queue_id', '=', queueId)
+        .where('queue_id', '=', this.#as.queueId)
         .where('name', '=', name)
         .executeTakeFirst(),
     )
@@ -85,12 +65,9 @@ export class SqlDocuments {
     return { value, version: row.version }
   }
 
-  async #write(name: string, value: JsonValue, { ifVersion, lease }: DocumentWriteOptions): Promise<boolean> {
-    this.#parts.gate.assertOpen()
-    assertDocumentVersion(ifVersion)
-    const { store, queueId, maxBytes } = this.#parts
-    const text = encodeJson(value, maxBytes, 'value')
-    const documents = sql.table(store.names.documents)
+  write(name: string, text: string, { ifVersion, lease }: DocumentCondition): Promise<DocumentVerdict> {
+    const documents = sql.table(this.#store.names.documents)
+    const { queueId } = this.#as
     const query: Change['query'] = (isAllowed) =>
       ifVersion === undefined
         ? sql`insert into ${documents} (queue_id, name, version, value)
@@ -105,42 +82,41 @@ export class SqlDocuments {
     return this.#change({ what: `write the document ${JSON.stringify(name)}`, query, lease })
   }
 
-  async #remove(name: string, { ifVersion, lease }: DocumentRemoveOptions): Promise<boolean> {
-    this.#parts.gate.assertOpen()
-    assertDocumentVersion(ifVersion)
-    const { store, queueId } = this.#parts
+  remove(name: string, { ifVersion, lease }: DocumentCondition): Promise<DocumentVerdict> {
     const isWanted = ifVersion === undefined ? sql`1 = 1` : sql`version = ${ifVersion}`
     const query: Change['query'] = (isAllowed) =>
-      sql`update ${sql.table(store.names.documents)} set version = version + 1, value = null
-        where queue_id = ${queueId} and name = ${name} and value is not null and ${isWanted} and ${isAllowed}
+      sql`update ${sql.table(this.#store.names.documents)} set version = version + 1, value = null
+        where queue_id = ${this.#as.queueId} and name = ${name} and value is not null and ${isWanted} and ${isAllowed}
         returning version`
     return this.#change({ what: `remove the document ${JSON.stringify(name)}`, query, lease })
   }
 
-  /** Asks again only where nothing changed, to tell another version from a lease that is lost, and from a queue that is gone. */
-  async #change({ what, query, lease }: Change): Promise<boolean> {
-    const { store, gate, queue } = this.#parts
-    const isHeld = lease === undefined ? sql<boolean>`1 = 1` : this.#isHeld(lease, store.shared)
-    const there = { queueId: this.#parts.queueId, name: queue }
-    const isAllowed = sql<boolean>`${isHeld} and ${isThere(store, there)} and ${store.durably}`
-    const { rows } = await gate.run(what, () => query(isAllowed).execute(store.db))
-    if (rows.length > 0) return true
-    const held = lease === undefined ? sql<boolean>`1 = 1` : this.#isHeld(lease, sql.raw(''))
-    const isHeldStill = await gate.run(what, async () => {
-      const found = await sql<{ held: number | boolean; there: number | boolean }>`select ${held} as held,
-        ${isThere(store, there, 'as it is')} as there`.execute(store.db)
+  /**
+   * A second statement only if nothing changed, to distinguish another version, a lost lease and a dropped
+   * queue.
+   */
+  async #change({ what, query, lease }: Change): Promise<DocumentVerdict> {
+    const { db, shared, durably } = this.#store
+    const isAllowed = sql<boolean>`${this.#isHeld(lease, shared)} and ${exists(this.#store, this.#as)} and ${durably}`
+    const { rows } = await this.#gate.run(what, () => query(isAllowed).execute(db))
+    if (rows.length > 0) return 'done'
+    return this.#gate.run(what, async () => {
+      const found = await sql<{ held: number | boolean; there: number | boolean }>`select
+        ${this.#isHeld(lease, sql.raw(''))} as held, ${exists(this.#store, this.#as, 'unlocked')} as there`.execute(
+        db,
+      )
       const [row] = found.rows
       if (row === undefined || !row.there) throw new QueueGoneError()
-      return Boolean(row.held)
+      return row.held ? 'other-version' : 'lease-lost'
     })
-    if (!isHeldStill && lease !== undefined) throw leaseLost(queue, lease)
-    return false
   }
 
-  #isHeld({ name, holder, fencingToken }: Lease, locking: RawBuilder<unknown>): RawBuilder<boolean> {
-    const { store, queueId } = this.#parts
-    return sql<boolean>`exists (select 1 from ${sql.table(store.names.leases)}
-      where queue_id = ${queueId} and name = ${name} and holder = ${holder} and fence = ${fencingToken}
-        and expires_at > ${store.nowMs} ${locking})`
+  #isHeld(lease: Lease | undefined, locking: RawBuilder<unknown>): RawBuilder<boolean> {
+    if (lease === undefined) return sql<boolean>`1 = 1`
+    const { name, holder, fencingToken } = lease
+    const { names, nowMs } = this.#store
+    return sql<boolean>`exists (select 1 from ${sql.table(names.leases)}
+      where queue_id = ${this.#as.queueId} and name = ${name} and holder = ${holder} and fence = ${fencingToken}
+        and expires_at > ${nowMs} ${locking})`
   }
 }

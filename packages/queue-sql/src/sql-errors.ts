@@ -1,23 +1,37 @@
 import { SluiceError, isSluiceError, type ErrorCode } from '@sluice/core'
-import { FileGoneError, QueueGoneError } from './file-gone.js'
-import { isStalePlan } from './plan-generation.js'
-import { poolerVerdict } from './pooler-errors.js'
-import { StatementOverdueError } from './statement-time.js'
+import { poolerVerdict } from './postgres/pooler-errors.js'
+import { StatementOverdueError } from './postgres/statement-watch.js'
+
+/** The file is no longer the one that the connection has open. */
+export class FileGoneError extends Error {
+  override readonly name = 'FileGoneError'
+}
+
+/** The rows of the queue itself are gone: no process would find what is put into it. */
+export class QueueGoneError extends Error {
+  override readonly name = 'QueueGoneError'
+
+  constructor() {
+    super(
+      'the queue is no longer in the tables: it was dropped, or the tables were emptied or restored from a backup without it',
+    )
+  }
+}
 
 /** What was attempted, and where, for the message. */
 export interface Attempt {
   /** Such as `put into queue "tiles"`. */
   readonly what: string
   readonly place: string
-  /** What to do next, where that is known better than by the code of the error. */
+  /** What to do next, if it is known better than from the error's code. */
   readonly advice?: string | undefined
-  /** The file system names a file that nobody knows, such as one that only tries whether any can be made: it is left out. */
+  /** Omits the file named by the file system, such as a trial file that the user does not know. */
   readonly hidesFile?: true
 }
 
 export interface Verdict {
   readonly code: ErrorCode
-  /** In plain words, where the database's own are not. */
+  /** The cause, if the database's own message does not say it clearly. */
   readonly why?: string
   readonly next: string
   readonly retryable?: boolean
@@ -25,26 +39,26 @@ export interface Verdict {
 
 const DOWN: Verdict = {
   code: 'SLUICE_QUEUE_UNAVAILABLE',
-  next: 'Nothing is lost: it can be tried again once the database answers',
+  next: 'Nothing is lost: try again once the database answers',
 }
 const FULL: Verdict = {
   code: 'SLUICE_QUEUE_UNAVAILABLE',
   why: 'the disk is full',
-  next: 'Nothing is lost: make room on the disk of the database, then it can be tried again',
+  next: 'Nothing is lost: free space on the disk of the database, and try again',
 }
 const BROKEN_DISK: Verdict = {
   code: 'SLUICE_QUEUE_UNAVAILABLE',
-  next: 'Nothing is lost: check that the disk is there, sound and not full, then it can be tried again',
+  next: 'Nothing is lost: check that the disk is present, healthy and not full, and try again',
 }
-/** A standby, as in the middle of a failover, or a setting. */
+/** A standby, as during a failover, or a setting. */
 const READ_ONLY: Verdict = {
   code: 'SLUICE_QUEUE_UNAVAILABLE',
-  why: 'the database takes no writes',
-  next: 'Nothing is lost. Name the primary in the url if this is a standby, or turn default_transaction_read_only off; then it can be tried again',
+  why: 'the database is read-only',
+  next: 'Nothing is lost. Use the primary in the url if this is a standby, or turn default_transaction_read_only off; then try again',
 }
 const BUSY: Verdict = {
   code: 'SLUICE_QUEUE_UNAVAILABLE',
-  next: 'Others held it for too long: try again, or raise timeoutMs',
+  next: 'Other transactions held it for too long: try again, or raise timeoutMs',
 }
 const DENIED: Verdict = {
   code: 'SLUICE_QUEUE_DENIED',
@@ -56,7 +70,7 @@ const DENIED_FILE: Verdict = {
 }
 const DAMAGED: Verdict = {
   code: 'SLUICE_QUEUE_CORRUPT',
-  next: 'Restore it from a backup, or name another database',
+  next: 'Restore it from a backup, or use another database',
 }
 const NOT_OURS: Verdict = {
   code: 'SLUICE_QUEUE_CORRUPT',
@@ -65,18 +79,18 @@ const NOT_OURS: Verdict = {
 const GONE: Verdict = {
   code: 'SLUICE_QUEUE_CORRUPT',
   next:
-    'What is written to it now would be lost, so this queue takes no more calls. Stop every process that uses the file, put the right ' +
-    'one in its place, its -wal beside it if it has one, and start again',
+    'Writes to it would be lost, so this queue accepts no more calls. Stop every process that uses the file, put the right ' +
+    'one in its place, with its -wal if it has one, and start again',
 }
 const QUEUE_GONE: Verdict = {
   code: 'SLUICE_QUEUE_CORRUPT',
   next:
-    'Nothing was changed. If it was dropped on purpose, stop this process; else stop every process that uses the queue, restore what is ' +
+    'Nothing was changed. If it was dropped on purpose, stop this process; otherwise stop every process that uses the queue, restore what is ' +
     'missing, and start again',
 }
 const WRONG_PATH: Verdict = {
   code: 'SLUICE_CONFIG_INVALID',
-  next: 'The system takes no such path: correct the url',
+  next: 'The system does not accept this path: correct the url',
 }
 const NO_DATABASE: Verdict = {
   code: 'SLUICE_CONFIG_INVALID',
@@ -85,18 +99,21 @@ const NO_DATABASE: Verdict = {
 const UNTRUSTED: Verdict = {
   code: 'SLUICE_CONFIG_INVALID',
   why: 'the certificate of the server is not trusted',
-  next: 'Give the authority that signed it, and the name that it is for: `?sslmode=verify-full&sslrootcert=FILE` in the url',
+  next: 'Add the certificate authority that signed it, and use the host name that it is for: `?sslmode=verify-full&sslrootcert=FILE` in the url',
 }
 const UNKNOWN: Verdict = {
   code: 'SLUICE_QUEUE_UNAVAILABLE',
-  next: 'The cause says more; trying again unchanged will hardly help',
+  next: 'See the cause; trying again unchanged is unlikely to help',
   retryable: false,
 }
 
-/** Class (first two characters) or whole SQLSTATE. @see https://www.postgresql.org/docs/current/errcodes-appendix.html */
+/**
+ * Class (first two characters) or whole SQLSTATE. @see
+ * https://www.postgresql.org/docs/current/errcodes-appendix.html
+ */
 const BY_SQLSTATE: Readonly<Record<string, Verdict>> = {
   '08': DOWN,
-  // Only one statement part divides: see `KEPT`.
+  // Only one part of a statement divides: see `QUEUE_EXISTS`.
   '22012': { ...QUEUE_GONE, why: new QueueGoneError().message },
   '25006': READ_ONLY,
   '25P03': DOWN,
@@ -131,15 +148,15 @@ const BY_SQLITE_CODE: Readonly<Record<number, Verdict>> = {
   23: DENIED_FILE,
   26: {
     code: 'SLUICE_QUEUE_CORRUPT',
-    next: 'It is not a SQLite database, or is encrypted, or of a newer format: name another file',
+    next: 'It is not a SQLite database, or it is encrypted or of a newer format: use another file',
   },
   522: DAMAGED, // IOERR_SHORT_READ: the write-ahead log was cut short
 }
 
-/** Primary result code of a disk that fails. */
+/** Primary result code of a failing disk. */
 const IOERR = 10
 
-/** Codes of Node's own errors: of sockets, of names and of files. */
+/** Codes of Node.js system errors: sockets, DNS and files. */
 const BY_SYSTEM_CODE: Readonly<Record<string, Verdict>> = {
   EACCES: DENIED_FILE,
   EPERM: DENIED_FILE,
@@ -156,15 +173,17 @@ const BY_SYSTEM_CODE: Readonly<Record<string, Verdict>> = {
 const UNTRUSTED_CODES =
   /^(?:ERR_TLS_CERT_ALTNAME_INVALID|CERT_|DEPTH_ZERO_SELF_SIGNED_CERT$|SELF_SIGNED_CERT_IN_CHAIN$|UNABLE_TO_(?:GET|VERIFY)_)/
 
-/** What pg says without a code. */
+/** Messages of pg without a code. */
 const DOWN_MESSAGES =
   /timeout exceeded when trying to connect|timeout expired|Connection terminated|Client (?:has encountered|was closed|is not queryable)|database is not open|not support SSL/
 
-/** What pg says while there is no connection yet. */
+/** Messages of pg before there is a connection. */
 const UNSENT_MESSAGES =
   /^(?:timeout exceeded when trying to connect|timeout expired|Connection terminated due to connection timeout)$/
 
-/** Makes a database's error ours. One that is ours already, or a caller's mistake, stays as it is. */
+/**
+ * Turns a database's error into a `SluiceError`. A `SluiceError`, or a caller's `TypeError`, stays as it is.
+ */
 export function sqlError(error: unknown, attempt: Attempt): Error {
   if (isSluiceError(error)) return error
   if (error instanceof TypeError && codeOf(error) === undefined) return error
@@ -186,8 +205,8 @@ export function queueGone({ what, place }: Attempt): SluiceError {
 }
 
 /**
- * Whether a call that failed may have been done all the same: the connection was lost, and no database said that it failed. A disk that fails SQLite may do so
- * after the commit is written: whoever opens the file next may find it.
+ * Whether a failed call may have been executed: the connection was lost without an error of the database. A
+ * disk may fail SQLite after the commit is written: the next process to open the file may find it.
  */
 export function isOutcomeUnknown(error: unknown): boolean {
   if (!isSluiceError(error) || error.cause === undefined) return false
@@ -197,7 +216,7 @@ export function isOutcomeUnknown(error: unknown): boolean {
   return !isDatabaseError(cause) && !isUnsent(cause)
 }
 
-/** No connection was made, so nothing was sent. */
+/** There was no connection, so nothing was sent. */
 function isUnsent(error: unknown): boolean {
   if (!(error instanceof Error)) return false
   if (error instanceof AggregateError) return true
@@ -206,16 +225,29 @@ function isUnsent(error: unknown): boolean {
   return isOfConnecting || UNSENT_MESSAGES.test(error.message)
 }
 
-/** Whether SQLite refused because another connection has the lock. */
+/** Whether another connection has the lock. */
 export function isSqliteBusy(error: unknown): boolean {
   const primary = (sqliteCodeOf(error) ?? 0) & 0xff
   return primary === 5 || primary === 6
 }
 
-/** Whether PostgreSQL gave up this transaction for the sake of another: deadlock or serialization failure. */
+/**
+ * Whether PostgreSQL rolled this transaction back because of another: deadlock, serialization failure or
+ * stale plan.
+ */
 export function isPostgresContention(error: unknown): boolean {
   const code = codeOf(error)
   return code === '40P01' || code === '40001' || isStalePlan(error)
+}
+
+/**
+ * SQLSTATE feature_not_supported: the message, "cached plan must not change result type", may be in another
+ * language. No other cause applies to the statements here.
+ *
+ * @see https://www.postgresql.org/docs/current/sql-prepare.html
+ */
+export function isStalePlan(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === '0A000'
 }
 
 function verdictOn(error: unknown): Verdict {
@@ -259,7 +291,7 @@ function isSystemError(error: unknown): boolean {
   return error instanceof Error && ('syscall' in error || error instanceof AggregateError)
 }
 
-/** A refused connection to a name with two addresses is an `AggregateError` without a message of its own. */
+/** A refused connection to a name with two addresses is an `AggregateError` without a message. */
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   if (error instanceof AggregateError && error.message === '') {
@@ -268,12 +300,12 @@ function reasonOf(error: unknown): string {
   return `${error.message}${detailOf(error)}`.replace(/\.$/, '')
 }
 
-/** Of `EACCES: permission denied, open '/x/y'` the call and the path. */
+/** Removes the call and the path, as in `EACCES: permission denied, open '/x/y'`. */
 function withoutFile(text: string): string {
   return text.replace(/, \w+ '.*'$/su, '')
 }
 
-/** A database that may not be connected to is named in the message, the privilege only in the detail. */
+/** For a refused database the privilege is only in the detail. */
 function detailOf(error: Error): string {
   if (codeOf(error) !== '42501' || !('detail' in error) || typeof error.detail !== 'string') return ''
   return `: ${error.detail}`

@@ -1,11 +1,34 @@
+import { resolve } from 'node:path'
 import { z } from 'zod'
-import { wrongPostgresUrl } from './postgres-url.js'
-import { wrongSqlitePath } from './sqlite-path.js'
+import { wrongPostgresUrl } from './postgres/url.js'
+import { wrongSqlitePath } from './sqlite/path.js'
 
 /** Where a queue's tables are. */
 export type Place =
   | { readonly kind: 'postgres'; readonly url: string }
   | { readonly kind: 'sqlite'; readonly path: string }
+
+/** The options of `openQueue`. */
+export interface SqlQueueOptions {
+  /** The name of the queue. Many queues share one set of tables. */
+  readonly name: string
+  /** `postgres://user:password@host/database`, `sqlite:PATH` or `sqlite::memory:`. */
+  readonly url: string
+  /** PostgreSQL: the most connections. Default 10. */
+  readonly poolSize?: number
+  /** The prefix of the table names: a-z, 0-9 and `_`. Default `sluice_`. */
+  readonly tablePrefix?: string
+  /** How long to wait for a connection, for the first byte of an answer, or for a lock. Default 10,000. */
+  readonly timeoutMs?: number
+  /** PostgreSQL: `false` behind a pooler without named statements. Default `true`. */
+  readonly preparedStatements?: boolean
+  /** SQLite: `FULL` survives a power cut, `NORMAL` may lose the last moves in one. Default `FULL`. */
+  readonly synchronous?: 'FULL' | 'NORMAL'
+  /**
+   * SQLite: open a file with a library that can lose commits when two connections use it. Default `false`.
+   */
+  readonly allowOldSqlite?: boolean
+}
 
 /** The options of `openQueue`: a zod schema, and so a Standard Schema. */
 export const optionsSchema = z.strictObject({
@@ -22,12 +45,12 @@ export const optionsSchema = z.strictObject({
       if (message !== undefined) context.addIssue({ code: 'custom', message })
     })
     .describe('where the tables are: postgres://… or sqlite:PATH or sqlite::memory:'),
-  poolSize: z.int().min(1).max(1_000).default(10).describe('PostgreSQL connections at most'),
+  poolSize: z.int().min(1).max(1_000).default(10).describe('the most PostgreSQL connections'),
   tablePrefix: z
     .string()
     .regex(/^[a-z_][a-z0-9_]{0,39}$/, 'must be 1 to 40 of a-z, 0-9 and _, not starting with a digit')
     .default('sluice_')
-    .describe('what the names of the tables start with'),
+    .describe('the prefix of the table names'),
   timeoutMs: z
     .int()
     .min(100)
@@ -48,9 +71,7 @@ export const optionsSchema = z.strictObject({
     .describe('SQLite: open a file with a library that can lose commits when two connections use it'),
 })
 
-/** What a caller hands to `openQueue`. */
-export type SqlQueueOptions = z.input<typeof optionsSchema>
-/** The options with their defaults filled in. */
+/** The options with their defaults. */
 export type SqlQueueSettings = z.output<typeof optionsSchema>
 
 /** The place that a checked url names. */
@@ -69,4 +90,26 @@ function isPlace(url: string): boolean {
   if (url.includes('\0')) return false
   if (url.startsWith('sqlite:')) return url.length > 'sqlite:'.length
   return /^postgres(ql)?:\/\//.test(url)
+}
+
+/** Parameters of a `postgres://` url that name files, which the driver reads. */
+const FILES = ['sslcert', 'sslkey', 'sslrootcert'] as const
+const SQLITE = 'sqlite:'
+/** Starts the name of a database in memory. */
+const NO_PATH = ':'
+
+/** The url with absolute paths of the SQLite file or the PostgreSQL certificates. */
+export function withAbsolutePaths(url: string, baseDir: string): string {
+  if (url.startsWith(SQLITE)) {
+    const path = url.slice(SQLITE.length)
+    return path === '' || path.startsWith(NO_PATH) ? url : `${SQLITE}${resolve(baseDir, path)}`
+  }
+  if (!URL.canParse(url)) return url
+  const parsed = new URL(url)
+  const relative = FILES.filter((name) => parsed.searchParams.get(name))
+  // Rewritten only if necessary: the driver parses some urls differently from the standard.
+  if (relative.length === 0) return url
+  for (const name of relative)
+    parsed.searchParams.set(name, resolve(baseDir, parsed.searchParams.get(name) ?? ''))
+  return parsed.href
 }

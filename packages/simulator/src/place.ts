@@ -1,7 +1,7 @@
 import type { ItemRecord, JobRef, Queue, Stage } from '@sluice/core'
-import { CANCELLED_DETAILS, WorkQueue, processingLimit, runLoop, type WorkEvent } from '@sluice/engine'
+import { CANCELLED_DETAILS, WorkQueue, processingLimit, type WorkEvent } from '@sluice/engine'
 import { MemoryStore } from '@sluice/queue-memory'
-import { ManualRuntime } from '@sluice/testkit'
+import type { ManualRuntime } from '@sluice/testkit'
 import { JobStore, type DummyWorker } from '@sluice/worker-dummy'
 import type { Choices } from './choices.js'
 import type { Checker, TimedCall } from './checker.js'
@@ -18,14 +18,14 @@ interface Service {
   readonly workQueue: WorkQueue
   readonly worker: DummyWorker
   readonly stop: AbortController
-  /** Whether its loop has ended, by a stop or an error. */
+  /** Whether its run has ended, by a stop or an error. */
   ended: boolean
   /** Its stop, once it was told to. */
-  stopping?: Promise<void>
   stopCall?: TimedCall
 }
 
 export interface PlaceOptions {
+  readonly runtime: ManualRuntime
   readonly setting: Setting
   readonly choices: Choices
   readonly checker: Checker
@@ -34,7 +34,7 @@ export interface PlaceOptions {
 
 /** One store, one cluster, one clock, and services on them: what a play happens in. */
 export class Place {
-  readonly runtime = new ManualRuntime(undefined, 1)
+  readonly runtime: ManualRuntime
   readonly store: MemoryStore
   readonly jobs: JobStore
   readonly queue: Queue
@@ -50,6 +50,7 @@ export class Place {
   constructor(options: PlaceOptions) {
     this.#options = options
     const { setting, choices, checker } = options
+    this.runtime = options.runtime
     this.store = new MemoryStore({ runtime: this.runtime })
     this.jobs = new JobStore({ onStart: (job) => checker.jobStarted(job, this.runtime.monotonicMs()) })
     this.queue = this.store.queue(QUEUE)
@@ -81,29 +82,13 @@ export class Place {
   /** SIGTERM, as a service takes it: at once, and not when the tick under way has ended. */
   stop(index: number): void {
     const service = this.service(index)
-    if (service.process.isDead || service.ended) return
-    service.stop.abort()
-    service.stopping ??= this.#stop(service, index)
-  }
-
-  async #stop(service: Service, index: number): Promise<void> {
-    const { checker, trace } = this.#options
+    const { process, stop, ended } = service
+    if (process.isDead || ended || stop.signal.aborted) return
     const nowMs = this.runtime.monotonicMs()
-    const call = checker.callBegan(`stop of service ${index}`, { nowMs, maxMs: STOP_MS })
-    service.stopCall = call
-    if (service.process.isSuspended) call.excused()
-    try {
-      await service.workQueue.stop({ deadlineMs: STOP_MS })
-    } catch (error) {
-      // A service says so and exits all the same: its lease runs out.
-      trace(`service ${index} could not give its lease back: ${wordsOf(error)}`)
-    }
-    if (service.process.isDead) return
-    call.ended(this.runtime.monotonicMs())
-    // The process exits: what it has sent off by now may still arrive.
-    checker.sendsCutOff(service.process.sendsInFlight)
-    service.process.kill()
-    service.ended = true
+    const { checker } = this.#options
+    service.stopCall = checker.callBegan(`stop of service ${index}`, { nowMs, maxMs: STOP_MS })
+    if (process.isSuspended) service.stopCall.excused()
+    stop.abort()
   }
 
   suspend(index: number, ms: number): void {
@@ -174,7 +159,7 @@ export class Place {
   }
 
   #open(index: number): Service {
-    const { setting, choices, trace } = this.#options
+    const { setting, choices } = this.#options
     const { maxSendMs, maxCallMs } = setting
     const process = new SimulatedProcess({
       runtime: this.runtime,
@@ -184,10 +169,14 @@ export class Place {
       maxSendMs,
       maxCallMs,
     })
-    const worker = this.jobs.worker({ name: QUEUE, runtime: this.runtime })
+    const { maxJobsPerSend } = setting
+    const worker = this.jobs.worker({
+      name: QUEUE,
+      runtime: this.runtime,
+      ...(maxJobsPerSend !== undefined && { maxJobsPerSend }),
+    })
     worker.limitJobs(this.#quota ?? Number.POSITIVE_INFINITY)
     for (const number of setting.poison) worker.troubleItem(`i${number}`, { concerns: 'item' })
-    const random = choices.fork()
     const workQueue = new WorkQueue({
       queue: process.queue(this.store.queue(QUEUE)),
       worker: process.worker(worker),
@@ -200,32 +189,33 @@ export class Place {
       sends: { maxTries: 2, baseMs: 200, maxMs: 2_000 },
       holder: `service-${index}-${++this.#holders}`,
       runtime: process.runtime(),
-      random: () => random.unit(),
       onEvent: (event) => this.#note(index, event),
     })
     const stop = new AbortController()
     const service: Service = { process, workQueue, worker, stop, ended: false }
-    void this.#run(service, index).catch((error: unknown) => {
-      trace(`service ${index} ended: ${wordsOf(error)}`)
-      service.ended = true
-    })
+    void this.#run(service, index)
     return service
   }
 
   async #run(service: Service, index: number): Promise<void> {
-    const { setting, trace, choices } = this.#options
-    const random = choices.fork()
+    const { setting, trace, checker } = this.#options
+    const { process, workQueue, stop } = service
     trace(`service ${index} starts`)
     try {
-      await runLoop(service.workQueue, {
+      await workQueue.run({
         intervalMs: setting.intervalMs,
-        signal: service.stop.signal,
-        random: () => random.unit(),
+        signal: stop.signal,
+        stopDeadlineMs: STOP_MS,
       })
-    } finally {
-      if (!service.process.isDead) await (service.stopping ??= this.#stop(service, index))
-      service.ended = true
+    } catch (error) {
+      trace(`service ${index} ended: ${messageOf(error)}`)
     }
+    service.ended = true
+    if (process.isDead) return
+    service.stopCall?.ended(this.runtime.monotonicMs())
+    // The process exits: what it has sent off by now may still arrive.
+    checker.sendsCutOff(process.sendsInFlight)
+    process.kill()
   }
 
   #note(index: number, event: WorkEvent): void {
@@ -236,6 +226,6 @@ export class Place {
   }
 }
 
-function wordsOf(error: unknown): string {
+function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }

@@ -1,3 +1,4 @@
+import { ManualRuntime } from '@sluice/testkit'
 import { Checker, type Violation } from './checker.js'
 import { Choices } from './choices.js'
 import { Place } from './place.js'
@@ -36,6 +37,7 @@ class Play {
   readonly #script: Script
   readonly #choices: Choices
   readonly #checker: Checker
+  readonly #runtime = new ManualRuntime(undefined, 1)
   readonly #place: Place
   readonly #trace: string[] = []
   #puts = 0
@@ -48,6 +50,7 @@ class Play {
     const { setting } = script
     this.#checker = new Checker(setting.cap)
     this.#place = new Place({
+      runtime: this.#runtime,
       setting,
       choices: choices.fork(),
       checker: this.#checker,
@@ -71,19 +74,14 @@ class Play {
     return { seed: this.#seed, violations, trace: this.#trace, items: this.#puts, jobs: this.#jobs }
   }
 
-  /** A service says something while the place is being made, too. */
   #say(line: string): void {
-    this.#trace.push(`${this.#now()} ${line}`)
-  }
-
-  #now(): number {
-    return this.#trace.length === 0 ? 0 : this.#place.runtime.monotonicMs()
+    this.#trace.push(`${this.#runtime.monotonicMs()} ${line}`)
   }
 
   async #pass(ms: number): Promise<void> {
     await this.#place.pass(ms)
     const processing = await this.#place.queue.size('PROCESSING')
-    this.#checker.now(this.#place, { nowMs: this.#place.runtime.monotonicMs(), processing })
+    this.#checker.now(this.#place, { nowMs: this.#runtime.monotonicMs(), processing })
   }
 
   async #put(count: number): Promise<void> {
@@ -140,7 +138,7 @@ class Play {
     const job = this.#choices.oneOf(this.#place.running())
     if (job === undefined) return
     if (act.kind === 'hold-job') return this.#place.cluster.holdJob(job.id, 'held by the play')
-    this.#checker.jobVanished(job, this.#place.runtime.monotonicMs())
+    this.#checker.jobVanished(job, this.#runtime.monotonicMs())
     this.#place.cluster.loseJob(job.id)
   }
 

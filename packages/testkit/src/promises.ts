@@ -1,4 +1,4 @@
-import { enginePromises } from './engine-promises.js'
+import { enginePromises } from './engine/engine-promises.js'
 
 /** One promise of the contract, as the interfaces of `@sluice/core` cite it. */
 export interface ContractPromise {
@@ -163,7 +163,11 @@ export const queuePromises: readonly ContractPromise[] = [
   },
   {
     id: 'Q-VERSION-1',
-    text: 'Where a newer release has upgraded the storage, an object opened before rejects `SLUICE_QUEUE_CORRUPT`, not retryable, at the latest when it next takes or renews a lease, and from then on at every call; it moves nothing then, and cannot be opened anew.',
+    text: 'Where a newer release has upgraded the storage, an object opened before rejects `SLUICE_QUEUE_CORRUPT`, not retryable, at the latest when it next takes or renews a lease, and from then on at every call; it moves nothing then, and cannot be opened again.',
+  },
+  {
+    id: 'Q-ABORT-1',
+    text: 'Lists, bulk calls, look-ups and sizes take a signal: an aborted call rejects with the reason of the signal, and what it had begun is as after a crash of the process.',
   },
   {
     id: 'Q-CLOSE-1',

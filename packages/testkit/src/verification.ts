@@ -1,20 +1,29 @@
-import { isSluiceError } from '@sluice/core'
+import { isSluiceError, type Runtime } from '@sluice/core'
+import { systemRuntime } from '@sluice/core/backend'
 import { runQueueCase, runWorkerCase, type CaseResult } from './case-run.js'
-import { queueContract } from './queue-contract.js'
-import type { QueueCase, QueueHarness } from './queue-harness.js'
-import { workerContract } from './worker-contract.js'
-import type { WorkerCase, WorkerHarness } from './worker-harness.js'
+import { queueContract } from './queue/queue-contract.js'
+import type { QueueCase, QueueHarness } from './queue/queue-harness.js'
+import { workerContract } from './worker/worker-contract.js'
+import type { WorkerCase, WorkerHarness } from './worker/worker-harness.js'
 
 export interface VerifyOptions<Case> {
-  /** Told of each case as it ends. */
+  /** Called with each result as its case ends. */
   readonly onResult?: (result: CaseResult) => void
   /** Which cases; default the whole contract. */
   readonly cases?: readonly Case[]
-  /** A case that takes longer is slow; one that has not ended after three times as long has failed. Default 60,000 ms. */
+  /**
+   * A case that takes longer is slow; one that has not ended after three times as long has failed. Default
+   * 60,000.
+   */
   readonly timeoutMs?: number
+  /** Default that of the machine. */
+  readonly runtime?: Runtime
 }
 
-/** Runs the queue contract with no test runner, one case after the other, and gives the results as data. It does not throw. */
+/**
+ * Runs the queue contract with no test runner, one case after the other, and returns the results as data. It
+ * does not reject.
+ */
 export async function verifyQueue(
   makeHarness: () => Promise<QueueHarness>,
   options: VerifyOptions<QueueCase> = {},
@@ -33,13 +42,14 @@ export async function verifyWorker(
 async function verify<Case extends { id: string; title: string }>(
   cases: readonly Case[],
   run: (one: Case) => Promise<string | undefined>,
-  { onResult, timeoutMs = 60_000 }: VerifyOptions<Case>,
+  { onResult, timeoutMs = 60_000, runtime = systemRuntime }: VerifyOptions<Case>,
 ): Promise<CaseResult[]> {
   const results: CaseResult[] = []
   for (const one of cases) {
-    const startMs = performance.now()
-    const end = await endInTime(endOf(run(one)), timeoutMs)
-    const result = { id: one.id, title: one.title, ...end, ms: Math.round(performance.now() - startMs) }
+    const startedAtMonotonic = runtime.monotonicMs()
+    const end = await endInTime(endOf(run(one)), timeoutMs, runtime)
+    const ms = Math.round(runtime.monotonicMs() - startedAtMonotonic)
+    const result = { id: one.id, title: one.title, ...end, ms }
     results.push(result)
     onResult?.(result)
   }
@@ -59,34 +69,33 @@ async function endOf(run: Promise<string | undefined>): Promise<End> {
   }
 }
 
-/** No case takes an outage for granted that it has not made itself: the storage or the worker gave no answer in the time of a call. */
+/** An outage that the case did not make: the storage or the worker did not answer in the time of a call. */
 function isOutage(error: unknown): error is Error {
   return isSluiceError(error, 'SLUICE_QUEUE_UNAVAILABLE') || isSluiceError(error, 'SLUICE_WORKER_UNAVAILABLE')
 }
 
-/** What is late is waited for: it may hold after all, or be broken. What never ends is broken. */
-async function endInTime(end: Promise<End>, timeoutMs: number): Promise<End> {
-  const inTime = await orLate(end, timeoutMs)
+/** A late case may still pass, or fail; one that never ends has failed. */
+async function endInTime(end: Promise<End>, timeoutMs: number, runtime: Runtime): Promise<End> {
+  const inTime = await orLate(end, timeoutMs, runtime)
   if (inTime !== undefined) return inTime
-  const late = await orLate(end, (LATE - 1) * timeoutMs)
+  const late = await orLate(end, (MAX_TIMES_LATE - 1) * timeoutMs, runtime)
   if (late === undefined) {
-    const error = `the case did not end within ${LATE * timeoutMs} ms: it hangs, or is far slower than it may be`
+    const error = `the case did not end within ${MAX_TIMES_LATE * timeoutMs} ms: it hangs, or is far too slow`
     return { outcome: 'failed', error: new Error(error) }
   }
   return late.outcome === 'passed'
-    ? { outcome: 'slow', reason: `it holds, and took over ${timeoutMs} ms` }
+    ? { outcome: 'slow', reason: `it passed after more than ${timeoutMs} ms` }
     : late
 }
 
-/** How many times the time of a case are waited for. */
-const LATE = 3
+/** A case may take this many times its time before it has failed. */
+const MAX_TIMES_LATE = 3
 
-async function orLate(end: Promise<End>, ms: number): Promise<End | undefined> {
-  const late = Promise.withResolvers<undefined>()
-  const timer = setTimeout(late.resolve, ms, undefined)
+async function orLate(end: Promise<End>, ms: number, runtime: Runtime): Promise<End | undefined> {
+  const over = new AbortController()
   try {
-    return await Promise.race([end, late.promise])
+    return await Promise.race([end, runtime.sleep(ms, over.signal).then(() => undefined)])
   } finally {
-    clearTimeout(timer)
+    over.abort()
   }
 }

@@ -1,9 +1,9 @@
 // What the Argo worker reaches on the fake server of the testkit, in this process: `node scripts/measure.mjs [rate|slots|cost]`.
 // Build first. The rates are of one loaded machine and worth something only beside each other: they are measured by turns.
 import { setTimeout as wait } from 'node:timers/promises'
-import { WorkQueue, processingLimit, runLoop } from '@sluice/engine'
+import { WorkQueue, processingLimit } from '@sluice/engine'
 import { openQueue } from '@sluice/queue-memory'
-import { startArgoServer } from '@sluice/testkit/argo'
+import { startArgoServer } from '@sluice/fake-argo'
 import { openWorker } from '../dist/index.js'
 
 const wanted = process.argv.slice(2)
@@ -117,7 +117,7 @@ async function measureSlots() {
     const stop = new AbortController()
     const minDelayMs =
       process.env.MIN_DELAY_MS === undefined ? {} : { minDelayMs: Number(process.env.MIN_DELAY_MS) }
-    const loop = runLoop(workQueue, { intervalMs: 10_000, signal: stop.signal, ...minDelayMs })
+    const loop = workQueue.run({ intervalMs: 10_000, signal: stop.signal, ...minDelayMs })
     await wait(2_000)
     const fills = []
     const endMs = performance.now() + (watched ? 8_000 : 20_000)

@@ -7,7 +7,7 @@ import {
   type ArgoEndpointOptions,
   type ArgoServer,
   type ArgoServerOptions,
-} from '@sluice/testkit/argo'
+} from '@sluice/fake-argo'
 import { openWorker, type ArgoWorker, type ArgoWorkerOptions } from '../src/index.js'
 import { nameJob } from '../src/jobs/job-name.js'
 

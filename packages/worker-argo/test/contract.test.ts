@@ -1,7 +1,7 @@
 import type { JobRef, TroubleConcerns, Worker } from '@sluice/core'
 import type { WorkerHarness } from '@sluice/testkit'
 import { testWorker } from '@sluice/testkit/vitest'
-import { answerWith, type AdmissionRule, type ArgoFault, type ArgoRequest } from '@sluice/testkit/argo'
+import { answerWith, type AdmissionRule, type ArgoFault, type ArgoRequest } from '@sluice/fake-argo'
 import type { ArgoWorkerOptions } from '../src/index.js'
 import { ArgoBench } from './argo-bench.js'
 

@@ -1,7 +1,7 @@
 import type { ItemRecord, Queue } from '@sluice/core'
 import { MemoryStore } from '@sluice/queue-memory'
 import { ManualRuntime, seededRandom } from '@sluice/testkit'
-import { operatorActions, type ArgoWorkflow, type OperatorAction } from '@sluice/testkit/argo'
+import { operatorActions, type ArgoWorkflow, type OperatorAction } from '@sluice/fake-argo'
 import { afterEach, expect, test } from 'vitest'
 import { ArgoBench } from './argo-bench.js'
 import { serviceOn } from './service-bench.js'

@@ -2,7 +2,7 @@ import type { ItemRecord, Queue } from '@sluice/core'
 import type { WorkQueueOptions } from '@sluice/engine'
 import { MemoryStore } from '@sluice/queue-memory'
 import { ManualRuntime } from '@sluice/testkit'
-import type { ArgoServer, ArgoServerOptions } from '@sluice/testkit/argo'
+import type { ArgoServer, ArgoServerOptions } from '@sluice/fake-argo'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { ArgoWorkerOptions } from '../src/index.js'
 import { ArgoBench, eventually } from './argo-bench.js'
@@ -14,7 +14,7 @@ afterEach(() => bench.close())
 const GRACE_MS = 60_000
 
 interface Setup {
-  readonly engine?: Partial<WorkQueueOptions>
+  readonly engine?: Partial<Omit<WorkQueueOptions, 'queue'>>
   readonly server?: ArgoServerOptions
   readonly worker?: Partial<ArgoWorkerOptions>
 }

@@ -1,7 +1,7 @@
 import { readFile, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isSluiceError, silentLogger } from '@sluice/core'
-import type { ArgoTemplate } from '@sluice/testkit/argo'
+import type { ArgoTemplate } from '@sluice/fake-argo'
 import { afterEach, describe, expect, test } from 'vitest'
 import { parseAllDocuments } from 'yaml'
 import { z } from 'zod'

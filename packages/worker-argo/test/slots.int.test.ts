@@ -1,6 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import type { Worker } from '@sluice/core'
-import { runLoop } from '@sluice/engine'
 import { MemoryStore } from '@sluice/queue-memory'
 import { ManualRuntime, wrapWorker } from '@sluice/testkit'
 import { afterEach, expect, test } from 'vitest'
@@ -29,11 +28,10 @@ async function measure({ watched, seconds }: { watched: boolean; seconds: number
   const { server } = bench
   const worker = await bench.open({ runtime })
   const queue = new MemoryStore({ runtime }).queue(worker.name)
-  const seen = watched ? worker : deaf(worker)
-  const { engine } = await serviceOn(seen, { items: 2_000, cap: CAP, body, queue, runtime })
-  const activity = observed(engine)
+  const activity = observed(watched ? worker : deaf(worker))
+  const { engine } = await serviceOn(activity.seen, { items: 2_000, cap: CAP, body, queue, runtime })
   const stop = new AbortController()
-  const loop = runLoop(engine, { intervalMs: 10_000, signal: stop.signal })
+  const loop = engine.run({ intervalMs: 10_000, signal: stop.signal, onTick: activity.onTick })
   await eventually('the first jobs run', () => server.workflows.unfinished === CAP && activity.idle())
   if (watched) await eventually('the watch is up', () => activity.wakes() > 0)
   let filled = 0
@@ -43,14 +41,14 @@ async function measure({ watched, seconds }: { watched: boolean; seconds: number
     const before = server.workflows.unfinished
     await runtime.advance(STEP_MS)
     await turn()
-    // Before anything was done about what ended in this step: that is the least that was filled in it.
+    // Before anybody has done anything about what ended in this step: that is the least that was filled in it.
     if (ms >= 3_000) {
       filled += server.workflows.unfinished
       steps += CAP
     }
     if (watched && server.workflows.unfinished < before)
       await eventually('it is heard', () => activity.wakes() > wakes)
-    await eventually('nothing is under way', () => activity.idle())
+    await eventually('nobody is at work', () => activity.idle())
   }
   stop.abort()
   await runtime.advance(10_000)
@@ -60,27 +58,26 @@ async function measure({ watched, seconds }: { watched: boolean; seconds: number
   return filled / steps
 }
 
-/** Whether a tick is under way, and how often it was woken. */
-function observed(engine: Awaited<ReturnType<typeof serviceOn>>['engine']) {
-  let ticking = 0
+/** Whether a tick is under way, and how often the watch of the worker has notified. */
+function observed(worker: Worker) {
+  let isTicking = false
   let wakes = 0
-  const tick = engine.tick.bind(engine)
-  const wake = engine.wake.bind(engine)
-  Object.assign(engine, {
-    tick: async () => {
-      ticking += 1
-      try {
-        return await tick()
-      } finally {
-        ticking -= 1
+  const seen = wrapWorker(worker, {
+    pollAllStatus: (...args) => {
+      isTicking = true
+      return worker.pollAllStatus(...args)
+    },
+    watch: async function* (options) {
+      for await (const value of worker.watch?.(options) ?? []) {
+        wakes += 1
+        yield value
       }
     },
-    wake: () => {
-      wakes += 1
-      wake()
-    },
   })
-  return { idle: () => ticking === 0, wakes: () => wakes }
+  const onTick = (): void => {
+    isTicking = false
+  }
+  return { seen, onTick, idle: () => !isTicking, wakes: () => wakes }
 }
 
 test('with the watch, a freed slot is filled again at once: 95 % and more of the slots are full', async () => {

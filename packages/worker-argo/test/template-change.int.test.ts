@@ -1,12 +1,7 @@
 import type { Queue } from '@sluice/core'
 import { MemoryStore } from '@sluice/queue-memory'
 import { ManualRuntime } from '@sluice/testkit'
-import {
-  answerWithStatus,
-  testTemplates,
-  type ArgoServerOptions,
-  type ArgoTemplate,
-} from '@sluice/testkit/argo'
+import { answerWithStatus, testTemplates, type ArgoServerOptions, type ArgoTemplate } from '@sluice/fake-argo'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { ArgoWorkerOptions } from '../src/index.js'
 import { ArgoBench, jobOf, send } from './argo-bench.js'

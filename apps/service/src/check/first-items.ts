@@ -1,41 +1,42 @@
 import { isSluiceError, type Queue, type QueueItem, type Worker } from '@sluice/core'
-import { oneLine, printable } from '../output.js'
-import { countText, itemsText } from '../progress/progress-text.js'
+import { oneLine, printable } from '../output/output.js'
+import { countText, itemsText } from '../output/amounts.js'
 
-/** How many items are held against the worker when nothing else is said. */
+/** How many items are checked by default. */
 export const FIRST_ITEMS = 100
-/** So many that would be rejected are no slip of single items: it is where a service pauses the queue by itself. */
+/** From this many on it is the settings, not single items: a service pauses the queue at the same number. */
 const MANY_REJECTED = 20
 
-const REASONS_TOLD = 5
-const IDS_TOLD = 5
+const SHOWN_REASONS = 5
+const SHOWN_IDS = 5
 const ID_CHARS = 80
 const REASON_CHARS = 600
 
-/** An item that no job could be made of. */
+/** An item that can't become a job. */
 export interface RejectedItem {
   readonly id: string
   readonly reason: string
 }
 
-/** What came of holding the first items against the worker. */
+/** The result of the check. */
 export interface ItemFindings {
-  /** How many were held against it. */
+  /** How many were checked. */
   readonly checked: number
   readonly rejected: readonly RejectedItem[]
 }
 
 export interface FirstItemsOptions {
   readonly count: number
-  /** Aborted, no further item is checked. */
+  /** After its abort no further item is checked. */
   readonly signal: AbortSignal
 }
 
 /**
- * Holds the items that would be given out first against what the worker makes jobs of. No item is moved, and no job starts.
+ * Checks with the worker whether the next items to claim can become jobs. No item moves, and no job starts.
  *
- * @returns `undefined` where the worker can't tell, or no item waits
- * @throws SluiceError of the queue; SLUICE_WORKER_UNAVAILABLE, SLUICE_WORKER_DENIED where the worker can't find it out
+ * @returns `undefined` where the worker has no such check, or no item waits
+ * @throws SluiceError of the queue; SLUICE_WORKER_UNAVAILABLE, SLUICE_WORKER_DENIED where the worker can't
+ * check
  */
 export async function checkFirstItems(
   queue: Queue,
@@ -46,7 +47,7 @@ export async function checkFirstItems(
   const items = await queue.peek(count)
   const rejected: RejectedItem[] = []
   let checked = 0
-  // One after the other: a service at work beside this is not to notice it.
+  // Sequentially, so as not to slow down a service that runs beside this.
   for (const item of items) {
     if (signal.aborted) break
     const reason = await rejection(worker, item)
@@ -66,12 +67,12 @@ async function rejection(worker: Worker, { id, body }: QueueItem): Promise<strin
   }
 }
 
-/** Whether so many would be rejected that it is the worker's settings, or the list as a whole, and not one item or another. */
+/** Whether the rejections point to the worker's settings or the whole list, not to single items. */
 export function areManyRejected({ checked, rejected }: ItemFindings): boolean {
   return rejected.length >= Math.min(MANY_REJECTED, Math.ceil(checked / 2)) && rejected.length > 0
 }
 
-/** In a few words. */
+/** The findings in brief. */
 export function itemsFound({ checked, rejected }: ItemFindings): string {
   const first = checked === 1 ? 'the first item' : `the first ${itemsText(checked)}`
   if (rejected.length === 0) return `ready, ${first} can become ${checked === 1 ? 'a job' : 'jobs'}`
@@ -83,19 +84,19 @@ export function rejectionText(findings: ItemFindings): string {
   const byReason = Map.groupBy(findings.rejected, ({ id, reason }) => withoutId(reason, id))
   const groups = [...byReason].toSorted(([, one], [, other]) => other.length - one.length)
   const lines = groups
-    .slice(0, REASONS_TOLD)
+    .slice(0, SHOWN_REASONS)
     .map(([reason, items]) => `  ${idsText(items)}: ${oneLine(reason, REASON_CHARS)}`)
-  const more = groups.length - REASONS_TOLD
+  const more = groups.length - SHOWN_REASONS
   return [
     `${itemsFound(findings)}, and fail without a job:`,
     ...lines,
-    ...(more > 0 ? [`  and ${countText(more)} more reasons, all of them with --json`] : []),
-    'Correct what the worker makes of an item (its template and parameters, or its command), or the items: correct the list and load it again with ' +
-      '--update-waiting, or take them out with sluice rm',
+    ...(more > 0 ? [`  and ${countText(more)} more reasons; --json has all`] : []),
+    'Correct how the worker makes jobs (its template and parameters, or its command), or the items: correct the list and load it again with ' +
+      '--update-waiting, or remove them with sluice rm',
   ].join('\n')
 }
 
-/** Each reason begins with its item: without it many are one. */
+/** Removes the item from a reason, so that equal reasons group. */
 function withoutId(reason: string, id: string): string {
   const name = JSON.stringify(id)
   const begin = `Item ${name} `
@@ -104,7 +105,7 @@ function withoutId(reason: string, id: string): string {
 }
 
 function idsText(items: readonly RejectedItem[]): string {
-  const told = items.slice(0, IDS_TOLD).map(({ id }) => printable(JSON.stringify(id), ID_CHARS))
-  const more = items.length - told.length
-  return `${told.join(', ')}${more > 0 ? ` and ${countText(more)} more` : ''}`
+  const shown = items.slice(0, SHOWN_IDS).map(({ id }) => printable(JSON.stringify(id), ID_CHARS))
+  const more = items.length - shown.length
+  return `${shown.join(', ')}${more > 0 ? ` and ${countText(more)} more` : ''}`
 }

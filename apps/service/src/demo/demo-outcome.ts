@@ -1,26 +1,29 @@
-import type { ItemRecord, Queue, Stage } from '@sluice/core'
+import type { ItemRecord, Queue, Runtime, Stage } from '@sluice/core'
 import { FailureGroups } from '../report/failure-groups.js'
 import { summaryOf, type FailureSummary } from '../report/failure-table.js'
 import { reportRows } from '../report/report-rows.js'
 
-/** What came of all items of a demo, whichever run finished them. */
+/** The outcomes of all items of a demo, over all runs. */
 export interface DemoOutcome {
   readonly sizes: Readonly<Record<Stage, number>>
-  /** Of all files that were digested. */
+  /** The sum over all digested files. */
   readonly bytes: number
-  /** From the first claim to the last end, stops in between included. */
+  /** From the first claim to the last end, pauses included. */
   readonly spanMs: number
-  /** The most attempts that an item took: 1 when none ran twice. */
+  /** The most attempts of one item: 1 where none ran twice. */
   readonly mostAttempts: number
   readonly failures: FailureSummary
-  /** Failed, and nobody knows why. */
+  /** Failed items without a reason. */
   readonly unexplained: number
 }
 
 /** Reads the outcomes of a demo's queue. */
-export async function readOutcome(queue: Queue, signal?: AbortSignal): Promise<DemoOutcome> {
+export async function readOutcome(
+  queue: Queue,
+  { runtime }: { readonly runtime: Runtime },
+): Promise<DemoOutcome> {
   const tally = new Tally()
-  for await (const item of reportRows(queue, ['SUCCESS', 'FAIL'], signal)) tally.add(item)
+  for await (const item of reportRows(queue, { runtime })) tally.add(item)
   return { sizes: await queue.sizes(), ...tally.result() }
 }
 

@@ -1,17 +1,15 @@
-import { randomUUID } from 'node:crypto'
 import { access } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { isSluiceError, type Queue } from '@sluice/core'
 import { DISPATCHER_LEASE } from '@sluice/engine'
-import { CommandError } from '../command-error.js'
-import type { CommandContext } from '../commands/command.js'
-import { makeFolder } from '../make-folder.js'
-import { loadManifest } from '../manifest/load-manifest.js'
-import { openQueuePackage } from '../open-package.js'
-import { itemsText } from '../progress/progress-text.js'
+import { CommandError } from '../cli/command-error.js'
+import type { CommandContext } from '../cli/command.js'
+import { makeFolder } from './make-folder.js'
+import { loadManifest } from '../load/load-manifest.js'
+import { openQueuePackage } from '../packages/open-package.js'
+import { itemsText } from '../output/amounts.js'
 import { chooseColumns } from '../report/report-columns.js'
-import { writeFileWhole } from '../report/report-file.js'
+import { writeFileWhole } from '../output/whole-file.js'
 import { reportRows } from '../report/report-rows.js'
 import { writeReport } from '../report/report-writer.js'
 import { argoDemo } from './argo-demo.js'
@@ -22,7 +20,7 @@ import { digestDemo } from './digest-demo.js'
 import { DEMO_LEASE_MS, runDemoService } from './demo-service.js'
 import { demoJson, demoText, goOnText, type DemoRun } from './demo-text.js'
 
-/** What `sluice demo` was told. */
+/** The options of `sluice demo`. */
 export interface DemoFlags {
   readonly items?: number
   readonly limit?: number
@@ -35,10 +33,12 @@ export interface DemoFlags {
 const DEMO_QUEUE = 'demo'
 
 /**
- * Begins a demo, or goes on with the one that was begun, to its end. Killed anywhere it goes on when it is run again.
+ * Starts a demo, or continues the unfinished one, to its end. After a kill at any moment the next run
+ * continues.
  *
- * @throws SluiceError what the queue, the worker or the service throws; CommandError INVALID for another plan than was begun,
- * CONFLICT when `fresh` meets a running demo, UNEXPECTED when items failed and nobody knows why, or all failed
+ * @throws SluiceError of the queue, the worker or the service; CommandError INVALID for another plan than the
+ * unfinished one, CONFLICT where `fresh` meets a running demo, UNEXPECTED where items failed without a
+ * reason, or all failed
  */
 export async function runDemo(flags: DemoFlags, context: CommandContext): Promise<void> {
   const kind = flags.argo === true ? argoDemo : digestDemo
@@ -68,31 +68,32 @@ interface Demo {
 
 async function useQueue(demo: Demo): Promise<void> {
   const { kind, queue, place, plan, context } = demo
+  const { runtime } = context
   const signal = context.interrupted()
-  const { failure } = await loadManifest(place.manifest, queue, { strict: true, signal })
+  const { failure } = await loadManifest(place.manifest, queue, { strict: true, signal, runtime })
   if (failure !== undefined) throw failure
   const before = await queue.sizes()
   const finishedBefore = before.SUCCESS + before.FAIL
-  const startedAtMs = performance.now()
+  const startedAtMonotonic = runtime.monotonicMs()
   let facts: DemoFacts | undefined
   if (before.WAITING + before.PROCESSING > 0 && !signal.aborted) {
     context.output.note(goOnText({ kind, plan, before, place }))
     facts = await serve(demo)
   }
-  const elapsedMs = performance.now() - startedAtMs
-  const outcome = await readOutcome(queue)
+  const elapsedMs = runtime.monotonicMs() - startedAtMonotonic
+  const outcome = await readOutcome(queue, context)
   await writeDemoReport(demo)
   const { report } = place
   end({ kind, plan, outcome, facts, finishedBefore, elapsedMs, report, interrupted: signal.aborted }, context)
 }
 
 async function serve({ kind, queue, place, plan, flags, context }: Demo): Promise<DemoFacts> {
-  const { cwd, output } = context
+  const { cwd, output, runtime } = context
   const opened = await kind.openWorker({ name: DEMO_QUEUE, plan, place, cwd })
   try {
     const { worker } = opened
     const { limit = kind.limit } = flags
-    await runDemoService({ kind, queue, worker, limit, output, signal: context.interrupted() })
+    await runDemoService({ kind, queue, worker, limit, output, runtime, signal: context.interrupted() })
     return opened.facts()
   } finally {
     await opened.close()
@@ -105,9 +106,12 @@ async function openDemoQueue(place: DemoPlace, context: CommandContext): Promise
   return openQueuePackage(settings, { baseDirs: [context.cwd] })
 }
 
-async function writeDemoReport({ kind, queue, place }: Demo): Promise<void> {
+async function writeDemoReport({ kind, queue, place, context }: Demo): Promise<void> {
   const columns = chooseColumns(kind.columns)
-  await writeFileWhole(place.report, (out) => writeReport(reportRows(queue), out, { format: 'csv', columns }))
+  const { runtime } = context
+  await writeFileWhole(place.report, (out) =>
+    writeReport(reportRows(queue, { runtime }), out, { format: 'csv', columns }),
+  )
 }
 
 function end(run: DemoRun, context: CommandContext): void {
@@ -118,17 +122,17 @@ function end(run: DemoRun, context: CommandContext): void {
   else assertWorked(run.outcome)
 }
 
-/** A file that vanished is a failure that the demo can explain; nothing but failures means that it is broken itself. */
+/** A deleted file is an explained failure; where all items fail, the demo itself is broken. */
 function assertWorked({ sizes, unexplained }: DemoOutcome): void {
   if (unexplained > 0) {
     throw new CommandError('UNEXPECTED', `${itemsText(unexplained)} failed without a reason`)
   }
-  if (sizes.SUCCESS === 0) throw new CommandError('UNEXPECTED', 'Not one item succeeded')
+  if (sizes.SUCCESS === 0) throw new CommandError('UNEXPECTED', 'No item succeeded')
 }
 
-/** Throws an older demo away, unless a run of it is alive: under its feet that would look like a disaster. */
+/** Deletes an older demo, unless a run of it is alive. */
 async function clear(place: DemoPlace, context: CommandContext): Promise<void> {
-  // Without its file there is no older demo to end.
+  // Without its file there is no older demo.
   const begun = await access(place.queue).then(
     () => true,
     () => false,
@@ -139,19 +143,19 @@ async function clear(place: DemoPlace, context: CommandContext): Promise<void> {
   await place.clear()
 }
 
-/** Whoever runs a demo has the dispatcher's lease, and renews it. */
+/** A running demo holds the dispatcher's lease and renews it. */
 async function isAbandoned(place: DemoPlace, context: CommandContext): Promise<boolean> {
   const queue = await openDemoQueue(place, context).catch((error: unknown) => {
-    // What is damaged is no running demo, and a good reason to start afresh; what is only busy may be one.
+    // A damaged queue has no running demo, and is a reason to start a new one; a busy queue may have one.
     if (isSluiceError(error, 'SLUICE_QUEUE_CORRUPT')) return undefined
     throw error
   })
   if (queue === undefined) return true
   try {
     for (let waitedMs = 0; waitedMs <= 2 * DEMO_LEASE_MS; waitedMs += 250) {
-      const lease = await queue.lease(DISPATCHER_LEASE, randomUUID(), DEMO_LEASE_MS)
+      const lease = await queue.lease(DISPATCHER_LEASE, context.runtime.newId(), DEMO_LEASE_MS)
       if (lease !== undefined) return true
-      await sleep(250)
+      await context.runtime.sleep(250)
     }
     return false
   } finally {

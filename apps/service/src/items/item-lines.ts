@@ -1,9 +1,9 @@
 import type { ItemRecord } from '@sluice/core'
 import type { JobAnswer } from '../jobs/ask-jobs.js'
 import { jobLine } from '../jobs/job-text.js'
-import { oneLine, printable, type Output } from '../output.js'
-import { spanText } from '../status/span-text.js'
-import { stageSince, tookMs } from './stage-since.js'
+import { oneLine, printable, type Output } from '../output/output.js'
+import { spanText } from '../output/amounts.js'
+import { stageSince, tookMs } from './item-selection.js'
 
 export interface ItemLinesOptions {
   readonly output: Pick<Output, 'stdout' | 'colors'>
@@ -14,15 +14,15 @@ export interface ItemLinesOptions {
 const STAGE_CELLS = 11
 const ATTEMPT_CELLS = 8
 const SPAN_CELLS = 9
-/** An id may take so much of a line that the reason has room. */
+/** Bounds that leave room for both the id and the reason. */
 const MOST_ID_CELLS = 60
 const LEAST_REASON_CELLS = 24
-/** Where nobody's screen is the limit. */
+/** Without a terminal. */
 const PIPED_REASON_CHARS = 300
 
 /**
- * Items as lines of fixed columns, as wide as the ids of the first page need and as the screen allows. Not a table: a table would have to hold all of them
- * to know its widths.
+ * Items as lines of fixed columns, sized by the ids of the first page and the terminal. A table would have to
+ * hold all items to know its widths.
  */
 export class ItemLines {
   readonly #options: ItemLinesOptions
@@ -32,12 +32,12 @@ export class ItemLines {
     this.#options = options
   }
 
-  /** The lines of one page; before the first one that of the heads. */
+  /** The lines of one page; the first page begins with the headings. */
   of(items: readonly ItemRecord[], jobs: ReadonlyMap<string, JobAnswer>): string[] {
     const lines: string[] = []
     if (this.#idCells === undefined) {
       this.#idCells = this.#widthFor(items)
-      const head = this.#line(['stage', 'attempt', 'id', 'age', 'took'], 'reason, or how its job stands')
+      const head = this.#line(['stage', 'attempt', 'id', 'age', 'took'], 'reason, or state of the job')
       lines.push(this.#options.output.colors.bold(head))
     }
     return [...lines, ...items.map((item) => this.#itemLine(item, jobs.get(item.id)))]
@@ -54,7 +54,7 @@ export class ItemLines {
       took === undefined ? '' : shortText(took),
     ]
     const running = job === undefined ? '' : jobLine(job, PIPED_REASON_CHARS)
-    // What ends with where to look must not be cut.
+    // A line that ends with a link must not be cut.
     return running === ''
       ? this.#line(cells, item.reason ?? '')
       : this.#line(cells, running, { isWhole: true })
@@ -64,7 +64,7 @@ export class ItemLines {
     const widths = [STAGE_CELLS, ATTEMPT_CELLS, this.#idCells ?? 0, SPAN_CELLS, SPAN_CELLS]
     const padded = cells.map((cell, at) => {
       const width = widths[at] ?? 0
-      // One that is longer than its column is shown whole all the same: an id that is cut can't be copied.
+      // A cell longer than its column is shown whole: a cut id can't be copied.
       return cell.length < width ? cell.padEnd(width) : `${cell} `
     })
     const line = padded.join('')

@@ -3,18 +3,18 @@ import type { AttemptRecord, ItemRecord, JsonValue } from '@sluice/core'
 import { leftOutOf } from '@sluice/engine'
 import type { JobAnswer } from '../jobs/ask-jobs.js'
 import { cancelledText, runningText } from '../jobs/job-text.js'
-import { oneLine, printable, printableLines, type Output } from '../output.js'
-import { elapsedText } from '../progress/progress-text.js'
+import { oneLine, printable, printableLines, type Output } from '../output/output.js'
+import { elapsedText } from '../output/amounts.js'
 
-/** What the worker was asked of an item. */
+/** The worker's answer about the job of an item. */
 export interface AskedJob {
-  /** What the worker says of its job; absent where that is settled, or nobody is configured to know. */
+  /** `undefined` where the job is settled, or no worker is configured. */
   readonly job: JobAnswer | undefined
-  /** An attempt before this one whose job has not ended: this one waits for that. */
+  /** An earlier attempt whose job has not ended, and that this attempt waits for. */
   readonly earlier?: number | undefined
 }
 
-/** An item, and its job. */
+/** An item and its job. */
 export interface ShownItem extends AskedJob {
   readonly item: ItemRecord
 }
@@ -22,7 +22,7 @@ export interface ShownItem extends AskedJob {
 const NAME_CHARS = 12
 const REASON_CHARS = 120
 
-/** All that is known of an item, for people. What is longer than `maxChars` is cut, and says so. */
+/** All fields of an item as lines. A value longer than `maxChars` is cut, with a note. */
 export function itemText({ item, job, earlier }: ShownItem, output: Output, maxChars: number): string {
   const rows: [string, string | undefined][] = [
     ['id', printable(item.id)],
@@ -30,18 +30,18 @@ export function itemText({ item, job, earlier }: ShownItem, output: Output, maxC
     ['attempt', attemptText(item)],
     ['priority', item.priority === 0 ? undefined : String(item.priority)],
     ['put', instant(item.putAt)],
-    // Of one that has been given out it says nothing any more.
+    // After the claim it has no meaning.
     ['not before', item.stage === 'WAITING' ? instant(item.notBeforeAt) : undefined],
     ['claimed', instant(item.claimedAt)],
     ['finished', finishedText(item)],
-    // Of an item that isn't FAIL it is what an earlier attempt ended with.
+    // Outside FAIL it is the reason of an earlier attempt.
     [item.stage === 'FAIL' ? 'reason' : 'last reason', reasonText(item.reason, maxChars)],
     ['class', printableOf(item.failureClass)],
     ['exit code', item.exitCode === undefined ? undefined : String(item.exitCode)],
     ...retryRows(item, maxChars),
     ['body', jsonText(item.body, maxChars)],
     ['result', jsonText(item.result, maxChars)],
-    ['not kept', textsText(leftOutOf(item), maxChars)],
+    ['not stored', textsText(leftOutOf(item), maxChars)],
     [isOver(item) ? 'details' : 'last details', detailsText(item.details, maxChars)],
     ...jobRows({ item, job, earlier }, maxChars),
     ['uid', printable(item.uid)],
@@ -53,7 +53,10 @@ export function itemText({ item, job, earlier }: ShownItem, output: Output, maxC
   return [...lines, ...historyLines(item.history, output, maxChars)].join('\n')
 }
 
-/** Its outcome is that of its last attempt; of an item that waits or runs it is that of the one before. */
+/**
+ * Whether its outcome is that of its last attempt; in WAITING and PROCESSING it is that of the attempt
+ * before.
+ */
 function isOver({ stage }: ItemRecord): boolean {
   return stage === 'SUCCESS' || stage === 'FAIL'
 }
@@ -61,7 +64,7 @@ function isOver({ stage }: ItemRecord): boolean {
 function jobRows({ item, job, earlier }: ShownItem, maxChars: number): [string, string | undefined][] {
   if (job === undefined) return []
   if (earlier !== undefined) {
-    const why = `the job of attempt ${earlier} has not ended; this attempt starts when it has`
+    const why = `the job of attempt ${earlier} has not ended; this attempt starts after it`
     return [['job', `not sent yet: ${why}`]]
   }
   const text = item.stage === 'PROCESSING' ? runningText(job, maxChars) : cancelledText(job, maxChars)
@@ -80,9 +83,9 @@ function printableOf(text: string | undefined): string | undefined {
 }
 
 function attemptText({ attempt, uncounted, stage }: ItemRecord): string {
-  // By `load --joblog` and the like: it never was in PROCESSING.
+  // It was never in PROCESSING, as after `load --joblog`.
   if (attempt === 0 && stage === 'SUCCESS') return '0 (put as done)'
-  return uncounted === 0 ? String(attempt) : `${attempt} (${uncounted} of them not counted)`
+  return uncounted === 0 ? String(attempt) : `${attempt} (${uncounted} uncounted)`
 }
 
 function finishedText({ finishedAt, claimedAt }: ItemRecord): string | undefined {
@@ -92,12 +95,12 @@ function finishedText({ finishedAt, claimedAt }: ItemRecord): string | undefined
   return `${instant(finishedAt) ?? ''}${took}`
 }
 
-/** Lines under the first one are set in. */
+/** Lines after the first are indented. */
 function indented(lines: readonly string[]): string {
   return lines.join(`\n${' '.repeat(NAME_CHARS + 1)}`)
 }
 
-/** Its line breaks are kept: the end of a log is hard to read in one line. */
+/** Keeps line breaks: the end of a log is hard to read in one line. */
 function reasonText(reason: string | undefined, maxChars: number): string | undefined {
   return reason === undefined ? undefined : indented(printableLines(reason, maxChars))
 }
@@ -106,7 +109,7 @@ function textsText(texts: readonly string[], maxChars: number): string | undefin
   return texts.length === 0 ? undefined : indented(texts.map((text) => oneLine(text, maxChars)))
 }
 
-/** Sends that were refused. That no job of it runs is between two services, and says nothing to a person. */
+/** Refused sends. The field `ended` is for services only. */
 function retryRows({ retryState }: ItemRecord, maxChars: number): [string, string | undefined][] {
   if (!isRecord(retryState)) return [['retry state', jsonText(retryState, maxChars)]]
   const { tries, ended: _, ...others } = retryState
@@ -116,7 +119,9 @@ function retryRows({ retryState }: ItemRecord, maxChars: number): [string, strin
   ]
 }
 
-/** A line for each field: what matters of a job, such as a link, must not be cut off for what another field holds. What was left out has a row of its own. */
+/**
+ * One line per field, so that a long one does not cut off another, such as a link. `leftOut` has its own row.
+ */
 function detailsText(details: JsonValue | undefined, maxChars: number): string | undefined {
   if (!isRecord(details)) return jsonText(details, maxChars)
   const fields = Object.entries(details).filter(([name, value]) => name !== 'leftOut' || !isTexts(value))
@@ -130,7 +135,7 @@ function detailsText(details: JsonValue | undefined, maxChars: number): string |
   return indented(lines)
 }
 
-/** Texts as they are, those of a list a line each; what is called an instant as one. */
+/** Texts unchanged, one line for each of a list; fields named as instants in ISO 8601. */
 function fieldLines(name: string, value: JsonValue, maxChars: number): readonly string[] {
   if (typeof value === 'string') return printableLines(value, maxChars)
   if (isTexts(value) && value.length > 0) return value.map((text) => oneLine(text, maxChars))
@@ -138,7 +143,7 @@ function fieldLines(name: string, value: JsonValue, maxChars: number): readonly 
   return [at ?? jsonText(value, maxChars) ?? '']
 }
 
-/** From 2001 on: smaller numbers are something else. */
+/** The year 2001: smaller numbers are no instants. */
 const LEAST_EPOCH_MS = 1_000_000_000_000
 
 function isEpochMs(value: JsonValue): value is number {
@@ -167,7 +172,7 @@ function historyLines(history: readonly AttemptRecord[], output: Output, maxChar
 }
 
 function outcomeText({ outcome, unsent, failureClass, exitCode }: AttemptRecord): string {
-  if (outcome === undefined) return 'runs'
+  if (outcome === undefined) return 'running'
   if (unsent === true) return `${outcome}, never sent`
   const why = [failureClass, exitCode === undefined ? undefined : `exit ${exitCode}`].filter(
     (part) => part !== undefined,

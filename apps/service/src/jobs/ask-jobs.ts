@@ -1,64 +1,79 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import {
   isSluiceError,
   type JobRef,
   type JobReport,
   type JobReports,
   type Queue,
+  type Runtime,
   type Worker,
 } from '@sluice/core'
 import { readStartedJobs, type StartedJobs } from '@sluice/engine'
 import pMap from 'p-map'
-import { CommandError } from '../command-error.js'
-import type { CommandContext } from '../commands/command.js'
+import { CommandError } from '../cli/command-error.js'
+import type { CommandContext } from '../cli/command.js'
 
-/** What a command that only looks was told of a job. */
+/** The worker's answer about a job, for a command that only reads. */
 export type JobAnswer =
   | { readonly kind: 'report'; readonly report: JobReport }
-  /** The worker has no such job: it was not sent yet, is forgotten, or, where it is known to have started, is missing. */
+  /**
+   * The worker has no such job: it is not sent yet, acknowledged, or, where it is known to have started,
+   * missing.
+   */
   | { readonly kind: 'none'; readonly started?: StartedNote }
   /** The worker could not be asked. */
   | { readonly kind: 'unasked'; readonly why: string }
 
-/** What the service that dispatches has noted of a job that the worker does not know. */
+/** The dispatcher's note about a job that the worker does not know. */
 export interface StartedNote {
-  /** For how long the worker has not known it, as far as the service has asked. */
+  /** How long the worker has not known it, as far as the service has asked. */
   readonly missingForMs?: number
-  /** After so long it is lost. */
+  /** The time after which it counts as lost. */
   readonly graceMs?: number
 }
 
-/** A command that only looks does not wait for a worker that hangs. */
-const PATIENCE_MS = 10_000
+/** The longest wait for a worker that hangs. */
+const TIMEOUT_MS = 10_000
 const CONCURRENCY = 16
-/** A list may not show what holds a job up: so many are asked for one by one. */
+/** The most look-ups for jobs of which a poll does not show what holds them up. */
 const MAX_LOOKUPS = 50
 
 interface Started {
   readonly jobs: StartedJobs
-  /** Of the storage's clock. */
+  /** Epoch ms of the storage's clock. */
   readonly now: number
 }
 
-/** Asks the worker about jobs for commands that must not fail for it: what stands in the way is part of the answer. */
+interface AskerParts {
+  readonly worker: Worker | string
+  readonly queue: Queue
+  readonly runtime: Runtime
+}
+
+/**
+ * Asks the worker about jobs for commands that must not fail without it: the obstacle is part of the answer.
+ */
 export class JobAsker {
   readonly #worker: Worker | string
   readonly #queue: Queue
+  readonly #runtime: Runtime
   #started: Promise<Started | string> | undefined
   #reports: Promise<JobReports | string> | undefined
   #lookupsLeft = MAX_LOOKUPS
 
-  private constructor(worker: Worker | string, queue: Queue) {
+  private constructor({ worker, queue, runtime }: AskerParts) {
     this.#worker = worker
     this.#queue = queue
+    this.#runtime = runtime
   }
 
-  /** @returns `undefined` where the configuration names no worker */
+  /** @returns `undefined` where the configuration has no worker */
   static async open(context: CommandContext): Promise<JobAsker | undefined> {
     const { config } = await context.config()
     if (config.worker === undefined) return undefined
+    const { runtime } = context
     const queue = await context.openQueue({ reading: true })
-    return new JobAsker(await patiently(() => context.openWorker({ reading: true })), queue)
+    const worker = await answerWithin(runtime, () => context.openWorker({ reading: true }))
+    return new JobAsker({ worker, queue, runtime })
   }
 
   /** One job, by name where the worker can. */
@@ -66,14 +81,14 @@ export class JobAsker {
     const worker = this.#worker
     if (typeof worker === 'string') return { kind: 'unasked', why: worker }
     if (worker.lookupJob === undefined) return (await this.many([job])).get(job.id) ?? { kind: 'none' }
-    const report = await patiently(async () => worker.lookupJob?.(refOf(job)))
+    const report = await answerWithin(this.#runtime, async () => worker.lookupJob?.(refOf(job)))
     if (typeof report === 'string') return { kind: 'unasked', why: report }
     return report === undefined ? this.#none(job) : { kind: 'report', report }
   }
 
   /**
-   * Many jobs, by item id: one poll, however often it is asked, and then by name, so many as are left of the bound, those of which a list
-   * does not tell whether they have begun.
+   * Many jobs, by item id: a single poll for all calls, and then look-ups, up to the bound, of those whose
+   * start a poll does not show.
    */
   async many(jobs: readonly JobRef[]): Promise<ReadonlyMap<string, JobAnswer>> {
     this.#reports ??= this.#poll()
@@ -89,9 +104,9 @@ export class JobAsker {
     return answers
   }
 
-  /** One that is known to have started is no job that is still to come. */
+  /** Tells a job that had started from one that is still to be sent. */
   async #none(job: JobRef): Promise<JobAnswer> {
-    this.#started ??= patiently(async () => {
+    this.#started ??= answerWithin(this.#runtime, async () => {
       const [jobs, now] = await Promise.all([readStartedJobs(this.#queue), this.#queue.now()])
       return { jobs, now }
     })
@@ -106,7 +121,7 @@ export class JobAsker {
 
   async #poll(): Promise<JobReports | string> {
     const worker = this.#worker
-    return typeof worker === 'string' ? worker : patiently(() => worker.pollAllStatus())
+    return typeof worker === 'string' ? worker : answerWithin(this.#runtime, () => worker.pollAllStatus())
   }
 
   async #lookUp(jobs: readonly JobRef[], answers: Map<string, JobAnswer>): Promise<void> {
@@ -120,18 +135,17 @@ export class JobAsker {
       },
       { concurrency: CONCURRENCY },
     )
-    // What the list said stays where a look-up fails, or comes too late.
-    await patiently(async () => all)
+    // The poll's answer stays where a look-up fails or is late.
+    await answerWithin(this.#runtime, async () => all)
   }
 }
 
-/** What was asked, or in words why not. @throws what is a bug */
-async function patiently<T>(ask: () => Promise<T>): Promise<T | string> {
+/** The answer, or the reason why there is none. @throws every unexpected error */
+async function answerWithin<T>(runtime: Pick<Runtime, 'sleep'>, ask: () => Promise<T>): Promise<T | string> {
   const answered = new AbortController()
-  // It rejects only when the answer came first.
-  const late = sleep(PATIENCE_MS, `the worker did not answer within ${PATIENCE_MS / 1_000} s`, {
-    signal: answered.signal,
-  }).catch(() => '')
+  const late = runtime
+    .sleep(TIMEOUT_MS, answered.signal)
+    .then(() => `the worker did not answer within ${TIMEOUT_MS / 1_000} s`)
   try {
     return await Promise.race([ask(), late])
   } catch (error) {
@@ -147,10 +161,10 @@ function answerOf({ id, uid, attempt }: JobRef, reports: JobReports | string): J
   const report = reports.get(id)
   if (report?.uid === uid && report.attempt === attempt) return { kind: 'report', report }
   if (reports.complete !== false) return { kind: 'none' }
-  return { kind: 'unasked', why: reports.incompleteReason ?? 'the worker could not ask for all of its jobs' }
+  return { kind: 'unasked', why: reports.incompleteReason ?? 'the worker could not list all of its jobs' }
 }
 
-/** A worker that says which jobs are pending may have to be asked by name; and what a list lacks may be there. */
+/** Whether a look-up may say more: whether the job is pending, or exists although the poll lacks it. */
 function isUnclear(answer: JobAnswer | undefined): boolean {
   if (answer?.kind !== 'report') return true
   return answer.report.stage === 'PROCESSING' && answer.report.pending === undefined
@@ -160,7 +174,10 @@ function refOf({ id, uid, attempt }: JobRef): JobRef {
   return { id, uid, attempt }
 }
 
-/** The job of an item as it is printed with `--json`: `null` where the worker has none, with what is known of one that had started. */
+/**
+ * The job of an item for `--json`: `null` where the worker has none, with the note about one that had
+ * started.
+ */
 export function jobJson(answer: JobAnswer | undefined): object {
   if (answer === undefined) return {}
   if (answer.kind === 'unasked') return { jobError: answer.why }

@@ -1,50 +1,51 @@
-import { isSluiceError } from '@sluice/core'
+import { isSluiceError, type Runtime } from '@sluice/core'
 import { HOLDUP_ADVICE, type HoldupCode } from '@sluice/engine'
-import type { Output } from '../output.js'
+import { spanText } from '../output/amounts.js'
+import type { Output } from '../output/output.js'
 import type { QueueStatus, StatusHoldup } from './read-status.js'
 import type { ServiceState } from './service-state.js'
-import { spanText } from './span-text.js'
 import { statusLine, statusText } from './status-text.js'
 
-/** A status as somebody sees it who goes on watching: what was read last, and how old it is when it could not be read again. */
+/** A status for `--watch`: the last reading, and its age where the storage does not answer. */
 export interface WatchedStatus extends QueueStatus {
-  /** For how many ms the storage has not answered; absent when it has just been read. */
+  /** How long the storage has not answered, in ms; absent for a fresh reading. */
   readonly ageMs?: number
 }
 
-/** Reads again and again. What can't be read now is shown as it was, and as late. */
+/** Repeats the reading. Where one fails, it shows the last one with its age. */
 export class LastStatus {
-  readonly #now: () => number
+  readonly #runtime: Pick<Runtime, 'monotonicMs'>
   #last: QueueStatus | undefined
-  #readAtMs = 0
+  #readAtMonotonic = 0
 
-  constructor(now: () => number = () => performance.now()) {
-    this.#now = now
+  constructor(runtime: Pick<Runtime, 'monotonicMs'>) {
+    this.#runtime = runtime
   }
 
-  /** @throws what the first reading rejects with, and whatever no waiting mends */
+  /** @throws what the first reading rejects with, and every error that is not retryable */
   async next(read: () => Promise<QueueStatus>): Promise<WatchedStatus> {
     try {
       this.#last = await read()
-      this.#readAtMs = this.#now()
+      this.#readAtMonotonic = this.#runtime.monotonicMs()
       return this.#last
     } catch (error) {
       if (this.#last === undefined || !isSluiceError(error) || !error.retryable) throw error
-      return late(this.#last, error.message, Math.round(this.#now() - this.#readAtMs))
+      const ageMs = Math.round(this.#runtime.monotonicMs() - this.#readAtMonotonic)
+      return late(this.#last, error.message, ageMs)
     }
   }
 }
 
 const CODE: HoldupCode = 'storage-unavailable'
 
-/** What says how fast it goes: of a queue that can't be read nothing is known of that. */
+/** The fields about speed, which an old reading says nothing about. */
 const PACE: ReadonlySet<string> = new Set([
   'ratePerMinute',
   'measuredMs',
   'etaMs',
 ] satisfies (keyof QueueStatus)[])
 
-/** Of the counts it is known what they were. */
+/** The counts are those of the last reading. */
 function late(status: QueueStatus, message: string, ageMs: number): WatchedStatus {
   const advice = HOLDUP_ADVICE[CODE]
   const holdup: StatusHoldup = { code: CODE, message, ...(advice === undefined ? {} : { advice }) }
@@ -63,7 +64,7 @@ function late(status: QueueStatus, message: string, ageMs: number): WatchedStatu
   }
 }
 
-/** Whether it still works can't be told. */
+/** Whether the service still runs is unknown. */
 function unknownSince({ holder, since, heardOfMs }: ServiceState, ageMs: number): ServiceState {
   return {
     state: 'unknown',
@@ -79,7 +80,7 @@ export function watchedText(status: WatchedStatus, output: Output): string {
   return status.ageMs === undefined ? text : `${text}\nas of ${spanText(status.ageMs)} ago`
 }
 
-/** One line of it, where nothing can be redrawn. */
+/** The same as one line, for a log. */
 export function watchedLine(status: WatchedStatus): string {
   const line = statusLine(status)
   return status.ageMs === undefined ? line : `${line} · as of ${spanText(status.ageMs)} ago`

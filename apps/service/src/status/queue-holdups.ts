@@ -1,10 +1,10 @@
 import { isSluiceError, type Queue, type QueueItem, type Stage } from '@sluice/core'
 import { holdupsInOrder, selfPauseHoldup, type Holdup, type HoldupCode, type SelfPause } from '@sluice/engine'
-import { itemsText, plural } from '../progress/progress-text.js'
+import { itemsText, plural } from '../output/amounts.js'
 import type { DispatcherFacts, ServiceState } from './service-state.js'
-import { spanText } from './span-text.js'
+import { spanText } from '../output/amounts.js'
 
-/** With these nothing starts or nothing is known of what ends: a time of arrival would be made up. */
+/** With one of these no job starts, or no end is seen: an ETA would be made up. */
 const BLOCKING: ReadonlySet<HoldupCode> = new Set([
   'no-dispatcher',
   'storage-unavailable',
@@ -18,10 +18,10 @@ const BLOCKING: ReadonlySet<HoldupCode> = new Set([
   'nothing-due',
 ])
 
-/** A queue that is as it should be has these too. */
+/** A healthy queue has these too. */
 const NORMAL: ReadonlySet<HoldupCode> = new Set(['nothing-waiting'])
 
-/** What a reader knows of a queue who takes no part in it. */
+/** The facts that a reader of the queue has. */
 export interface QueueFacts extends DispatcherFacts {
   readonly sizes: Readonly<Record<Stage, number>>
   readonly paused: boolean
@@ -34,7 +34,8 @@ export interface QueueFacts extends DispatcherFacts {
 }
 
 /**
- * All that holds a queue back, in the order of `HOLDUP_CODES`: what the service that dispatches said last, and what whoever looks can see by itself.
+ * All that holds a queue back, in the order of `HOLDUP_CODES`: what the dispatcher last reported, and what
+ * this reader sees.
  *
  * @throws SluiceError of the queue
  */
@@ -52,59 +53,64 @@ export async function queueHoldups(
     ...(sizes.WAITING === 0 ? [NOTHING_WAITING] : await nothingDue(queue, sizes.WAITING)),
     ...fullOf(facts),
   ]
-  const told = toldOf(facts)
-  return holdupsInOrder([...told, ...seen.filter(({ code }) => !told.some((one) => one.code === code))])
+  const reported = reportedIn(facts)
+  return holdupsInOrder([
+    ...reported,
+    ...seen.filter(({ code }) => !reported.some((one) => one.code === code)),
+  ])
 }
 
-/** Whoever reads knows better. */
+/** This reader's own view of these is newer. */
 const PAUSES: ReadonlySet<HoldupCode> = new Set(['paused', 'self-paused'])
 
-/** What the dispatcher said, as far as it still holds: it may say so again only at the end of its next tick. */
-function toldOf({ said, service, liveLimit }: QueueFacts): Holdup[] {
+/**
+ * What the dispatcher reported, as far as it still holds: it updates its report only at the end of a tick.
+ */
+function reportedIn({ said, service, liveLimit }: QueueFacts): Holdup[] {
   const all = said?.holdups ?? []
-  // Of one that is gone only what another one would meet too.
+  // Of a dead dispatcher's report only what the next one would meet too.
   if (service.state !== 'dispatching') return all.filter(({ code }) => code === 'lost')
   return all.filter(({ code }) => !PAUSES.has(code) && (code !== 'limit' || liveLimit !== undefined))
 }
 
-/** Whether it makes any time of arrival untrue. */
+/** Whether it makes an ETA meaningless. */
 export function isBlocked(holdups: readonly Holdup[], atMost?: number): boolean {
   return atMost === 0 || holdups.some(({ code }) => BLOCKING.has(code))
 }
 
-/** Whether a person should be told of it unasked. */
-export function isWorthTelling({ code }: Holdup, { isLive }: { readonly isLive: boolean }): boolean {
+/** Whether it is shown by default. */
+export function isShown({ code }: Holdup, { isLive }: { readonly isLive: boolean }): boolean {
   if (code === 'limit') return isLive
   return !NORMAL.has(code)
 }
 
 const NOTHING_WAITING: Holdup = {
   code: 'nothing-waiting',
-  message: 'nothing waits: the jobs that run are the last ones',
+  message: 'no item waits: the running jobs are the last ones',
 }
 
 function noDispatcher({ state, heardOfMs }: ServiceState): Holdup {
-  const ago = heardOfMs === undefined ? '' : `, and was heard of ${spanText(heardOfMs)} ago`
+  const ago = heardOfMs === undefined ? '' : `; last seen ${spanText(heardOfMs)} ago`
   const why = {
     never: 'none has run yet',
     stopped: 'the last one was stopped',
-    stalled: `the last one gave up, since a call of it never ended${ago}`,
+    stalled: `the last one gave up because one of its calls never ended${ago}`,
     gone: `the last one was killed, is frozen, or can’t reach the storage${ago}`,
     dispatching: '',
     unknown: '',
   }[state]
-  return { code: 'no-dispatcher', message: `no service is at work: ${why}` }
+  return { code: 'no-dispatcher', message: `no service is running: ${why}` }
 }
 
 function pauseOf({ paused, reason, pausedAt, selfPause }: QueueFacts): Holdup[] {
   if (selfPause !== undefined) return [selfPauseHoldup(selfPause)]
   if (!paused) return []
   const why = reason === undefined ? '' : `: ${reason}`
-  const since = pausedAt === undefined ? {} : { since: pausedAt }
+  const since = pausedAt === undefined ? {} : { sinceAt: pausedAt }
   return [{ code: 'paused', message: `the queue is paused${why}`, ...since }]
 }
 
-/** As many jobs as may: the normal state of a busy queue, but for a limit that was set live. */
+/** The limit is reached: the normal state of a busy queue, except for a live limit. */
 function fullOf({ service, sizes, liveLimit }: QueueFacts): Holdup[] {
   const { atMost } = service
   if (atMost === undefined || sizes.WAITING === 0 || sizes.PROCESSING < atMost) return []
@@ -113,12 +119,12 @@ function fullOf({ service, sizes, liveLimit }: QueueFacts): Holdup[] {
   return [{ code: 'limit', message, items: sizes.WAITING }]
 }
 
-/** How many of those that wait are looked at for when the next is due: they come with their bodies. */
-const LOOKED_AT = 20
+/** How many waiting items are read to find when the next is due: they come with their bodies. */
+const READ_ITEMS = 20
 
 /**
- * `undefined`: not known. Where other processes claim all that a listing shows before it can be looked at, something is given out, and a status is no
- * place to fail for it.
+ * `undefined`: unknown. Where other processes claim every listed item before it can be read, items are due,
+ * and a status must not fail for that.
  */
 async function peekOne(queue: Pick<Queue, 'peek'>): Promise<readonly QueueItem[] | undefined> {
   try {
@@ -133,14 +139,14 @@ async function nothingDue(queue: Pick<Queue, 'peek' | 'list' | 'now'>, waiting: 
   const next = await peekOne(queue)
   if (next === undefined || next.length > 0) return []
   const [{ items, cursor }, now] = await Promise.all([
-    queue.list('WAITING', { limit: LOOKED_AT }),
+    queue.list('WAITING', { limit: READ_ITEMS }),
     queue.now(),
   ])
   const due = items.map(({ notBeforeAt }) => notBeforeAt).filter((at) => at !== undefined)
-  // Somebody has put one meanwhile, or the last has gone.
+  // Another process put an item meanwhile, or claimed the last.
   if (due.length < items.length || due.length === 0) return []
   const nextMs = Math.max(0, Math.min(...due) - now)
   const when = cursor === undefined ? `in ${spanText(nextMs)}` : `in ${spanText(nextMs)} or earlier`
-  const message = `all that waits is delayed (${itemsText(waiting)}): the next is due ${when}`
+  const message = `all waiting items are delayed (${itemsText(waiting)}): the next is due ${when}`
   return [{ code: 'nothing-due', message, items: waiting, forMs: nextMs }]
 }

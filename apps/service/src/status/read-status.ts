@@ -1,6 +1,6 @@
-import { MAX_PROCESSING_LIMIT, STAGES, type Queue, type Stage } from '@sluice/core'
+import { MAX_PROCESSING_LIMIT, STAGES, type Queue, type Runtime, type Stage } from '@sluice/core'
 import { HOLDUP_ADVICE, readSelfPause, type Holdup, type SelfPause } from '@sluice/engine'
-import type { RateMeter } from '../rate-meter.js'
+import type { RateMeter } from '../output/rate-meter.js'
 import { isBlocked, queueHoldups } from './queue-holdups.js'
 import { readService, type ServiceState } from './service-state.js'
 
@@ -12,18 +12,20 @@ export interface QueueStatus {
   readonly paused: boolean
   readonly reason?: string
   readonly pausedAt?: number
-  /** Where Sluice itself paused the queue: which guard, why, since when. Absent where only an operator did. */
+  /**
+   * Where Sluice itself paused the queue: the guard, why, and since when. Absent where only an operator did.
+   */
   readonly selfPause?: SelfPause
   readonly limit: StatusLimit
-  /** Whether a service is at work, and which. */
+  /** Whether a service dispatches, and which. */
   readonly service: ServiceState
-  /** What holds the queue back, what stands first explaining what follows; empty when nothing does. */
+  /** What holds the queue back, causes before effects; empty when nothing does. */
   readonly holdups: readonly StatusHoldup[]
-  /** Items finished a minute; absent when it wasn't measured. */
+  /** Items finished a minute; absent where not measured. */
   readonly ratePerMinute?: number
-  /** For how many ms it was measured. */
+  /** The span of the measurement, in ms. */
   readonly measuredMs?: number
-  /** Ms until all is finished; absent when nothing moves, and when something holds it up that makes it untrue. */
+  /** Ms until all is finished; absent at rate 0, and where a holdup makes it meaningless. */
   readonly etaMs?: number
 }
 
@@ -32,22 +34,28 @@ export interface StatusHoldup extends Holdup {
   readonly advice?: string
 }
 
-/** Most unfinished jobs, as far as somebody who only reads can know: each service has a configuration of its own. */
+/** The most unfinished jobs, as far as a reader can know: each service has its own configuration. */
 export interface StatusLimit {
   /** Set by `sluice limit`; it holds for every service of the queue. */
   readonly live?: number
-  /** In the configuration of this reader. */
+  /** In this reader's configuration. */
   readonly configured: number
 }
 
+export interface ReadStatusOptions {
+  readonly configuredLimit: number
+  readonly meter: RateMeter
+  readonly runtime: Pick<Runtime, 'monotonicMs'>
+}
+
 /**
- * Reads a status once and gives the meter its reading.
+ * Reads a status once, and adds a reading to the meter.
  *
  * @throws SluiceError of the queue
  */
 export async function readStatus(
   queue: Queue,
-  { configuredLimit, meter }: { configuredLimit: number; meter: RateMeter },
+  { configuredLimit, meter, runtime }: ReadStatusOptions,
 ): Promise<QueueStatus> {
   const [sizes, control, dispatcher, selfPause] = await Promise.all([
     queue.sizes(),
@@ -59,7 +67,7 @@ export async function readStatus(
   const liveLimit = limits[MAX_PROCESSING_LIMIT]
   const pauses = { paused, reason, pausedAt, selfPause }
   const holdups = await queueHoldups(queue, { ...dispatcher, ...pauses, sizes, liveLimit })
-  meter.add(performance.now(), sizes.SUCCESS + sizes.FAIL)
+  meter.add(runtime.monotonicMs(), sizes.SUCCESS + sizes.FAIL)
   const rate = meter.perMinute()
   const isHeld = isBlocked(holdups, liveLimit ?? dispatcher.service.atMost)
   const eta = isHeld ? undefined : meter.etaMs(sizes.WAITING + sizes.PROCESSING)

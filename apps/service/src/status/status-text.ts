@@ -1,11 +1,11 @@
 import { STAGES, type Stage } from '@sluice/core'
-import { oneLine, printable, withoutFullStop, type Output } from '../output.js'
-import { countText, elapsedText, itemsText, plural } from '../progress/progress-text.js'
-import { isWorthTelling } from './queue-holdups.js'
+import { oneLine, printable, withoutFullStop, type Output } from '../output/output.js'
+import { countText, elapsedText, itemsText, plural } from '../output/amounts.js'
+import { isShown } from './queue-holdups.js'
 import type { QueueStatus, StatusHoldup, StatusLimit } from './read-status.js'
-import { spanText } from './span-text.js'
+import { spanText } from '../output/amounts.js'
 
-/** `at most 8 jobs at once, set live`, or what little is known. */
+/** `at most 8 jobs at once, set by …`, as far as it is known. */
 export function limitText({ live, configured }: StatusLimit, atMost?: number): string {
   if (live !== undefined) return `at most ${plural(live, 'job')} at once, set by \`sluice limit\``
   if (atMost !== undefined) return `at most ${plural(atMost, 'job')} at once, as the service is configured`
@@ -13,9 +13,9 @@ export function limitText({ live, configured }: StatusLimit, atMost?: number): s
 }
 
 /**
- * The status as a block of lines: four stages with bars, then what is known of speed and control.
+ * The status as a block of lines: the four stages with bars, then speed and control.
  *
- * @param limit of whoever knows it better: the service itself
+ * @param limit the limit where the caller knows it better, as the service itself does
  */
 export function statusText(
   status: QueueStatus,
@@ -33,47 +33,47 @@ export function statusText(
   return [head, output.table(['stage', 'items', '', ''], rows), ...notes(status, output, limit)].join('\n')
 }
 
-/** The status in one line, for where nothing can be redrawn. */
+/** The status as one line, for a log. */
 export function statusLine(status: QueueStatus): string {
   const counts = STAGES.map((stage) => `${stage} ${countText(status.sizes[stage])}`).join(' · ')
-  const held = told(status).map(({ code }) => code)
+  const held = shown(status).map(({ code }) => code)
   const parts = [counts, speed(status), held.length === 0 ? '' : `held up: ${held.join(', ')}`]
   return parts.filter((part) => part !== '').join(' · ')
 }
 
 function notes(status: QueueStatus, { colors }: Output, limit: string): string[] {
   const first = [speed(status), serviceText(status), limit].filter((part) => part !== '').join(' · ')
-  return [first, ...told(status).map((holdup) => colors.yellow(holdupText(holdup)))]
+  return [first, ...shown(status).map((holdup) => colors.yellow(holdupText(holdup)))]
 }
 
-function told(status: QueueStatus): StatusHoldup[] {
+function shown(status: QueueStatus): StatusHoldup[] {
   const isLive = status.limit.live !== undefined
-  return status.holdups.filter((holdup) => isWorthTelling(holdup, { isLive }))
+  return status.holdups.filter((holdup) => isShown(holdup, { isLive }))
 }
 
 /** `held up: the queue is paused: maintenance, for 4m (…): sluice resume goes on`. */
-function holdupText({ message, items, since, forMs, advice, code }: StatusHoldup): string {
+function holdupText({ message, items, sinceAt, forMs, advice, code }: StatusHoldup): string {
   const which = items === undefined || code === 'nothing-due' ? '' : ` (${itemsText(items)})`
-  const when = since === undefined ? '' : `, since ${new Date(since).toISOString()}`
+  const when = sinceAt === undefined ? '' : `, since ${new Date(sinceAt).toISOString()}`
   const left = forMs === undefined || code === 'nothing-due' ? '' : `, for ${spanText(forMs)} more`
   const what = advice === undefined ? '' : `: ${advice}`
   return `held up: ${withoutFullStop(oneLine(message, 300))}${which}${when}${left}${what}`
 }
 
-/** Of one that isn't at work while there is work a holdup tells. */
+/** Where no service dispatches while there is work, a holdup says so. */
 function serviceText({ service, sizes }: QueueStatus): string {
   if (service.state === 'unknown') return ''
   if (service.state !== 'dispatching')
-    return sizes.WAITING + sizes.PROCESSING === 0 ? 'no service is at work' : ''
+    return sizes.WAITING + sizes.PROCESSING === 0 ? 'no service is running' : ''
   const { holder, heardOfMs = 0 } = service
-  return `${printable(holder ?? 'a service', 100)} dispatches, heard of ${heardOfMs < 1_000 ? 'just now' : `${spanText(heardOfMs)} ago`}`
+  return `${printable(holder ?? 'a service', 100)} dispatches, last seen ${heardOfMs < 1_000 ? 'just now' : `${spanText(heardOfMs)} ago`}`
 }
 
 function speed(status: QueueStatus): string {
   if (status.ratePerMinute === undefined) return ''
   const rate = `${status.ratePerMinute.toLocaleString('en')} a minute${briefly(status.measuredMs ?? 0)}`
   const unfinished = status.sizes.WAITING + status.sizes.PROCESSING
-  // After a second's look, "0 a minute" would say more than was seen.
+  // After one second, "0 a minute" would claim more than was measured.
   if (status.ratePerMinute === 0 && unfinished > 0)
     return `none finished within ${shortSpan(status.measuredMs ?? 0)}`
   if (unfinished === 0) return status.total === 0 ? rate : `${rate} · all finished`
@@ -84,7 +84,7 @@ function shortSpan(ms: number): string {
   return ms < 1_000 ? elapsedText(ms) : spanText(ms)
 }
 
-/** What was seen for a second or two swings widely. */
+/** A rate over a second or two varies widely. */
 const BRIEF_MS = 10_000
 
 function briefly(measuredMs: number): string {
@@ -94,7 +94,7 @@ function briefly(measuredMs: number): string {
 const BAR_CELLS = 30
 
 function bar(count: number, total: number): string {
-  // Something is never shown as nothing.
+  // A count above 0 has at least one cell.
   const cells = total === 0 ? 0 : Math.ceil((count / total) * BAR_CELLS)
   return '█'.repeat(cells) + '░'.repeat(BAR_CELLS - cells)
 }

@@ -2,7 +2,7 @@ import { Writable } from 'node:stream'
 import type { ItemRecord } from '@sluice/core'
 import { describe, expect, test } from 'vitest'
 import { itemText } from '../../src/items/item-text.js'
-import { Output } from '../../src/output.js'
+import { Output } from '../../src/output/output.js'
 
 const AT = Date.UTC(2026, 10, 30, 9)
 const REASON = 'exit code 3: line ü\r\n\u001B[31mred\u001B[0m\tb\nTraceback:\n  File "x"\nValueError: 🙂'
@@ -65,7 +65,7 @@ describe('an item that failed after several tries', () => {
       'class        failed',
       'exit code    3',
       'body         {"p":"a\\nb"}',
-      'not kept     the result',
+      'not stored   the result',
       'details      startedAt  2026-11-30T09:00:00.030Z',
       '             bytes      1700',
       '             notes      one',

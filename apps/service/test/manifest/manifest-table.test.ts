@@ -3,8 +3,8 @@ import { dirname, join } from 'node:path'
 import { Readable } from 'node:stream'
 import { openQueue } from '@sluice/queue-sql'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { ListedRow } from '../../src/manifest/listed-row.js'
-import { Sandbox } from '../sluice.js'
+import type { ListedRow } from '../../src/load/listed-row.js'
+import { Sandbox } from '../fixtures/sandbox.js'
 import { MANIFEST_TABLE, type ManifestRow } from './manifest-table.js'
 
 let box: Sandbox

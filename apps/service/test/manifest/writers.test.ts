@@ -6,7 +6,7 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { Command } from '@commander-js/extra-typings'
 import { Manifest } from '../../src/manifest/manifest.js'
 import { isRefused } from '../../src/manifest/manifest-entry.js'
-import { readingOf, withReadingFlags } from '../../src/manifest/reading-flags.js'
+import { readingOf, withReadingFlags } from '../../src/commands/lists/reading-flags.js'
 import { WRITER_SAMPLES, WRITTEN_ROWS, type WriterSample } from './writer-samples.js'
 import {
   ANY_STRINGS,
@@ -44,7 +44,10 @@ const value = fc.oneof(
   { weight: 1, arbitrary: fc.string({ unit: 'binary', maxLength: 12 }) },
 )
 
-/** A column without a name is a spreadsheet's; a text that begins with U+FEFF begins with a byte order mark for every reader. */
+/**
+ * A column without a name is a spreadsheet's; a text that begins with U+FEFF begins with a byte order mark
+ * for every reader.
+ */
 const name = value.filter((text) => text !== '' && !text.startsWith('\uFEFF'))
 
 const table: fc.Arbitrary<StringTable> = fc.uniqueArray(name, { minLength: 1, maxLength: 4 }).chain((names) =>

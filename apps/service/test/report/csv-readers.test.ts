@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Writable } from 'node:stream'
 import { openQueue } from '@sluice/queue-memory'
+import { systemRuntime } from '@sluice/core/backend'
 import { parse } from 'csv-parse/sync'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -72,7 +73,7 @@ async function reportOf(ids: readonly string[], texts: readonly string[], names 
     await queue.fail(id, { reason: `why: ${textOf(index)}`, ...(index % 2 === 0 ? { exitCode: index } : {}) })
   const columns = chooseColumns(names)
   const values: string[][] = [columns.map(({ name }) => name)]
-  for await (const item of reportRows(queue)) {
+  for await (const item of reportRows(queue, { runtime: systemRuntime })) {
     const row = columns.map(({ value }) => value(item))
     values.push(row.map((value) => (typeof value === 'string' ? value : (JSON.stringify(value) ?? ''))))
   }
@@ -83,7 +84,10 @@ async function reportOf(ids: readonly string[], texts: readonly string[], names 
       done()
     },
   })
-  const rows = await writeReport(reportRows(queue), out, { format: 'csv', columns })
+  const rows = await writeReport(reportRows(queue, { runtime: systemRuntime }), out, {
+    format: 'csv',
+    columns,
+  })
   return { csv, rows, values }
 }
 

@@ -1,14 +1,15 @@
 import { Writable } from 'node:stream'
 import type { Queue } from '@sluice/core'
+import { systemRuntime } from '@sluice/core/backend'
 import { openQueue } from '@sluice/queue-memory'
 import { beforeEach, expect, test } from 'vitest'
 import { ItemLines } from '../../src/items/item-lines.js'
-import { Output } from '../../src/output.js'
+import { Output } from '../../src/output/output.js'
 import { REPORT_COLUMNS, chooseColumns } from '../../src/report/report-columns.js'
 import { reportRows } from '../../src/report/report-rows.js'
-import { summarize } from '../../src/report/report-summary.js'
+import { summarize } from '../../src/report/report-rows.js'
 import { writeReport, type ReportFormat } from '../../src/report/report-writer.js'
-import { RateMeter } from '../../src/rate-meter.js'
+import { RateMeter } from '../../src/output/rate-meter.js'
 import { readStatus } from '../../src/status/read-status.js'
 import { statusText } from '../../src/status/status-text.js'
 
@@ -33,7 +34,10 @@ const WRONG = /undefined|NaN|null|1970|Invalid/u
 async function reported(format: ReportFormat, names?: readonly string[]): Promise<string> {
   const out = new Collector()
   const options = { format, columns: chooseColumns(names), escapeFormulas: false, keepOpen: true }
-  await writeReport(reportRows(queue), out, { ...options, signal: new AbortController().signal })
+  await writeReport(reportRows(queue, { runtime: systemRuntime }), out, {
+    ...options,
+    signal: new AbortController().signal,
+  })
   return out.text
 }
 
@@ -52,7 +56,7 @@ test('a report has empty columns for what they never had', async () => {
 })
 
 test('the summary counts them, and no failures', async () => {
-  expect(await summarize(queue, { limit: 20 })).toMatchObject({
+  expect(await summarize(queue, { limit: 20, runtime: systemRuntime })).toMatchObject({
     sizes: { WAITING: 0, PROCESSING: 0, SUCCESS: 1, FAIL: 0 },
     failures: 0,
   })
@@ -66,10 +70,10 @@ test('ls says how old they are, and not how long they took', async () => {
   expect(line).toMatch(/^SUCCESS +0 +done +<1s$/u)
 })
 
-test('status shows them as finished, with no rate and no end of what nobody does', async () => {
+test('status shows them as finished, with no rate and no ETA', async () => {
   const meter = new RateMeter()
   const output = new Output({ stdout: new Collector(), stderr: new Collector(), env: {}, json: false })
-  const status = await readStatus(queue, { configuredLimit: 1, meter })
+  const status = await readStatus(queue, { configuredLimit: 1, meter, runtime: systemRuntime })
   expect(status).toMatchObject({ total: 1, sizes: { SUCCESS: 1 } })
   expect(statusText(status, output)).not.toMatch(WRONG)
 })

@@ -4,13 +4,14 @@ import { join } from 'node:path'
 import { Writable } from 'node:stream'
 import { parse } from 'csv-parse/sync'
 import { openQueue } from '@sluice/queue-memory'
+import { systemRuntime } from '@sluice/core/backend'
 import type { Queue } from '@sluice/core'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { FailureGroups } from '../../src/report/failure-groups.js'
 import { chooseColumns } from '../../src/report/report-columns.js'
-import { writeFileWhole } from '../../src/report/report-file.js'
+import { writeFileWhole } from '../../src/output/whole-file.js'
 import { reportRows } from '../../src/report/report-rows.js'
-import { summarize } from '../../src/report/report-summary.js'
+import { summarize } from '../../src/report/report-rows.js'
 import { writeReport, type WriteReportOptions } from '../../src/report/report-writer.js'
 
 const ODD_ID = 'a,"b"\r\nc\rd;é😀'
@@ -41,7 +42,7 @@ async function text(
       done()
     },
   })
-  await writeReport(reportRows(queue), out, {
+  await writeReport(reportRows(queue, { runtime: systemRuntime }), out, {
     format: 'csv',
     columns: chooseColumns(options.names),
     ...options,
@@ -106,7 +107,7 @@ describe('a report', () => {
       'body["\\x"]',
       'stage ',
     ])
-      expect(() => chooseColumns([name])).toThrow(`There is no column ${JSON.stringify(name)}`)
+      expect(() => chooseColumns([name])).toThrow(`Unknown column ${JSON.stringify(name)}`)
     expect(chooseColumns(['stage', 'id']).map((column) => column.name)).toEqual(['id', 'stage'])
   })
 
@@ -144,7 +145,10 @@ describe('a file', () => {
     const path = join(dir, 'report.csv')
     const queue = await filled()
     const rows = await writeFileWhole(path, (out) =>
-      writeReport(reportRows(queue), out, { format: 'csv', columns: chooseColumns() }),
+      writeReport(reportRows(queue, { runtime: systemRuntime }), out, {
+        format: 'csv',
+        columns: chooseColumns(),
+      }),
     )
     expect(rows).toBe(3)
     expect(await readFile(path, 'utf8')).toBe(await text(queue))
@@ -208,7 +212,7 @@ describe('failures by their groups', () => {
     expect(groups.size).toBe(5)
   })
 
-  test('no more groups than memory bears; a large one is kept however late it comes, and the rest is told', () => {
+  test('bounds the number of groups; keeps a large one however late it comes, and counts the rest', () => {
     const groups = new FailureGroups()
     for (let index = 0; index < 10_001; index++) groups.add({ id: 'x', reason: `gone ${inLetters(index)}` })
     expect([groups.size, groups.other]).toEqual([5_000, { groups: 5_001, count: 5_001 }])
@@ -222,7 +226,7 @@ describe('failures by their groups', () => {
   })
 
   test('a summary has the counts too', async () => {
-    expect(await summarize(await filled(), { limit: 20 })).toMatchObject({
+    expect(await summarize(await filled(), { limit: 20, runtime: systemRuntime })).toMatchObject({
       sizes: { WAITING: 1, PROCESSING: 0, SUCCESS: 2, FAIL: 1 },
       groups: [{ template: 'second line', count: 1, samples: ['bad'] }],
       groupCount: 1,

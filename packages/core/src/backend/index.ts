@@ -1,8 +1,8 @@
 /** What implementations of queues, workers and services need, and users of a queue don't. */
-export { createQueue } from './queue-front.js'
-export type { CreateQueueOptions } from './queue-front.js'
-export { queueOpener } from './open-queue.js'
-export type { OpenQueue, QueueOpener } from './open-queue.js'
+export { createQueue } from './queue/queue-front.js'
+export type { CreateQueueOptions } from './queue/queue-front.js'
+export { queueOpener } from './queue/open-queue.js'
+export type { OpenQueue, QueueOpener } from './queue/open-queue.js'
 export type {
   ControlBackend,
   DocumentBackend,
@@ -16,25 +16,37 @@ export type {
   QueueBackend,
   RemoveOrder,
   RequeueOrder,
-} from './queue-backend.js'
-export { workerOpener } from './open-worker.js'
-export type { OpenWorker, WorkerOpener, WorkerWith } from './open-worker.js'
-export { createWorker } from './worker-front.js'
+} from './queue/queue-backend.js'
+export { workerOpener } from './worker/open-worker.js'
+export type { OpenWorker, WorkerOpener, WorkerWith } from './worker/open-worker.js'
+export { createWorker } from './worker/worker-front.js'
 export type {
   BackendSupports,
   CheckedJob,
   CheckedReadLog,
   SendManyBackend,
   WorkerBackend,
-} from './worker-backend.js'
-export { WakeSignal } from './wake-signal.js'
-export { createLease } from './lease.js'
-export { itemNotFound, leaseLost, queueClosed } from './queue-errors.js'
-export { assertSignal, untilAborted } from './call-signal.js'
-export { IDLE_TIMEOUT_MS, MIN_BYTES_PER_SECOND, requestTimeMs } from './request-time.js'
-export { isRuntime, systemRuntime } from './system-runtime.js'
-export { startTimer, timeoutSignal } from './timer.js'
-export type { Timer, TimerOptions } from './timer.js'
+} from './worker/worker-backend.js'
+export { WakeSignal } from './runtime/wake-signal.js'
+export { createLease } from './queue/create-lease.js'
+export { itemNotFound, leaseLost, queueClosed } from './queue/queue-errors.js'
+export { assertSignal, untilAborted } from './runtime/call-signal.js'
+export { IDLE_TIMEOUT_MS, MIN_BYTES_PER_SECOND, requestTimeMs } from './runtime/request-time.js'
+export { isRuntime, systemRuntime } from './runtime/system-runtime.js'
+export { startTimer, timeoutSignal } from './runtime/timer.js'
+export type { Timer, TimerOptions } from './runtime/timer.js'
+export {
+  claimRecord,
+  putRecord,
+  queueItemOf,
+  requeueRecord,
+  settleRecord,
+  summaryOf,
+  updateRecord,
+} from './records/item-record.js'
+export type { RecordChange, RecordPlace } from './records/item-record.js'
+export { isLeaseHeld, transactedParts } from './records/transacted.js'
+export type { DocumentRow, LeaseRow, QueueTables, Transact } from './records/transacted.js'
 
 export { MOVES, canMove, assertStage } from '../items/stage.js'
 export type { Move } from '../items/stage.js'

@@ -115,7 +115,10 @@ export function assertPageLimit(limit: unknown): void {
   throw new TypeError(`limit must be a whole number from 1 to ${MAX_PAGE_ITEMS}; got ${String(limit)}`)
 }
 
-/** @throws TypeError for a lease without a name or a holder, and for a ttl that isn't a whole number of 100 ms or more */
+/**
+ * @throws TypeError for a lease without a name or a holder, and for a ttl that isn't a whole number of 100 ms
+ * or more
+ */
 export function assertLease(name: unknown, holder: unknown, ttlMs: number): void {
   assertLeaseText(name, 'name')
   assertLeaseText(holder, 'holder')

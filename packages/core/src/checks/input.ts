@@ -26,8 +26,8 @@ export const MAX_PRIORITY = 2_147_483_647
 const MAX_INSTANT = 8_640_000_000_000_000
 
 /**
- * @throws TypeError for what is not a string, is empty, is over {@link MAX_ID_BYTES} bytes of UTF-8, holds NUL, or
- * holds a surrogate without its partner.
+ * @throws TypeError for what is not a string, is empty, is over {@link MAX_ID_BYTES} bytes of UTF-8, holds
+ * NUL, or holds a surrogate without its partner.
  */
 export function assertItemId(id: unknown): asserts id is string {
   if (typeof id !== 'string')
@@ -62,7 +62,10 @@ export function checkNewItem(item: NewItem, maxBodyBytes: number): CheckedItem {
   return { id, bodyText, priority: priority === 0 ? 0 : priority, notBeforeAt, delayMs }
 }
 
-/** {@link checkNewItem} for a queue that keeps bodies as values: the body is a copy, which nobody else can change. */
+/**
+ * {@link checkNewItem} for a queue that keeps bodies as values: the body is a copy, which no other code can
+ * change.
+ */
 export function copyNewItem(item: NewItem, maxBodyBytes: number): CopiedItem {
   const { id, priority = 0, notBeforeAt, delayMs } = item
   assertItemId(id)
@@ -145,12 +148,15 @@ export function assertCount(value: unknown, what: string): asserts value is numb
   }
 }
 
-/** Of a reason that is cut, so much of its beginning stays; the rest of the room has its end, where a log has the cause. */
+/**
+ * Of a reason that is cut, so much of its beginning stays; the rest of the room has its end, where a log has
+ * the cause.
+ */
 const REASON_HEAD_CHARS = 500
 
 /**
- * The reason as it is stored: of one longer than {@link MAX_REASON_CHARS} the beginning and the end, `…` between them, never cut in the
- * middle of a character.
+ * The reason as it is stored: of one longer than {@link MAX_REASON_CHARS} the beginning and the end, `…`
+ * between them, never cut in the middle of a character.
  */
 export function cutReason(reason: string | undefined): string | undefined {
   if (reason === undefined) return undefined

@@ -18,10 +18,12 @@ export interface WantedMove {
 }
 
 /**
- * Whether a `success`, `fail` or `release` is to be done, was done already, or is refused and why: the same table in every backend.
+ * Whether a `success`, `fail` or `release` is to be done, was done already, or is refused and why: the same
+ * table in every backend.
  *
- * A repeat is known by the item still being where the move left it, at the attempt that it moved [Q-MOVE-2]. An item that was
- * requeued by hand is WAITING too, but its latest attempt ended otherwise: a late `release` of it is refused [Q-MOVE-1].
+ * A repeat is known by the item still being where the move left it, at the attempt that it moved [Q-MOVE-2].
+ * An item that was requeued manually is WAITING too, but its latest attempt ended otherwise: a late `release`
+ * of it is refused [Q-MOVE-1].
  */
 export function judgeMove(
   item: MovedItem,

@@ -15,8 +15,8 @@ const ENDING =
 const NO_REASON = '(no reason given)'
 
 /**
- * The line of a reason that says most of the cause, in one line without control characters: of a log's end the exception, not the first
- * line. How the program ended, where the worker says it, stays before it.
+ * The line of a reason that says most of the cause, in one line without control characters: of a log's end
+ * the exception, not the first line. How the program ended, where the worker says it, stays before it.
  */
 export function causeLine(reason: string): string {
   const text = plainText(reason)
@@ -68,7 +68,7 @@ function isDecoration(line: string): boolean {
 }
 
 function oneLine(text: string): string {
-  // Most are one already, and looking is cheaper than writing them anew.
+  // Most are one already, and a test is cheaper than building the text again.
   return (/\s{2}|[^\S ]/u.test(text) ? text.replaceAll(/\s+/gu, ' ') : text).trim()
 }
 

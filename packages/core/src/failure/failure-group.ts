@@ -21,20 +21,27 @@ export interface Failure {
 
 /** What failures of one cause have in common. */
 export interface FailureGroup {
-  /** {@link FAILURE_GROUP_ID_CHARS} hexadecimal digits: the first 64 bits of the SHA-256 of the other fields and the version of the rules. */
+  /**
+   * {@link FAILURE_GROUP_ID_CHARS} hexadecimal digits: the first 64 bits of the SHA-256 of the other fields
+   * and the version of the rules.
+   */
   readonly id: string
-  /** The line of the reason that says most, with placeholders such as `<n>` and `<path>` where the members differ. */
+  /**
+   * The line of the reason that says most, with placeholders such as `<n>` and `<path>` where the members
+   * differ.
+   */
   readonly template: string
   readonly failureClass?: FailureClass
   readonly exitCode?: number
 }
 
 /**
- * Groups failures by cause: those that give the same id differ only in what is peculiar to an item, such as its id, numbers, paths, instants.
- * Failure class, exit code and the codes in the text (exit, HTTP, signal, errno) keep groups apart.
+ * Groups failures by cause: those that give the same id differ only in what is peculiar to an item, such as
+ * its id, numbers, paths, instants. Failure class, exit code and the codes in the text (exit, HTTP, signal,
+ * errno) keep groups apart.
  *
- * A pure function, the same on every machine and in every locale; a reason is cut as a queue cuts it first, so that what is settled and what
- * is stored give the same, and the time is bounded.
+ * A pure function, the same on every machine and in every locale; a reason is cut as a queue cuts it first,
+ * so that what is settled and what is stored give the same, and the time is bounded.
  *
  * @example
  * ```ts
@@ -58,7 +65,10 @@ export function failureGroupOf({ id, reason, failureClass, exitCode }: Failure):
 /** Each pass leaves less that could be replaced: two are the rule. */
 const MAX_PASSES = 8
 
-/** What is replaced may show more that can be: it is done until nothing changes, so that a template is its own template. */
+/**
+ * What is replaced may show more that can be: it is done until nothing changes, so that a template is its own
+ * template.
+ */
 function failureTemplate(reason: string, names: readonly string[]): string {
   let line = causeLine(reason)
   for (let pass = 0; pass < MAX_PASSES; pass++) {

@@ -6,8 +6,8 @@ export const MAX_TEMPLATE_CHARS = 300
 const PLACEHOLDERS = new RegExp(`(${PLACEHOLDER})`, 'u')
 
 /**
- * One line without what is peculiar to one item: its names become `<id>`, and numbers, paths, instants and the like what they are, such as
- * `<n>`. Codes that say what happened are kept.
+ * One line without what is peculiar to one item: its names become `<id>`, and numbers, paths, instants and
+ * the like what they are, such as `<n>`. Codes that say what happened are kept.
  *
  * @param names of the item, the longer first
  */
@@ -22,12 +22,17 @@ export function templateOf(line: string, names: readonly string[]): string {
   return cutTemplate(typed.replaceAll(ID_MARK, '<id>'))
 }
 
-/** Whether the rules could find something more in a template: nearly all of them are about digits and paths. */
+/**
+ * Whether the rules could find something more in a template: nearly all of them are about digits and paths.
+ */
 export function canChange(template: string, names: readonly string[]): boolean {
   return /[\d/@\\]|\.\w/u.test(template) || names.some((name) => template.includes(name))
 }
 
-/** Names under which a message may speak of an item: its id, and where that is a path, the file's name with and without ending. */
+/**
+ * Names under which a message may speak of an item: its id, and where that is a path, the file's name with
+ * and without ending.
+ */
 export function namesOf(id: string): readonly string[] {
   const whole = id.replaceAll(/\s+/gu, ' ').trim()
   const file = whole.slice(whole.lastIndexOf('/') + 1)
@@ -54,7 +59,9 @@ function withoutName(text: string, name: string): string {
   return parts.map((part, index) => (index % 2 === 1 ? part : markName(part, name))).join('')
 }
 
-/** The letters of a short name such as `a` or `it` are in many words: it counts only where it stands alone. */
+/**
+ * The letters of a short name such as `a` or `it` are in many words: it counts only where it stands alone.
+ */
 function markName(text: string, name: string): string {
   if (name.length >= DISTINCT_CHARS) return text.replaceAll(name, ID_MARK)
   const pieces = text.split(name)

@@ -1,4 +1,7 @@
-/** Stands for an item's id while a line is rewritten: a noncharacter of Unicode, which no text has once it was cleaned. */
+/**
+ * Stands for an item's id while a line is rewritten: a noncharacter of Unicode, which no text has once it was
+ * cleaned.
+ */
 export const ID_MARK = '\uFDD0'
 
 /** Where a match may begin: at the first letter or digit of a word, or anywhere. */
@@ -217,8 +220,9 @@ interface CompiledRules {
 }
 
 /**
- * The leftmost match wins, and of those that begin there the first rule. Most words are passed by after one look at their beginning: the rules
- * are sorted by what they begin with, and those that need a digit or a sign are tried only on words that have one.
+ * The leftmost match wins, and of those that begin there the first rule. Most words are passed by after one
+ * look at their beginning: the rules are sorted by what they begin with, and those that need a digit or a
+ * sign are tried only on words that have one.
  */
 function compile(): CompiledRules {
   const rules: TemplateRule[] = []

@@ -5,8 +5,8 @@ import type { Lease } from './lease.js'
 export interface DocumentVersion {
   readonly value: JsonValue
   /**
-   * A whole number, 1 or more. Each write makes it exactly one more, and it never repeats: a document that was removed and written again goes on
-   * above the number that it had [Q-DOC-2].
+   * A whole number, 1 or more. Each write makes it exactly one more, and it never repeats: a document that
+   * was removed and written again goes on above the number that it had [Q-DOC-2].
    */
   readonly version: number
 }
@@ -15,8 +15,8 @@ export interface DocumentWriteOptions {
   /** The version that the new value is made from; `undefined`: the document does not exist. */
   readonly ifVersion: number | undefined
   /**
-   * The write holds only under this lease, an object that `lease()` of the same queue gave. Compared in the write itself where
-   * `supports.fencedClaims` says so, else right before it [Q-DOC-3].
+   * The write holds only under this lease, an object that `lease()` of the same queue gave. Compared in the
+   * write itself where `supports.fencedClaims` says so, else right before it [Q-DOC-3].
    */
   readonly lease?: Lease
 }
@@ -28,8 +28,9 @@ export interface DocumentRemoveOptions {
 }
 
 /**
- * A small durable value beside the items of a queue, changed by compare-and-set: what several processes of one queue must agree on, or must know
- * of an earlier one. The object is a handle; nothing is read or written before a call.
+ * A small durable value beside the items of a queue, changed by compare-and-set: what several processes of
+ * one queue must agree on, or must know of an earlier one. The object is a handle; nothing is read or written
+ * before a call.
  *
  * @example
  * ```ts
@@ -44,12 +45,16 @@ export interface DocumentRemoveOptions {
 export interface QueueDocument {
   readonly name: string
 
-  /** The current value, or `undefined`: it was never written, or was removed. It shows every write that returned before [Q-DOC-1]. */
+  /**
+   * The current value, or `undefined`: it was never written, or was removed. It shows every write that
+   * returned before [Q-DOC-1].
+   */
   read(): Promise<DocumentVersion | undefined>
 
   /**
-   * Replaces the value if the version is still the one that was read; all or nothing. Of several concurrent writes of one version exactly one
-   * returns `true` [Q-DOC-2]. Repeated after a lost answer it returns `false`: read again.
+   * Replaces the value if the version is still the one that was read; all or nothing. Of several concurrent
+   * writes of one version exactly one returns `true` [Q-DOC-2]. Repeated after a lost answer it returns
+   * `false`: read again.
    *
    * @param value any JSON value up to the queue's `supports.maxBodyBytes`
    * @returns `false` when the version is another; nothing changed

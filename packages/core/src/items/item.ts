@@ -19,7 +19,10 @@ export interface NewItem<Body = JsonValue> {
 /** The options of a single `put`: a {@link NewItem} without its id and body. */
 export type PutOptions = Omit<NewItem, 'id' | 'body'>
 
-/** A change to an item that is WAITING. What is left out stays as it is; one of `body`, `priority` and `notBeforeAt` is there. */
+/**
+ * A change to an item that is WAITING. What is left out stays as it is; one of `body`, `priority` and
+ * `notBeforeAt` is there.
+ */
 export interface ItemChange<Body = JsonValue> {
   readonly id: string
   /** Only if the item is of this uid: not one that was put again under the same id. */
@@ -28,7 +31,10 @@ export interface ItemChange<Body = JsonValue> {
   readonly body?: Body
   /** Integer, higher first. */
   readonly priority?: number
-  /** Epoch ms of the storage's clock: not given out earlier. 0: now. The item then stands behind all that became available before it. */
+  /**
+   * Epoch ms of the storage's clock: not given out earlier. 0: now. The item then stands behind all that
+   * became available before it.
+   */
   readonly notBeforeAt?: number
 }
 
@@ -40,7 +46,10 @@ export interface ItemSummary {
   readonly stage: Stage
   /** 0 when put; each `get` makes it one more, nothing ever makes it less. */
   readonly attempt: number
-  /** How many of the attempts don't count against a limit of attempts. `attempt - uncounted` is what a retry policy counts. */
+  /**
+   * How many of the attempts don't count against a limit of attempts. `attempt - uncounted` is what a retry
+   * policy counts.
+   */
   readonly uncounted: number
   readonly priority: number
   /** As the latest release gave it [Q-MOVE-6]. */
@@ -100,7 +109,7 @@ export interface ItemRecord<Body = JsonValue, Result = JsonValue> extends ItemSu
 export const MAX_ID_BYTES = 1_024
 /** How many attempts of an item its history keeps: an item released for ever must not grow for ever. */
 export const MAX_HISTORY = 50
-/** A reason longer than this is cut in its middle: it is for people to read and to group by. */
+/** A reason longer than this is cut in its middle: it is read and grouped by. */
 export const MAX_REASON_CHARS = 2_000
 /** Largest `retryState`, in bytes of JSON text in UTF-8. */
 export const MAX_RETRY_STATE_BYTES = 1_024

@@ -4,7 +4,10 @@ export interface LeaseView {
   readonly holder: string
   readonly fencingToken: number
   readonly ttlMs: number
-  /** How long it lives on without `renew`, in ms by the storage's clock; 0 or less: it ran out so long ago, and was not taken since. */
+  /**
+   * How long it lives on without `renew`, in ms by the storage's clock; 0 or less: it ran out so long ago,
+   * and was not taken since.
+   */
   readonly leftMs: number
 }
 
@@ -16,7 +19,8 @@ export interface Lease {
   readonly fencingToken: number
   readonly ttlMs: number
   /**
-   * Extends it to `ttlMs` from now. `false`: it is lost, to another holder or to time, and this object is of no more use.
+   * Extends it to `ttlMs` from now. `false`: it is lost, to another holder or to time, and this object is of
+   * no more use.
    *
    * @throws SluiceError SLUICE_QUEUE_CORRUPT where a newer release has upgraded the storage [Q-VERSION-1]
    */

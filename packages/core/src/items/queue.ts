@@ -15,12 +15,15 @@ import type { Stage } from './stage.js'
 import type { FailureClass } from '../worker.js'
 
 /**
- * Who can open the same queue at once: `process`, only the process that made it; `machine`, processes of one machine, as with a file;
- * `network`, processes of any number of machines. Only with `network` can services on two machines stand by for each other.
+ * Who can open the same queue at once: `process`, only the process that made it; `machine`, processes of one
+ * machine, as with a file; `network`, processes of any number of machines. Only with `network` can services
+ * on two machines stand by for each other.
  */
 export type SharedBy = 'process' | 'machine' | 'network'
 
-/** What a backend can do; declared on the instance, and the only reason for which the contract skips a case. */
+/**
+ * What a backend can do; declared on the instance, and the only reason for which the contract skips a case.
+ */
 export interface QueueSupports {
   /** Items outlive the process that put them. */
   readonly durable: boolean
@@ -33,11 +36,15 @@ export interface QueueSupports {
   /** It has a `sweep`. Default false. */
   readonly sweep?: boolean
   /**
-   * `get` with a lease, and writes of documents with one, compare the lease in the same atomic step [Q-GET-5]. Default false: they read it before
-   * and after, and a claim that turns out to be late is given back, uncounted.
+   * `get` with a lease, and writes of documents with one, compare the lease in the same atomic step
+   * [Q-GET-5]. Default false: they read it before and after, and a claim that turns out to be late is given
+   * back, uncounted.
    */
   readonly fencedClaims?: boolean
-  /** The longest that one call may take by its documentation, in ms; the engine's watchdog waits for at least twice that [Q-END-1]. */
+  /**
+   * The longest that one call may take by its documentation, in ms; the engine's watchdog waits for at least
+   * twice that [Q-END-1].
+   */
   readonly longestCallMs?: number
 }
 
@@ -47,32 +54,41 @@ export interface AttemptRef {
   readonly uid?: string
 }
 
-/** How an attempt's job ended, for people and rules to tell failures apart. Kept in the item's record and in its history [Q-LOOK-2]. */
+/**
+ * How an attempt's job ended, for operators and rules to tell failures apart. Kept in the item's record and
+ * in its history [Q-LOOK-2].
+ */
 export interface JobOutcome {
   /** FAIL and WAITING. 1 to {@link MAX_FAILURE_CLASS_CHARS} characters. */
   readonly failureClass?: FailureClass
   /** Of the program, as the worker knows it. An integer. */
   readonly exitCode?: number
-  /** The job's own id in the outside system: two jobs of one name that were made one after the other differ in it. */
+  /**
+   * The job's own id in the outside system: two jobs of one name that were made one after the other differ in
+   * it.
+   */
   readonly jobUid?: string
 }
 
 /** How an item comes back to WAITING. */
 export interface ReturnOptions {
-  /** Not given out again before so many ms have passed. Default 0. */
+  /** Not given out again before this many ms have passed. Default 0. */
   readonly delayMs?: number
   /** Whether the attempt counts against a limit of attempts. Default true. */
   readonly countAttempt?: boolean
   /**
-   * No job was started for the attempt. It doesn't count, as with `countAttempt: false`, and its history says `unsent`: a job of it that shows up all the same was
-   * made too late.
+   * No job was started for the attempt. It doesn't count, as with `countAttempt: false`, and its history says
+   * `unsent`: a job of it that shows up all the same was made too late.
    */
   readonly unsent?: boolean
-  /** The item goes back to the place in the order that it had before the claim, instead of behind those that wait. Excludes `delayMs`. [Q-MOVE-5] */
+  /**
+   * The item goes back to the place in the order that it had before the claim, instead of behind those that
+   * wait. Excludes `delayMs`. [Q-MOVE-5]
+   */
   readonly keepPlace?: boolean
   /**
-   * A small value for whoever claims the item next, at most {@link MAX_RETRY_STATE_BYTES} bytes of JSON: part of the item's summary from then on. A
-   * release without one, and a `requeue`, take it away [Q-MOVE-6].
+   * A small value for the next claim of the item, at most {@link MAX_RETRY_STATE_BYTES} bytes of JSON: part
+   * of the item's summary from then on. A release without one, and a `requeue`, take it away [Q-MOVE-6].
    */
   readonly retryState?: JsonValue
 }
@@ -92,7 +108,10 @@ export interface ReleaseOptions extends AttemptRef, JobOutcome, ReturnOptions {
   readonly reason?: string
 }
 
-/** One move of a `settle`: `success`, `fail` or `release` by the stage it leads to. The attempt is not optional here. */
+/**
+ * One move of a `settle`: `success`, `fail` or `release` by the stage it leads to. The attempt is not
+ * optional here.
+ */
 export interface Settlement<Result = JsonValue> extends JobOutcome, ReturnOptions {
   readonly id: string
   readonly attempt: number
@@ -133,8 +152,9 @@ export interface SkippedItem<Reason extends SkipReason = SkipReason> {
 }
 
 /**
- * What every call takes that can be long. An aborted call rejects with the signal's reason; what it had begun is as after a crash of the process: each
- * item is whole or not there, and the call can be repeated [Q-MOVE-4].
+ * What every call takes that can be long. An aborted call rejects with the signal's reason; what it had begun
+ * is as after a crash of the process: each item is whole or not there, and the call can be repeated
+ * [Q-MOVE-4].
  */
 export interface CallOptions {
   readonly signal?: AbortSignal
@@ -142,13 +162,15 @@ export interface CallOptions {
 
 export interface PutManyOptions extends CallOptions {
   /**
-   * Says of each item that is there already whether its body is the one given: `exists-same` or `exists-changed` in place of `exists`. Priority and delay
-   * are not compared. What it costs, the backend says. Default false.
+   * Says of each item that is there already whether its body is the one given: `exists-same` or
+   * `exists-changed` in place of `exists`. Priority and delay are not compared. What it costs, the backend
+   * says. Default false.
    */
   readonly compare?: boolean
   /**
-   * The stage that new items enter. `SUCCESS` is for work that was done before this queue was: such an item is at attempt 0 with no history, is never given
-   * out, and its `finishedAt` is the instant of the call by the storage's clock [Q-PUT-5]. It takes no delay. Default WAITING.
+   * The stage that new items enter. `SUCCESS` is for work that was done before this queue was: such an item
+   * is at attempt 0 with no history, is never given out, and its `finishedAt` is the instant of the call by
+   * the storage's clock [Q-PUT-5]. It takes no delay. Default WAITING.
    */
   readonly stage?: 'WAITING' | 'SUCCESS'
 }
@@ -196,14 +218,14 @@ export interface SettleReport {
 
 export interface GetOptions {
   /**
-   * The claim holds only under this lease, an object that `lease()` of the same queue gave: nothing is claimed once it has run out, was released,
-   * or is somebody else's [Q-GET-5].
+   * The claim holds only under this lease, an object that `lease()` of the same queue gave: nothing is
+   * claimed once it has run out, was released, or is held by another process [Q-GET-5].
    */
   readonly lease?: Lease
 }
 
 export interface RequeueOptions extends CallOptions {
-  /** Not given out before so many ms have passed. Default 0. */
+  /** Not given out before this many ms have passed. Default 0. */
   readonly delayMs?: number
   /** Replaces the item's priority. */
   readonly priority?: number
@@ -245,13 +267,14 @@ export interface Page<T> {
 export const MAX_PAGE_ITEMS = 10_000
 
 /**
- * A durable list of items in four stages. Every implementation keeps every promise named here; the promises are proven
- * by the contract in `@sluice/testkit`.
+ * A durable list of items in four stages. Every implementation keeps every promise named here; the promises
+ * are proven by the contract in `@sluice/testkit`.
  *
- * Any call may also reject with `SLUICE_QUEUE_CLOSED` after `close` [Q-CLOSE-1], and with `SLUICE_QUEUE_UNAVAILABLE` or
- * `SLUICE_QUEUE_DENIED` when the storage can't be used [Q-DOWN-1]; what a call that failed so had begun is whole or not there,
- * or is finished by the next call [Q-MOVE-4]. A wrong argument is a `TypeError`, and nothing is stored. Queues of different
- * names in one store never see each other's items [Q-NAME-1].
+ * Any call may also reject with `SLUICE_QUEUE_CLOSED` after `close` [Q-CLOSE-1], and with
+ * `SLUICE_QUEUE_UNAVAILABLE` or `SLUICE_QUEUE_DENIED` when the storage can't be used [Q-DOWN-1]; what a call
+ * that failed so had begun is whole or not there, or is finished by the next call [Q-MOVE-4]. A wrong
+ * argument is a `TypeError`, and nothing is stored. Queues of different names in one store never see each
+ * other's items [Q-NAME-1].
  *
  * @example
  * ```ts
@@ -271,62 +294,75 @@ export interface Queue<Body = JsonValue, Result = JsonValue, Stored = Body> {
   readonly control: QueueControl
 
   /**
-   * Adds one item to WAITING. A `get` that starts after it returned can receive it [Q-PUT-1]; of any number of concurrent puts
-   * of one id exactly one wins [Q-PUT-2].
+   * Adds one item to WAITING. A `get` that starts after it returned can receive it [Q-PUT-1]; of any number
+   * of concurrent puts of one id exactly one wins [Q-PUT-2].
    *
    * @param body any JSON value; it comes back deep-equal
-   * @throws SluiceError SLUICE_ITEM_EXISTS when the id is in the queue in any stage; that item is unchanged [Q-PUT-2]
+   * @throws SluiceError SLUICE_ITEM_EXISTS when the id is in the queue in any stage; that item is unchanged
+   * [Q-PUT-2]
    */
   put(id: string, body: Stored, options?: PutOptions): Promise<void>
 
   /**
-   * Adds many items, each all or nothing, in the order given. Interrupted anywhere and run again, it ends with each item
-   * exactly once [Q-PUT-3].
+   * Adds many items, each all or nothing, in the order given. Interrupted anywhere and run again, it ends
+   * with each item exactly once [Q-PUT-3].
    *
-   * @returns how many are new, and which were skipped: in the queue already, or earlier in the same call [Q-BULK-1]; with `compare` whether the body
-   * that is stored is the one given [Q-PUT-4]; with `stage` they enter SUCCESS instead of WAITING [Q-PUT-5]
-   * @throws SluiceError of the storage; its `stored` says what of the call is stored all the same. Without it that is not known
+   * @returns how many are new, and which were skipped: in the queue already, or earlier in the same call
+   * [Q-BULK-1]; with `compare` whether the body that is stored is the one given [Q-PUT-4]; with `stage` they
+   * enter SUCCESS instead of WAITING [Q-PUT-5]
+   * @throws SluiceError of the storage; its `stored` says what of the call is stored all the same. Without it
+   * that is not known
    */
   putMany(items: readonly NewItem<Stored>[], options?: PutManyOptions): Promise<PutReport>
 
   /**
-   * Changes items that are WAITING, each all or nothing: the body, the priority, or the instant before which it isn't given out. What it
-   * acknowledged is what the next claim gives [Q-UPDATE-1]; an item that it skipped is unchanged [Q-UPDATE-2]. No attempt is raised, and the item keeps
-   * its place in the order unless its priority or `notBeforeAt` is given [Q-UPDATE-3]. Repeated, it changes nothing more. Killed at any instruction, an item is as before or as
-   * changed [Q-UPDATE-4].
+   * Changes items that are WAITING, each all or nothing: the body, the priority, or the instant before which
+   * it isn't given out. What it acknowledged is what the next claim gives [Q-UPDATE-1]; an item that it
+   * skipped is unchanged [Q-UPDATE-2]. No attempt is raised, and the item keeps its place in the order unless
+   * its priority or `notBeforeAt` is given [Q-UPDATE-3]. Repeated, it changes nothing more. Killed at any
+   * instruction, an item is as before or as changed [Q-UPDATE-4].
    *
-   * @returns how many were changed, and which were not: unknown, in another stage, of another uid, or earlier in the same call [Q-BULK-1]
+   * @returns how many were changed, and which were not: unknown, in another stage, of another uid, or earlier
+   * in the same call [Q-BULK-1]
    */
   update(changes: readonly ItemChange<Stored>[], options?: CallOptions): Promise<UpdateReport>
 
   /**
-   * WAITING → PROCESSING for at most `maxItems` items, by priority and then first come first served; each one's attempt is one
-   * more [Q-GET-1]. No two calls on any machines ever return the same (id, attempt) [Q-GET-2]. It never waits. It may give fewer than there
-   * are, for the sake of their size; only `[]` says that nothing can be given out now [Q-GET-3]. Killed at any instruction it loses nothing
-   * [Q-GET-4]. Items whose `notBeforeAt` lies ahead stay [Q-TIME-1]. A pause does not stop it: that is for the engine to obey.
+   * WAITING → PROCESSING for at most `maxItems` items, by priority and then first come first served; each
+   * one's attempt is one more [Q-GET-1]. No two calls on any machines ever return the same (id, attempt)
+   * [Q-GET-2]. It never waits. It may give fewer than there are, for the sake of their size; only `[]` says
+   * that nothing can be given out now [Q-GET-3]. Killed at any instruction it loses nothing [Q-GET-4]. Items
+   * whose `notBeforeAt` lies ahead stay [Q-TIME-1]. A pause does not stop it: that is for the engine to obey.
    *
    * @param maxItems whole number, 0 or more
-   * @throws SluiceError SLUICE_LEASE_LOST when `options.lease` is no longer held; nothing is claimed [Q-GET-5]
+   * @throws SluiceError SLUICE_LEASE_LOST when `options.lease` is no longer held; nothing is claimed
+   * [Q-GET-5]
    */
   get(maxItems: number, options?: GetOptions): Promise<QueueItem<Body>[]>
 
-  /** What `get` would return now, attempts unraised; nothing moves [Q-GET-1]. Large items may cut it short, as they do `get`. */
+  /**
+   * What `get` would return now, attempts unraised; nothing moves [Q-GET-1]. Large items may cut it short, as
+   * they do `get`.
+   */
   peek(maxItems: number, options?: CallOptions): Promise<QueueItem<Stored>[]>
 
   /**
    * PROCESSING → SUCCESS. Repeated for the same attempt it succeeds and changes nothing [Q-MOVE-2].
    *
-   * @throws SluiceError SLUICE_STAGE_CONFLICT when the item is elsewhere or at another attempt or uid; unchanged [Q-MOVE-1].
-   * SLUICE_ITEM_NOT_FOUND for an unknown id [Q-MOVE-3].
+   * @throws SluiceError SLUICE_STAGE_CONFLICT when the item is elsewhere or at another attempt or uid;
+   * unchanged [Q-MOVE-1]. SLUICE_ITEM_NOT_FOUND for an unknown id [Q-MOVE-3].
    */
   success(id: string, outcome?: SuccessOutcome<Result>): Promise<void>
 
-  /** PROCESSING → FAIL. Promises and errors as for `success`; a late one never overwrites SUCCESS [Q-MOVE-1]. */
+  /**
+   * PROCESSING → FAIL. Promises and errors as for `success`; a late one never overwrites SUCCESS [Q-MOVE-1].
+   */
   fail(id: string, outcome?: FailOutcome): Promise<void>
 
   /**
-   * Many `success`, `fail` and `release` at once, each all or nothing; one refusal doesn't stop the rest [Q-MOVE-1, Q-MOVE-2]. The reason of a refusal
-   * is `not-current` where the item is of another uid or at another attempt, else `wrong-stage` [Q-BULK-1].
+   * Many `success`, `fail` and `release` at once, each all or nothing; one refusal doesn't stop the rest
+   * [Q-MOVE-1, Q-MOVE-2]. The reason of a refusal is `not-current` where the item is of another uid or at
+   * another attempt, else `wrong-stage` [Q-BULK-1].
    */
   settle(outcomes: readonly Settlement<Result>[], options?: CallOptions): Promise<SettleReport>
 
@@ -334,16 +370,19 @@ export interface Queue<Body = JsonValue, Result = JsonValue, Stored = Body> {
   release(id: string, options?: ReleaseOptions): Promise<void>
 
   /**
-   * FAIL → WAITING, by hand. The attempts so far no longer count against a limit of attempts.
+   * FAIL → WAITING, by an operator. The attempts so far no longer count against a limit of attempts.
    *
-   * @returns how many moved, and which did not: not in FAIL, not there at all, or earlier in the same call [Q-BULK-1]
+   * @returns how many moved, and which did not: not in FAIL, not there at all, or earlier in the same call
+   * [Q-BULK-1]
    */
   requeue(ids: readonly string[], options?: RequeueOptions): Promise<MoveReport>
 
   /**
-   * Takes items out of the queue for good. An item in PROCESSING is never removed: its job would be an orphan.
+   * Takes items out of the queue for good. An item in PROCESSING is never removed: its job would be an
+   * orphan.
    *
-   * @returns how many are gone, and which are not: in another stage, not there at all, or earlier in the same call [Q-BULK-1]
+   * @returns how many are gone, and which are not: in another stage, not there at all, or earlier in the same
+   * call [Q-BULK-1]
    */
   remove(ids: readonly string[], options?: RemoveOptions): Promise<RemoveReport>
 
@@ -364,8 +403,8 @@ export interface Queue<Body = JsonValue, Result = JsonValue, Stored = Body> {
   lookup(id: string, options?: CallOptions): Promise<ItemRecord<Stored, Result> | undefined>
 
   /**
-   * A page of a stage. With no writer, paging gives every item once; with writers, every item that stayed in the stage
-   * throughout [Q-LIST-1]. The order is the backend's own.
+   * A page of a stage. With no writer, paging gives every item once; with writers, every item that stayed in
+   * the stage throughout [Q-LIST-1]. The order is the backend's own.
    */
   list(stage: Stage, page: PageOptions): Promise<Page<ItemRecord<Stored, Result>>>
 
@@ -376,40 +415,45 @@ export interface Queue<Body = JsonValue, Result = JsonValue, Stored = Body> {
   now(): Promise<number>
 
   /**
-   * Takes or renews a named lease: at most one holder at a time has it. An efficiency, not a fence around the items: those are
-   * fenced by their attempts [Q-LEASE-1].
+   * Takes or renews a named lease: at most one holder at a time has it. An efficiency, not a fence around the
+   * items: those are fenced by their attempts [Q-LEASE-1].
    *
    * @param holder unique for each process that asks
    * @param ttlMs how long it lives without `renew`, 100 or more
    * @returns `undefined` while another holder has it
-   * @throws SluiceError SLUICE_QUEUE_CORRUPT, not retryable, where a newer release has upgraded the storage; every later call of this object then rejects with it
-   * [Q-VERSION-1]
+   * @throws SluiceError SLUICE_QUEUE_CORRUPT, not retryable, where a newer release has upgraded the storage;
+   * every later call of this object then rejects with it [Q-VERSION-1]
    */
   lease(name: string, holder: string, ttlMs: number): Promise<Lease | undefined>
 
   /**
    * Who holds a named lease, or let it run out last; nothing changes by it [Q-LEASE-3].
    *
-   * @returns `undefined`: nobody has taken it yet, or it was given back
+   * @returns `undefined`: it was never taken, or it was given back
    */
   readLease(name: string): Promise<LeaseView | undefined>
 
-  /** A small durable value of this queue by its name, 1 to {@link MAX_DOCUMENT_NAME_BYTES} bytes of UTF-8, without NUL [Q-DOC-1]. */
+  /**
+   * A small durable value of this queue by its name, 1 to {@link MAX_DOCUMENT_NAME_BYTES} bytes of UTF-8,
+   * without NUL [Q-DOC-1].
+   */
   document(name: string): QueueDocument
 
   /** The names of all documents that begin with a prefix, in the order of their UTF-8 bytes [Q-DOC-4]. */
   documents(prefix?: string): Promise<readonly string[]>
 
   /**
-   * Tidies the storage: finishes moves that were begun by processes that died, deletes leftovers, and removes finished items by their age.
-   * Safe beside everything else and any number of times; no other call needs it. No item changes by it, but those that have been in
-   * SUCCESS or FAIL for longer than `retentionMs` are gone [Q-SWEEP-1]. Only where `supports.sweep` says so.
+   * Tidies the storage: finishes moves that were begun by processes that died, deletes leftovers, and removes
+   * finished items by their age. Safe beside everything else and any number of times; no other call needs it.
+   * No item changes by it, but those that have been in SUCCESS or FAIL for longer than `retentionMs` are gone
+   * [Q-SWEEP-1]. Only where `supports.sweep` says so.
    */
   sweep?(options?: SweepOptions): Promise<SweepReport>
 
   /**
-   * Only of a queue that was opened with a schema of bodies: the schema's output for a stored body, or why the body does not fit. `get` calls it for
-   * each item that it claims; a body that was read by another call is parsed by the caller.
+   * Only of a queue that was opened with a schema of bodies: the schema's output for a stored body, or why
+   * the body does not fit. `get` calls it for each item that it claims; a body that was read by another call
+   * is parsed by the caller.
    *
    * @throws TypeError with a `cause` when the schema throws or rejects
    */
@@ -427,7 +471,10 @@ export type ParsedBody<Body> =
   | { readonly body: Body; readonly reason?: undefined }
   | { readonly body?: undefined; readonly reason: string }
 
-/** The last attempt of a history ended so: how a backend tells the repeat of a move from a conflict [Q-MOVE-2]. */
+/**
+ * The last attempt of a history ended so: how a backend tells the repeat of a move from a conflict
+ * [Q-MOVE-2].
+ */
 export function lastOutcome(history: readonly AttemptRecord[]): AttemptRecord['outcome'] {
   return history.at(-1)?.outcome
 }

@@ -1,12 +1,15 @@
 import { jsonPath } from './json-path.js'
 import { isArray, type JsonValue } from './json.js'
 
-/** A step into a body: `.name`, `[0]`, `["any key"]` or `['any key']`, the keys in quotes with the escapes of JSON, and `\'`. */
+/**
+ * A step into a body: `.name`, `[0]`, `["any key"]` or `['any key']`, the keys in quotes with the escapes of
+ * JSON, and `\'`.
+ */
 const STEP = /\.([^.[\]{}'"]+)|\[(\d+)\]|\["((?:[^"\\]|\\.)*)"\]|\['((?:[^'\\]|\\.)*)'\]/suy
 
 /**
- * Reads the steps of a path into a body from a position on, as far as there are any: such as `.file.path`, `.list[0]`, `["file.path"]`. An element of a
- * list may be written `.0` too.
+ * Reads the steps of a path into a body from a position on, as far as there are any: such as `.file.path`,
+ * `.list[0]`, `["file.path"]`. An element of a list may be written `.0` too.
  *
  * @returns the keys, and where the text goes on behind them
  * @throws TypeError for a key in quotes with an escape that JSON has not
@@ -40,19 +43,22 @@ function unquoted(key: string): string {
   try {
     return String(JSON.parse(`"${text}"`))
   } catch {
-    // JSON.parse says where in its own text, which helps nobody.
+    // JSON.parse gives a position in its own text, which is not in the user's input.
     throw new TypeError(`the key "${key}" has a backslash that escapes nothing: write \\\\ for one`)
   }
 }
 
-/** The value at the end of a path, by own fields and elements (and the `length` of a list) alone; `undefined` when there is none. */
+/**
+ * The value at the end of a path, by own fields and elements (and the `length` of a list) alone; `undefined`
+ * when there is none.
+ */
 export function bodyValueAt(body: JsonValue, keys: readonly string[]): JsonValue | undefined {
   return keys.reduce<JsonValue | undefined>(child, body)
 }
 
 /**
- * Why there is no value at the end of a path, such as `$.file has no field "path"` or `$.file.path is null`. It names keys of the path, and repeats no
- * value of the body.
+ * Why there is no value at the end of a path, such as `$.file has no field "path"` or `$.file.path is null`.
+ * It names keys of the path, and repeats no value of the body.
  *
  * @param keys of a path at which {@link bodyValueAt} finds nothing, or null
  */

@@ -1,6 +1,7 @@
 /**
- * Whether a number that is written in JSON's syntax has the same decimal value as what JavaScript writes for it: only such a number comes back as
- * it was. `0.1`, `1.0` and `1e3` do; more digits than a double has, what is beyond its range, and `-0` don't.
+ * Whether a number that is written in JSON's syntax has the same decimal value as what JavaScript writes for
+ * it: only such a number comes back as it was. `0.1`, `1.0` and `1e3` do; more digits than a double has, what
+ * is beyond its range, and `-0` don't.
  */
 export function isExactNumber(text: string): boolean {
   const number = Number(text)
@@ -10,7 +11,10 @@ export function isExactNumber(text: string): boolean {
   return decimalOf(text) === decimalOf(back)
 }
 
-/** The value as its digits, without zeros in front and behind, and an exponent: the same for all ways to write it. */
+/**
+ * The value as its digits, without zeros in front and behind, and an exponent: the same for all ways to write
+ * it.
+ */
 function decimalOf(text: string): string | undefined {
   const [, sign, whole = '', fraction = '', exponent = '0'] =
     /^(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(text) ?? []

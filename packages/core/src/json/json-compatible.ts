@@ -1,8 +1,9 @@
 import type { JsonValue } from './json.js'
 
 /**
- * A constraint for the bodies and results of a typed queue: `Body extends JsonCompatible<Body>`. An `interface` is legal, although it has no index
- * signature; what has a `Date`, a `Map`, a function, or `undefined` outside of an optional field is not, and neither is `unknown`.
+ * A constraint for the bodies and results of a typed queue: `Body extends JsonCompatible<Body>`. An
+ * `interface` is legal, although it has no index signature; what has a `Date`, a `Map`, a function, or
+ * `undefined` outside of an optional field is not, and neither is `unknown`.
  *
  * @example
  * ```ts

@@ -8,8 +8,8 @@ import {
 } from './json.js'
 
 /**
- * A copy of a body that shares no object with it, checked as `encodeJson` checks: for a queue that keeps bodies as values. One walk
- * checks and copies, for less than making text of a body and reading it back.
+ * A copy of a body that shares no object with it, checked as `encodeJson` checks: for a queue that keeps
+ * bodies as values. One walk checks and copies, for less than making text of a body and reading it back.
  *
  * @throws TypeError when the value isn't JSON, or its JSON is larger than `maxBytes` bytes of UTF-8
  */
@@ -40,7 +40,7 @@ interface Walk {
   bytes: number
 }
 
-/** `undefined` for what isn't JSON: where and why is found out by whoever has to tell. */
+/** `undefined` for what isn't JSON: the caller finds out where and why. */
 function checkedCopy(value: unknown, walk: Walk): JsonValue | undefined {
   walk.bytes += 26
   if (value === null || typeof value === 'boolean') return value

@@ -1,4 +1,4 @@
-/** Steps of a path that a message shows: more than that many levels down nobody reads. */
+/** Steps of a path that a message shows. */
 const SHOWN_STEPS = 20
 
 /** Where something is in a JSON value, such as `$.a[0]["odd key"]`. */

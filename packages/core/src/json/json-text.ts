@@ -13,15 +13,16 @@ export type ParsedJson =
 
 export interface ParseJsonOptions {
   /**
-   * Keys that lead from the outermost object to a value that is an id: a number there is given as a string of the digits that were written, and need
-   * not fit into a double.
+   * Keys that lead from the outermost object to a value that is an id: a number there is given as a string of
+   * the digits that were written, and need not fit into a double.
    */
   readonly textAt?: readonly string[]
 }
 
 /**
- * Reads a JSON text so that nothing of it changes: what `JSON.parse` would change is refused. That is a number whose decimal value a double doesn't
- * have ({@link isExactNumber}), a key that comes twice in an object, a surrogate without its partner, and nesting deeper than {@link MAX_JSON_DEPTH}.
+ * Reads a JSON text so that nothing of it changes: what `JSON.parse` would change is refused. That is a
+ * number whose decimal value a double doesn't have ({@link isExactNumber}), a key that comes twice in an
+ * object, a surrogate without its partner, and nesting deeper than {@link MAX_JSON_DEPTH}.
  */
 export function parseJson(text: string, { textAt }: ParseJsonOptions = {}): ParsedJson {
   const value = parseUnaltered(text)
@@ -31,7 +32,10 @@ export function parseJson(text: string, { textAt }: ParseJsonOptions = {}): Pars
   return { value }
 }
 
-/** Nearly every text is fine: to tell so costs a second look at it, far less than reading it by {@link JsonReader}. `undefined`: not known. */
+/**
+ * Nearly every text is fine: to tell so costs a second look at it, far less than reading it by
+ * {@link JsonReader}. `undefined`: not known.
+ */
 function parseUnaltered(text: string): JsonValue | undefined {
   const colons = countColons(text)
   if (colons === undefined) return undefined
@@ -86,7 +90,10 @@ function endOfNumber(text: string, start: number): number {
 /** So many digits every double has. */
 const SAFE_DIGITS = 15
 
-/** Known to be exact without conversion: a few digits, perhaps a full stop among them, and not a zero with a sign. */
+/**
+ * Known to be exact without conversion: a few digits, perhaps a full stop among them, and not a zero with a
+ * sign.
+ */
 function isShortNumber(text: string, start: number, end: number): boolean {
   if (end - start > SAFE_DIGITS) return false
   const first = text.charCodeAt(start)

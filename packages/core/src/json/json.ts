@@ -17,15 +17,18 @@ export const MAX_JSON_DEPTH = 1_000
  *
  * @param value anything
  * @param what the word for it in the message, such as `body`
- * @throws TypeError that names the path of the first offender: `undefined`, a function, a symbol, a BigInt, `NaN`, an
- * infinity, a surrogate without its partner in a string or a key, a hole in an array, a cycle, an instance of a class, or nesting deeper
- * than {@link MAX_JSON_DEPTH}.
+ * @throws TypeError that names the path of the first offender: `undefined`, a function, a symbol, a BigInt,
+ * `NaN`, an infinity, a surrogate without its partner in a string or a key, a hole in an array, a cycle, an
+ * instance of a class, or nesting deeper than {@link MAX_JSON_DEPTH}.
  */
 export function assertJson(value: unknown, what = 'body'): asserts value is JsonValue {
   if (!isJson(value, [])) visit(value, { path: [], open: [], what })
 }
 
-/** Nearly every body is JSON: to keep the path to where it isn't is dear, and only done for one that isn't. */
+/**
+ * Nearly every body is JSON. Tracking the path to the offender is expensive, so it is done only for one that
+ * isn't.
+ */
 function isJson(value: unknown, open: object[]): boolean {
   if (value === null || typeof value === 'boolean') return true
   if (typeof value === 'string') return value.isWellFormed()
@@ -49,7 +52,10 @@ function isJsonObject(value: object, open: object[]): boolean {
   return true
 }
 
-/** Whether an object is nobody's instance and has no symbols for keys: what `JSON.stringify` gives back as it was. */
+/**
+ * Whether an object is not an instance of a class and has no symbols for keys: what `JSON.stringify` gives
+ * back as it was.
+ */
 export function isPlainObject(value: object): value is Readonly<Record<string, unknown>> {
   return hasPlainPrototype(value) && Object.getOwnPropertySymbols(value).length === 0
 }
@@ -60,7 +66,10 @@ function hasPlainPrototype(value: object): boolean {
   return prototype === Object.prototype || prototype === null || Object.getPrototypeOf(prototype) === null
 }
 
-/** Stores replace it by U+FFFD, or refuse it: it is no text. Python writes a byte of a file name that is not UTF-8 so. */
+/**
+ * Stores replace it by U+FFFD, or refuse it: it is no text. Python writes a byte of a file name that is not
+ * UTF-8 so.
+ */
 export const LONE_SURROGATE =
   'a surrogate without its partner (half of a character, such as \\udce9), which no UTF-8 text can hold; Python writes file names so that are not UTF-8: rename the file, or write the bytes in another way, such as base64'
 

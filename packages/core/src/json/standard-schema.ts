@@ -1,5 +1,6 @@
 /**
- * The part of the Standard Schema interface that Sluice calls, so that a schema may be zod's, valibot's, arktype's or the caller's own.
+ * The part of the Standard Schema interface that Sluice calls, so that a schema may be zod's, valibot's,
+ * arktype's or the caller's own.
  *
  * @see https://standardschema.dev
  */

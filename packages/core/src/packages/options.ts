@@ -8,7 +8,8 @@ export type OptionsSchema<Output> = StandardSchema<unknown, Output>
  * Checks the options of `openQueue` or `openWorker` against the schema of the package.
  *
  * @param what the package, for the message, such as `@sluice/queue-sql`
- * @throws SluiceError SLUICE_CONFIG_INVALID with a line for each wrong field; no value is repeated, since it may be a secret
+ * @throws SluiceError SLUICE_CONFIG_INVALID with a line for each wrong field; no value is repeated, since it
+ * may be a secret
  */
 export async function checkOptions<Output>(
   schema: OptionsSchema<Output>,

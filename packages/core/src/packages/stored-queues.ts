@@ -3,9 +3,10 @@ import type { QueueUse } from './package-entry.js'
 import type { Stage } from '../items/stage.js'
 
 /**
- * What a stored queue is. `ready`: it can be opened · `dropping`: a drop of it began and did not end; it can't be opened, and dropping it again ends
- * it · `unreadable`: of a format that this version doesn't know, or damaged · `leftovers`: objects without a queue, such as what a late request
- * wrote after a drop, or what a producer put before anybody opened the queue.
+ * What a stored queue is. `ready`: it can be opened · `dropping`: a drop of it began and did not end; it
+ * can't be opened, and dropping it again ends it · `unreadable`: of a format that this version doesn't know,
+ * or damaged · `leftovers`: objects without a queue, such as what a late request wrote after a drop, or what
+ * a producer put before anybody opened the queue.
  */
 export type StoredQueueState = 'ready' | 'dropping' | 'unreadable' | 'leftovers'
 
@@ -13,11 +14,14 @@ export type StoredQueueState = 'ready' | 'dropping' | 'unreadable' | 'leftovers'
 export interface StoredQueue {
   readonly name: string
   readonly state: StoredQueueState
-  /** How it is stored, in words for people, such as `tables of version 4`. */
+  /** A description of how it is stored, such as `tables of version 4`. */
   readonly format: string
-  /** Leases that are held now, as far as whoever looks for a moment can tell. */
+  /** Leases that are held now, as far as one read can tell. */
   readonly leases: readonly LeaseView[]
-  /** Items by stage; absent where counting them is expensive and `sizes` wasn't asked for, or where they can't be counted. */
+  /**
+   * Items by stage; absent where counting them is expensive and `sizes` wasn't asked for, or where they can't
+   * be counted.
+   */
   readonly sizes?: Readonly<Record<Stage, number>>
 }
 
@@ -38,7 +42,7 @@ export interface DropProgress {
 
 /** How a queue is to be dropped. */
 export interface DropQueueUse extends QueueUse {
-  /** Drop it although items are in PROCESSING, whose jobs run on and are followed by nobody. */
+  /** Drop it although items are in PROCESSING, whose jobs run on unobserved. */
   readonly withRunning?: boolean
   /** Told after each batch. */
   readonly onProgress?: (progress: DropProgress) => void
@@ -47,16 +51,16 @@ export interface DropQueueUse extends QueueUse {
 }
 
 /**
- * What became of a queue that was to be dropped. `held`: nothing was changed, since a lease is held · `running`: nothing was changed, since items are
- * in PROCESSING · `absent`: there is no such queue, nor anything left of one · `stopped`: by the signal; it can't be opened any more, and the
- * same call ends it.
+ * What became of a queue that was to be dropped. `held`: nothing was changed, since a lease is held ·
+ * `running`: nothing was changed, since items are in PROCESSING · `absent`: there is no such queue, nor
+ * anything left of one · `stopped`: by the signal; it can't be opened any more, and the same call ends it.
  */
 export type DropOutcome =
   | {
       readonly is: 'dropped'
       readonly removed: number
       readonly unit: DropProgress['unit']
-      /** What stays behind, in words for people: each a sentence. */
+      /** What stays behind: one sentence each. */
       readonly notes: readonly string[]
     }
   | { readonly is: 'absent' }

@@ -1,6 +1,8 @@
 /** A part of a secret that is shorter is left: it would match by chance. */
 const MIN_PART_CHARS = 8
-/** Where a text may have been cut: what a program said is often quoted behind a colon, its beginning left out. */
+/**
+ * Where a text may have been cut: what a program said is often quoted behind a colon, its beginning left out.
+ */
 const CUTS = /(…|\.{3}|: |\n)/u
 
 /** Leaves secrets out of texts. */
@@ -8,7 +10,10 @@ export interface SecretText {
   redact(text: string, mark: string): string
 }
 
-/** Finds secrets that were cut in two, at the beginning or end of a text or at an ellipsis: servers and programs shorten what they say. */
+/**
+ * Finds secrets that were cut in two, at the beginning or end of a text or at an ellipsis: servers and
+ * programs shorten what they say.
+ */
 export function cutSecretsOf(values: readonly string[]): SecretText {
   const long = values.map((value) => value.trim()).filter((value) => value.length > MIN_PART_CHARS)
   if (long.length === 0) return { redact: (text) => text }

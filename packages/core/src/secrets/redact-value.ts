@@ -23,8 +23,8 @@ export function redactJson(value: JsonValue, secrets: Secrets): JsonValue {
 }
 
 /**
- * Leaves secrets out of an error in place, so that it stays the same object: out of its message, stack and other fields, its causes, and the errors of an
- * `AggregateError`.
+ * Leaves secrets out of an error in place, so that it stays the same object: out of its message, stack and
+ * other fields, its causes, and the errors of an `AggregateError`.
  *
  * @returns the error; what is no object is redacted if it is a string
  */
@@ -58,7 +58,7 @@ function fieldsOf(value: object): readonly string[] {
     : Object.keys(value)
 }
 
-/** Errors, plain objects and lists; a socket or a client that an error refers to is nobody's text. */
+/** Errors, plain objects and lists; a socket or a client that an error refers to is not text. */
 function isFollowed(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false
   if (value instanceof Error || Array.isArray(value)) return true
@@ -66,12 +66,12 @@ function isFollowed(value: unknown): boolean {
   return prototype === null || prototype === Object.prototype
 }
 
-/** A field of an error of somebody else's may be an accessor that throws. */
+/** A field of a foreign error may be an accessor that throws. */
 function valueOf(value: object, key: string): unknown {
   try {
     return Reflect.get(value, key)
   } catch {
-    // What can't be read is shown by nobody.
+    // What can't be read is not shown.
     return undefined
   }
 }
@@ -79,6 +79,7 @@ function valueOf(value: object, key: string): unknown {
 function replaceField(target: object, key: string, text: string, was: string): void {
   if (text === was) return
   const enumerable = Object.getOwnPropertyDescriptor(target, key)?.enumerable ?? false
-  // A frozen error can't be changed; the text that is shown of it is redacted once more where it leaves the program.
+  // A frozen error can't be changed; the text that is shown of it is redacted once more where it leaves the
+  // program.
   Reflect.defineProperty(target, key, { value: text, enumerable, configurable: true, writable: true })
 }

@@ -1,6 +1,9 @@
 /** Shorter values are not searched for in free text: a token of two letters would blank out every message. */
 export const MIN_SECRET_CHARS = 4
-/** A word or a number below this length is searched for as a whole word only: `data` is not blanked out in `database`. */
+/**
+ * A word or a number below this length is searched for as a whole word only: `data` is not blanked out in
+ * `database`.
+ */
 const MIN_OPAQUE_CHARS = 12
 /** Encoded forms that are shorter than this would match by chance. */
 const MIN_CODE_CHARS = 6
@@ -13,8 +16,9 @@ export function isWordLike(value: string): boolean {
 }
 
 /**
- * The forms in which a secret can stand in a text: as it is, line by line, percent-encoded or decoded, escaped as in JSON, XML or a quoted string,
- * and in base64 and hexadecimal, alone or as a part of something longer, such as the value of a Basic `Authorization` header.
+ * The forms in which a secret can stand in a text: as it is, line by line, percent-encoded or decoded,
+ * escaped as in JSON, XML or a quoted string, and in base64 and hexadecimal, alone or as a part of something
+ * longer, such as the value of a Basic `Authorization` header.
  */
 export function secretForms(value: string): readonly string[] {
   const raw = rawForms(value)
@@ -78,7 +82,10 @@ function userinfoForm(raw: string): string {
   return url.password
 }
 
-/** Base64 depends on what stands before and behind: of each of the three alignments the characters that the secret alone decides. */
+/**
+ * Base64 depends on what stands before and behind: of each of the three alignments the characters that the
+ * secret alone decides.
+ */
 function codeForms(bytes: Uint8Array): readonly string[] {
   const aligned = [0, 1, 2].map((before) => {
     const padded = new Uint8Array(before + bytes.length)

@@ -13,8 +13,9 @@ export interface Secrets {
 }
 
 /**
- * The secrets of one program. {@link SecretRegistry.redact} finds each of them as it is and encoded (percent-encoding, JSON, XML, base64, hexadecimal),
- * and the credentials in any URL. Values below 4 characters are left out of URLs alone; a word or number below 12 characters is found where it stands as a
+ * The secrets of one program. {@link SecretRegistry.redact} finds each of them as it is and encoded
+ * (percent-encoding, JSON, XML, base64, hexadecimal), and the credentials in any URL. Values below 4
+ * characters are left out of URLs alone; a word or number below 12 characters is found where it stands as a
  * whole word.
  *
  * @example
@@ -38,8 +39,8 @@ export class SecretRegistry implements Secrets {
   }
 
   /**
-   * Says that a value is shown openly, such as the name of a user or of a database. A secret that is the same word is then no longer searched for in free
-   * text: that would blank out the open one.
+   * Says that a value is shown openly, such as the name of a user or of a database. A secret that is the same
+   * word is then no longer searched for in free text: that would blank out the open one.
    */
   addPublic(value: string): void {
     if (!isWordLike(value) || this.#public.has(value)) return

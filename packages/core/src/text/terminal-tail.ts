@@ -2,26 +2,31 @@
 const MAX_SEQUENCE_CHARS = 256
 /** How far a sequence alone may move to the right: no terminal is wider. */
 const MAX_COLUMNS = 512
-/** What is longer and written from the start of a line is a new text of that line; what is not turns in front of it. */
+/**
+ * What is longer and written from the start of a line is a new text of that line; what is not turns in front
+ * of it.
+ */
 const MAX_SPINNER_CHARS = 2
 
 /**
- * What a program's output is made of, by ECMA-48: control sequences (CSI) with their parameters, strings (OSC, DCS and the like), other sequences,
- * single control characters.
+ * What a program's output is made of, by ECMA-48: control sequences (CSI) with their parameters, strings
+ * (OSC, DCS and the like), other sequences, single control characters.
  */
 const CONTROL =
   // oxlint-disable-next-line no-control-regex -- they are what it is about
   /(?:\u001B\[|\u009B)([0-?]*)[ -/]*([@-~])|(?:\u001B[\]PX^_]|[\u0090\u0098\u009D-\u009F])[^\u0007\u001B\u009C]*(?:\u0007|\u001B\\|\u009C)|\u001B[ -/]*[0-Z\\^-~]|[\u0000-\u0008\u000A-\u001F\u007F-\u009F]/gu
 
 /**
- * The last lines of a program's output as a terminal would leave them: what was overwritten after a carriage return or a backspace, or erased by an ANSI
- * sequence, is not there; colors, bells and other control characters are left out. So of a progress bar the last update stays, however many there
- * were, and does not displace the line before it.
+ * The last lines of a program's output as a terminal would leave them: what was overwritten after a carriage
+ * return or a backspace, or erased by an ANSI sequence, is not there; colors, bells and other control
+ * characters are left out. So of a progress bar the last update stays, however many there were, and does not
+ * displace the line before it.
  *
- * In one way it is tidier than a terminal: a text that is written over a longer one leaves nothing of that, unless it is as short as a spinner.
+ * In one way it is tidier than a terminal: a text that is written over a longer one leaves nothing of that,
+ * unless it is as short as a spinner.
  *
- * It takes the output in pieces of any size, cut anywhere, and keeps at most a small multiple of `maxChars`. A screen that is cleared as a whole is not:
- * on a terminal its lines can be scrolled back to.
+ * It takes the output in pieces of any size, cut anywhere, and keeps at most a small multiple of `maxChars`.
+ * A screen that is cleared as a whole is not: on a terminal its lines can be scrolled back to.
  */
 export class TerminalTail {
   readonly #maxChars: number
@@ -188,7 +193,10 @@ function isStart(control: string): boolean {
   return control.length === 1 && (control === '\n' || STARTED.test(control))
 }
 
-/** A character of two units takes two columns, as wide ones do: where half of one is overwritten, the other half becomes a blank. */
+/**
+ * A character of two units takes two columns, as wide ones do: where half of one is overwritten, the other
+ * half becomes a blank.
+ */
 function overwritten(line: string, column: number, run: string): string {
   if (column === line.length) return line + run
   const before = line.slice(0, column).padEnd(column)

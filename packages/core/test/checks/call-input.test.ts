@@ -70,7 +70,7 @@ test('a move is checked whole and what it brings is JSON text', () => {
     detailsText: undefined,
     reason: undefined,
     delayMs: 0,
-    countAttempt: true,
+    uncounted: false,
     unsent: false,
     keepPlace: false,
   })
@@ -99,7 +99,7 @@ test('what a move says of the job, and of how the item comes back, is checked', 
       100,
     ),
   ).toMatchObject({
-    countAttempt: false,
+    uncounted: true,
     unsent: true,
     keepPlace: true,
     retryStateText: '{"tries":2}',

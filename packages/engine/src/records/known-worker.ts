@@ -5,19 +5,19 @@ import {
   type JsonValue,
   type QueueDocument,
 } from '@sluice/core'
-import type { Engine } from '../engine.js'
+import type { Tick } from '../tick/tick.js'
 import { callWorker, isOutage } from '../engine-errors.js'
-import { isReportOf, type Found } from '../found.js'
-import { listProcessing } from '../list-processing.js'
-import { refOf } from '../settle.js'
+import { isReportOf, type Found } from '../reconcile/found.js'
+import { listProcessing } from '../reconcile/found.js'
+import { refOf } from '../settling/settle.js'
 import { WORKER_DOCUMENT } from './document-names.js'
 
-/** So many of the jobs that were last seen running are looked up, where the worker is another one than before. */
+/** How many jobs are looked up where the worker has another identity than before. */
 const MAX_LOOKUPS = 20
 
 /**
- * Holds the worker against the one that this queue was run with before, once for each term of the lease: a configuration that leads to another place
- * would start jobs a second time that still run at the first.
+ * Compares the worker with the one that this queue was run with before, once for each term of the lease: with
+ * a configuration for another place, jobs that still run at the first one would be started again.
  */
 export class KnownWorker {
   #fencingToken: number | undefined
@@ -25,51 +25,51 @@ export class KnownWorker {
   #isForeseen = false
 
   /**
-   * To be called after a poll, by which a worker knows its identity at the latest, and before anything follows from it. A worker without an
-   * identity is not compared.
+   * To be called after a poll, by which a worker knows its identity at the latest, and before the poll is
+   * used. A worker without an identity is not compared.
    *
-   * @throws SluiceError SLUICE_CONFIG_INVALID when it is another worker, and items are in PROCESSING whose jobs it does not know;
-   * SLUICE_LEASE_LOST; in an outage that of the queue or the worker: nothing is known then
+   * @throws SluiceError SLUICE_CONFIG_INVALID when it is another worker, and items are in PROCESSING whose
+   * jobs it does not know; SLUICE_LEASE_LOST; an outage of the queue or the worker
    */
-  async confirm(engine: Engine, found: Found): Promise<void> {
-    const { worker, lease } = engine
+  async confirm(tick: Tick, found: Found): Promise<void> {
+    const { worker, lease } = tick
     if (lease.fencingToken !== this.#fencingToken) this.#isConfirmed = false
     this.#fencingToken = lease.fencingToken
     const { identity } = worker
     if (identity === undefined || this.#isConfirmed) return
-    this.#isConfirmed = await usable(engine, () => compare(engine, identity, found))
+    this.#isConfirmed = await usable(tick, () => compare(tick, identity, found))
   }
 
   /**
-   * The same for a standby, once: it would be refused when it takes over, which is late to hear of it. Nothing is written, and where the worker is the
-   * one from before the document is all that is read.
+   * The same for a standby, once, before it takes over. Nothing is written, and where the worker is the
+   * same as before only the document is read.
    *
    * @throws SluiceError as {@link KnownWorker.confirm}
    */
-  async foresee(engine: Engine): Promise<void> {
-    const { identity } = engine.worker
+  async foresee(tick: Tick): Promise<void> {
+    const { identity } = tick.worker
     if (identity === undefined || this.#isForeseen) return
-    this.#isForeseen = await usable(engine, async () => {
-      const before = identityIn((await documentOf(engine).read())?.value)
+    this.#isForeseen = await usable(tick, async () => {
+      const before = identityIn((await documentOf(tick).read())?.value)
       if (before !== undefined && before !== identity)
-        await judge(engine, { before, identity, found: await lookAround(engine) })
+        await judge(tick, { before, identity, found: await observe(tick) })
       return true
     })
   }
 }
 
-function documentOf({ queue }: Engine): QueueDocument {
+function documentOf({ queue }: Tick): QueueDocument {
   return queue.document(WORKER_DOCUMENT)
 }
 
-async function lookAround({ queue, worker }: Engine): Promise<Found> {
+async function observe({ queue, worker }: Tick): Promise<Found> {
   const items = await listProcessing(queue)
   const awaited = [...items.values()].map(refOf)
   return { items, reports: await callWorker('pollAllStatus', () => worker.pollAllStatus(awaited)) }
 }
 
-/** As with the other records, a permission that is missing for this one alone stops nothing. */
-async function usable({ logger }: Engine, compareNow: () => Promise<boolean>): Promise<boolean> {
+/** As with the other records, a missing permission stops nothing. */
+async function usable({ logger }: Tick, compareNow: () => Promise<boolean>): Promise<boolean> {
   try {
     return await compareNow()
   } catch (error) {
@@ -77,67 +77,67 @@ async function usable({ logger }: Engine, compareNow: () => Promise<boolean>): P
       throw error
     logger.warn(
       { err: error, document: WORKER_DOCUMENT },
-      'which worker the queue is run with can’t be noted; the work goes on',
+      'the worker that the queue is run with can’t be recorded; the work goes on',
     )
     return true
   }
 }
 
-/** @returns `false`: another process wrote meanwhile, so that it is to be compared again */
-async function compare(engine: Engine, identity: string, found: Found): Promise<boolean> {
-  const { current: lease } = engine.lease
-  const document = documentOf(engine)
+/** @returns `false`: another process wrote meanwhile, so that it must be compared again */
+async function compare(tick: Tick, identity: string, found: Found): Promise<boolean> {
+  const { current: lease } = tick.lease
+  const document = documentOf(tick)
   const stored = await document.read()
   const before = identityIn(stored?.value)
   if (before === identity) return true
   if (before !== undefined) {
     const difference = { before, identity, found }
-    note(engine, difference, await judge(engine, difference))
+    note(tick, difference, await judge(tick, difference))
   }
   return document.write({ identity }, { ifVersion: stored?.version, ...(lease && { lease }) })
 }
 
 /** @throws SluiceError SLUICE_CONFIG_INVALID; an outage of the worker */
-async function judge(engine: Engine, difference: Difference): Promise<Verdict> {
+async function judge(tick: Tick, difference: Difference): Promise<Verdict> {
   const { found } = difference
   if (found.items.size === 0) return { kind: 'idle' }
-  const { known, asked } = await findKnown(engine, found)
+  const { known, asked } = await findKnown(tick, found)
   if (known !== undefined) return { kind: 'same', known }
-  if (engine.acceptNewWorker) return { kind: 'accepted' }
-  throw refusal(engine, difference, asked)
+  if (tick.acceptNewWorker) return { kind: 'accepted' }
+  throw refusal(tick, difference, asked)
 }
 
-function note({ logger, memory }: Engine, { before, identity, found }: Difference, verdict: Verdict): void {
+function note({ logger, memory }: Tick, { before, identity, found }: Difference, verdict: Verdict): void {
   const fields = { before, now: identity }
   switch (verdict.kind) {
     case 'idle':
-      logger.info(fields, 'the worker is another one than before; nothing was in PROCESSING')
+      logger.info(fields, 'the worker is another one than before; no items were in PROCESSING')
       return
     case 'same':
       logger.info(
         { ...fields, job: refOf(verdict.known) },
-        'the worker has a new identity, and knows the jobs: it is the same',
+        'the worker has a new identity, and knows the jobs: it is the same worker',
       )
       return
     case 'accepted':
-      // Not one may be taken for a job that was never sent: it may run at the other worker.
+      // None may count as never sent: it may run at the other worker.
       for (const item of found.items.values()) memory.noteSeenBefore(item)
       logger.warn(
         { ...fields, items: found.items.size },
-        'a new worker was accepted: jobs that it does not know are lost ones, see the lost policy',
+        'a new worker was accepted: jobs that it does not know are lost, see the lost policy',
       )
   }
 }
 
-/** One whose job the worker knows, of all that it reports, and of some that it is asked for by name. */
+/** An item whose job the worker knows, by its poll or by a few look-ups. */
 async function findKnown(
-  engine: Engine,
+  tick: Tick,
   { items, reports }: Found,
 ): Promise<{ known: ItemSummary | undefined; asked: number }> {
-  const { worker } = engine
+  const { worker } = tick
   const known = [...items.values()].find((item) => isOwn(item, reports.get(item.id)))
   if (known !== undefined || worker.lookupJob === undefined) return { known, asked: 0 }
-  const asked = lastSeen(engine, items.values())
+  const asked = lastSeen(tick, items.values())
   let failure: SluiceError | undefined
   for (const item of asked) {
     try {
@@ -145,7 +145,7 @@ async function findKnown(
       if (isOwn(item, report)) return { known: item, asked: asked.length }
     } catch (error) {
       if (!isOutage(error)) throw error
-      // One may have trouble of its own; another one's answer is as good.
+      // One job may have its own trouble; another answer is as good.
       failure ??= error
     }
   }
@@ -153,14 +153,14 @@ async function findKnown(
   return { known: undefined, asked: asked.length }
 }
 
-/** Those first whose jobs were seen: of the others none may have been sent. */
-function lastSeen({ seen }: Engine, items: Iterable<ItemSummary>): ItemSummary[] {
+/** First those whose jobs were seen: the others may not have been sent. */
+function lastSeen({ seen }: Tick, items: Iterable<ItemSummary>): ItemSummary[] {
   const all = [...items]
   const sorted = [...all.filter((item) => seen.has(item)), ...all.filter((item) => !seen.has(item))]
   return sorted.slice(0, MAX_LOOKUPS)
 }
 
-function refusal({ queue }: Engine, { before, identity, found }: Difference, asked: number): SluiceError {
+function refusal({ queue }: Tick, { before, identity, found }: Difference, asked: number): SluiceError {
   const { name } = queue
   const { size } = found.items
   const items = size === 1 ? '1 item is' : `${size} items are`

@@ -1,22 +1,22 @@
 import { callWorker, isOutage } from '../engine-errors.js'
-import type { Engine } from '../engine.js'
+import type { Tick } from '../tick/tick.js'
 import { noteCapacity } from './note-capacity.js'
-import type { SendPass } from './send-pass.js'
+import type { SendPass } from '../dispatch/send-pass.js'
 import { sendTrouble } from './send-trouble.js'
 
 /** `impossible`: the worker has no probe, there is nothing to probe with, or it is full. */
 export type ProbeAnswer = 'well' | 'failed' | 'impossible'
 
-/** Finds out whether the worker takes jobs at all, without starting one; once in a pass [W-PROBE-1]. */
-export function probeWorker(engine: Engine, pass: SendPass): Promise<ProbeAnswer> {
-  pass.probe ??= probe(engine, pass)
+/** Finds out whether the worker accepts jobs at all, without starting one; once in a pass [W-PROBE-1]. */
+export function probeWorker(tick: Tick, pass: SendPass): Promise<ProbeAnswer> {
+  pass.probe ??= probe(tick, pass)
   return pass.probe
 }
 
-async function probe(engine: Engine, pass: SendPass): Promise<ProbeAnswer> {
-  const { worker, sendState, runtime, logger } = engine
+async function probe(tick: Tick, pass: SendPass): Promise<ProbeAnswer> {
+  const { worker, sendState, runtime, logger } = tick
   if (worker.supports.probeSend !== true || worker.probeSend === undefined) return 'impossible'
-  // A worker that has nothing to probe with says so in the words in which it says that it can't be reached: it is asked only with a sample.
+  // A worker rejects a probe without a sample as if it were unreachable: it is probed only with one.
   const sample = await sendState.sentWell.sample()
   if (sample === undefined) return 'impossible'
   try {
@@ -25,9 +25,9 @@ async function probe(engine: Engine, pass: SendPass): Promise<ProbeAnswer> {
   } catch (error) {
     if (!isOutage(error)) throw error
     logger.debug({ err: error }, 'a probe of the worker failed')
-    if (sendState.leaveAlone.note(error, runtime.monotonicMs())) pass.halt('retry-after')
+    if (sendState.retryAfter.note(error, runtime.monotonicMs())) pass.halt('retry-after')
     if (sendTrouble(error) !== 'capacity') return 'failed'
-    noteCapacity(engine, pass, error)
+    noteCapacity(tick, pass, error)
     return 'impossible'
   }
 }

@@ -1,57 +1,95 @@
 import { isSluiceError, type ItemSummary, type SluiceError } from '@sluice/core'
 import { isOutage, oddWorkerError } from '../engine-errors.js'
-import type { Engine } from '../engine.js'
-import { refOf } from '../settle.js'
-import { rejected } from '../settlement.js'
+import type { Tick } from '../tick/tick.js'
+import { refOf } from '../settling/settle.js'
+import { rejected } from '../settling/settlement.js'
 import { noteCapacity } from './note-capacity.js'
 import { probeWorker } from './probe.js'
-import type { SendPass } from './send-pass.js'
+import type { SendPass } from '../dispatch/send-pass.js'
 import { sendTrouble } from './send-trouble.js'
 
 interface FailedSend {
-  readonly head: ItemSummary
+  readonly item: ItemSummary
   readonly error: unknown
 }
 
+/** Sends of one call that was rejected as a whole. */
+interface FailedSends {
+  readonly items: readonly ItemSummary[]
+  readonly rejection: unknown
+}
+
 /**
- * Notes what a failed send means for the pass. What becomes of the item is decided once the sends around it have ended; only one that the worker
- * can never accept is decided here.
+ * Notes a failed send in the pass. The item is judged once the sends around it have ended; only a rejection,
+ * which is final, is decided here.
  */
-export async function noteSendFailed(engine: Engine, pass: SendPass, failed: FailedSend): Promise<void> {
-  const { head, error } = failed
+export async function noteSendFailed(tick: Tick, pass: SendPass, failed: FailedSend): Promise<void> {
+  const { item, error } = failed
   const trouble = sendTrouble(error)
   if (trouble === 'fatal') throw error
   if (trouble === 'rejected') {
     const reason = isSluiceError(error) ? error.message : ''
-    pass.noteRejected({ settlement: rejected(head, reason), why: 'rejected' })
+    pass.noteRejected({ settlement: rejected(item, reason), why: 'rejected' })
     return
   }
-  engine.memory.noteUnsent(head)
-  engine.logger.debug({ ...refOf(head), err: asOutage(error) }, 'a job could not be sent')
-  if (trouble === 'item' || trouble === 'unknown') await suspect(engine, pass, failed)
-  else noteKept(engine, pass, failed)
-  if (engine.sendState.leaveAlone.note(error, engine.runtime.monotonicMs())) pass.halt('retry-after')
+  tick.memory.noteUnsent(item)
+  tick.logger.debug({ ...refOf(item), err: asOutage(error) }, 'a job could not be sent')
+  if (trouble === 'item' || trouble === 'unknown') await suspect(tick, pass, failed)
+  else noteKept(tick, pass, failed)
+  if (tick.sendState.retryAfter.note(error, tick.runtime.monotonicMs())) pass.halt('retry-after')
 }
 
-/** The worker's trouble, or its limit: the item keeps its claim, and no try counts. */
-function noteKept(engine: Engine, pass: SendPass, { head, error }: FailedSend): void {
-  engine.sendState.refused.noteOutage(head, engine.runtime.monotonicMs())
+/**
+ * Notes a call for many jobs that was rejected as a whole. Where it is the worker's trouble, or its limit,
+ * that holds for each of them. Anything else may be the trouble of one of them: they keep their claims, and
+ * are sent again one by one, which shows whose it is.
+ */
+export async function noteSendsFailed(tick: Tick, pass: SendPass, failed: FailedSends): Promise<void> {
+  const { items, rejection: error } = failed
+  const { sendState, memory, runtime, logger, reported } = tick
+  const trouble = sendTrouble(error)
+  if (trouble === 'fatal' || trouble === 'worker' || trouble === 'capacity') {
+    for (const item of items) await noteSendFailed(tick, pass, { item, error })
+    return
+  }
+  const nowMonotonic = runtime.monotonicMs()
+  for (const item of items) {
+    memory.noteUnsent(item)
+    sendState.refused.noteRejectedTogether(item, nowMonotonic)
+  }
+  const level = reported.sendManyFailing ? 'debug' : 'warn'
+  reported.sendManyFailing = true
+  logger[level](
+    { err: error, items: items.length },
+    'the worker rejected many sends as a whole; they are sent one by one',
+  )
+  if (sendState.retryAfter.note(error, nowMonotonic)) {
+    pass.halt('retry-after')
+    return
+  }
+  pass.halt('doubt')
+  pass.tally.nextDelayMs = 0
+}
+
+/** The worker's trouble, or its limit: the item keeps its claim, and the try doesn't count. */
+function noteKept(tick: Tick, pass: SendPass, { item, error }: FailedSend): void {
+  tick.sendState.refused.noteOutage(item, tick.runtime.monotonicMs())
   const outage = asOutage(error)
-  if (outage.concerns === 'capacity') noteCapacity(engine, pass, outage)
+  if (outage.concerns === 'capacity') noteCapacity(tick, pass, outage)
   else pass.noteOutage(outage)
 }
 
 /**
- * The item's trouble, unless others fail too. When the first few have failed and none was sent well, a probe tells an outage from items that
- * nobody takes; where there is none, it is an outage.
+ * The item's trouble, unless others fail too. When the first few have failed and no send succeeded, a probe
+ * tells an outage from items that no worker accepts; without a probe it is an outage.
  */
-async function suspect(engine: Engine, pass: SendPass, { head, error }: FailedSend): Promise<void> {
-  const { trust } = engine.sendState
-  trust.noteFailure(head.uid)
-  pass.noteSuspect({ head, error, successes: trust.successes })
+async function suspect(tick: Tick, pass: SendPass, { item, error }: FailedSend): Promise<void> {
+  const { trust } = tick.sendState
+  trust.noteFailure(item.uid)
+  pass.noteSuspect({ item, error, successes: trust.successes })
   const isProbed = pass.probe !== undefined
   if (!isProbed && !trust.isSuspect) return
-  const answer = await probeWorker(engine, pass)
+  const answer = await probeWorker(tick, pass)
   if (answer === 'failed') pass.noteOutage(asOutage(error))
   else if (trust.isExhausted && answer === 'well') pass.halt('doubt')
   else if (trust.isExhausted) pass.noteOutage(asOutage(error), 'unknown words')

@@ -1,20 +1,21 @@
-import type { ProbeSample, Queue } from '@sluice/core'
+import type { ProbeSample } from '@sluice/core'
 import { isOutage } from '../engine-errors.js'
-import { sentWellOf } from '../records/dispatcher-json.js'
+import { sentWellOf } from '../records/dispatcher-document.js'
 import { DISPATCHER_DOCUMENT } from '../records/document-names.js'
+import type { AnyQueue } from '../work-queue-options.js'
 
-/** An item that the worker took. */
-type Known = ProbeSample & { readonly uid: string }
+/** An item that was sent. */
+type Known = ProbeSample<unknown> & { readonly uid: string }
 
 /**
- * The item that the worker took last: what a probe is made of. After a restart it is the one that the dispatcher's document names, or any that has
- * succeeded.
+ * The item that was sent last: the sample of a probe. After a restart it is the one in the dispatcher's
+ * document, or any that has succeeded.
  */
 export class SentWell {
-  readonly #queue: Queue
+  readonly #queue: AnyQueue
   #known: Known | undefined
 
-  constructor(queue: Queue) {
+  constructor(queue: AnyQueue) {
     this.#queue = queue
   }
 
@@ -23,22 +24,34 @@ export class SentWell {
   }
 
   /** `undefined`: none is known. */
-  async sample(): Promise<ProbeSample | undefined> {
+  async sample(): Promise<ProbeSample<unknown> | undefined> {
     this.#known ??= await this.#stored()
     return this.#known && { id: this.#known.id, body: this.#known.body }
   }
 
-  /** What can't be read now is as good as unknown: a probe is not worth an outage. */
+  /** In an outage of the queue there is no sample. */
   async #stored(): Promise<Known | undefined> {
     try {
       const ref = sentWellOf((await this.#queue.document(DISPATCHER_DOCUMENT).read())?.value)
       const item = ref && (await this.#queue.lookup(ref.id))
-      if (ref !== undefined && item?.uid === ref.uid) return { ...ref, body: item.body }
-      // Any that has succeeded was sent well before.
+      if (ref !== undefined && item?.uid === ref.uid) return await this.#parsed(item)
+      // Any item in SUCCESS was sent before.
       const [done] = (await this.#queue.list('SUCCESS', { limit: 1 })).items
-      return done && { id: done.id, uid: done.uid, body: done.body }
+      return done && (await this.#parsed(done))
     } catch (error) {
       if (isOutage(error)) return undefined
+      throw error
+    }
+  }
+
+  async #parsed({ id, uid, body }: Known): Promise<Known | undefined> {
+    if (this.#queue.parseBody === undefined) return { id, uid, body }
+    try {
+      const parsed = await this.#queue.parseBody(body)
+      return parsed.reason === undefined ? { id, uid, body: parsed.body } : undefined
+    } catch (error) {
+      // Where the schema fails, nothing is sent anyway.
+      if (error instanceof TypeError) return undefined
       throw error
     }
   }

@@ -1,7 +1,8 @@
 import { SluiceError, type Worker } from '@sluice/core'
 import { wrapWorker } from '@sluice/testkit'
 import { expect, test } from 'vitest'
-import { clearSelfPause, GUARDS_DOCUMENT, processingLimit, readSelfPause } from '../../src/index.js'
+import { clearSelfPause, processingLimit, readSelfPause } from '../../src/index.js'
+import { GUARDS_DOCUMENT } from '../../src/records/document-names.js'
 import { World, wrapped, type Options } from '../world.js'
 
 /** A worker that rejects what it is told to. */
@@ -32,7 +33,7 @@ async function run(world: World, options: Options): Promise<void> {
     if (paused || (await world.queue.sizes()).WAITING === 0) break
   }
   await engine.tick()
-  await engine.stop()
+  await engine.close()
 }
 
 test('reasons that differ in what is peculiar to an item are the same', async () => {
@@ -93,7 +94,7 @@ test('the log, the events, the tick and the holdups say so, and an operator’s 
   const worker = rejecting(world, () => 'no path')
   const engine = world.engine({ worker, policy: processingLimit(60) })
   const tick = await engine.tick()
-  const pause = { guard: 'rejections', example: 'i0', since: expect.any(Number) }
+  const pause = { guard: 'rejections', example: 'i0', sinceAt: expect.any(Number) }
   expect(tick.selfPause).toMatchObject(pause)
   expect(tick.holdups.map(({ code }) => code)).toContain('self-paused')
   expect(tick.holdups.map(({ code }) => code)).not.toContain('paused')
@@ -159,13 +160,13 @@ test('a service that drains counts too, and the pause is there for the next one'
   await world.put(24)
   const first = world.engine({ policy: processingLimit(24) })
   await first.tick()
-  await first.stop()
+  await first.close()
   const message = 'pods "x" is forbidden: violates PodSecurity "restricted:latest"'
   for (const { id } of world.worker.running())
     world.worker.settleJob(id, { stage: 'FAIL', failureClass: 'error', message })
   const drain = world.engine({ drain: true })
   expect((await drain.tick()).selfPause).toMatchObject({ reason: expect.stringContaining('PodSecurity') })
-  await drain.stop()
+  await drain.close()
   expect((await world.queue.control.read()).paused).toBe(true)
   expect((await world.engine().tick()).selfPause).toBeDefined()
 })

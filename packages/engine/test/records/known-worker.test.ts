@@ -32,7 +32,7 @@ async function run(count: number): Promise<World> {
   const engine = world.engine({ ...OPTIONS, worker: here(world) })
   await engine.tick()
   await engine.tick()
-  await engine.stop()
+  await engine.close()
   return world
 }
 
@@ -57,7 +57,7 @@ test('the worker is noted once, and read once by each dispatcher', async () => {
   for (let tick = 0; tick < 3; tick++) await engine.tick()
   expect(calls).toEqual(['read document', 'write document'])
   expect(await noted(world)).toEqual({ identity: 'here' })
-  await engine.stop()
+  await engine.close()
   const next = world.engine(options)
   for (let tick = 0; tick < 3; tick++) await next.tick()
   expect(calls.slice(2)).toEqual(['read document'])
@@ -90,7 +90,7 @@ test('another worker is refused while items are in PROCESSING: nothing is sent o
   expect(worker.running()).toEqual([])
   expect(await world.queue.sizes()).toMatchObject({ WAITING: 1, PROCESSING: 3, FAIL: 0 })
   expect(await noted(world)).toEqual({ identity: 'here' })
-  await next.stop()
+  await next.close()
   // The first one goes on as if nothing had been.
   const first = world.engine({ ...OPTIONS, worker: here(world) })
   expect(await first.tick()).toMatchObject({ sent: 1, resent: 0, lost: 0 })
@@ -166,7 +166,7 @@ test('a worker that cannot be asked is in an outage, and neither refused nor acc
 
 test('accepted, it is asked for each job, and what it does not know is lost after the grace; nothing is sent again', async () => {
   const world = await run(2)
-  // Of this one nobody knows whether it was sent: it may run at the first worker as well.
+  // It is unknown whether this one was sent: it may run at the first worker as well.
   await world.put(1, 'claimed')
   await world.queue.get(1)
   const worker = elsewhere(world)
@@ -197,7 +197,7 @@ test('what was accepted stays lost across a restart within the grace', async () 
   const worker = elsewhere(world)
   const engine = world.engine({ ...OPTIONS, worker, acceptNewWorker: true })
   await engine.tick()
-  await engine.stop()
+  await engine.close()
   const next = world.engine({ ...OPTIONS, worker })
   expect(await next.tick()).toMatchObject({ sent: 0, resent: 0 })
   await world.runtime.advance(11_000)
@@ -247,7 +247,7 @@ test('an identity that is found out later is compared then; a worker without one
   })
   expect(await without.tick()).toMatchObject({ reconciled: true })
   expect(await noted(world)).toEqual({ identity: 'here' })
-  await without.stop()
+  await without.close()
   let identity: string | undefined
   const worker: Worker = Object.defineProperty(elsewhere(world), 'identity', { get: () => identity })
   const next = world.engine({ ...OPTIONS, worker })

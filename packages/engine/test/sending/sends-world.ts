@@ -1,7 +1,7 @@
 import type { JsonValue, Worker } from '@sluice/core'
 import type { DummyWorker, DummyWorkerOptions } from '@sluice/worker-dummy'
 import { wrapWorker } from '@sluice/testkit'
-import { runLoop, type TickResult, type WorkQueue } from '../../src/index.js'
+import { type TickResult, type WorkQueue } from '../../src/index.js'
 import { World } from '../world.js'
 
 /** A send that began. */
@@ -45,7 +45,7 @@ export class SendsWorld extends World {
     const onTick = (result: TickResult): void => {
       this.ticks.push({ atMs: this.runtime.monotonicMs(), result })
     }
-    const loop = runLoop(engine, { intervalMs, signal: end.signal, random: () => 0, onTick })
+    const loop = engine.run({ intervalMs, signal: end.signal, onTick })
     return async () => {
       end.abort()
       for (let ended = false; !ended;) {

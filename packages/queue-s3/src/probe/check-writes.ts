@@ -1,10 +1,9 @@
-import { randomUUID } from 'node:crypto'
 import type { Logger } from '@sluice/core'
-import { storeLies } from '../s3-errors.js'
-import type { S3Store } from '../s3-store.js'
-import type { StoredObject } from '../storage-op.js'
+import { storeLies } from '../store/s3-errors.js'
+import type { S3Store } from '../store/s3-store.js'
+import type { StoredObject } from '../store/storage-op.js'
 
-/** What a probe writes is deleted within seconds: what is older was left by a process that was killed. */
+/** A probe deletes what it writes within seconds: older objects were left by a process that was killed. */
 const LEFT_AFTER_MS = 3_600_000
 const MAX_LEFT = 1_000
 
@@ -14,13 +13,14 @@ export function probeFolder(root: string): string {
 }
 
 /**
- * Does once, on a key of its own, what the work of a queue does with objects: create, read, overwrite, delete. Deleting is tried before anything is
- * written, so that nothing is left where it is not permitted.
+ * Does once, on a key of its own, what a queue does with objects: create, read, overwrite, delete. Deleting
+ * is tried before anything is written, so that nothing is left where it is not permitted.
  *
- * @throws SluiceError SLUICE_QUEUE_DENIED, SLUICE_QUEUE_UNAVAILABLE as for any request; SLUICE_CONFIG_INVALID for a store that does not keep what it acknowledges
+ * @throws SluiceError SLUICE_QUEUE_DENIED, SLUICE_QUEUE_UNAVAILABLE as for any request; SLUICE_CONFIG_INVALID
+ * for a store that does not keep what it acknowledges
  */
 export async function checkWrites(store: S3Store, root: string): Promise<void> {
-  const key = `${probeFolder(root)}${randomUUID()}-check`
+  const key = `${probeFolder(root)}${store.runtime.newId()}-check`
   await store.deleteAll([key])
   const content = JSON.stringify({ probe: 'ü🧪\0' })
   try {
@@ -34,7 +34,7 @@ export async function checkWrites(store: S3Store, root: string): Promise<void> {
   if ((await read(store, key)) !== undefined) throw lies(store, 'an object that was deleted is still there')
 }
 
-/** Deletes what probes of processes that were killed have left. */
+/** Deletes the leftovers of probes that were killed. */
 export async function deleteLeftProbes(store: S3Store, root: string, logger: Logger): Promise<void> {
   const { objects } = await store.list({ prefix: probeFolder(root), max: MAX_LEFT })
   const { clock } = store
@@ -43,10 +43,10 @@ export async function deleteLeftProbes(store: S3Store, root: string, logger: Log
   const left = objects.filter(isLeft).map(({ key }) => key)
   if (left.length === 0) return
   await store.deleteAll(left)
-  logger.info({ keys: left.length }, 'deleted what a probe that was killed had left')
+  logger.info({ keys: left.length }, 'deleted the leftovers of a probe that was killed')
 }
 
-/** Until there is a clear answer; one that was lost is told by the object's token. */
+/** Until there is a clear answer; a lost one is resolved by the object's token. */
 async function create(store: S3Store, key: string, content: string): Promise<void> {
   const patience = store.patience()
   for (;;) {
@@ -57,7 +57,7 @@ async function create(store: S3Store, key: string, content: string): Promise<voi
     if (outcome === 'created') return
     if (outcome === 'refused') throw cause ?? lies(store, 'it takes no object under a key of its own')
     if ((await read(store, key))?.meta['token'] === 'created') return
-    if (outcome === 'exists') throw lies(store, 'a key that was never written is said to exist')
+    if (outcome === 'exists') throw lies(store, 'a key that was never written is reported to exist')
   }
 }
 

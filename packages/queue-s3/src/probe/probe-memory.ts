@@ -1,12 +1,12 @@
 import type { Logger } from '@sluice/core'
-import type { S3Store } from '../s3-store.js'
+import type { S3Store } from '../store/s3-store.js'
 import { probeStore, type ProbeDepth, type ProbeFinding } from './probe-store.js'
 
-/** What passed in this process: by place, and by bucket for what racers showed. */
+/** What passed in this process: by place, and by bucket for the races. */
 const passed = new Map<string, Promise<ProbeFinding & { readonly depth: ProbeDepth }>>()
 
 export interface RememberedProbe {
-  /** Which store, bucket and credentials: what racers show is the same for all queues there. */
+  /** Which store, bucket and credentials: races have the same result for all queues there. */
   readonly bucketId: string
   readonly root: string
   readonly depth: ProbeDepth
@@ -14,8 +14,8 @@ export interface RememberedProbe {
 }
 
 /**
- * Probes a store once in a process: the same place not again, and another queue in the same bucket without races. What fails is not
- * remembered.
+ * Probes a store once in a process: the same place not again, and another queue in the same bucket without
+ * races. Failures are not remembered.
  *
  * @throws SluiceError as `probeStore`
  */
@@ -30,7 +30,7 @@ export async function probeOnce(store: S3Store, probe: RememberedProbe): Promise
 }
 
 /** Forgets what passed, of one bucket or of all: the next opening probes again. */
-export function forgetProbes(bucketId = ''): void {
+export function dropProbes(bucketId = ''): void {
   for (const id of passed.keys()) if (id.startsWith(bucketId)) passed.delete(id)
 }
 
@@ -40,10 +40,10 @@ interface Known {
   readonly isOld: boolean
 }
 
-/** One that is under way is waited for; its failure is that of who began it. */
+/** A probe under way is awaited; its failure concerns only the call that began it. */
 async function once(id: string, depth: ProbeDepth, probe: () => Promise<ProbeFinding>): Promise<Known> {
   for (let known = passed.get(id); known !== undefined; known = passed.get(id)) {
-    // A probe that failed has said so to whoever began it; here another one follows.
+    // A failed probe has rejected the call that began it; here another one follows.
     const [end] = await Promise.allSettled([known])
     if (end.status === 'fulfilled' && (end.value.depth === 'thorough' || end.value.depth === depth))
       return { finding: end.value, isOld: true }

@@ -1,15 +1,16 @@
 import type { Logger } from '@sluice/core'
-import { storeLies } from '../s3-errors.js'
-import type { S3Store, Versioning } from '../s3-store.js'
+import { storeLies } from '../store/s3-errors.js'
+import type { S3Store, Versioning } from '../store/s3-store.js'
 import { Scratch } from './scratch.js'
 import { StoreLie, type Lie } from './store-lie.js'
 
-/** How much of a store is tried: {@link probeStore}. */
+/** How thoroughly a store is tried: {@link probeStore}. */
 export type ProbeDepth = 'quick' | 'thorough'
 
 /**
- * How many racers run for each key. Four find nearly as much as eight at half the price; some stores need the eight. One that lets two win in
- * every second race passes 20 of them once in a million times, and 10 once in a thousand.
+ * How many racers run for each key. Four find nearly as much as eight at half the price; some stores need the
+ * eight. A store where two win in every second race passes 20 of them once in a million times, and 10 once in
+ * a thousand.
  */
 const RACERS: Readonly<Record<ProbeDepth | 'again', readonly number[]>> = {
   again: [8, 8],
@@ -18,7 +19,7 @@ const RACERS: Readonly<Record<ProbeDepth | 'again', readonly number[]>> = {
 }
 
 export interface ProbeOptions {
-  /** Where the queue's keys begin. */
+  /** The prefix of the queue's keys. */
   readonly root: string
   /** `again`: of a store that was tried before. */
   readonly depth: ProbeDepth | 'again'
@@ -27,21 +28,24 @@ export interface ProbeOptions {
   readonly logger: Logger
 }
 
-/** What a probe that passed has seen. */
+/** The result of a probe that passed. */
 export interface ProbeFinding {
-  /** All that it created was a version of its own: the condition is honoured while versioning is enabled. */
+  /** All its creations were versions: the condition is honoured while versioning is enabled. */
   readonly isVersioned: boolean
 }
 
 /**
- * Finds out on scratch keys what the store really does, and refuses one that a queue isn't safe on: some ignore `If-None-Match`, some
- * check it and write later, some ignore it while versioning is enabled. The scratch keys are deleted.
+ * Tries the store on scratch keys, and refuses one that is not safe for a queue: some ignore `If-None-Match`,
+ * some check it and write later, some ignore it while versioning is enabled. The scratch keys are deleted.
  *
- * - `quick`: some 75 requests, in some 25 steps. A key is created, again, and read back; racers run for ten keys.
- * - `again`: some 25, in some 12 steps. The same, for two keys: a store changes its mind about all requests or about none.
- * - `thorough`: some 130, in some 40 steps. Racers run for 20 keys, on all addresses of the endpoint; listings; versioning.
+ * - `quick`: some 75 requests, in some 25 steps. A key is created, again, and read back; racers run for ten
+ *   keys.
+ * - `again`: some 25, in some 12 steps. The same, for two keys: a store changes for all requests or for none.
+ * - `thorough`: some 130, in some 40 steps. Racers run for 20 keys, on all addresses of the endpoint;
+ *   listings; versioning.
  *
- * @throws SluiceError SLUICE_CONFIG_INVALID for a store that lies; SLUICE_QUEUE_DENIED, SLUICE_QUEUE_UNAVAILABLE as for any request
+ * @throws SluiceError SLUICE_CONFIG_INVALID for an unsafe store; SLUICE_QUEUE_DENIED,
+ * SLUICE_QUEUE_UNAVAILABLE as for any request
  */
 export async function probeStore(store: S3Store, options: ProbeOptions): Promise<ProbeFinding> {
   const finding = await tryOrRefuse(store, options)
@@ -61,7 +65,7 @@ async function tryOrRefuse(store: S3Store, options: ProbeOptions): Promise<Probe
 
 async function tryStore(store: S3Store, { root, depth, races, logger }: ProbeOptions): Promise<ProbeFinding> {
   const scratch = new Scratch(store, root)
-  // LIST first: its errors have a body, and so tell more than those of a HEAD.
+  // LIST first: its errors have a body, and so more detail than those of a HEAD.
   await scratch.assertListed()
   await scratch.assertMissing()
   try {
@@ -79,7 +83,7 @@ async function tryStore(store: S3Store, { root, depth, races, logger }: ProbeOpt
   return { isVersioned: scratch.isVersioned }
 }
 
-/** What was seen, and what to do about it. Versioning explains a condition that is void. */
+/** What was seen, and what to do about it. Versioning explains a void condition. */
 async function explained(
   { about, seen }: Lie,
   store: S3Store,
@@ -89,7 +93,7 @@ async function explained(
   if (versioning === 'Enabled') {
     return {
       seen: `versioning is enabled on the bucket, and there ${seen}`,
-      advice: 'Items would be given out twice. Suspend versioning of this bucket, or use one without it',
+      advice: 'Items would be claimed twice. Suspend versioning of this bucket, or use one without it',
     }
   }
   const doubt = versioning === 'unknown' ? VERSIONING_UNKNOWN : ''
@@ -101,13 +105,12 @@ const VERSIONING_UNKNOWN =
 
 const ADVICE: Readonly<Record<Lie['about'], string>> = {
   condition:
-    'Items would be lost or given out twice. Use a store that honours PUT If-None-Match, under concurrent requests too ' +
+    'Items would be lost or claimed twice. Use a store that honours PUT If-None-Match, under concurrent requests too ' +
     '(AWS S3, MinIO, Cloudflare R2, Ceph, SeaweedFS)',
-  order:
-    'Items would be given out in another order, or not at all. Use a store that lists keys by their bytes',
+  order: 'Items would be claimed in another order, or not at all. Use a store that lists keys by their bytes',
   lag: 'Items would be missed. Use a store whose listings show each write at once',
   names: 'Items would be missed. Use a store that keeps names as they are, or another `prefix`',
-  metadata: 'Answers that were lost could not be told. Use a store that keeps user metadata',
+  metadata: 'Lost answers could not be resolved. Use a store that keeps user metadata',
 }
 
 function warnOfVersions(versioning: Versioning, { place }: S3Store, logger: Logger): void {
@@ -115,7 +118,7 @@ function warnOfVersions(versioning: Versioning, { place }: S3Store, logger: Logg
   if (versioning === 'Enabled') {
     logger.warn(
       { bucket },
-      'versioning is enabled on the bucket: what the queue deletes or empties stays as an old version and is paid for. ' +
+      'versioning is enabled on the bucket: what the queue deletes or empties stays as an old version and is charged. ' +
         'Suspend it, or add a lifecycle rule that expires noncurrent versions and delete markers',
     )
   }

@@ -4,13 +4,14 @@ import { lookup } from 'node:dns/promises'
 import * as http from 'node:http'
 import * as https from 'node:https'
 import { connect, isIP, Socket, type LookupFunction } from 'node:net'
-import { setTimeout as pause } from 'node:timers/promises'
+import type { Runtime } from '@sluice/core'
+import { timeoutSignal } from '@sluice/core/backend'
 
-/** How long the servers have to read what the racers sent ahead, in ms. */
+/** How long the servers have to read what was sent ahead, in ms. */
 const READING_MS = 5
 const MAX_ADDRESSES = 16
 const MAX_CONNECT_MS = 1_000
-/** A connection that was kept may turn out to be closed when it is used. */
+/** A kept connection may turn out to be closed when it is used. */
 const MAX_TRIES = 3
 
 /** A request as the SDK has signed it. */
@@ -33,23 +34,21 @@ interface SdkResponse {
   }
 }
 
-/** What a {@link RaceTrack} takes from outside. */
-export interface TrackWorld {
-  /** The addresses of a name. */
-  resolve(hostname: string): Promise<readonly LookupAddress[]>
-  /** Resolves when the servers have read what was sent ahead. */
-  untilRead(): Promise<void>
+export interface RaceTrackOptions {
+  readonly runtime: Runtime
+  /** The addresses of a name. Default the resolver of the system. */
+  readonly resolve?: (hostname: string) => Promise<readonly LookupAddress[]>
+  /** Resolves when the servers have read what was sent ahead. Default after a few ms. */
+  readonly untilRead?: () => Promise<void>
 }
 
-const REAL_WORLD: TrackWorld = {
-  resolve: (hostname) => lookup(hostname, { all: true }),
-  untilRead: () => pause(READING_MS),
-}
+type RaceTrackParts = Required<RaceTrackOptions>
 
 /**
- * Sends requests of the SDK so that they reach the store at the same instant: each has a connection of its own, which is open before; the
- * server gets all but the last byte of each body ahead, and the last bytes go out together. A request without a body goes out whole at that
- * instant. The addresses that the endpoint's name resolves to take turns, since two of them may be two servers.
+ * Sends requests of the SDK so that they reach the store at the same instant: each has a connection of its
+ * own, opened before; the server gets all but the last byte of each body ahead, and the last bytes go out
+ * together. A request without a body goes out whole at that instant. The addresses of the endpoint's name
+ * take turns, since they may be several servers.
  */
 export class RaceTrack {
   readonly #agents = new Map<string, http.Agent>()
@@ -58,12 +57,16 @@ export class RaceTrack {
   #line: StartLine
   #offset = 0
   #keepAlive = true
-  readonly #world: TrackWorld
+  readonly #parts: RaceTrackParts
   readonly #servers = new Set<string>()
 
-  constructor(world: TrackWorld = REAL_WORLD) {
-    this.#world = world
-    this.#line = new StartLine([], world)
+  constructor({
+    runtime,
+    resolve = (hostname) => lookup(hostname, { all: true }),
+    untilRead = () => runtime.sleep(READING_MS),
+  }: RaceTrackOptions) {
+    this.#parts = { runtime, resolve, untilRead }
+    this.#line = new StartLine([], this.#parts)
   }
 
   /** For `new S3Client({ requestHandler })`. */
@@ -75,13 +78,13 @@ export class RaceTrack {
   }
 
   /**
-   * Lets requests start together.
+   * Starts requests together.
    *
    * @param tokens one for each request, which has it as its user metadata `token`
    * @param send sends the request of a token through {@link requestHandler}
    */
   async run<T>(tokens: readonly string[], send: (token: string) => Promise<T>): Promise<T[]> {
-    const line = new StartLine(tokens, this.#world)
+    const line = new StartLine(tokens, this.#parts)
     this.#line = line
     const runs = tokens.map(async (token) => {
       try {
@@ -98,7 +101,7 @@ export class RaceTrack {
     })
   }
 
-  /** What the answers say that they are from, by their header `Server`. */
+  /** The values of the header `Server` in the answers. */
   get servers(): readonly string[] {
     return [...this.#servers]
   }
@@ -120,7 +123,7 @@ export class RaceTrack {
       this.#servers.add(response.headers['server'] ?? '')
       return { response }
     } catch (error) {
-      // The store closes connections without notice: from here on none is used twice.
+      // The store closes connections without notice: from here on none is reused.
       if (racer.reused()) this.#useOnce()
       throw error
     }
@@ -143,9 +146,10 @@ export class RaceTrack {
     }
   }
 
-  /** `undefined` without any: the request itself tells why. */
+  /** `undefined` without any: the request itself fails with the reason. */
   async #addressOf(request: SignedRequest, turn: number): Promise<LookupAddress | undefined> {
-    this.#addresses ??= this.#world.resolve(hostOf(request)).then((found) => reachable(found, request))
+    const { runtime, resolve } = this.#parts
+    this.#addresses ??= resolve(hostOf(request)).then((found) => reachable(found, request, runtime))
     const addresses = await this.#addresses
     return addresses[turn % addresses.length]
   }
@@ -162,22 +166,22 @@ export class RaceTrack {
 
   #useOnce(): void {
     this.#keepAlive = false
-    // Others are under way on its connections: `close` destroys it.
+    // Others use its connections: `close` destroys it.
     this.#retired.push(...this.#agents.values())
     this.#agents.clear()
   }
 }
 
-/** Where requests wait until all of them are there, or have failed before. */
+/** Where requests wait until all of them have arrived, or failed before. */
 class StartLine {
   readonly #tokens: readonly string[]
   readonly #missing: Set<string>
   readonly #start = Promise.withResolvers<void>()
-  readonly #world: TrackWorld
+  readonly #parts: Pick<RaceTrackParts, 'untilRead'>
 
-  constructor(tokens: readonly string[], world: TrackWorld) {
+  constructor(tokens: readonly string[], parts: Pick<RaceTrackParts, 'untilRead'>) {
     this.#tokens = tokens
-    this.#world = world
+    this.#parts = parts
     this.#missing = new Set(tokens)
   }
 
@@ -193,7 +197,7 @@ class StartLine {
   leave(token: string): void {
     if (!this.#missing.delete(token) || this.#missing.size > 0) return
     // One wait for all: they are released in the same turn of the event loop.
-    void this.#world.untilRead().then(this.#start.resolve)
+    void this.#parts.untilRead().then(this.#start.resolve)
   }
 }
 
@@ -205,7 +209,7 @@ interface RacerOptions {
 
 /** One request whose last part is held back. */
 class Racer {
-  /** All but the last part is with the operating system. */
+  /** The operating system has all but the last part. */
   readonly ready: Promise<void>
   readonly response: Promise<SdkResponse['response']>
   readonly #request: http.ClientRequest
@@ -225,10 +229,10 @@ class Racer {
       ...(signal === undefined ? {} : { signal }),
     })
     this.#request.setNoDelay(true)
-    // What fails after an early answer has no reader.
+    // A failure after an early answer has no reader.
     this.#request.on('error', () => undefined)
     this.response = this.#answer()
-    // Whoever awaits the answer gets the failure; until then it must not end the process.
+    // The caller that awaits the answer gets the failure; until then it must not end the process.
     this.response.catch(() => undefined)
     const body = request.body instanceof Uint8Array ? request.body : Buffer.alloc(0)
     this.ready = body.length > 1 ? this.#sendAhead(body) : this.#holdWhole(body, isSecure)
@@ -245,7 +249,7 @@ class Racer {
 
   async #answer(): Promise<SdkResponse['response']> {
     const [answer]: unknown[] = await once(this.#request, 'response')
-    if (!(answer instanceof http.IncomingMessage)) throw new TypeError('The response is none of node:http')
+    if (!(answer instanceof http.IncomingMessage)) throw new TypeError('The response is not one of node:http')
     const headers = Object.entries(answer.headers).map(([name, value]) => [name, String(value)])
     return { statusCode: answer.statusCode ?? 0, headers: Object.fromEntries(headers), body: answer }
   }
@@ -260,7 +264,7 @@ class Racer {
 
   async #holdWhole(body: Uint8Array, isSecure: boolean): Promise<void> {
     const [socket]: unknown[] = await once(this.#request, 'socket')
-    if (!(socket instanceof Socket)) throw new TypeError('The connection is none of node:net')
+    if (!(socket instanceof Socket)) throw new TypeError('The connection is not one of node:net')
     if (socket.connecting) await once(socket, isSecure ? 'secureConnect' : 'connect')
     // Nothing is sent before this: the head goes out with the end.
     this.#release = () => this.#request.end(body)
@@ -286,26 +290,27 @@ function lookupTo({ address, family }: LookupAddress): LookupFunction {
   }
 }
 
-/** The addresses of the endpoint that take connections, or all of them where none does. */
+/** The addresses of the endpoint that accept connections, or all of them where none does. */
 async function reachable(
   found: readonly LookupAddress[],
   request: SignedRequest,
+  runtime: Runtime,
 ): Promise<readonly LookupAddress[]> {
   const addresses = found.slice(0, MAX_ADDRESSES)
   if (addresses.length < 2) return addresses
   const port = request.port ?? (request.protocol === 'https:' ? 443 : 80)
-  const open = await Promise.all(addresses.map(({ address }) => connects(address, port)))
+  const open = await Promise.all(addresses.map(({ address }) => connects(runtime, { host: address, port })))
   const taking = addresses.filter((_, index) => open[index] === true)
   return taking.length === 0 ? addresses : taking
 }
 
-async function connects(host: string, port: number): Promise<boolean> {
-  const socket = connect({ host, port })
+async function connects(runtime: Runtime, address: { host: string; port: number }): Promise<boolean> {
+  const socket = connect(address)
   try {
-    await once(socket, 'connect', { signal: AbortSignal.timeout(MAX_CONNECT_MS) })
+    await once(socket, 'connect', { signal: timeoutSignal(runtime, MAX_CONNECT_MS) })
     return true
   } catch {
-    // Refused, unreachable or silent: other addresses are there for that.
+    // Refused, unreachable or silent: there are other addresses.
     return false
   } finally {
     socket.destroy()

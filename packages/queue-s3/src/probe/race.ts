@@ -1,17 +1,17 @@
 import { PutObjectCommand, S3ServiceException, type S3Client } from '@aws-sdk/client-s3'
-import { versionOf } from '../s3-answers.js'
-import { failureOf, s3Error } from '../s3-errors.js'
-import type { Patience } from '../patience.js'
-import type { S3Store } from '../s3-store.js'
+import { versionOf } from '../store/s3-answers.js'
+import { failureOf, s3Error } from '../store/s3-errors.js'
+import type { Patience } from '../store/patience.js'
+import type { S3Store } from '../store/s3-store.js'
 import { RaceTrack } from './race-track.js'
 import { StoreLie, type Lie } from './store-lie.js'
 
-/** What a claim writes, about. */
+/** About the size of a claim. */
 const CLAIM_BYTES = 600
 /** In turn: how long a store is busy between its check and its write depends on the size. */
 const BODY_BYTES = [CLAIM_BYTES, 200, 0]
 
-/** What a racer was told. `unclear`: an answer that says nothing of what happened. `lost`: none. */
+/** The answer to a racer. `unclear`: one that says nothing about the outcome. `lost`: none. */
 export type RacerEnd = 'created' | 'exists' | 'unclear' | 'lost'
 
 /** One race for one key. */
@@ -26,7 +26,7 @@ export interface RaceOptions {
   readonly racers: readonly number[]
   /** The key of the race of this number. */
   readonly keyOf: (index: number) => string
-  /** Told of each racer that won: the version that its answer names, if any. */
+  /** Called for each racer that won, with the version that its answer names, if any. */
   readonly won: (versionId: string | undefined) => void
 }
 
@@ -37,13 +37,13 @@ interface Start {
 }
 
 /**
- * Lets racers run for one key after another by PUT If-None-Match: *.
+ * Runs racers for one key after another by PUT If-None-Match: *.
  *
- * @returns the keys that are there now; others may be, of races that were lost on the network
+ * @returns the keys that exist now; others may, of races that were lost on the network
  * @throws StoreLie when more than one racer won; SluiceError as for any request
  */
 export async function race(store: S3Store, { racers, keyOf, won }: RaceOptions): Promise<string[]> {
-  const track = new RaceTrack()
+  const track = new RaceTrack({ runtime: store.runtime })
   const client = store.sender.clientOver(track.requestHandler)
   const heats: Heat[] = []
   let patience = store.patience()
@@ -75,7 +75,7 @@ interface Running {
   readonly won: RaceOptions['won']
 }
 
-/** `undefined` when so many got no answer that it was no race. */
+/** `undefined` when too many got no answer for a race. */
 async function run(
   { store, client, track, patience, won }: Running,
   { key, bytes, tokens }: Start,
@@ -104,7 +104,7 @@ async function run(
   const heat = { key, ends: new Map(await track.run(tokens, put)) }
   const lie = wrongOf(heat) ?? knownLie(track.servers)
   if (lie !== undefined) throw new StoreLie(lie)
-  // On Ceph 16 the losers are told 500.
+  // Ceph 16 answers the losers with 500.
   const clear = count(heat, 'created') + count(heat, 'exists')
   if (clear > 0 && count(heat, 'lost') <= tokens.length / 2) return heat
   await store.sender.waitAfter(last, { kind: 'write', on: key }, patience)
@@ -112,8 +112,9 @@ async function run(
 }
 
 /**
- * What is known of a server that says which one it is, where racers see it too seldom to rely on them: moto's window is some hundredths of a
- * millisecond, and about one race in a hundred comes upon it. Its web server, Werkzeug's, is made for development alone.
+ * What is known of a server that identifies itself, where races are too rarely decisive: moto's window is
+ * some hundredths of a millisecond, and about one race in a hundred hits it. Its web server, Werkzeug's, is
+ * made for development only.
  *
  * @see https://werkzeug.palletsprojects.com/en/stable/serving/
  */
@@ -122,7 +123,7 @@ export function knownLie(servers: readonly string[]): Lie | undefined {
   if (name === undefined) return undefined
   return {
     about: 'condition',
-    seen: `its answers are from ${JSON.stringify(name.slice(0, 80))}, as moto's are, which checks first and writes later: it is made for tests of requests`,
+    seen: `its answers are from ${JSON.stringify(name.slice(0, 80))}, like those of moto, which checks first and writes later and is made for tests`,
   }
 }
 
@@ -134,7 +135,7 @@ function endOf(error: unknown, store: S3Store): RacerEnd {
 }
 
 async function keptOf(store: S3Store, heat: Heat): Promise<string[]> {
-  const { object } = await store.send({ do: 'look', key: heat.key }, store.patience())
+  const { object } = await store.send({ do: 'head', key: heat.key }, store.patience())
   const lie = wrongOf(heat, { kept: object?.meta['token'] })
   if (lie !== undefined) throw new StoreLie(lie)
   return object === undefined ? [] : [heat.key]
@@ -143,7 +144,7 @@ async function keptOf(store: S3Store, heat: Heat): Promise<string[]> {
 /**
  * What a race shows to be wrong with the store, if anything.
  *
- * @param after with the token of the object that was there afterwards
+ * @param after with the token of the object that existed afterwards
  */
 export function wrongOf(heat: Heat, after?: { readonly kept: string | undefined }): Lie | undefined {
   const winners = [...heat.ends].flatMap(([token, end]) => (end === 'created' ? [token] : []))
@@ -162,7 +163,10 @@ export function wrongOf(heat: Heat, after?: { readonly kept: string | undefined 
     }
   }
   if (after.kept === undefined && count(heat, 'unclear') + count(heat, 'lost') === 0) {
-    return { about: 'condition', seen: 'all PUT If-None-Match: * of a key that nobody wrote were refused' }
+    return {
+      about: 'condition',
+      seen: 'all PUT If-None-Match: * of a key that was never written were refused',
+    }
   }
   return undefined
 }

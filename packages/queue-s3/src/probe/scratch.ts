@@ -1,8 +1,7 @@
-import { randomUUID } from 'node:crypto'
 import { isSluiceError } from '@sluice/core'
-import { missingListPermission } from '../s3-errors.js'
-import type { S3Store } from '../s3-store.js'
-import type { StorageOp } from '../storage-op.js'
+import { missingListPermission } from '../store/s3-errors.js'
+import type { S3Store } from '../store/s3-store.js'
+import type { StorageOp } from '../store/storage-op.js'
 import { probeFolder } from './check-writes.js'
 import { race } from './race.js'
 import { StoreLie } from './store-lie.js'
@@ -10,13 +9,13 @@ import { StoreLie } from './store-lie.js'
 /** In the order of their bytes, which is not that of a language. */
 const ENDINGS = ['0', '9', 'A', 'Z', '_', 'a', 'z']
 
-/** The keys that a probe writes, and what it tries on them. */
+/** The keys that a probe writes, and the checks on them. */
 export class Scratch {
   readonly prefix: string
   readonly #store: S3Store
   /** All that were written, or may have been. */
   readonly #keys = new Set<string>()
-  /** Those that were seen to be there. */
+  /** Those that were seen to exist. */
   readonly #certain = new Set<string>()
   #deleted = false
   /** How many creations were answered with a version, and how many without. */
@@ -24,10 +23,10 @@ export class Scratch {
 
   constructor(store: S3Store, root: string) {
     this.#store = store
-    this.prefix = `${probeFolder(root)}${randomUUID()}-`
+    this.prefix = `${probeFolder(root)}${store.runtime.newId()}-`
   }
 
-  /** Without s3:ListBucket a missing key is 403, and nothing could be told from a missing permission. */
+  /** Without s3:ListBucket a missing key is 403, like a missing permission. */
   async assertMissing(): Promise<void> {
     try {
       await this.#tokenOf(`${this.prefix}none`)
@@ -38,7 +37,7 @@ export class Scratch {
     }
   }
 
-  /** Whether all that was created is a version of its own: then versioning was enabled all the time. */
+  /** Whether all creations were versions: then versioning was enabled all the time. */
   get isVersioned(): boolean {
     return this.#answers.versioned > 0 && this.#answers.plain === 0
   }
@@ -47,7 +46,7 @@ export class Scratch {
   async create(): Promise<void> {
     const key = this.#keyOf('create')
     if ((await this.#create(key, 'first')) === 'exists')
-      throw new StoreLie({ about: 'condition', seen: 'a key that was never written is said to exist' })
+      throw new StoreLie({ about: 'condition', seen: 'a key that was never written is reported to exist' })
     if ((await this.#create(key, 'second')) === 'created') {
       throw new StoreLie({
         about: 'condition',
@@ -68,14 +67,17 @@ export class Scratch {
     this.#certain.add(key)
   }
 
-  /** Lets racers run, so many for one key after another. */
+  /** Runs races, each with its number of racers. */
   async race(racers: readonly number[]): Promise<void> {
     const keyOf = (index: number) => this.#keyOf(`${ENDINGS[index % ENDINGS.length]}${index}`)
     for (const key of await race(this.#store, { racers, keyOf, won: (versionId) => this.#note(versionId) }))
       this.#certain.add(key)
   }
 
-  /** The listing shows what was written, in order, all of it and what comes after the first; before and afterwards nothing. */
+  /**
+   * The listing shows what was written, in order, in full and after the first key; before and afterwards
+   * nothing.
+   */
   async assertListed(): Promise<void> {
     const keys = [...this.#certain].toSorted()
     const [first, ...rest] = keys
@@ -101,15 +103,15 @@ export class Scratch {
       const seen = 'LIST of a prefix shows keys that were not written under it'
       throw new StoreLie({ about: 'names', seen })
     }
-    // A key of a race that was lost on the network may be there or not.
+    // A key of a race that was lost on the network may exist or not.
     const shown = listed.filter((key) => this.#certain.has(key) || this.#deleted)
     if (shown.join() === keys.join()) return
     if (shown.toSorted().join() === keys.join()) {
-      const seen = 'LIST gives keys in another order than that of their bytes'
+      const seen = 'LIST returns keys in another order than that of their bytes'
       throw new StoreLie({ about: 'order', seen })
     }
     if (shown.length > keys.length && !this.#deleted) {
-      throw new StoreLie({ about: 'names', seen: 'LIST shows keys in front of its `start-after`' })
+      throw new StoreLie({ about: 'names', seen: 'LIST shows keys before its `start-after`' })
     }
     const when = this.#deleted ? 'after they were deleted' : 'that were just written'
     throw new StoreLie({ about: 'lag', seen: `LIST does not show keys as they are ${when}: it is late` })
@@ -121,7 +123,7 @@ export class Scratch {
     return key
   }
 
-  /** Until there is a clear answer; a creation with no answer is told by its token. */
+  /** Until there is a clear answer; a creation without one is resolved by its token. */
   async #create(key: string, token: string): Promise<'created' | 'exists'> {
     const patience = this.#store.patience()
     const op: StorageOp = { do: 'create', key, content: token, meta: { token } }
@@ -131,7 +133,7 @@ export class Scratch {
         this.#note(versionId)
         return outcome
       }
-      const { object } = await this.#store.send({ do: 'look', key }, patience)
+      const { object } = await this.#store.send({ do: 'head', key }, patience)
       if (object !== undefined) return object.meta['token'] === token ? 'created' : 'exists'
       if (outcome === 'exists') return 'exists'
     }
@@ -142,7 +144,7 @@ export class Scratch {
   }
 
   async #tokenOf(key: string): Promise<string | undefined> {
-    const { object } = await this.#store.send({ do: 'look', key }, this.#store.patience())
+    const { object } = await this.#store.send({ do: 'head', key }, this.#store.patience())
     return object?.meta['token']
   }
 }

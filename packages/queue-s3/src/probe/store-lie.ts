@@ -1,6 +1,8 @@
-/** What a store was seen to do that a queue can't be kept with. */
+/** Behaviour of a store on which a queue is not safe. */
 export interface Lie {
-  /** `condition`: of a PUT. The others are about listings (`order`, `lag`, `names`) and objects (`metadata`). */
+  /**
+   * `condition`: of a PUT. The others are about listings (`order`, `lag`, `names`) and objects (`metadata`).
+   */
   readonly about: 'condition' | 'order' | 'lag' | 'names' | 'metadata'
   readonly seen: string
 }

@@ -1,14 +1,14 @@
-import type { Layout } from '../layout.js'
-import { parseStint } from '../stint-name.js'
+import type { Layout } from '../format/layout.js'
+import { parseAttemptKey } from '../format/attempt-key.js'
 import {
   again,
-  look,
+  head,
   tryCreate,
   type Meta,
   type NotCreated,
   type Protocol,
   type StoredObject,
-} from '../storage-op.js'
+} from '../store/storage-op.js'
 
 type Folder = 'WAITING' | 'PROCESSING' | 'SUCCESS' | 'FAIL' | 'LEFT'
 
@@ -28,9 +28,9 @@ interface NewObject {
 }
 
 /**
- * Creates the object of an attempt, as `tryCreate` does. A store that says that the name is taken and then shows no object there is believed only if
- * what must have followed that object is there, or the item was removed: otherwise the create is repeated, and the call ends by an error that names
- * the object.
+ * Creates an attempt object, as `tryCreate` does. A store that reports the name as taken and then shows no
+ * object is believed only if the object that must follow exists, or the item was removed. Otherwise the
+ * create is repeated, and the call ends with an error that names the object.
  */
 export function* tryCreateObject(
   layout: Layout,
@@ -41,17 +41,17 @@ export function* tryCreateObject(
   for (;;) {
     const end = yield* tryCreate(key, text, meta)
     if (end === 'created' || end.is === 'refused' || end.other !== undefined) return end
-    for (const next of FOLLOWED_BY[folder]) if (yield* look(layout.at(next, name))) return end
-    const stint = parseStint(name)
-    if (stint !== undefined && (yield* look(layout.index(stint)))?.sizeBytes === 0) return end
+    for (const next of FOLLOWED_BY[folder]) if (yield* head(layout.at(next, name))) return end
+    const attemptKey = parseAttemptKey(name)
+    if (attemptKey !== undefined && (yield* head(layout.index(attemptKey)))?.sizeBytes === 0) return end
     yield* again(key)
   }
 }
 
 /**
- * The same, for a key that the store takes.
+ * The same, for a key that the store accepts.
  *
- * @returns `created`, or the object that is in the way; `undefined` when it was deleted since
+ * @returns `created`, or the existing object; `undefined` when it was deleted since
  */
 export function* createObject(
   ...wanted: Parameters<typeof tryCreateObject>

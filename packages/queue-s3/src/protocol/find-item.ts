@@ -1,15 +1,17 @@
 import { SluiceError } from '@sluice/core'
-import { firstState, type IndexEntry, type ItemState } from '../item-state.js'
-import type { Layout } from '../layout.js'
-import { parseEntry, parseState } from '../object-texts.js'
-import { isFirst, parseStint } from '../stint-name.js'
-import { again, look, read, type Protocol, type StoredObject } from '../storage-op.js'
-import { finishEnd, type RunningStint } from './end-stint.js'
+import { firstState, type IndexEntry, type ItemState } from '../format/item-state.js'
+import type { Layout } from '../format/layout.js'
+import { parseEntry, parseState } from '../format/object-texts.js'
+import { isFirst, parseAttemptKey } from '../format/attempt-key.js'
+import { again, head, read, type Protocol, type StoredObject } from '../store/storage-op.js'
+import { finishEnd, type RunningAttempt } from './end-attempt.js'
 import { lastIndex, type LastIndex } from './last-generation.js'
 import { settledPlace } from './put-item.js'
 import type { Place } from './trace.js'
 
-/** Where the item of an id is now; what was half done on the way is finished. `undefined` for an unknown id. */
+/**
+ * Where the item of an id is now; unfinished moves on the way are finished. `undefined` for an unknown id.
+ */
 export function* findPlace(layout: Layout, key: string): Protocol<Place | undefined> {
   for (let removed = 0; ;) {
     const newest = yield* newestIndex(layout, key, removed)
@@ -17,7 +19,7 @@ export function* findPlace(layout: Layout, key: string): Protocol<Place | undefi
     const { generation, object } = newest
     const index = layout.index({ key, generation })
     const first = object.meta['first'] ?? parsedEntry(yield* read(index), key).first
-    if (parseStint(first) === undefined) throw damaged(index)
+    if (parseAttemptKey(first) === undefined) throw damaged(index)
     const place = yield* settledPlace(layout, index, first)
     if (place !== undefined) return place
     // Its removal is finished now. The id may have been put again meanwhile.
@@ -26,7 +28,10 @@ export function* findPlace(layout: Layout, key: string): Protocol<Place | undefi
   }
 }
 
-/** The index object of the item that an id has. That it has none is asked twice, by two different requests: the caller is told so. */
+/**
+ * The index object of the current item of an id. That there is none is confirmed by a second request of
+ * another kind, since the caller reports it.
+ */
 function* newestIndex(layout: Layout, key: string, after: number): Protocol<LastIndex | undefined> {
   for (let removed = after; ;) {
     const last = yield* lastIndex(layout, key, removed)
@@ -39,37 +44,37 @@ function* newestIndex(layout: Layout, key: string, after: number): Protocol<Last
   }
 }
 
-/** An item with all that is known of it. */
+/** An item with all its data. */
 export interface FoundItem {
   readonly place: Place
   readonly entry: IndexEntry
   readonly state: ItemState
 }
 
-/** All that is known of the item of an id [Q-LOOK-2]. */
+/** All data of the item of an id [Q-LOOK-2]. */
 export function* findItem(layout: Layout, key: string): Protocol<FoundItem | undefined> {
   for (;;) {
     const place = yield* findPlace(layout, key)
     if (place === undefined) return undefined
     const found = yield* readPlace(layout, place.at, place)
     if (found !== undefined) return found
-    // It moved on between the two, or somebody has deleted the object.
+    // It moved on between the two requests, or the object was deleted.
     yield* again(layout.at(place.at === 'GONE' ? 'LEFT' : place.at, place.name))
   }
 }
 
-/** What the objects of a stint say of its item; `undefined` when it isn't in that stage any more. */
+/** The item according to the objects of an attempt; `undefined` when it is no longer in that stage. */
 export function* readPlace(
   layout: Layout,
   stage: Place['at'],
-  place: Pick<Place, 'name' | 'stint'>,
+  place: Pick<Place, 'name' | 'attemptKey'>,
 ): Protocol<FoundItem | undefined> {
-  const { name, stint } = place
-  const object = yield* read(layout.index(stint))
+  const { name, attemptKey } = place
+  const object = yield* read(layout.index(attemptKey))
   if (object === undefined || object.sizeBytes === 0 || stage === 'GONE') return undefined
-  const entry = parsedEntry(object, stint.key)
+  const entry = parsedEntry(object, attemptKey.key)
   const at = { ...place, at: stage }
-  if (stage === 'WAITING' && isFirst(stint)) return { place: at, entry, state: firstState(entry) }
+  if (stage === 'WAITING' && isFirst(attemptKey)) return { place: at, entry, state: firstState(entry) }
   const text = (yield* read(layout.at(stage, name))) ?? (yield* lateFail(layout, stage, name))
   if (text === undefined || text.sizeBytes === 0) return undefined
   const parsed = parseState(text.content)
@@ -77,24 +82,24 @@ export function* readPlace(
   return { place: at, entry, state: parsed.state }
 }
 
-/** The object under FAIL, if the fail was cut off before it was made. */
+/** The object under FAIL, created here if the fail was cut off before it. */
 function* lateFail(layout: Layout, stage: Place['at'], name: string): Protocol<StoredObject | undefined> {
-  const end = stage === 'FAIL' ? yield* look(layout.at('SUCCESS', name)) : undefined
+  const end = stage === 'FAIL' ? yield* head(layout.at('SUCCESS', name)) : undefined
   if (end === undefined) return undefined
   yield* finishEnd(layout, name, end)
   return yield* read(layout.at('FAIL', name))
 }
 
-/** A stint in PROCESSING with its state; `undefined` when it isn't there any more. */
+/** An attempt in PROCESSING with its state; `undefined` when it is no longer there. */
 export function* readRunning(
   layout: Layout,
-  { name, stint }: Pick<Place, 'name' | 'stint'>,
-): Protocol<RunningStint | undefined> {
+  { name, attemptKey }: Pick<Place, 'name' | 'attemptKey'>,
+): Protocol<RunningAttempt | undefined> {
   const claim = yield* read(layout.at('PROCESSING', name))
   if (claim === undefined || claim.sizeBytes === 0) return undefined
   const parsed = parseState(claim.content)
   if (parsed === undefined) throw damaged(layout.at('PROCESSING', name))
-  return { name, stint, ...parsed }
+  return { name, attemptKey, ...parsed }
 }
 
 function parsedEntry(object: StoredObject | undefined, key: string): IndexEntry {
@@ -107,7 +112,7 @@ function parsedEntry(object: StoredObject | undefined, key: string): IndexEntry 
 function damaged(key: string): SluiceError {
   return new SluiceError(
     'SLUICE_QUEUE_CORRUPT',
-    `Cannot read the object ${JSON.stringify(key)}: it is cut off, or not one of a queue. Look at it with an S3 browser; ` +
+    `Cannot read the object ${JSON.stringify(key)}: it is truncated, or does not belong to a queue. Inspect it with an S3 browser; ` +
       'the other items are not affected',
   )
 }

@@ -1,28 +1,28 @@
-import { requeuedState } from '../item-state.js'
-import type { Layout } from '../layout.js'
-import { parseState, stateText, unpackText } from '../object-texts.js'
-import { parseStint, stepOf } from '../stint-name.js'
-import { drop, look, read, type Meta, type Protocol, type StoredObject } from '../storage-op.js'
+import { requeuedState } from '../format/item-state.js'
+import type { Layout } from '../format/layout.js'
+import { parseState, stateText, unpackText } from '../format/object-texts.js'
+import { parseAttemptKey, stepOf } from '../format/attempt-key.js'
+import { drop, head, read, type Meta, type Protocol, type StoredObject } from '../store/storage-op.js'
 import { createObject } from './create-object.js'
-import { noteAttempt } from './latest-attempt.js'
+import { noteAttempt } from './trace.js'
 
-/** Finishes what the object of a stint under LEFT decided: by HEAD or GET. */
+/** Finishes the decision of an object under LEFT, as HEAD or GET returned it. */
 export function* finishLeft(layout: Layout, name: string, left: StoredObject): Protocol<void> {
   if (left.sizeBytes === 0) yield* finishFinalRemoval(layout, name, left.meta['token'])
   else yield* finishRequeue(layout, name, left)
 }
 
-/** Finishes a requeue that somebody else decided. `left` is the object under LEFT, by HEAD or GET. */
+/** Finishes a requeue that another process decided. `left` is the object under LEFT, by HEAD or GET. */
 export function* finishRequeue(layout: Layout, name: string, left: StoredObject): Protocol<void> {
   const failed = yield* read(layout.at('FAIL', name))
-  // It is deleted after all else is done.
+  // It is deleted last.
   if (failed === undefined || failed.sizeBytes === 0) return
   const reason = unpackText(left.meta['reason'])
   const meta = { ...left.meta, token: left.meta['token'] ?? name }
   yield* moveBack(layout, { name, failed, meta, ...(reason === undefined ? {} : { reason }) })
 }
 
-/** What a requeue does once it is decided. */
+/** Carries out a requeue that is decided. */
 export function* moveBack(
   layout: Layout,
   {
@@ -38,26 +38,26 @@ export function* moveBack(
   },
 ): Protocol<void> {
   const next = meta['next'] ?? ''
-  const stint = parseStint(next)
+  const attemptKey = parseAttemptKey(next)
   const parsed = parseState(failed.content)
-  if (stint !== undefined) {
+  if (attemptKey !== undefined) {
     const { id, state } = parsed ?? { id: '', state: { history: [] } }
-    const text = stateText(id, stint, requeuedState(state, reason, stint.availableAt))
+    const text = stateText(id, attemptKey, requeuedState(state, reason, attemptKey.availableAt))
     yield* createObject(layout, 'WAITING', { name: next, text, meta: { token: meta.token } })
     yield* noteAttempt(layout, name)
   }
   yield* drop(layout.at('FAIL', name))
 }
 
-/** Finishes a removal that was decided, by whomever. */
+/** Finishes a removal that is decided, by any process. */
 export function* finishRemoval(layout: Layout, place: { readonly name: string }): Protocol<void> {
   const { name } = place
-  const left = yield* look(layout.at('LEFT', name))
+  const left = yield* head(layout.at('LEFT', name))
   if (left === undefined) yield* finishWaitingRemoval(layout, name)
   else yield* finishFinalRemoval(layout, name, left.meta['token'])
 }
 
-/** From WAITING: its claim is empty. */
+/** From WAITING: the object under PROCESSING is empty. */
 export function* finishWaitingRemoval(layout: Layout, name: string): Protocol<void> {
   const meta = { token: name.slice(-200), to: 'REMOVED' }
   yield* createObject(layout, 'SUCCESS', { name, text: '', meta })
@@ -66,13 +66,14 @@ export function* finishWaitingRemoval(layout: Layout, name: string): Protocol<vo
 }
 
 /**
- * From SUCCESS or FAIL: its object under LEFT is empty. The object under FAIL is emptied rather than deleted: a slow `fail` that was helped
- * could otherwise create it anew. LEFT goes last: it is the sign of a removal half done.
+ * From SUCCESS or FAIL: the object under LEFT is empty. The object under FAIL is emptied rather than deleted:
+ * a slow `fail` that another process finished could otherwise create it again. LEFT goes last: it marks an
+ * unfinished removal.
  *
- * @param by the token of LEFT: the index object keeps it, so that its creator knows whose removal it was
+ * @param by the token of LEFT, kept in the index object so that its creator knows whose removal it was
  */
 export function* finishFinalRemoval(layout: Layout, name: string, by = ''): Protocol<void> {
-  const end = yield* look(layout.at('SUCCESS', name))
+  const end = yield* head(layout.at('SUCCESS', name))
   const from = end === undefined || end.sizeBytes > 0 ? 'SUCCESS' : (end.meta['from'] ?? 'FAIL')
   yield { do: 'empty', key: layout.at('SUCCESS', name), meta: { to: 'REMOVED', from } }
   yield* emptyIndex(layout, name, by)
@@ -81,17 +82,19 @@ export function* finishFinalRemoval(layout: Layout, name: string, by = ''): Prot
   yield* drop(...notesOf(layout, name), ...folders.map((folder) => layout.at(folder, name)))
 }
 
-/** Of an item with as many names, what was noted of them. */
+/** The note of an item's latest attempt, where there may be one. */
 function notesOf(layout: Layout, name: string): readonly string[] {
-  const stint = parseStint(name)
-  return stint !== undefined && stepOf(stint) > layout.attemptStep ? [layout.latest(stint)] : []
+  const attemptKey = parseAttemptKey(name)
+  return attemptKey !== undefined && stepOf(attemptKey) > layout.attemptStep
+    ? [layout.latest(attemptKey)]
+    : []
 }
 
-/** Once: who comes later must not write another token. */
+/** Once: a later process must not write another token. */
 function* emptyIndex(layout: Layout, name: string, by = ''): Protocol<void> {
-  const stint = parseStint(name)
-  if (stint === undefined) return
-  const key = layout.index(stint)
-  const index = yield* look(key)
+  const attemptKey = parseAttemptKey(name)
+  if (attemptKey === undefined) return
+  const key = layout.index(attemptKey)
+  const index = yield* head(key)
   if (index !== undefined && index.sizeBytes > 0) yield { do: 'empty', key, meta: { to: 'REMOVED', by } }
 }

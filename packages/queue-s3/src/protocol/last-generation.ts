@@ -1,8 +1,10 @@
 import { SluiceError } from '@sluice/core'
-import type { Layout } from '../layout.js'
-import { look, type Protocol, type StoredObject } from '../storage-op.js'
+import type { Layout } from '../format/layout.js'
+import { head, type Protocol, type StoredObject } from '../store/storage-op.js'
 
-/** Far more often than any id is put: a store that shows so many index objects shows what is not there. */
+/**
+ * Far more often than any id is put: a store that shows more index objects shows objects that do not exist.
+ */
 const MAX_GENERATION = 2 ** 24
 
 /** The newest index object of an id. */
@@ -13,10 +15,10 @@ export interface LastIndex {
 }
 
 /**
- * Finds the newest index object of an id in steps that double, then halve: generations are created in turn and never deleted, and all but the newest
- * are empty. Of 1,000 removals that costs 20 HEADs.
+ * Finds the newest index object of an id in steps that double, then halve: generations are created in
+ * sequence and never deleted, and all but the newest are empty. After 1,000 removals that takes 20 HEADs.
  *
- * @param after a generation that is known to be of a removed item
+ * @param after a generation known to be of a removed item
  * @returns `undefined` without any after that one
  * @throws SluiceError SLUICE_QUEUE_CORRUPT when there is no end to them
  */
@@ -28,7 +30,7 @@ export function* lastIndex(layout: Layout, key: string, after = 0): Protocol<Las
     const generation = Math.min(ahead, Math.floor((known + missing) / 2))
     const index = layout.index({ key, generation })
     if (generation > MAX_GENERATION) throw endless(index)
-    const object = yield* look(index)
+    const object = yield* head(index)
     if (object === undefined) missing = generation
     else {
       last = { generation, object }

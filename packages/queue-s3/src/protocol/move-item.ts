@@ -1,26 +1,27 @@
-import { judgeMove, type AttemptRef } from '@sluice/core'
-import type { Layout } from '../layout.js'
-import { attemptIn, has, type AttemptEnd } from '../item-state.js'
-import type { Stint } from '../stint-name.js'
-import type { NextStint } from '../stint-names.js'
-import { again, look, type Protocol } from '../storage-op.js'
-import { endStint, finishEnd, type RunningStint } from './end-stint.js'
+import type { AttemptRef } from '@sluice/core'
+import { judgeMove } from '@sluice/core/backend'
+import type { Layout } from '../format/layout.js'
+import { attemptIn, has, type AttemptEnd } from '../format/item-state.js'
+import type { AttemptKey } from '../format/attempt-key.js'
+import type { NextAttempt } from '../format/attempt-naming.js'
+import { again, head, type Protocol } from '../store/storage-op.js'
+import { endAttempt, finishEnd, type RunningAttempt } from './end-attempt.js'
 import { findPlace, readRunning } from './find-item.js'
-import { removeStint, requeueStint, type RequeueWanted } from './leave-stage.js'
+import { removeAttempt, requeueAttempt, type RequeueWanted } from './leave-stage.js'
 import type { Place } from './trace.js'
 
-/** A `success`, `fail` or `release`, with all that the protocol must not make up itself. */
+/** A `success`, `fail` or `release`, with all values that the protocol must not create itself. */
 export interface SettleWanted extends AttemptRef {
   readonly end: Omit<AttemptEnd, 'notBeforeAt'>
   readonly token: string
-  /** The stint after this one; WAITING only. */
-  readonly nextOf: (stint: Stint) => NextStint
+  /** The next attempt; WAITING only. */
+  readonly nextOf: (attemptKey: AttemptKey) => NextAttempt
 }
 
 export type SettleVerdict =
   | {
       readonly is: 'moved'
-      /** The name of the stint that it led to. */
+      /** The name of the attempt that it led to. */
       readonly next?: string
     }
   | { readonly is: 'repeat' }
@@ -28,11 +29,11 @@ export type SettleVerdict =
   | { readonly is: 'not-found' }
 
 /** Where an item was last seen in PROCESSING. */
-export type Seen = Pick<RunningStint, 'name' | 'stint'> & { readonly running?: RunningStint }
+export type Seen = Pick<RunningAttempt, 'name' | 'attemptKey'> & { readonly running?: RunningAttempt }
 
 /**
- * Moves an item out of PROCESSING, if `judgeMove` lets it [Q-MOVE-1, Q-MOVE-2]. Where it was last seen is tried first: if it has
- * moved since, creating its end fails, and it is looked for afresh.
+ * Moves an item out of PROCESSING, if `judgeMove` permits it [Q-MOVE-1, Q-MOVE-2]. Where it was last seen is
+ * tried first: if it has moved since, creating its end object fails, and a search follows.
  */
 export function* settleItem(
   layout: Layout,
@@ -40,7 +41,7 @@ export function* settleItem(
   wanted: SettleWanted,
   seen?: Seen,
 ): Protocol<SettleVerdict> {
-  if (seen !== undefined && isMeant(seen.stint, wanted)) {
+  if (seen !== undefined && isMeant(seen.attemptKey, wanted)) {
     const running = seen.running ?? (yield* readRunning(layout, seen))
     const moved = running && (yield* end(layout, running, wanted))
     if (moved !== undefined) return moved
@@ -64,11 +65,11 @@ export function* settleItem(
 /** `undefined`: it has another end. */
 function* end(
   layout: Layout,
-  running: RunningStint,
+  running: RunningAttempt,
   wanted: SettleWanted,
 ): Protocol<(SettleVerdict & { is: 'moved' }) | undefined> {
-  const next = wanted.end.to === 'WAITING' ? wanted.nextOf(running.stint) : undefined
-  const ended = yield* endStint(layout, running, {
+  const next = wanted.end.to === 'WAITING' ? wanted.nextOf(running.attemptKey) : undefined
+  const ended = yield* endAttempt(layout, running, {
     end: { ...wanted.end, ...has({ notBeforeAt: next?.notBeforeAt }) },
     token: wanted.token,
     ...has({ next: next?.name }),
@@ -76,27 +77,27 @@ function* end(
   return ended === 'ended' ? { is: 'moved', ...has({ next: next?.name }) } : undefined
 }
 
-/** The first time it may have been cut off after it was decided. */
+/** The first call may have been cut off after its decision. */
 function* finishRepeated(layout: Layout, place: Place): Protocol<void> {
   const name = place.at === 'WAITING' ? place.previous : place.name
-  const found = name === undefined ? undefined : yield* look(layout.at('SUCCESS', name))
+  const found = name === undefined ? undefined : yield* head(layout.at('SUCCESS', name))
   if (name !== undefined && found !== undefined) yield* finishEnd(layout, name, found)
 }
 
-/** What became of an item that was to be requeued or removed. */
+/** The outcome of a requeue or a removal. */
 export type LeaveVerdict = 'done' | 'not-found' | 'wrong-stage'
 
 /** FAIL → WAITING. */
 export function* requeueItem(
   layout: Layout,
   key: string,
-  wantedOf: (stint: Stint) => RequeueWanted,
+  wantedOf: (attemptKey: AttemptKey) => RequeueWanted,
 ): Protocol<LeaveVerdict> {
   for (;;) {
     const place = yield* findPlace(layout, key)
     if (place === undefined) return 'not-found'
     if (place.at !== 'FAIL') return 'wrong-stage'
-    if ((yield* requeueStint(layout, place.name, wantedOf(place.stint))) === 'left') return 'done'
+    if ((yield* requeueAttempt(layout, place.name, wantedOf(place.attemptKey))) === 'left') return 'done'
     yield* again(layout.at('FAIL', place.name))
   }
 }
@@ -111,7 +112,7 @@ export function* removeItem(
     const place = yield* findPlace(layout, key)
     if (place === undefined) return 'not-found'
     if (place.at === 'PROCESSING' || !stages.includes(place.at)) return 'wrong-stage'
-    if ((yield* removeStint(layout, place, token)) === 'left') return 'done'
+    if ((yield* removeAttempt(layout, place, token)) === 'left') return 'done'
     yield* again(layout.at(place.at === 'GONE' ? 'LEFT' : place.at, place.name))
   }
 }
@@ -121,12 +122,12 @@ function asMoved(place: Place): Parameters<typeof judgeMove>[0] {
   const lastOutcome = stage === 'WAITING' ? place.after : stage
   return {
     stage,
-    attempt: attemptIn(stage, place.stint.attempt),
-    uid: place.stint.uid,
+    attempt: attemptIn(stage, place.attemptKey.attempt),
+    uid: place.attemptKey.uid,
     ...(lastOutcome === undefined || lastOutcome === 'PROCESSING' ? {} : { lastOutcome }),
   }
 }
 
-function isMeant({ attempt, uid }: Stint, wanted: AttemptRef): boolean {
+function isMeant({ attempt, uid }: AttemptKey, wanted: AttemptRef): boolean {
   return (wanted.attempt ?? attempt) === attempt && (wanted.uid ?? uid) === uid
 }

@@ -1,18 +1,22 @@
-import { isSameJson, isSluiceError, type JsonValue } from '@sluice/core'
-import { bodyOf } from '../item-state.js'
-import type { Layout } from '../layout.js'
-import { parseEntry } from '../object-texts.js'
-import { again, read, type Protocol } from '../storage-op.js'
+import { isSluiceError, type JsonValue } from '@sluice/core'
+import { isSameJson } from '@sluice/core/backend'
+import { bodyOf } from '../format/item-state.js'
+import type { Layout } from '../format/layout.js'
+import { parseEntry } from '../format/object-texts.js'
+import { again, read, type Protocol } from '../store/storage-op.js'
 import { readPlace } from './find-item.js'
 import { putItem, type NewEntry, type PutResult } from './put-item.js'
 import type { Place } from './trace.js'
 
-/** What a put came to, and of an item that is there whether it has the body that was given. */
+/** The outcome of a put and, where the id exists, whether its item has the given body. */
 export type ComparedPut =
   | Exclude<PutResult, { readonly added: false }>
   | (Exclude<PutResult, { readonly added: true }> & { readonly body: 'same' | 'changed' })
 
-/** Puts one item as {@link putItem} does, and compares with the body that is there, in whatever stage [Q-PUT-4]: a GET more, and of an item that was updated another. */
+/**
+ * Puts one item as {@link putItem} does, and compares the body of an existing one, in any stage [Q-PUT-4]:
+ * one GET more, two for an item that was updated.
+ */
 export function* putCompared(
   layout: Layout,
   key: string,
@@ -28,18 +32,18 @@ export function* putCompared(
       return { ...put, body: isSame ? 'same' : 'changed' }
     }
     // Removed, or moved on, since it was found.
-    yield* again(layout.index(place?.stint ?? { key, generation: 1 }))
+    yield* again(layout.index(place?.attemptKey ?? { key, generation: 1 }))
   }
 }
 
-/** What is there can't be read: whatever it is, it is not known to be the body that was given. */
+/** The stored item is unreadable, so it is not known to have the given body. */
 const DAMAGED = 'damaged'
 
 type StoredBody = { readonly body: JsonValue } | typeof DAMAGED | undefined
 
 function* storedBody(layout: Layout, place: Place): Protocol<StoredBody> {
-  if (place.stint.updates > 0) return yield* updatedBody(layout, place)
-  const index = yield* read(layout.index(place.stint))
+  if (place.attemptKey.updates > 0) return yield* updatedBody(layout, place)
+  const index = yield* read(layout.index(place.attemptKey))
   if (index === undefined || index.sizeBytes === 0) return undefined
   return parseEntry(index.content) ?? DAMAGED
 }

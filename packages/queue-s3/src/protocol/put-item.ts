@@ -1,17 +1,16 @@
 import type { SluiceError } from '@sluice/core'
-import { doneState, firstState, type IndexEntry } from '../item-state.js'
-import { keyTooLong } from '../key-limits.js'
-import type { Layout } from '../layout.js'
-import { parseEntry, stateText } from '../object-texts.js'
-import { isPutDone, parseStint, type Stint } from '../stint-name.js'
-import { again, look, read, tryCreate, type Protocol, type StoredObject } from '../storage-op.js'
+import { putDoneState, firstState, type IndexEntry } from '../format/item-state.js'
+import { keyTooLong } from '../format/key-limits.js'
+import type { Layout } from '../format/layout.js'
+import { parseEntry, stateText } from '../format/object-texts.js'
+import { isPutDone, parseAttemptKey, type AttemptKey } from '../format/attempt-key.js'
+import { again, head, read, tryCreate, type Protocol, type StoredObject } from '../store/storage-op.js'
 import { tryCreateObject } from './create-object.js'
-import { finishEnd } from './end-stint.js'
+import { finishEnd } from './end-attempt.js'
 import { finishRemoval, finishRequeue } from './finish-leave.js'
 import { finishUpdate } from './finish-update.js'
 import { lastIndex } from './last-generation.js'
-import { trace, type Place } from './trace.js'
-import { isUpdate } from './update-decision.js'
+import { trace, type Place, isUpdate } from './trace.js'
 
 /** An item as `put` stores it in the index object of one generation. */
 export interface NewEntry extends FirstEntry {
@@ -19,7 +18,7 @@ export interface NewEntry extends FirstEntry {
   readonly text: string
 }
 
-/** What the object of an item's first stint is made of. */
+/** What the object of an item's first attempt is made of. */
 type FirstEntry = Pick<IndexEntry, 'id' | 'uid' | 'putAt' | 'notBeforeAt'>
 
 export type PutResult =
@@ -27,14 +26,17 @@ export type PutResult =
   | { readonly added: false; readonly place: Place | undefined }
 
 /**
- * Puts one item. Creating the index object of the id decides it [Q-PUT-2]; then comes the first stint's object, under WAITING or, as the form of its
- * name says, under SUCCESS [Q-PUT-5]. Crash point: between the two the item is put and can't be given out or listed; whoever looks for the id, or
- * `sweep`, finishes it [Q-PUT-3], and since `put` had not returned, until then it may count as not put.
+ * Puts one item. Creating the index object of the id decides it [Q-PUT-2]; then comes the object of the first
+ * attempt, under WAITING or, as the form of its name says, under SUCCESS [Q-PUT-5]. Crash point: between the
+ * two the item is put but can be neither claimed nor listed; the next lookup of the id, or `sweep`, finishes
+ * it [Q-PUT-3]. Since `put` has not returned, it may count as not put until then.
  *
- * An empty index object is that of an item removed: the id's next generation has a name of its own, since no name is used twice. That
- * of an item whose other keys the store refuses is emptied as well, by whoever finds out.
+ * An empty index object is that of a removed item: the id's next generation has an index object of its own,
+ * since no name is used twice. The index object of an item whose other keys the store refuses is emptied as
+ * well, by the first process to notice.
  *
- * @throws SluiceError SLUICE_CONFIG_INVALID for an item whose keys the store doesn't hold; nothing of it is stored then
+ * @throws SluiceError SLUICE_CONFIG_INVALID for an item whose keys the store refuses; nothing of it is stored
+ * then
  */
 export function* putItem(
   layout: Layout,
@@ -51,7 +53,7 @@ export function* putItem(
       return { added: true }
     }
     if (won.is === 'refused') throw refusedKey(layout, entry.id, { key: index, cause: won.cause })
-    // An index object is never deleted: one that is said to be there and isn't shown is asked for again.
+    // An index object is never deleted: one that is reported to exist and not shown is read again.
     const other = won.other ?? (yield* read(index))
     const place = other && (yield* placeOf(layout, index, other))
     if (other !== undefined && place !== 'removed') return { added: false, place }
@@ -60,14 +62,14 @@ export function* putItem(
   }
 }
 
-/** The one to put an id as whose generation so far was removed; taken already if it was put again. */
+/** The generation to put an id as whose previous one was removed; an existing one if the id was put again. */
 function* nextGeneration(layout: Layout, key: string, removed: number): Protocol<number> {
   const last = yield* lastIndex(layout, key, removed)
   if (last === undefined) return removed + 1
   return last.object.sizeBytes === 0 ? last.generation + 1 : last.generation
 }
 
-/** The second key of a new item, or none. */
+/** Creates the second object of a new item, or takes the first back. */
 function* createFirst(layout: Layout, index: string, entry: NewEntry): Protocol<void> {
   const refusal = yield* createStage(layout, entry.first, entry)
   if (refusal === undefined) return
@@ -85,7 +87,7 @@ function refusedKey(layout: Layout, id: string, { key, cause }: RefusedKey): Slu
   return keyTooLong(id, key, cause)
 }
 
-/** Where the item of an index object is, whatever was half done with it being finished. */
+/** Where the item of an index object is, after finishing what was unfinished. */
 function* placeOf(
   layout: Layout,
   index: string,
@@ -94,18 +96,18 @@ function* placeOf(
   if (object.sizeBytes === 0) return 'removed'
   const first = object.meta['first'] ?? (yield* firstOf(index))
   // Damaged, or of another format: the id is taken all the same.
-  if (first === undefined || parseStint(first) === undefined) return undefined
+  if (first === undefined || parseAttemptKey(first) === undefined) return undefined
   return (yield* settledPlace(layout, index, first)) ?? 'removed'
 }
 
-/** An index object made by another program may have no metadata. */
+/** An index object of another program may have no metadata. */
 function* firstOf(index: string): Protocol<string | undefined> {
   const object = yield* read(index)
   return object && parseEntry(object.content)?.first
 }
 
 /**
- * Where an item is, after finishing what was half done on the way there: a removal, the coming to WAITING, or the put into SUCCESS.
+ * Where an item is, after finishing an unfinished removal, move to WAITING, or put into SUCCESS.
  *
  * @returns `undefined` when it was removed
  */
@@ -133,44 +135,45 @@ function* complete(layout: Layout, index: string, place: Place): Protocol<Comple
 /** What was done about an item that is in WAITING, or was put into SUCCESS, and may have no object there. */
 type Completion = 'finished' | 'taken back' | 'was there' | 'moved on'
 
-/** Makes the object under WAITING if whoever had to died before. */
+/** Creates the object under WAITING if the process that had to died before. */
 function* completeWaiting(layout: Layout, index: string, place: Place): Protocol<Completion> {
   const { name, previous } = place
-  if (yield* look(layout.at('WAITING', name))) return 'was there'
-  // Claimed in the meantime, or ended: then there is nothing to be done. What is created now would be of a stint that is over.
-  if (yield* look(layout.at('PROCESSING', name))) return 'moved on'
-  if (yield* look(layout.at('SUCCESS', name))) return 'moved on'
+  if (yield* head(layout.at('WAITING', name))) return 'was there'
+  // Claimed in the meantime, or ended: nothing is left to do. An object created now would belong to an
+  // attempt that is over.
+  if (yield* head(layout.at('PROCESSING', name))) return 'moved on'
+  if (yield* head(layout.at('SUCCESS', name))) return 'moved on'
   if (previous === undefined) return yield* completePut(layout, index, name)
   yield* completeMove(layout, previous, place)
   return 'finished'
 }
 
 /**
- * Finishes the put of an index object if it was cut off, or takes it back. For who finds index objects by a listing; damaged ones are left
- * alone.
+ * Finishes the put of an index object if it was cut off, or takes it back. For index objects found by a
+ * listing; damaged ones are left alone.
  */
 export function* finishPut(layout: Layout, index: string): Protocol<Completion | 'damaged'> {
   const object = yield* read(index)
   if (object === undefined || object.sizeBytes === 0) return 'was there'
   const first = parseEntry(object.content)?.first ?? ''
-  const stint = parseStint(first)
-  if (stint === undefined || layout.index(stint) !== index) return 'damaged'
+  const attemptKey = parseAttemptKey(first)
+  if (attemptKey === undefined || layout.index(attemptKey) !== index) return 'damaged'
   const place = yield* trace(layout, first)
-  // Of any later stint a decision tells, which `mend` finds.
+  // A later attempt follows from a decision, which `repair` finds.
   if (place === undefined || place.previous !== undefined) return 'was there'
   if (place.at !== 'WAITING' && place.unfinished !== true) return 'was there'
   return yield* complete(layout, index, place)
 }
 
-/** Makes the move or the update that led to this name again: its decision has it. */
+/** Makes again the move or update that led to this name, from its decision. */
 function* completeMove(layout: Layout, previous: string, { after, updated }: Place): Protocol<void> {
   if (updated === true) {
-    const decision = yield* look(layout.at('PROCESSING', previous))
+    const decision = yield* head(layout.at('PROCESSING', previous))
     if (decision !== undefined && isUpdate(decision)) yield* finishUpdate(layout, previous, decision)
     return
   }
-  const left = after === 'FAIL' ? yield* look(layout.at('LEFT', previous)) : undefined
-  const end = left === undefined ? yield* look(layout.at('SUCCESS', previous)) : undefined
+  const left = after === 'FAIL' ? yield* head(layout.at('LEFT', previous)) : undefined
+  const end = left === undefined ? yield* head(layout.at('SUCCESS', previous)) : undefined
   if (left !== undefined) yield* finishRequeue(layout, previous, left)
   else if (end !== undefined) yield* finishEnd(layout, previous, end)
 }
@@ -185,30 +188,31 @@ function* completePut(layout: Layout, index: string, name: string): Protocol<Com
 }
 
 /**
- * Undoes the first half of a put whose second half the store refuses for good. Nobody has ever seen the item in a stage, and nobody ever will:
- * all its names are as long as the refused one. Emptied, as by a removal, and not deleted: the id may have been put again by then.
+ * Undoes the first half of a put whose second half the store refuses permanently. No process has ever seen
+ * the item in a stage, and none ever will: all its names are as long as the refused one. It is emptied, as by
+ * a removal, and not deleted: the id may have been put again by then.
  */
 function* takeBack(index: string): Protocol<void> {
   yield { do: 'empty', key: index, meta: { to: 'REMOVED' } }
 }
 
 /**
- * Creates the first object of an item in the stage that it was put into. Whoever does it makes the same one.
+ * Creates the first object of an item in the stage that it was put into. Every process makes the same one.
  *
- * @returns the key and the error of a store that takes no such key
+ * @returns the key and the error of a store that refuses the key
  */
 function* createStage(layout: Layout, name: string, entry: FirstEntry): Protocol<RefusedKey | undefined> {
-  const stint = parseStint(name)
-  if (stint === undefined) return undefined
-  const { stage, state } = firstPlace(stint, entry)
-  const text = stateText(entry.id, stint, state)
+  const attemptKey = parseAttemptKey(name)
+  if (attemptKey === undefined) return undefined
+  const { stage, state } = firstPlace(attemptKey, entry)
+  const text = stateText(entry.id, attemptKey, state)
   const end = yield* tryCreateObject(layout, stage, { name, text, meta: { token: entry.uid } })
   if (end === 'created' || end.is !== 'refused') return undefined
   return { key: layout.at(stage, name), cause: end.cause }
 }
 
-function firstPlace(stint: Stint, entry: FirstEntry) {
-  return isPutDone(stint)
-    ? ({ stage: 'SUCCESS', state: doneState(entry) } as const)
+function firstPlace(attemptKey: AttemptKey, entry: FirstEntry) {
+  return isPutDone(attemptKey)
+    ? ({ stage: 'SUCCESS', state: putDoneState(entry) } as const)
     : ({ stage: 'WAITING', state: firstState(entry) } as const)
 }

@@ -1,5 +1,5 @@
 import { isSluiceError } from '@sluice/core'
-import type { Protocol, StorageOp, StorageReply } from '../../src/storage-op.js'
+import type { Protocol, StorageOp, StorageReply } from '../../src/store/storage-op.js'
 
 /** A program: makes the same protocol each time. */
 export interface Program {
@@ -10,8 +10,8 @@ export interface Program {
 }
 
 /**
- * How far an actor has come: its program and the replies so far. A generator can't be copied, so it is run again from its start when a node is
- * new; each node is made once.
+ * How far an actor has come: its program and the replies so far. A generator can't be copied, so it is run
+ * again from its start when a node is new; each node is made once.
  */
 export class ActorNode {
   static #made = 0

@@ -1,4 +1,4 @@
-import type { StorageOp } from '../../src/storage-op.js'
+import type { StorageOp } from '../../src/store/storage-op.js'
 import { ActorNode, type Program } from './actor-node.js'
 import { applied, type Objects } from './model-store.js'
 
@@ -57,7 +57,10 @@ interface Trail {
   readonly before: Trail | undefined
 }
 
-/** Walks all states, in an order that is mixed and always the same, until something is wrong or the limit is reached. */
+/**
+ * Walks all states, in an order that is mixed and always the same, until something is wrong or the limit is
+ * reached.
+ */
 export function explore(scenario: Scenario, maxStates: number): Exploration {
   const { slots, judge } = scenario
   const first = firstWorld(scenario)
@@ -87,7 +90,10 @@ export function explore(scenario: Scenario, maxStates: number): Exploration {
   return { states: seen.size, complete: true }
 }
 
-/** One walk by lot from the start until nothing more can happen: far longer histories than can be explored whole. */
+/**
+ * One walk by lot from the start until nothing more can happen: far longer histories than can be explored
+ * whole.
+ */
 export function walk(scenario: Scenario, seed: number): Pick<Exploration, 'wrong' | 'trail'> {
   const { slots, judge } = scenario
   const lot = lots(seed)
@@ -121,7 +127,10 @@ export function lots(seed: number): (bound: number) => number {
   }
 }
 
-/** Takes out a visit by lot, so that a walk which is cut short has been everywhere a little; every other one deep. */
+/**
+ * Takes out a visit by lot, so that a walk which is cut short has been everywhere a little; every other one
+ * deep.
+ */
 function picker(): (visits: Visit[]) => Visit | undefined {
   let seed = 1
   return (visits) => {
@@ -174,7 +183,7 @@ function* actions(world: World, slot: number, actor: ActorNode): Generator<Possi
         const { objects, reply, text } = made()
         return { after: { ...withActor(world, slot, actor.after(reply)), objects }, ...shared, text }
       }
-    if (op.do === 'read' || op.do === 'look' || op.do === 'again') continue
+    if (op.do === 'read' || op.do === 'head' || op.do === 'again') continue
     if (world.crashes > 0)
       // It died with this request (of a DELETE: this part of it) done, and nothing after it.
       yield () => {

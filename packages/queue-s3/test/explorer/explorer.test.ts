@@ -3,7 +3,7 @@ import { explore } from './explore.js'
 import { knownBad } from './mutations.js'
 import { scenario, type Bounds } from './scenarios.js'
 
-/** By hand: SLUICE_EXPLORE=10 for ten times as many states. */
+/** Manually: SLUICE_EXPLORE=10 for ten times as many states. */
 const SCALE = Number(process.env['SLUICE_EXPLORE'] ?? 1)
 
 const sound: readonly (readonly [title: string, bounds: Bounds, states: number])[] = [
@@ -25,23 +25,23 @@ const sound: readonly (readonly [title: string, bounds: Bounds, states: number])
   ['remove and put again, one delay', { roles: ['put', 'remove', 'put again', 'claim'], delays: 1 }, 25_000],
   [
     'removed and put again twice, beside a lookup, one delay, one crash',
-    { roles: ['put', 'remove', 'put again', 'remove', 'put again', 'look'], delays: 1, crashes: 1 },
+    { roles: ['put', 'remove', 'put again', 'remove', 'put again', 'lookup'], delays: 1, crashes: 1 },
     25_000,
   ],
   ['two producers of one id, two delays', { roles: ['put', 'put again', 'claim'], delays: 2 }, 25_000],
   [
-    'menders beside claimers, one crash',
-    { roles: ['put', 'claim', 'mend', 'claim'], ends: ['WAITING', 'FAIL'], crashes: 1 },
+    'repairers beside claimers, one crash',
+    { roles: ['put', 'claim', 'repair', 'claim'], ends: ['WAITING', 'FAIL'], crashes: 1 },
     25_000,
   ],
   [
     'fail beside a helper, requeue and remove, one delay',
-    { roles: ['put', 'claim', 'mend', 'requeue', 'remove'], ends: ['FAIL'], delays: 1 },
+    { roles: ['put', 'claim', 'repair', 'requeue', 'remove'], ends: ['FAIL'], delays: 1 },
     25_000,
   ],
   [
     'a lookup beside everything',
-    { roles: ['put', 'claim', 'look', 'remove'], ends: ['WAITING', 'FAIL', 'SUCCESS'] },
+    { roles: ['put', 'claim', 'lookup', 'remove'], ends: ['WAITING', 'FAIL', 'SUCCESS'] },
     25_000,
   ],
   [
@@ -61,7 +61,7 @@ const sound: readonly (readonly [title: string, bounds: Bounds, states: number])
   ],
   [
     'a store that refuses names: puts are taken back by their makers, another put, a lookup and a sweep',
-    { roles: ['put', 'put again', 'look', 'finish'], delays: 1, crashes: 1, refusing: true },
+    { roles: ['put', 'put again', 'lookup', 'finish'], delays: 1, crashes: 1, refusing: true },
     25_000,
   ],
   [
@@ -72,7 +72,7 @@ const sound: readonly (readonly [title: string, bounds: Bounds, states: number])
   [
     'releases that keep the place, by several at once, one delay, one crash',
     {
-      roles: ['put', 'claim', 'adopt', 'claim', 'mend'],
+      roles: ['put', 'claim', 'adopt', 'claim', 'repair'],
       ends: ['WAITING', 'SUCCESS'],
       keepPlace: true,
       delays: 1,
@@ -81,12 +81,12 @@ const sound: readonly (readonly [title: string, bounds: Bounds, states: number])
     25_000,
   ],
   [
-    'marks purged, and claimers with listings from before it, one delay',
+    'tombstones purged, and claimers with listings from before it, one delay',
     { roles: ['put', 'claim', 'remove', 'purge', 'claim', 'put again'], ends: ['WAITING'], delays: 1 },
     25_000,
   ],
   [
-    'marks of a requeue purged after a removal by age, one crash',
+    'tombstones of a requeue purged after a removal by age, one crash',
     { roles: ['put', 'claim', 'requeue', 'expire', 'claim', 'purge', 'claim'], ends: ['FAIL'], crashes: 1 },
     25_000,
   ],
@@ -107,7 +107,7 @@ const sound: readonly (readonly [title: string, bounds: Bounds, states: number])
   ],
   [
     'updates of a released item, whose state is in its object alone, beside those who finish and delete, one crash',
-    { roles: ['put', 'claim', 'update', 'update', 'mend', 'tidy', 'claim'], ends: ['WAITING'], crashes: 1 },
+    { roles: ['put', 'claim', 'update', 'update', 'repair', 'tidy', 'claim'], ends: ['WAITING'], crashes: 1 },
     25_000,
   ],
   [
@@ -126,18 +126,18 @@ const sound: readonly (readonly [title: string, bounds: Bounds, states: number])
     25_000,
   ],
   [
-    'updates before and after a requeue, beside menders, one crash',
-    { roles: ['put', 'update', 'claim', 'requeue', 'update', 'mend', 'claim'], ends: ['FAIL'], crashes: 1 },
+    'updates before and after a requeue, beside repairers, one crash',
+    { roles: ['put', 'update', 'claim', 'requeue', 'update', 'repair', 'claim'], ends: ['FAIL'], crashes: 1 },
     25_000,
   ],
   [
-    'an update, removal, purge of marks, and claimers with listings from before it, one delay',
+    'an update, removal, purge of tombstones, and claimers with listings from before it, one delay',
     { roles: ['put', 'update', 'remove', 'purge', 'claim', 'put again'], delays: 1 },
     25_000,
   ],
   [
     'a put into SUCCESS beside one of the same id into WAITING, a claimer and a lookup, one delay, one crash',
-    { roles: ['put done', 'put', 'claim', 'look'], delays: 1, crashes: 1 },
+    { roles: ['put done', 'put', 'claim', 'lookup'], delays: 1, crashes: 1 },
     25_000,
   ],
   [
@@ -151,22 +151,22 @@ const sound: readonly (readonly [title: string, bounds: Bounds, states: number])
     25_000,
   ],
   [
-    'puts into SUCCESS after a removal, beside removal by age, a mender and an update, one delay, one crash',
+    'puts into SUCCESS after a removal, beside removal by age, a repairer and an update, one delay, one crash',
     {
-      roles: ['put', 'remove', 'put done', 'expire', 'mend', 'update', 'look'],
+      roles: ['put', 'remove', 'put done', 'expire', 'repair', 'update', 'lookup'],
       delays: 1,
       crashes: 1,
     },
     25_000,
   ],
   [
-    'a put into SUCCESS, removal, purge of marks, and those who finish puts by listings from before it, one delay',
-    { roles: ['put done', 'finish', 'remove', 'purge', 'put done', 'look'], delays: 1 },
+    'a put into SUCCESS, removal, purge of tombstones, and those who finish puts by listings from before it, one delay',
+    { roles: ['put done', 'finish', 'remove', 'purge', 'put done', 'lookup'], delays: 1 },
     25_000,
   ],
   [
     'a store that refuses names, beside puts into SUCCESS',
-    { roles: ['put', 'put done', 'look', 'finish'], delays: 1, crashes: 1, refusing: true },
+    { roles: ['put', 'put done', 'lookup', 'finish'], delays: 1, crashes: 1, refusing: true },
     25_000,
   ],
 ]

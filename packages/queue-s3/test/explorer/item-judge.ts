@@ -1,14 +1,14 @@
-import type { Layout } from '../../src/layout.js'
-import type { ClaimResult } from '../../src/protocol/claim-stint.js'
+import type { Layout } from '../../src/format/layout.js'
+import type { ClaimResult } from '../../src/protocol/claim-attempt.js'
 import { findPlace } from '../../src/protocol/find-item.js'
 import { finishFinalRemoval } from '../../src/protocol/finish-leave.js'
-import { mendClaim, mendLeft } from '../../src/protocol/mend-stint.js'
+import { repairClaim, repairLeft } from '../../src/protocol/repair-attempt.js'
 import type { SettleVerdict } from '../../src/protocol/move-item.js'
-import { purgeChange } from '../../src/protocol/purge-change.js'
+import { purgeChange } from '../../src/protocol/purge.js'
 import { finishPut } from '../../src/protocol/put-item.js'
 import { trace } from '../../src/protocol/trace.js'
-import { parseEntry } from '../../src/object-texts.js'
-import { parseStint } from '../../src/stint-name.js'
+import { parseEntry } from '../../src/format/object-texts.js'
+import { parseAttemptKey } from '../../src/format/attempt-key.js'
 import type { Judge, Step, World } from './explore.js'
 import {
   judgeEnd,
@@ -22,16 +22,19 @@ import { applied, atOnce, refusingNames, type Objects } from './model-store.js'
 
 /** What the judge remembers from step to step. */
 interface Memory extends UpdateMemory {
-  /** Stints that were given out. */
+  /** Attempts that were claimed. */
   given?: string[]
-  /** `slot name` of claims that were made after the end of their stint: a slot may go on to the stint that an update made. */
+  /**
+   * `slot name` of claims that were made after the end of their attempt: a slot may go on to the attempt that
+   * an update made.
+   */
   late?: string[]
-  /** Ends that somebody was told he had made: stint → target. */
-  told?: Record<string, string>
+  /** Acknowledged ends: attempt → target. */
+  acknowledged?: Record<string, string>
   /** Puts that were acknowledged, and removals that took effect. */
   puts?: number
   gone?: number
-  /** Stages that each slot which looks an item up has seen since it started. */
+  /** Stages that each lookup has seen since it started. */
   seen?: Record<number, string[]>
   /** Names that were ever under WAITING, where traces of them may be purged. */
   names?: string[]
@@ -52,16 +55,16 @@ export function itemJudge(layout: Layout, options: JudgeOptions): Judge {
   }
 }
 
-/** Where the item is at this instant, by decisions alone: `stage@stint`. */
+/** Where the item is at this instant, by decisions alone: `stage@attempt`. */
 export function stageNow(layout: Layout, objects: Objects): string {
   return oncePer(stages, objects, () => stageIn(layout, objects))
 }
 
 const stages = new WeakMap<Objects, string>()
 
-/** A store is looked at from many steps, and never changes. */
-function oncePer<T>(known: WeakMap<Objects, T>, objects: Objects, look: () => T): T {
-  const found = known.get(objects) ?? look()
+/** A store is read from many steps, and never changes. */
+function oncePer<T>(known: WeakMap<Objects, T>, objects: Objects, compute: () => T): T {
+  const found = known.get(objects) ?? compute()
   known.set(objects, found)
   return found
 }
@@ -73,7 +76,8 @@ function stageIn(layout: Layout, objects: Objects): string {
     const entry = parseEntry(index.content)
     if (entry === undefined) continue
     const { value } = atOnce(objects, trace(layout, entry.first))
-    if (value !== undefined && value.at !== 'GONE') return `${value.at} ${value.stint.attempt} ${entry.uid}`
+    if (value !== undefined && value.at !== 'GONE')
+      return `${value.at} ${value.attemptKey.attempt} ${entry.uid}`
   }
 }
 
@@ -97,7 +101,7 @@ function judged(
     memory.gone = (memory.gone ?? 0) + 1
     const removers = before.actors.filter((actor) => actor === 'dead' || actor?.program.role === 'remover')
     if (removers.length === 0 && !refusing)
-      return { wrong: `nobody removes, and the item is gone from ${from}` }
+      return { wrong: `without a removal the item is gone from ${from}` }
   }
   if (from.split(' ')[2] !== to.split(' ')[2]) delete memory.value
   remember(memory, to, after)
@@ -109,21 +113,21 @@ function judged(
   }
   if (slot !== undefined && op?.do === 'create') noteLateClaim(memory, layout, { before, after, slot, op })
   const wrong = slot === undefined ? undefined : judgeResult(memory, slot, { before, after })
-  if (refusing && (memory.puts ?? 0) > 0) return { wrong: 'a put that the store refuses was told to be done' }
+  if (refusing && (memory.puts ?? 0) > 0) return { wrong: 'a put that the store refuses was acknowledged' }
   return wrong === undefined ? { memory: JSON.stringify(memory) } : { wrong }
 }
 
 /**
- * What a listing shows at this instant of an item that was put into SUCCESS: nothing in another stage, and nothing there before its id was taken for
- * it.
+ * What a listing shows at this instant of an item that was put into SUCCESS: nothing in another stage, and
+ * nothing there before its id was taken for it.
  */
 function misplacedIn(layout: Layout, objects: Objects): string {
   for (const stage of ['WAITING', 'PROCESSING', 'FAIL', 'SUCCESS'] as const) {
     for (const name of namesIn(layout, objects, stage)) {
-      const stint = parseStint(name)
-      if (stint === undefined || stint.attempt > 0) continue
+      const attemptKey = parseAttemptKey(name)
+      if (attemptKey === undefined || attemptKey.attempt > 0) continue
       if (stage !== 'SUCCESS') return `the item was put into SUCCESS, and a listing shows it in ${stage}`
-      if (objects.get(layout.index(stint)) === undefined)
+      if (objects.get(layout.index(attemptKey)) === undefined)
         return 'a listing shows an item in SUCCESS that was not put yet'
     }
   }
@@ -150,7 +154,7 @@ function isLegal(from: string, to: string): boolean {
 
 function remember(memory: Memory, stage: string, after: World): void {
   for (const [slot, actor] of after.actors.entries()) {
-    if (typeof actor !== 'object' || actor.program.role !== 'looker') continue
+    if (typeof actor !== 'object' || actor.program.role !== 'reader') continue
     const seen = (memory.seen ??= {})
     const stages = (seen[slot] ??= [])
     const at = stage.split(' ')[0] ?? ''
@@ -159,7 +163,10 @@ function remember(memory: Memory, stage: string, after: World): void {
   }
 }
 
-/** The end of the stint was there when the object under PROCESSING was created: this claim must not be given out. */
+/**
+ * The end of the attempt was there when the object under PROCESSING was created: this claim must not be given
+ * out.
+ */
 function noteLateClaim(
   memory: Memory,
   layout: Layout,
@@ -188,7 +195,7 @@ function judgeResult(
   return result.found === undefined ? undefined : judgeLook(memory, slot, result.found)
 }
 
-/** What an actor ends with: one of these fields tells its role. */
+/** The result of an actor: one of these fields, by its role. */
 type ActorResult = Partial<ClaimOutcome & SettleOutcome & UpdateOutcome & ValueFound & { added: boolean }>
 
 /** What a claimer did: its claim, and how it ended the attempt. */
@@ -208,26 +215,25 @@ export interface SettleOutcome {
 function judgeClaim(memory: Memory, slot: number, { claim, settled }: ClaimOutcome): string | undefined {
   if (claim.is !== 'claimed') return undefined
   const { name } = claim.running
-  if (memory.given?.includes(name)) return `the stint ${name} was given out twice`
+  if (memory.given?.includes(name)) return `the attempt ${name} was claimed twice`
   if (memory.late?.includes(`${slot} ${name}`) === true)
-    return `the stint ${name} was given out after its end`
+    return `the attempt ${name} was claimed after its end`
   memory.given = [...(memory.given ?? []), name].toSorted()
   return settled && judgeSettle(memory, settled)
 }
 
 function judgeSettle(memory: Memory, { name, to, verdict }: SettleOutcome): string | undefined {
   if (verdict.is !== 'moved') return undefined
-  const told = (memory.told ??= {})
-  if (told[name] !== undefined) return `two were told that they moved ${name}: to ${told[name]} and to ${to}`
-  told[name] = to
+  const known = (memory.acknowledged ??= {})
+  if (known[name] !== undefined)
+    return `two moves of ${name} were acknowledged: to ${known[name]} and to ${to}`
+  known[name] = to
   return undefined
 }
 
 function judgePut(memory: Memory, added: boolean): string | undefined {
   if (added) memory.puts = (memory.puts ?? 0) + 1
-  return (memory.puts ?? 0) > (memory.gone ?? 0) + 1
-    ? 'two puts of one id were told that they added it'
-    : undefined
+  return (memory.puts ?? 0) > (memory.gone ?? 0) + 1 ? 'two puts of one id were acknowledged' : undefined
 }
 
 function judgeLook(memory: Memory, slot: number, found: string): string | undefined {
@@ -236,7 +242,8 @@ function judgeLook(memory: Memory, slot: number, found: string): string | undefi
 }
 
 /**
- * Of what can never be finished nothing is left but emptied index objects: where nobody died, at once; else after one sweep.
+ * Of what can never be finished nothing is left but emptied index objects: without a crash, at once; else
+ * after one sweep.
  */
 function takenBack(layout: Layout, world: World): string | undefined {
   let { objects } = world
@@ -253,19 +260,22 @@ export function indexesIn(layout: Layout, objects: Objects): string[] {
   return [...objects.keys()].filter((key) => key.startsWith(prefix)).toSorted()
 }
 
-/** With everybody gone, mending once leaves each item one object, in the stage where a lookup finds it; mending again changes nothing. */
+/**
+ * With all processes gone, repairing once leaves each item one object, in the stage where a lookup finds it;
+ * repairing again changes nothing.
+ */
 function converged(layout: Layout, { objects, memory }: World): string | undefined {
   const stage = stageNow(layout, objects)
   const repaired = swept(layout, objects)
   const after = stageNow(layout, repaired)
-  if (after !== stage) return `mending moved the item from ${stage} to ${after}`
+  if (after !== stage) return `repairing moved the item from ${stage} to ${after}`
   const live = liveObjects(layout, repaired)
   const wanted = stage === 'none' ? [] : [stage.split(' ')[0]]
   if (live.join() !== wanted.join())
-    return `after mending the item is ${stage}, and listed in ${live.join(' and ') || 'no stage'}`
+    return `after repairing the item is ${stage}, and listed in ${live.join(' and ') || 'no stage'}`
   return sameObjects(repaired, swept(layout, repaired))
     ? judgeEnd(layout, repaired, JSON.parse(memory))
-    : 'mending twice is not as mending once'
+    : 'repairing twice is not as repairing once'
 }
 
 function swept(layout: Layout, start: Objects): Objects {
@@ -274,11 +284,11 @@ function swept(layout: Layout, start: Objects): Objects {
   for (const index of indexesIn(layout, start)) objects = atOnce(objects, finishPut(layout, index)).objects
   objects = atOnce(objects, findPlace(layout, 'a')).objects
   for (const name of namesIn(layout, objects, 'PROCESSING'))
-    objects = atOnce(objects, mendClaim(layout, name)).objects
+    objects = atOnce(objects, repairClaim(layout, name)).objects
   for (const name of namesIn(layout, objects, 'LEFT')) {
     const left = objects.get(layout.at('LEFT', name))
     if (left?.sizeBytes === 0) objects = atOnce(objects, finishFinalRemoval(layout, name)).objects
-    else if (objects.has(layout.at('FAIL', name))) objects = atOnce(objects, mendLeft(layout, name)).objects
+    else if (objects.has(layout.at('FAIL', name))) objects = atOnce(objects, repairLeft(layout, name)).objects
   }
   for (const name of namesIn(layout, objects, 'WAITING')) {
     const over =

@@ -1,11 +1,11 @@
-import type { Meta, Protocol, StorageOp, StorageReply, StoredObject } from '../../src/storage-op.js'
+import type { Meta, Protocol, StorageOp, StorageReply, StoredObject } from '../../src/store/storage-op.js'
 
 /** The objects of the model; never changed, only replaced. */
 export type Objects = ReadonlyMap<string, StoredObject>
 
 /** One request taking effect at one instant. */
 export function applied(objects: Objects, op: StorageOp): { objects: Objects; reply: StorageReply } {
-  if (op.do === 'read' || op.do === 'look') return { objects, reply: seen(objects.get(op.key), op.do) }
+  if (op.do === 'read' || op.do === 'head') return { objects, reply: seen(objects.get(op.key), op.do) }
   if (op.do === 'again') return { objects, reply: {} }
   if (op.do === 'empty') return { objects: withObject(objects, op.key, stored('', op.meta)), reply: {} }
   if (op.do === 'create') {
@@ -35,7 +35,7 @@ export function atOnce<T>(
   return { objects: now, value: step.value }
 }
 
-function seen(object: StoredObject | undefined, how: 'read' | 'look'): StorageReply {
+function seen(object: StoredObject | undefined, how: 'read' | 'head'): StorageReply {
   if (object === undefined) return {}
   return { object: how === 'read' ? object : { ...object, content: '' } }
 }
@@ -48,7 +48,10 @@ function withObject(objects: Objects, key: string, object: StoredObject): Object
   return new Map(objects).set(key, object)
 }
 
-/** A protocol at a store that takes no first key of an item under a stage, as one whose keys' parts must be shorter than the names of an item. */
+/**
+ * A protocol at a store that takes no first key of an item under a stage, as one whose keys' parts must be
+ * shorter than the names of an item.
+ */
 export function* refusingNames<T>(protocol: Protocol<T>): Protocol<T> {
   let step = protocol.next()
   while (step.done !== true) {

@@ -1,4 +1,4 @@
-import type { Protocol, StorageOp, StorageReply } from '../../src/storage-op.js'
+import type { Protocol, StorageOp, StorageReply } from '../../src/store/storage-op.js'
 import { layout, type Bounds, type Mutation } from './scenarios.js'
 
 /** A variant of the protocol that is known to be wrong, and bounds within which that must show. */
@@ -23,13 +23,13 @@ function instead(change: (op: StorageOp, role: string) => 'send' | 'say absent' 
   }
 }
 
-/** The look at the end that follows a claim is not made. */
+/** The end object is not read after a claim. */
 const noEndCheck: Mutation = function* mutated<T>(protocol: Protocol<T>, role: string): Protocol<T> {
   let step = protocol.next()
   let claimed = false
   while (step.done !== true) {
     const { value: op } = step
-    const skipped: boolean = role === 'claimer' && claimed && op.do === 'look' && isUnder('SUCCESS', op)
+    const skipped: boolean = role === 'claimer' && claimed && op.do === 'head' && isUnder('SUCCESS', op)
     const reply: StorageReply = skipped ? {} : yield op
     claimed = op.do === 'create' && isUnder('PROCESSING', op) && reply.outcome === 'created'
     step = protocol.next(reply)
@@ -66,7 +66,10 @@ const unclearIsRefused: Mutation = function* mutated<T>(protocol: Protocol<T>): 
 /** Half a put that the store refuses is left as it is. */
 const neverTakenBack = instead((op) => (op.do === 'empty' && isUnder('ITEMS', op) ? 'say absent' : 'send'))
 
-/** A refusal after an unclear answer is not read back: it may be that of one's own request. Here: the name is taken to be free. */
+/**
+ * A refusal after an unclear answer is not read back: it may be that of one's own request. Here: the name is
+ * taken to be free.
+ */
 const deleteFirst: Mutation = function* mutated<T>(protocol: Protocol<T>, role: string): Protocol<T> {
   let step = protocol.next()
   while (step.done !== true) {
@@ -80,7 +83,7 @@ const deleteFirst: Mutation = function* mutated<T>(protocol: Protocol<T>, role: 
   return step.value
 }
 
-/** After its claim it looks whether the item is still under WAITING, and gives up when it isn't. */
+/** After its claim it checks whether the item is still under WAITING, and gives up when it isn't. */
 const waitingCheck: Mutation = function* mutated<T>(protocol: Protocol<T>, role: string): Protocol<T> {
   let step = protocol.next()
   while (step.done !== true) {
@@ -93,7 +96,7 @@ const waitingCheck: Mutation = function* mutated<T>(protocol: Protocol<T>, role:
       reply.outcome === 'created'
     ) {
       const name = op.key.slice(layout.folder('PROCESSING').length)
-      const waiting = yield { do: 'look', key: layout.at('WAITING', name) }
+      const waiting = yield { do: 'head', key: layout.at('WAITING', name) }
       if (waiting.object === undefined) {
         yield { do: 'delete', keys: [op.key] }
         // Told that another one has it.
@@ -106,7 +109,7 @@ const waitingCheck: Mutation = function* mutated<T>(protocol: Protocol<T>, role:
 }
 
 const carelessPurge = instead((op, role) =>
-  role === 'purger' && op.do === 'look' && !isUnder('ITEMS', op) ? 'say absent' : 'send',
+  role === 'purger' && op.do === 'head' && !isUnder('ITEMS', op) ? 'say absent' : 'send',
 )
 
 /** Does something else before a request, or answers it itself. */
@@ -122,13 +125,13 @@ function before(change: (op: StorageOp, role: string) => StorageOp | undefined):
   }
 }
 
-/** An update is carried out though the stint that it was decided for had ended before. */
+/** An update is carried out though the attempt that it was decided for had ended before. */
 const updateOfTheEnded: Mutation = function* mutated<T>(protocol: Protocol<T>, role: string): Protocol<T> {
   let step = protocol.next()
   let decided = false
   while (step.done !== true) {
     const { value: op } = step
-    const skipped: boolean = role === 'updater' && decided && op.do === 'look' && isUnder('SUCCESS', op)
+    const skipped: boolean = role === 'updater' && decided && op.do === 'head' && isUnder('SUCCESS', op)
     const reply: StorageReply = skipped ? {} : yield op
     decided = op.do === 'create' && isUnder('PROCESSING', op) && reply.outcome === 'created'
     step = protocol.next(reply)
@@ -136,13 +139,13 @@ const updateOfTheEnded: Mutation = function* mutated<T>(protocol: Protocol<T>, r
   return step.value
 }
 
-/** The decision of an update is deleted before the end of its stint is there. */
+/** The decision of an update is deleted before the end of its attempt is there. */
 const hastyUpdate = before((op) => {
   if (op.do !== 'create' || !isUnder('SUCCESS', op) || op.meta['to'] !== 'UPDATED') return undefined
   return { do: 'delete', keys: [layout.at('PROCESSING', op.key.slice(layout.folder('SUCCESS').length))] }
 })
 
-/** The update decides nothing: it makes the object under the new name, as if nobody claimed meanwhile. */
+/** The update decides nothing: it makes the object under the new name, as if no claim came in between. */
 const undecidedUpdate: Mutation = function* mutated<T>(protocol: Protocol<T>, role: string): Protocol<T> {
   let step = protocol.next()
   while (step.done !== true) {
@@ -158,7 +161,7 @@ const hastyChanges: Mutation = function* mutated<T>(protocol: Protocol<T>, role:
   let step = protocol.next()
   while (step.done !== true) {
     const { value: op } = step
-    const isEnd = role === 'purger' && op.do === 'look' && isUnder('SUCCESS', op)
+    const isEnd = role === 'purger' && op.do === 'head' && isUnder('SUCCESS', op)
     step = protocol.next(isEnd ? { object: { content: '', sizeBytes: 0, meta: {} } } : yield op)
   }
   return step.value
@@ -166,7 +169,9 @@ const hastyChanges: Mutation = function* mutated<T>(protocol: Protocol<T>, role:
 
 const isPutDone = (op: StorageOp) => isUnder('SUCCESS', op) && 'key' in op && op.key.includes('/done.')
 
-/** A put into SUCCESS that was cut off is finished as any other would be: a program of another version might. */
+/**
+ * A put into SUCCESS that was cut off is finished as any other would be: a program of another version might.
+ */
 const finishedInWaiting = instead((op, role) => {
   if (op.do !== 'create' || role === 'producer' || !isPutDone(op)) return 'send'
   return { ...op, key: layout.at('WAITING', op.key.slice(layout.folder('SUCCESS').length)) }
@@ -188,15 +193,15 @@ const deletedSuccess = instead((op) =>
 /** Every one of these must be caught. */
 export const knownBad: readonly KnownBad[] = [
   {
-    title: 'a claim without a look at the end',
+    title: 'a claim that does not read the end object',
     bounds: { roles: ['put', 'claim', 'claim'], mutation: noEndCheck },
   },
   {
-    title: 'a look at WAITING after the claim',
+    title: 'a read of WAITING after the claim',
     bounds: { roles: ['put', 'claim', 'claim'], ends: ['SUCCESS', 'keep'], mutation: waitingCheck },
   },
   {
-    title: 'names used again by the next stint',
+    title: 'names used again by the next attempt',
     bounds: { roles: ['put', 'claim', 'claim'], ends: ['WAITING', 'SUCCESS'], reuseNames: true },
   },
   {
@@ -213,18 +218,18 @@ export const knownBad: readonly KnownBad[] = [
   },
   {
     title: 'no clear answer taken for a refusal of the key',
-    bounds: { roles: ['put', 'look', 'claim'], delays: 1, mutation: unclearIsRefused },
+    bounds: { roles: ['put', 'lookup', 'claim'], delays: 1, mutation: unclearIsRefused },
   },
   {
     title: 'half a put left behind that the store refuses',
-    bounds: { roles: ['put', 'look'], refusing: true, mutation: neverTakenBack },
+    bounds: { roles: ['put', 'lookup'], refusing: true, mutation: neverTakenBack },
   },
   {
-    title: 'marks purged while a call is under way that read the index object before',
+    title: 'tombstones purged while a call is under way that read the index object before',
     bounds: { roles: ['put', 'claim', 'claim', 'remove', 'purge'], ends: ['WAITING'], hastyPurge: true },
   },
   {
-    title: 'a mark purged before the late claim that it fences',
+    title: 'a tombstone purged before the late claim that it covers',
     bounds: { roles: ['put', 'claim', 'claim', 'remove', 'purge'], delays: 1, mutation: carelessPurge },
   },
   {
@@ -232,7 +237,7 @@ export const knownBad: readonly KnownBad[] = [
     bounds: { roles: ['put', 'update', 'claim'], mutation: undecidedUpdate },
   },
   {
-    title: 'an update without a look at the end',
+    title: 'an update that does not read the end object',
     bounds: { roles: ['put', 'claim', 'update'], mutation: updateOfTheEnded },
   },
   {

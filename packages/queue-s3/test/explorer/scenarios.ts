@@ -1,18 +1,17 @@
-import { Layout } from '../../src/layout.js'
-import { claimStint, type ClaimResult } from '../../src/protocol/claim-stint.js'
+import { Layout } from '../../src/format/layout.js'
+import { claimAttempt, type ClaimResult } from '../../src/protocol/claim-attempt.js'
 import { findItem, findPlace } from '../../src/protocol/find-item.js'
-import { removeStint } from '../../src/protocol/leave-stage.js'
-import { mendClaim, mendLeft } from '../../src/protocol/mend-stint.js'
+import { removeAttempt } from '../../src/protocol/leave-stage.js'
+import { repairClaim, repairLeft } from '../../src/protocol/repair-attempt.js'
 import { removeItem, requeueItem, settleItem } from '../../src/protocol/move-item.js'
-import { purgeChange } from '../../src/protocol/purge-change.js'
-import { purgeMark, type ListedMark } from '../../src/protocol/purge-mark.js'
+import { purgeChange, purgeTombstone, type ListedTombstone } from '../../src/protocol/purge.js'
 import { finishPut, putItem } from '../../src/protocol/put-item.js'
 import { updateItem } from '../../src/protocol/update-item.js'
-import { entryText } from '../../src/object-texts.js'
-import { parseStint, stepOf, stintName, type Stint } from '../../src/stint-name.js'
-import { drop, look, type Protocol } from '../../src/storage-op.js'
+import { entryText } from '../../src/format/object-texts.js'
+import { parseAttemptKey, stepOf, attemptKeyText, type AttemptKey } from '../../src/format/attempt-key.js'
+import { drop, head, type Protocol } from '../../src/store/storage-op.js'
 import type { Program } from './actor-node.js'
-import type { World } from './explore.js'
+import type { World, Scenario } from './explore.js'
 import {
   indexesIn,
   itemJudge,
@@ -22,7 +21,6 @@ import {
   type SettleOutcome,
 } from './item-judge.js'
 import { givenBy, tokenOf, valueOf, type UpdateOutcome, type ValueFound } from './update-judge.js'
-import type { Scenario } from './explore.js'
 import { refusingNames } from './model-store.js'
 
 /** One queue, of one item whose key is `a`. Every attempt is noted. */
@@ -41,11 +39,14 @@ export type Role =
   | 'requeue'
   | 'remove'
   | 'update'
-  | 'look'
+  | 'lookup'
   /** The whole record. */
   | 'read'
-  | 'mend'
-  /** The parts of a sweep: removal by age, the end of puts that were cut off, deletion of what is left under WAITING, purge of marks. */
+  | 'repair'
+  /**
+   * The parts of a sweep: removal by age, the end of puts that were cut off, deletion of what is left under
+   * WAITING, purge of tombstones.
+   */
   | 'expire'
   | 'finish'
   | 'tidy'
@@ -58,18 +59,18 @@ export interface Bounds {
   readonly crashes?: number
   /** How a claimer may end the attempt; `keep` leaves it running. */
   readonly ends?: readonly End[]
-  /** How many stints there may be. */
-  readonly stints?: number
+  /** How many attempts there may be. */
+  readonly attempts?: number
   readonly mutation?: Mutation
   /** The store takes no first name under a stage. */
   readonly refusing?: boolean
-  /** The next stint has the same name for whoever makes it. */
+  /** The next attempt has the same name in every process. */
   readonly keepPlace?: boolean
   /** What an update gives: a body alone, one that its decision has no room for, or a priority too. */
   readonly gives?: Gives
-  /** The next stint's name, wrong on purpose. */
+  /** The next attempt's name, wrong on purpose. */
   readonly reuseNames?: boolean
-  /** Marks are purged as soon as the item is removed, wrong on purpose. */
+  /** Tombstones are purged as soon as the item is removed, wrong on purpose. */
   readonly hastyPurge?: boolean
 }
 
@@ -77,7 +78,10 @@ export type Gives = 'body' | 'long body' | 'body and priority'
 
 export type End = 'SUCCESS' | 'FAIL' | 'WAITING' | 'keep'
 
-/** Actors in slots, each of which starts once, at any time, with what any listing, however old, may have shown it. */
+/**
+ * Actors in slots, each of which starts once, at any time, with what any listing, however old, may have shown
+ * it.
+ */
 export function scenario(bounds: Bounds): Scenario {
   const { roles, delays = 0, crashes = 0, refusing = false } = bounds
   const slots = roles.map((role, slot) => (world: World) => programsOf(role, slot, { world, bounds }))
@@ -124,7 +128,7 @@ function programsOf(role: Role, slot: number, { world, bounds }: Context): reado
       ),
     requeue: () => [
       made('requeues', 'requeuer', () =>
-        requeueItem(layout, 'a', (stint) => ({ token, next: nextOf(stint, slot, bounds).name })),
+        requeueItem(layout, 'a', (attemptKey) => ({ token, next: nextOf(attemptKey, slot, bounds).name })),
       ),
     ],
     remove: () => [
@@ -133,21 +137,21 @@ function programsOf(role: Role, slot: number, { world, bounds }: Context): reado
       ),
     ],
     update: () => [made('updates', 'updater', () => update(slot, bounds))],
-    look: () => [made('looks', 'looker', lookUp)],
-    read: () => [made('reads', 'looker', readUp)],
+    lookup: () => [made('looks up', 'reader', lookUp)],
+    read: () => [made('reads', 'reader', readUp)],
     'purge changes': () =>
       changesIn(world).map((key) => made(`purges ${key}`, 'purger', () => purgeChange(layout, key))),
-    mend: () => [
+    repair: () => [
       ...everNames(world, 'PROCESSING', bounds).map((name) =>
-        made(`mends ${name}`, 'mender', () => mendClaim(layout, name)),
+        made(`repairs ${name}`, 'repairer', () => repairClaim(layout, name)),
       ),
       ...everNames(world, 'LEFT', bounds).map((name) =>
-        made(`mends left ${name}`, 'mender', () => mendLeft(layout, name)),
+        made(`repairs left ${name}`, 'repairer', () => repairLeft(layout, name)),
       ),
     ],
     expire: () =>
       everFinished(world).map((place) =>
-        made(`expires ${place.name}`, 'remover', () => removeStint(layout, place, token)),
+        made(`expires ${place.name}`, 'remover', () => removeAttempt(layout, place, token)),
       ),
     finish: () =>
       indexesIn(layout, world.objects).map((index) =>
@@ -156,36 +160,37 @@ function programsOf(role: Role, slot: number, { world, bounds }: Context): reado
     tidy: () =>
       everNames(world, 'WAITING', bounds).map((name) => made(`tidies ${name}`, 'tidier', () => tidy(name))),
     purge: () => {
-      const marks = marksIn(world)
-      const names = marks.map(({ folder, name }) => `${folder}/${name}`).join(' ')
-      const mayStart = marks.length > 0 && (bounds.hastyPurge === true || isQuiet(world))
-      return mayStart ? [made(`purges ${names}`, 'purger', () => purge(marks))] : []
+      const tombstones = tombstonesIn(world)
+      const names = tombstones.map(({ folder, name }) => `${folder}/${name}`).join(' ')
+      const mayStart = tombstones.length > 0 && (bounds.hastyPurge === true || isQuiet(world))
+      return mayStart ? [made(`purges ${names}`, 'purger', () => purge(tombstones))] : []
     },
   }
   return programs[role]()
 }
 
-/** As `sweep` tells it, whose listings show no more than these two looks. */
+/** As `sweep` decides, whose listings show no more than these two reads. */
 function* tidy(name: string): Protocol<void> {
-  const claim = yield* look(layout.at('PROCESSING', name))
+  const claim = yield* head(layout.at('PROCESSING', name))
   const isClaimed = claim !== undefined && claim.sizeBytes > 0
-  if (isClaimed || (yield* look(layout.at('SUCCESS', name))) !== undefined)
+  if (isClaimed || (yield* head(layout.at('SUCCESS', name))) !== undefined)
     yield* drop(layout.at('WAITING', name))
 }
 
-function* purge(marks: readonly ListedMark[]): Protocol<void> {
-  for (const mark of marks) yield* purgeMark(layout, mark, () => true)
+function* purge(tombstones: readonly ListedTombstone[]): Protocol<void> {
+  for (const tombstone of tombstones) yield* purgeTombstone(layout, tombstone, () => true)
 }
 
 /**
- * The model has no clock. Of a mark that is purged this much is sure: since the index object was emptied, each call that was under way then has
- * come to its end, and each request has landed. What begins while marks are being purged may have any old listing.
+ * The model has no clock. Of a purged tombstone this much is certain: since the index object was emptied,
+ * each call that was under way then has come to its end, and each request has landed. What begins while
+ * tombstones are being purged may have any old listing.
  */
 function isQuiet({ actors, late }: World): boolean {
   return late.length === 0 && actors.every((actor) => typeof actor !== 'object' || actor.op === undefined)
 }
 
-function marksIn({ objects }: World): ListedMark[] {
+function tombstonesIn({ objects }: World): ListedTombstone[] {
   return (['SUCCESS', 'FAIL', 'LEFT'] as const).flatMap((folder) =>
     placesIn(objects, folder)
       .filter(({ name }) => folder === 'LEFT' || objects.get(layout.at(folder, name))?.sizeBytes === 0)
@@ -201,7 +206,7 @@ function everFinished({ objects }: World) {
       .map((place) => ({ at, ...place })),
   )
   const left = placesIn(objects, 'LEFT').map((place) => ({
-    at: place.stint.attempt === 0 ? ('SUCCESS' as const) : ('FAIL' as const),
+    at: place.attemptKey.attempt === 0 ? ('SUCCESS' as const) : ('FAIL' as const),
     ...place,
   }))
   return [...listed, ...left]
@@ -209,8 +214,8 @@ function everFinished({ objects }: World) {
 
 function placesIn(objects: World['objects'], folder: 'SUCCESS' | 'FAIL' | 'LEFT') {
   return namesIn(layout, objects, folder).flatMap((name) => {
-    const stint = parseStint(name)
-    return stint === undefined ? [] : [{ name, stint }]
+    const attemptKey = parseAttemptKey(name)
+    return attemptKey === undefined ? [] : [{ name, attemptKey }]
   })
 }
 
@@ -228,9 +233,13 @@ function* update(slot: number, { gives = 'body' }: Bounds): Protocol<UpdateOutco
   const { bodyText, priority } = givenBy(slot, gives)
   const updated = yield* updateItem(layout, 'a', {
     bodyText,
-    nextOf: (stint) => {
-      const next = { ...stint, updates: stint.updates + 1, ...(priority === undefined ? {} : { priority }) }
-      return { name: stintName(next), token: tokenOf(slot, stepOf(stint)) }
+    nextOf: (attemptKey) => {
+      const next = {
+        ...attemptKey,
+        updates: attemptKey.updates + 1,
+        ...(priority === undefined ? {} : { priority }),
+      }
+      return { name: attemptKeyText(next), token: tokenOf(slot, stepOf(attemptKey)) }
     },
   })
   return { slot, updated }
@@ -245,9 +254,13 @@ function* claimAndEnd(
   end: End,
   context: { slot: number; bounds: Bounds },
 ): Protocol<ClaimOutcome> {
-  const stint = parseStint(name)
-  if (stint === undefined) throw new Error(`no name: ${name}`)
-  const claim: ClaimResult = yield* claimStint(layout, { name, stint }, { token: `t${context.slot}`, at: 1 })
+  const attemptKey = parseAttemptKey(name)
+  if (attemptKey === undefined) throw new Error(`no name: ${name}`)
+  const claim: ClaimResult = yield* claimAttempt(
+    layout,
+    { name, attemptKey },
+    { token: `t${context.slot}`, at: 1 },
+  )
   if (claim.is !== 'claimed') return { claim }
   // An update that it followed has given the item another name.
   const given = claim.running.name
@@ -262,25 +275,28 @@ function* settle(
   to: 'SUCCESS' | 'FAIL' | 'WAITING',
   { slot, bounds, claim }: { slot: number; bounds: Bounds; claim?: ClaimResult },
 ): Protocol<SettleOutcome> {
-  const stint = parseStint(name)
-  if (stint === undefined) throw new Error(`no name: ${name}`)
+  const attemptKey = parseAttemptKey(name)
+  if (attemptKey === undefined) throw new Error(`no name: ${name}`)
   const wanted = {
     end: { to, at: 2 },
     token: `e${slot}`,
-    uid: stint.uid,
-    attempt: stint.attempt,
-    nextOf: (before: Stint) => nextOf(before, slot, bounds),
+    uid: attemptKey.uid,
+    attempt: attemptKey.attempt,
+    nextOf: (before: AttemptKey) => nextOf(before, slot, bounds),
   }
-  const running = claim?.is === 'claimed' ? { name, stint, running: claim.running } : undefined
+  const running = claim?.is === 'claimed' ? { name, attemptKey, running: claim.running } : undefined
   const verdict = yield* settleItem(layout, 'a', wanted, running)
   return { name, to, verdict }
 }
 
-/** Names that a listing may have shown at any time: those there are, and those whose later traces are. What was put into SUCCESS was nowhere before. */
+/**
+ * Names that a listing may have shown at any time: those there are, and those whose later traces are. What
+ * was put into SUCCESS was nowhere before.
+ */
 function everNames(
   world: World,
   folder: 'WAITING' | 'PROCESSING' | 'LEFT',
-  { stints = 2 }: Bounds,
+  { attempts = 2 }: Bounds,
 ): string[] {
   const names = new Set(namesIn(layout, world.objects, folder))
   for (const later of folder === 'WAITING' ? (['PROCESSING', 'SUCCESS'] as const) : (['SUCCESS'] as const)) {
@@ -288,15 +304,15 @@ function everNames(
   }
   if (folder === 'WAITING') for (const name of namesKept(world)) names.add(name)
   const isListed = (name: string) => {
-    const { attempt = 0 } = parseStint(name) ?? {}
-    return attempt <= stints && (attempt > 0 || folder === 'LEFT')
+    const { attempt = 0 } = parseAttemptKey(name) ?? {}
+    return attempt <= attempts && (attempt > 0 || folder === 'LEFT')
   }
   return [...names].filter(isListed).toSorted()
 }
 
-/** @param stint at attempt 0 it is put into SUCCESS */
-function entryOf(slot: number, { generation, attempt }: Pick<Stint, 'generation' | 'attempt'>) {
-  const stint = {
+/** @param attempt at attempt 0 it is put into SUCCESS */
+function entryOf(slot: number, { generation, attempt }: Pick<AttemptKey, 'generation' | 'attempt'>) {
+  const attemptKey = {
     ...common,
     uid: `u${slot}`,
     generation,
@@ -305,17 +321,18 @@ function entryOf(slot: number, { generation, attempt }: Pick<Stint, 'generation'
     updates: 0,
     uncounted: 0,
     hasRetryState: false,
+    additions: '',
   }
-  const first = stintName(stint)
-  const entry = { id: 'a', uid: stint.uid, first, priority: 0, putAt: 1 }
+  const first = attemptKeyText(attemptKey)
+  const entry = { id: 'a', uid: attemptKey.uid, first, priority: 0, putAt: 1 }
   return { ...entry, text: entryText(entry, '1') }
 }
 
-function nextOf(stint: Stint, slot: number, { reuseNames = false, keepPlace = false }: Bounds) {
-  if (reuseNames) return { name: stintName(stint), notBeforeAt: stint.availableAt }
-  const next = { ...stint, attempt: stint.attempt + 1 }
-  if (keepPlace) return { name: stintName(next) }
-  return { name: stintName({ ...next, turn: slot }), notBeforeAt: stint.availableAt }
+function nextOf(attemptKey: AttemptKey, slot: number, { reuseNames = false, keepPlace = false }: Bounds) {
+  if (reuseNames) return { name: attemptKeyText(attemptKey), notBeforeAt: attemptKey.availableAt }
+  const next = { ...attemptKey, attempt: attemptKey.attempt + 1 }
+  if (keepPlace) return { name: attemptKeyText(next) }
+  return { name: attemptKeyText({ ...next, turn: slot }), notBeforeAt: attemptKey.availableAt }
 }
 
-const common = { lane: '00', priority: 0, availableAt: 1, delayed: false, key: 'a' }
+const common = { shard: '00', priority: 0, availableAt: 1, delayed: false, key: 'a' }

@@ -1,11 +1,10 @@
-import { bodyOf, type IndexEntry, type ItemState } from '../../src/item-state.js'
-import type { Layout } from '../../src/layout.js'
+import { bodyOf, type IndexEntry, type ItemState } from '../../src/format/item-state.js'
+import type { Layout } from '../../src/format/layout.js'
 import { findItem } from '../../src/protocol/find-item.js'
-import { isUpdate } from '../../src/protocol/update-decision.js'
-import { trace } from '../../src/protocol/trace.js'
+import { isUpdate, trace } from '../../src/protocol/trace.js'
 import type { UpdateVerdict } from '../../src/protocol/update-item.js'
-import type { StorageOp } from '../../src/storage-op.js'
-import { stintName, type Stint } from '../../src/stint-name.js'
+import type { StorageOp } from '../../src/store/storage-op.js'
+import { attemptKeyText, type AttemptKey } from '../../src/format/attempt-key.js'
 import type { World } from './explore.js'
 import { atOnce, type Objects } from './model-store.js'
 import type { Gives } from './scenarios.js'
@@ -19,7 +18,7 @@ export interface UpdateMemory {
   value?: string
   /** Slots whose update was decided. */
   effective?: number[]
-  /** What each stint was when it was claimed. */
+  /** What each attempt was when it was claimed. */
   claimed?: Record<string, string>
   /** What the item has been since each slot that reads began. */
   values?: Record<number, string[]>
@@ -58,9 +57,9 @@ export function valueOf({
 }: {
   entry: IndexEntry
   state: ItemState
-  place: { stint: Stint }
+  place: { attemptKey: AttemptKey }
 }): string {
-  return `${JSON.stringify(bodyOf(entry, state)).slice(0, 6)}/${place.stint.priority}`
+  return `${JSON.stringify(bodyOf(entry, state)).slice(0, 6)}/${place.attemptKey.priority}`
 }
 
 /** Follows the decisions of updates, and what was claimed. Says what is wrong. */
@@ -71,7 +70,7 @@ export function noteValues(
 ): string | undefined {
   const doubled = noteDecision(memory, layout, { before, after, op })
   for (const [slot, actor] of after.actors.entries()) {
-    if (typeof actor !== 'object' || actor.program.role !== 'looker') continue
+    if (typeof actor !== 'object' || actor.program.role !== 'reader') continue
     const seen = ((memory.values ??= {})[slot] ??= [])
     const value = memory.value ?? PUT_VALUE
     if (!seen.includes(value)) seen.push(value)
@@ -89,7 +88,7 @@ function noteDecision(
   if (op?.do !== 'create' || !op.key.startsWith(folder)) return undefined
   const made = before.objects.has(op.key) ? undefined : after.objects.get(op.key)
   const name = op.key.slice(folder.length)
-  // One that comes when the stint is over decides nothing.
+  // One that comes when the attempt is over decides nothing.
   if (made === undefined || before.objects.has(layout.at('SUCCESS', name))) return undefined
   if (made.sizeBytes > 0) (memory.claimed ??= {})[name] = memory.value ?? PUT_VALUE
   if (!isUpdate(made)) return undefined
@@ -107,7 +106,7 @@ function valueAfter(slot: number, op: StorageOp & { do: 'create' }): string {
   return `${bodyText.slice(0, 6)}/${priority}`
 }
 
-/** What an actor was told of updates, or was given. */
+/** What an actor learned of updates, or claimed. */
 export function judgeUpdates(
   memory: UpdateMemory,
   slot: number,
@@ -120,7 +119,7 @@ export function judgeUpdates(
     const isEffective = memory.effective?.includes(slot) === true
     if (isEffective === (updated === 'done')) return undefined
     return isEffective
-      ? `the update of ${slot} was made, and told to be ${updated}`
+      ? `the update of ${slot} was made, and reported as ${updated}`
       : `the update of ${slot} was not made`
   }
   if (claim?.is === 'claimed' && claim.running !== undefined) {
@@ -132,7 +131,10 @@ export function judgeUpdates(
   return values.includes(value) ? undefined : `a lookup said ${value}; it was ${values.join(', ')}`
 }
 
-/** With everybody gone and all finished, the item is what the last update has made of it, and no body of an update is left but of one that may go on. */
+/**
+ * With all processes gone and all finished, the item is what the last update has made of it, and no body of
+ * an update is left but of one that may go on.
+ */
 export function judgeEnd(
   layout: Layout,
   objects: Objects,
@@ -147,7 +149,7 @@ export function judgeEnd(
 
 function currentName(layout: Layout, objects: Objects, first: string): string {
   const { value: place } = atOnce(objects, trace(layout, first))
-  return place?.at === 'WAITING' ? stintName(place.stint) : ''
+  return place?.at === 'WAITING' ? attemptKeyText(place.attemptKey) : ''
 }
 
 function changesLeft(layout: Layout, objects: Objects, current: string): string | undefined {

@@ -5,7 +5,7 @@ import { scenario, type Role } from './scenarios.js'
 // prettier-ignore
 const ROLES: readonly Role[] = [
   'put', 'put again', 'put', 'put done', 'put done', 'claim', 'claim', 'claim', 'claim', 'adopt', 'adopt',
-  'requeue', 'requeue', 'remove', 'remove', 'look', 'look', 'mend', 'mend', 'expire', 'tidy', 'purge', 'purge', 'finish', 'finish',
+  'requeue', 'requeue', 'remove', 'remove', 'lookup', 'lookup', 'repair', 'repair', 'expire', 'tidy', 'purge', 'purge', 'finish', 'finish',
   'update', 'update', 'update', 'update', 'read', 'purge changes',
 ]
 
@@ -20,7 +20,7 @@ test(`${COUNT} long histories by lot, with late, doubled and lost requests and c
     ends: ['SUCCESS', 'FAIL', 'WAITING', 'keep'],
     delays: 6,
     crashes: 4,
-    stints: 6,
+    attempts: 6,
   } as const
   const seeds = SEED === undefined ? Array.from({ length: COUNT }, (_, index) => index + 1) : [Number(SEED)]
   for (const seed of seeds) {

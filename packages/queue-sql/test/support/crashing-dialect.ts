@@ -1,16 +1,24 @@
 import type { TroubleOptions } from '@sluice/testkit'
 import { CompiledQuery, type DatabaseConnection, type Dialect, type Driver, type QueryResult } from 'kysely'
 
-/** Lets a database client die at a point of its life, and counts its statements, BEGIN and COMMIT among them. */
+/**
+ * Lets a database client die at a point of its life, and counts its statements, BEGIN and COMMIT among them.
+ */
 export class Crash {
-  /** Two points for each statement: just before it reaches the database, and just after the database has done it. */
+  /**
+   * Two points for each statement: just before it reaches the database, and just after the database has done
+   * it.
+   */
   readonly #point: number
   readonly #severText: string | undefined
   #statements = 0
   #armed = false
   #dead = false
 
-  /** @param severText what makes the server drop this very connection; without it the driver is closed, which rolls back too */
+  /**
+   * @param severText what makes the server drop this very connection; without it the driver is closed, which
+   * rolls back too
+   */
   constructor(point: number, severText?: string) {
     this.#point = point
     this.#severText = severText
@@ -108,8 +116,9 @@ export class FailingDisk {
 }
 
 /**
- * One statement of a SQLite that goes wrong, or all from one on. It runs in this process, so that no answer can keep it waiting: what hangs is the lock that
- * another process has, and what is lost is the word that all went well.
+ * One statement of a SQLite that goes wrong, or all from one on. It runs in this process, so that no answer
+ * can keep it waiting: what hangs is the lock that another process has, and what is lost is the word that all
+ * went well.
  */
 export class Trouble {
   reached = false
@@ -129,7 +138,8 @@ export class Trouble {
   readonly wrap = (dialect: Dialect): Dialect =>
     wrapStatements(dialect, async (query, execute) => {
       const { trouble, point, lasting } = this.#options
-      // What undoes a transaction that failed is no operation of its own: SQLite does it by itself when it is next opened.
+      // What undoes a transaction that failed is no operation of its own: SQLite does it by itself when it is
+      // next opened.
       if (!this.#armed || query.sql === 'rollback') return execute(query)
       const number = this.#statements++
       if (lasting ? number < point : number !== point) return execute(query)

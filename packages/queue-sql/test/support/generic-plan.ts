@@ -9,8 +9,8 @@ export interface PlanNode {
 }
 
 /**
- * The plan that a connection keeps of a statement: every node of it. EXPLAIN (GENERIC_PLAN) would say the same, and is only there from
- * PostgreSQL 16 on.
+ * The plan that a connection keeps of a statement: every node of it. EXPLAIN (GENERIC_PLAN) would say the
+ * same, and is only there from PostgreSQL 16 on.
  *
  * @param client of a connection that plans as ours do
  */

@@ -6,14 +6,14 @@ import { isSluiceError, type Queue } from '@sluice/core'
 import type { CallSize, QueueHarness } from '@sluice/testkit'
 import { SlowLink } from '@sluice/testkit/link'
 import pg from 'pg'
-import { openSqlQueue } from '../../src/open-sql-queue.js'
+import { openSqlQueue } from './open-sql-queue.js'
 import { optionsSchema, type SqlQueueOptions, type SqlQueueSettings } from '../../src/sql-options.js'
-import { tableNames } from '../../src/tables.js'
+import { tableNames } from '../../src/schema/tables.js'
 import { Crash } from './crashing-dialect.js'
 import { DEFAULT_NAME, asBeforeText, newerText } from './sqlite-harness.js'
 import { startStatementProxy, type StatementProxy } from './statement-proxy.js'
 
-/** Tables of nobody else; they go with the server. */
+/** A new table prefix; the tables end with the server. */
 export function freshPrefix(): string {
   return `t${randomUUID().replaceAll('-', '').slice(0, 12)}_`
 }
@@ -56,7 +56,10 @@ async function runText(url: string, text: string): Promise<void> {
   await client.end()
 }
 
-/** With timeouts that are short for what comes after: nothing goes wrong yet, but on a busy machine a connection may take longer. */
+/**
+ * With timeouts that are short for what comes after: nothing goes wrong yet, but on a busy machine a
+ * connection may take longer.
+ */
 async function openPatiently(settings: SqlQueueSettings): Promise<Queue> {
   for (let opening = 1; ; opening++) {
     try {
@@ -89,7 +92,7 @@ export async function postgresHarness(
     },
     openCrashing: async (point) => {
       const crash = new Crash(point, 'select pg_terminate_backend(pg_backend_pid())')
-      const queue = keep(await openSqlQueue(settings(DEFAULT_NAME), crash.wrap))
+      const queue = keep(await openSqlQueue(settings(DEFAULT_NAME), { wrap: crash.wrap }))
       crash.arm()
       return { queue, crashed: () => crash.crashed }
     },
@@ -129,7 +132,10 @@ export async function postgresHarness(
   }
 }
 
-/** The longest of the README's table, for the default `timeoutMs`: five statements, or two for each batch of a put. */
+/**
+ * The longest of the README's table, for the default `timeoutMs`: five statements, or two for each batch of a
+ * put.
+ */
 function callTimeMs({ items, bytes }: CallSize): number {
   const timeoutMs = 10_000
   const batches = Math.ceil(bytes / 8_000_000) + Math.ceil(items / 1_000)

@@ -6,10 +6,11 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Queue } from '@sluice/core'
+import { systemRuntime } from '@sluice/core/backend'
 import type { QueueHarness } from '@sluice/testkit'
-import { openSqlQueue } from '../../src/open-sql-queue.js'
+import { openSqlQueue } from './open-sql-queue.js'
 import { optionsSchema, type SqlQueueOptions } from '../../src/sql-options.js'
-import { SCHEMA_VERSION } from '../../src/schema.js'
+import { SCHEMA_VERSION } from '../../src/schema/steps.js'
 import { Crash, Outage, Trouble } from './crashing-dialect.js'
 
 export const DEFAULT_NAME = 'contract'
@@ -21,14 +22,14 @@ const TROUBLED_TIMEOUT_MS = 200
 const MEMORY = '/dev/shm'
 const ENOUGH_BYTES = 1_000_000_000
 
-/** A directory that is nobody else's; the file in it is made by the queue. */
+/** A new directory; the queue creates the file in it. */
 export function freshDirectory(home = tmpdir()): string {
   return join(home, `sluice-queue-sql-${randomUUID()}`)
 }
 
 /**
- * The same in memory, where there is room for it: for tests that kill processes at most, and no machines, so that a sync of the disk tells them nothing. Most of
- * their time would be such syncs.
+ * The same in memory, where there is room for it: for tests that kill processes at most, and no machines, so
+ * that a sync of the disk tells them nothing. Most of their time would be such syncs.
  */
 export function fastDirectory(): string {
   return freshDirectory(process.env['TMPDIR'] === undefined && hasRoom(MEMORY) ? MEMORY : tmpdir())
@@ -60,7 +61,7 @@ export async function sqliteHarness(options: Partial<SqlQueueOptions> = {}): Pro
   const directory = fastDirectory()
   const opened: Queue[] = []
   let behindMs = 0
-  const runtime = { now: () => Date.now() - behindMs }
+  const runtime = { ...systemRuntime, now: () => Date.now() - behindMs }
   const settings = (name: string, more: Partial<SqlQueueOptions> = {}) =>
     optionsSchema.parse({ ...options, ...more, name, url: `sqlite:${join(directory, 'queue.db')}` })
   const keep = <T extends Queue>(queue: T): T => {
@@ -68,8 +69,7 @@ export async function sqliteHarness(options: Partial<SqlQueueOptions> = {}): Pro
     return queue
   }
   return {
-    open: async (name = DEFAULT_NAME) =>
-      keep(await openSqlQueue(settings(name), undefined, undefined, runtime)),
+    open: async (name = DEFAULT_NAME) => keep(await openSqlQueue(settings(name), { runtime })),
     passTime: async (ms) => {
       // A timer may fire a fraction of a millisecond early.
       await pause(ms + 2)
@@ -79,7 +79,7 @@ export async function sqliteHarness(options: Partial<SqlQueueOptions> = {}): Pro
     },
     openCrashing: async (point) => {
       const crash = new Crash(point)
-      const queue = keep(await openSqlQueue(settings(DEFAULT_NAME), crash.wrap))
+      const queue = keep(await openSqlQueue(settings(DEFAULT_NAME), { wrap: crash.wrap }))
       crash.arm()
       return { queue, crashed: () => crash.crashed }
     },
@@ -87,14 +87,14 @@ export async function sqliteHarness(options: Partial<SqlQueueOptions> = {}): Pro
       const outage = new Outage(() =>
         Object.assign(new Error('disk I/O error'), { code: 'ERR_SQLITE_ERROR', errcode: 10 }),
       )
-      const queue = keep(await openSqlQueue(settings(DEFAULT_NAME), outage.wrap))
+      const queue = keep(await openSqlQueue(settings(DEFAULT_NAME), { wrap: outage.wrap }))
       outage.down = true
       return queue
     },
     openTroubled: async (options) => {
       const trouble = new Trouble(options)
       const more = { timeoutMs: TROUBLED_TIMEOUT_MS }
-      const queue = keep(await openSqlQueue(settings(DEFAULT_NAME, more), trouble.wrap))
+      const queue = keep(await openSqlQueue(settings(DEFAULT_NAME, more), { wrap: trouble.wrap }))
       trouble.arm()
       return { queue, reached: () => trouble.reached, callMs: queue.supports.longestCallMs ?? 0 }
     },

@@ -21,7 +21,10 @@ const BEFORE_SYNC = 'PBDE'
 /** A Sync ends a statement, and a simple query is one. */
 const ENDS_STATEMENT = 'SQ'
 
-/** Cuts what a client sends into statements; all else, such as its greeting and its password, is cut into messages. */
+/**
+ * Cuts what a client sends into statements; all else, such as its greeting and its password, is cut into
+ * messages.
+ */
 class StatementCutter {
   #rest: Buffer = Buffer.alloc(0)
   #isGreeted = false
@@ -70,8 +73,8 @@ class Troublemaker {
 }
 
 /**
- * A way to a server that knows where each statement begins. The connection breaks before a statement that `fails` gets there, and before the answer of one
- * whose answer is lost; of one that hangs nothing is heard.
+ * A way to a server that knows where each statement begins. The connection breaks before a statement that
+ * `fails` gets there, and before the answer of one whose answer is lost; of one that hangs nothing is heard.
  */
 export async function startStatementProxy(url: string): Promise<StatementProxy> {
   const target = new URL(url)

@@ -1,6 +1,12 @@
-/** What one timer lets through at most, when the process was busy for longer. */
+import { startTimer, type Timer } from '@sluice/core/backend'
+import type { Runtime } from '@sluice/core'
+
+/** The most that one timer passes on, where the process was busy for longer. */
 const BURST_MS = 50
-/** Passed on at once, in turns: large enough to be cheap, small enough for a small message not to wait behind a large one. */
+/**
+ * Passed on at once, in turns: large enough to be cheap, small enough for a small message not to wait behind
+ * a large one.
+ */
 const PART_BYTES = 16_384
 const TIMER_MS = 2
 
@@ -13,11 +19,11 @@ export interface LinkSpeed {
 
 /** One connection's bytes that go one way. */
 export interface Flow {
-  /** Takes what has arrived; `false` while it can take no more, until {@link LinkDirection.resume}. */
+  /** Accepts what has arrived; `false`: it accepts no more until {@link LinkDirection.resume}. */
   readonly deliver: (bytes: Uint8Array) => boolean
   /** All that was sent before it has arrived. */
   readonly end: () => void
-  /** Half of what was waiting has gone: more may be sent. */
+  /** Half of the waiting bytes have gone: more may be sent. */
   readonly drained: () => void
 }
 
@@ -33,11 +39,11 @@ interface OnItsWay {
   readonly queued: Queued
   /** Absent for the end of a flow. */
   readonly part?: Uint8Array
-  readonly arrivesAt: number
+  readonly arrivesAtMonotonic: number
 }
 
 /**
- * One direction of a link: a token bucket that all flows share, each of them in turn, and then the latency. Its clock is `performance.now()`.
+ * One direction of a link: a token bucket that all flows share, each of them in turn, and then the latency.
  */
 export class LinkDirection {
   readonly #bytesPerMs: number
@@ -47,11 +53,14 @@ export class LinkDirection {
   #turns: Queued[] = []
   #onItsWay: OnItsWay[] = []
   #tokens = 0
-  #filledAt = performance.now()
-  #timer: NodeJS.Timeout | undefined
+  readonly #runtime: Runtime
+  #filledAtMonotonic: number
+  #timer: Timer | undefined
   #passed = 0
 
-  constructor({ bytesPerSecond, latencyMs = 0 }: LinkSpeed) {
+  constructor({ bytesPerSecond, latencyMs = 0 }: LinkSpeed, runtime: Runtime) {
+    this.#runtime = runtime
+    this.#filledAtMonotonic = runtime.monotonicMs()
     this.#bytesPerMs = bytesPerSecond / 1_000
     this.#latencyMs = latencyMs
   }
@@ -78,7 +87,7 @@ export class LinkDirection {
     this.#enter(queued)
   }
 
-  /** Forgets a flow with all that it has sent: its connection broke. */
+  /** Drops a flow with all that it has sent: its connection broke. */
   drop(flow: Flow): void {
     const queued = this.#flows.get(flow)
     this.#flows.delete(flow)
@@ -109,17 +118,17 @@ export class LinkDirection {
 
   #arm(): void {
     if (this.#timer !== undefined) return
-    this.#timer = setTimeout(() => {
+    this.#timer = startTimer(this.#runtime, { ms: TIMER_MS }, () => {
       this.#timer = undefined
       this.#pass()
-    }, TIMER_MS)
+    })
   }
 
   #pass(): void {
-    const now = performance.now()
+    const now = this.#runtime.monotonicMs()
     const mostTokens = Math.max(PART_BYTES, this.#bytesPerMs * BURST_MS)
-    this.#tokens = Math.min(mostTokens, this.#tokens + (now - this.#filledAt) * this.#bytesPerMs)
-    this.#filledAt = now
+    this.#tokens = Math.min(mostTokens, this.#tokens + (now - this.#filledAtMonotonic) * this.#bytesPerMs)
+    this.#filledAtMonotonic = now
     for (let next = this.#turns[0]; next !== undefined && this.#tokens > 0; next = this.#turns[0]) {
       this.#turns.shift()
       this.#passOne(next, now)
@@ -130,21 +139,21 @@ export class LinkDirection {
 
   #passOne(queued: Queued, now: number): void {
     const part = queued.parts.shift()
-    const arrivesAt = now + this.#latencyMs
+    const arrivesAtMonotonic = now + this.#latencyMs
     if (part !== undefined) {
-      // What one part takes too much the next ones wait for.
+      // What one part takes beyond the tokens, the next ones wait for.
       this.#tokens -= part.byteLength
       this.#passed += part.byteLength
       queued.bytes -= part.byteLength
-      this.#onItsWay.push({ queued, part, arrivesAt })
+      this.#onItsWay.push({ queued, part, arrivesAtMonotonic })
       if (queued.bytes < PART_BYTES * 2) queued.flow.drained()
-    } else this.#onItsWay.push({ queued, arrivesAt })
+    } else this.#onItsWay.push({ queued, arrivesAtMonotonic })
     if (part === undefined) queued.isEnding = false
     if (queued.parts.length > 0 || queued.isEnding) this.#turns.push(queued)
   }
 
   #arrive(now: number): void {
-    for (let next = this.#onItsWay[0]; next && next.arrivesAt <= now; next = this.#onItsWay[0]) {
+    for (let next = this.#onItsWay[0]; next && next.arrivesAtMonotonic <= now; next = this.#onItsWay[0]) {
       const { queued, part } = next
       this.#onItsWay.shift()
       if (part === undefined) queued.flow.end()

@@ -1,8 +1,12 @@
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { beforeEach, expect, test } from 'vitest'
 import { LinkDirection, type Flow } from '../../src/link/link-direction.js'
+import { ManualRuntime } from '../../src/manual-runtime.js'
 
-beforeEach(() => void vi.useFakeTimers())
-afterEach(() => void vi.useRealTimers())
+let runtime: ManualRuntime
+
+beforeEach(() => {
+  runtime = new ManualRuntime()
+})
 
 class Sink implements Flow {
   bytes = 0
@@ -23,12 +27,12 @@ class Sink implements Flow {
 
 /** In steps as large as a busy process makes them. */
 async function pass(ms: number, stepMs = 10): Promise<void> {
-  for (let passed = 0; passed < ms; passed += stepMs) await vi.advanceTimersByTimeAsync(stepMs)
+  for (let passed = 0; passed < ms; passed += stepMs) await runtime.advance(stepMs)
 }
 
 test('what goes through in a span is the rate times the span, whatever the number of flows', async () => {
   for (const count of [1, 3, 20]) {
-    const direction = new LinkDirection({ bytesPerSecond: 1_000_000 })
+    const direction = new LinkDirection({ bytesPerSecond: 1_000_000 }, runtime)
     const sinks = Array.from({ length: count }, () => new Sink())
     for (const sink of sinks) direction.send(sink, new Uint8Array(20_000_000))
     await pass(4_000)
@@ -41,7 +45,7 @@ test('what goes through in a span is the rate times the span, whatever the numbe
 })
 
 test('a process that was busy makes up for little of it, and an idle link saves nothing up', async () => {
-  const direction = new LinkDirection({ bytesPerSecond: 1_000_000 })
+  const direction = new LinkDirection({ bytesPerSecond: 1_000_000 }, runtime)
   const sink = new Sink()
   await pass(10_000)
   direction.send(sink, new Uint8Array(20_000_000))
@@ -50,7 +54,7 @@ test('a process that was busy makes up for little of it, and an idle link saves 
 })
 
 test('bytes arrive later by the latency, and the end behind them', async () => {
-  const direction = new LinkDirection({ bytesPerSecond: 1_000_000, latencyMs: 40 })
+  const direction = new LinkDirection({ bytesPerSecond: 1_000_000, latencyMs: 40 }, runtime)
   const sink = new Sink()
   direction.send(sink, new Uint8Array(1_000))
   direction.end(sink)
@@ -61,7 +65,7 @@ test('bytes arrive later by the latency, and the end behind them', async () => {
 })
 
 test('a flow that takes no more waits until it does, and the others have the link', async () => {
-  const direction = new LinkDirection({ bytesPerSecond: 1_000_000 })
+  const direction = new LinkDirection({ bytesPerSecond: 1_000_000 }, runtime)
   const [slow, other] = [new Sink(), new Sink()]
   slow.isOpen = false
   direction.send(slow, new Uint8Array(1_000_000))
@@ -77,7 +81,7 @@ test('a flow that takes no more waits until it does, and the others have the lin
 })
 
 test('what a broken connection had sent is gone', async () => {
-  const direction = new LinkDirection({ bytesPerSecond: 100_000 })
+  const direction = new LinkDirection({ bytesPerSecond: 100_000 }, runtime)
   const sink = new Sink()
   direction.send(sink, new Uint8Array(1_000_000))
   await pass(1_000)

@@ -1,5 +1,5 @@
 import { ManualRuntime } from '@sluice/testkit'
-import { answerWith, argoVersions } from '@sluice/testkit/argo'
+import { answerWith, argoVersions } from '@sluice/fake-argo'
 import { afterEach, describe, expect, test } from 'vitest'
 import { ArgoBench, eventually, fastClock, jobOf, send } from '../argo-bench.js'
 

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type Server, type Socket } from 'node:net'
 import { IDLE_TIMEOUT_MS } from '@sluice/core'
-import type { ArgoFault } from '@sluice/testkit/argo'
+import type { ArgoFault } from '@sluice/fake-argo'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { ArgoWorker } from '../../src/index.js'
 import { ArgoBench, jobOf, send } from '../argo-bench.js'

@@ -1,6 +1,6 @@
 import { failureGroupOf, type TroubleConcerns } from '@sluice/core'
 import { ManualRuntime } from '@sluice/testkit'
-import { answerWith, type ArgoFault, type ArgoTrouble } from '@sluice/testkit/argo'
+import { answerWith, type ArgoFault, type ArgoTrouble } from '@sluice/fake-argo'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { ArgoBench, eventually, fastClock, jobOf, send } from '../argo-bench.js'
 

@@ -1,6 +1,6 @@
 import type { JobRef, JobReport } from '@sluice/core'
 import { ManualRuntime } from '@sluice/testkit'
-import { answerWith, type ArgoOperation, type ArgoServer } from '@sluice/testkit/argo'
+import { answerWith, type ArgoOperation, type ArgoServer } from '@sluice/fake-argo'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { ArgoWorkerOptions } from '../../src/index.js'
 import { ArgoBench, jobOf, send } from '../argo-bench.js'

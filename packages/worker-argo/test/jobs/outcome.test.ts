@@ -1,6 +1,6 @@
 import { failureGroupOf, silentLogger } from '@sluice/core'
 import { ManualRuntime } from '@sluice/testkit'
-import { answerWith, endings, podRefusals, type ArgoWorkflow, type Ending } from '@sluice/testkit/argo'
+import { answerWith, endings, podRefusals, type ArgoWorkflow, type Ending } from '@sluice/fake-argo'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { failedNode } from '../../src/workflow/failed-node.js'
 import { FAILURES, failureClassOf } from '../../src/workflow/failure-class.js'

@@ -1,5 +1,5 @@
 import { ManualRuntime } from '@sluice/testkit'
-import { answerWith, type ArgoServer, type ArgoServerOptions } from '@sluice/testkit/argo'
+import { answerWith, type ArgoServer, type ArgoServerOptions } from '@sluice/fake-argo'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { ArgoWorkerOptions } from '../../src/index.js'
 import { ArgoBench, eventually, jobOf, send } from '../argo-bench.js'

@@ -1,6 +1,6 @@
 import type { JobRef } from '@sluice/core'
 import { ManualRuntime } from '@sluice/testkit'
-import { answerWith, type ArgoServerOptions, type ArgoVersion } from '@sluice/testkit/argo'
+import { answerWith, type ArgoServerOptions, type ArgoVersion } from '@sluice/fake-argo'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { ArgoWorker } from '../../src/index.js'
 import { nameJob } from '../../src/jobs/job-name.js'

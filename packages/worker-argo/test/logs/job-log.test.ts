@@ -1,5 +1,5 @@
 import type { JobRef, ReadLogOptions } from '@sluice/core'
-import type { ArgoServerOptions } from '@sluice/testkit/argo'
+import type { ArgoServerOptions } from '@sluice/fake-argo'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { ArgoWorker, ArgoWorkerOptions } from '../../src/index.js'
 import { ByteTail, LogPositions, readLogFrame } from '../../src/logs/log-lines.js'

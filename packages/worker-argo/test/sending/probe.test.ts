@@ -1,5 +1,5 @@
 import type { TroubleConcerns } from '@sluice/core'
-import { answerWith } from '@sluice/testkit/argo'
+import { answerWith } from '@sluice/fake-argo'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { ArgoBench, jobOf, send } from '../argo-bench.js'
 

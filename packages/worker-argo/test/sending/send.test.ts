@@ -1,6 +1,6 @@
 import { silentLogger, type ErrorCode } from '@sluice/core'
 import { systemRuntime } from '@sluice/core/backend'
-import { answerWith, answerWithStatus, type ArgoFault, type ArgoTrouble } from '@sluice/testkit/argo'
+import { answerWith, answerWithStatus, type ArgoFault, type ArgoTrouble } from '@sluice/fake-argo'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { ArgoBench, jobOf, send } from '../argo-bench.js'
 

@@ -5,7 +5,7 @@ import {
   type ControllerSettings,
   type JsonObject,
   type SeenPod,
-} from '@sluice/testkit/argo'
+} from '@sluice/fake-argo'
 import type { ArgoWorkerOptions } from '../../src/index.js'
 import { ArgoBench, eventually, jobOf } from '../argo-bench.js'
 

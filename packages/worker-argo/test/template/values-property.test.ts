@@ -1,5 +1,5 @@
 import { isSluiceError } from '@sluice/core'
-import type { ArgoTemplate, JsonObject, KubeletVersion, SeenPod } from '@sluice/testkit/argo'
+import type { ArgoTemplate, JsonObject, KubeletVersion, SeenPod } from '@sluice/fake-argo'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { container, templateOf, V, ValuesBench, W } from './values-bench.js'

@@ -1,6 +1,6 @@
 import { isSluiceError, silentLogger, type JsonValue } from '@sluice/core'
 import { systemRuntime } from '@sluice/core/backend'
-import { answerWith, type ArgoTemplate, type JsonObject } from '@sluice/testkit/argo'
+import { answerWith, type ArgoTemplate, type JsonObject } from '@sluice/fake-argo'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { ArgoWorkerOptions } from '../../src/index.js'
 import { jobOf } from '../argo-bench.js'

@@ -1,5 +1,5 @@
 import { ManualRuntime } from '@sluice/testkit'
-import { answerWith, type ArgoServerOptions, type WatchEnd } from '@sluice/testkit/argo'
+import { answerWith, type ArgoServerOptions, type WatchEnd } from '@sluice/fake-argo'
 import { afterEach, describe, expect, test } from 'vitest'
 import { readFrame } from '../../src/api/event-frames.js'
 import type { ArgoWorker } from '../../src/index.js'

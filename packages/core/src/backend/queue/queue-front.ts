@@ -1,0 +1,272 @@
+import {
+  assertDocumentName,
+  assertDocumentPrefix,
+  assertLease,
+  assertLeaseName,
+  assertPageLimit,
+  checkRetention,
+} from '../../checks/call-input.js'
+import { checkMove, type AskedMove } from '../../checks/checked-move.js'
+import { assertCount, assertItemId } from '../../checks/input.js'
+import type { QueueControl } from '../../items/control.js'
+import type { QueueDocument } from '../../items/document.js'
+import type { ItemChange, ItemRecord, ItemSummary, NewItem, PutOptions, QueueItem } from '../../items/item.js'
+import type { Lease, LeaseView } from '../../items/lease.js'
+import type {
+  CallOptions,
+  FailOutcome,
+  GetOptions,
+  MoveReport,
+  Page,
+  PageOptions,
+  ParsedBody,
+  PutManyOptions,
+  PutReport,
+  Queue,
+  QueueSupports,
+  ReleaseOptions,
+  RemoveOptions,
+  RemoveReport,
+  RequeueOptions,
+  SettleReport,
+  Settlement,
+  SuccessOutcome,
+  SweepOptions,
+  SweepReport,
+  UpdateReport,
+} from '../../items/queue.js'
+import { assertStage, type Stage } from '../../items/stage.js'
+import type { JsonValue } from '../../json/json.js'
+import { BodyParser, type BodySchema } from './body-parser.js'
+import { BulkCalls } from './bulk-calls.js'
+import { NO_OPTIONS, assertSignal, until } from '../runtime/call-signal.js'
+import { frontControl } from './front-control.js'
+import { frontDocument } from './front-document.js'
+import { getParsed } from './get-parsed.js'
+import type { MaybePromise, PutOrder, QueueBackend } from './queue-backend.js'
+import { itemExists, itemNotFound, leaseLost, moveRefused, queueClosed } from './queue-errors.js'
+
+const PLAIN_PUT: PutOrder = { compare: false, stage: 'WAITING' }
+
+export interface CreateQueueOptions {
+  /** The queue's name in its store. */
+  readonly name: string
+  /** Checks and reads bodies. Default: every JSON value is a body. */
+  readonly body?: BodySchema | undefined
+}
+
+/**
+ * Makes a {@link Queue} of a backend. See {@link QueueBackend} for what is whose part.
+ *
+ * A backend that answers without a promise has done its work when the call returns its own promise, so calls
+ * of one process never interleave.
+ */
+export function createQueue<Item extends { readonly id: string }>(
+  options: CreateQueueOptions,
+  backend: QueueBackend<Item>,
+): Queue {
+  return new QueueFront(options, backend)
+}
+
+class QueueFront<Item extends { readonly id: string }> implements Queue {
+  readonly name: string
+  readonly supports: QueueSupports
+  readonly control: QueueControl
+  readonly sweep?: (options?: SweepOptions) => Promise<SweepReport>
+  readonly parseBody?: (body: JsonValue) => Promise<ParsedBody<JsonValue>>
+  readonly #backend: QueueBackend<Item>
+  readonly #maxBytes: number
+  readonly #parser: BodyParser | undefined
+  readonly #bulk: BulkCalls<Item>
+  #closing: Promise<void> | undefined
+
+  constructor({ name, body }: CreateQueueOptions, backend: QueueBackend<Item>) {
+    this.name = name
+    this.supports = backend.supports
+    this.#backend = backend
+    this.#maxBytes = backend.supports.maxBodyBytes
+    this.control = frontControl(backend.control, () => this.#assertUsable())
+    const sweep = backend.sweep?.bind(backend)
+    if (sweep !== undefined) this.sweep = (options = {}) => this.#sweep(sweep, options)
+    const parser = body && new BodyParser(body)
+    this.#parser = parser
+    if (parser !== undefined) this.parseBody = (stored) => parser.parse(stored)
+    this.#bulk = new BulkCalls({ backend, parser, assertUsable: () => this.#assertUsable() })
+  }
+
+  async put(id: string, body: JsonValue, options: PutOptions = {}): Promise<void> {
+    this.#assertUsable()
+    const item = this.#backend.checkItem({ ...options, id, body }, this.#maxBytes)
+    if (this.#parser !== undefined) await this.#parser.assertAll([body], () => 'body')
+    const pending = this.#backend.put([item], PLAIN_PUT)
+    const refusals = pending instanceof Promise ? await pending : pending
+    const refusal = refusals.get(id)
+    if (refusal !== undefined) throw itemExists(this.name, id, refusal)
+  }
+
+  putMany(items: readonly NewItem[], options?: PutManyOptions): Promise<PutReport> {
+    return this.#bulk.putMany(items, options)
+  }
+
+  update(changes: readonly ItemChange[], options?: CallOptions): Promise<UpdateReport> {
+    return this.#bulk.update(changes, options)
+  }
+
+  get(maxItems: number, options?: GetOptions): Promise<QueueItem[]> {
+    const parser = this.#parser
+    if (parser === undefined) return this.#claim(maxItems, options)
+    const claim = (max: number) => this.#claim(max, options)
+    return getParsed({ parser, claim, settle: (moves) => this.settle(moves) }, maxItems)
+  }
+
+  async peek(maxItems: number, options: CallOptions = {}): Promise<QueueItem[]> {
+    this.#assertUsable()
+    assertSignal(options)
+    assertCount(maxItems, 'maxItems')
+    return until(this.#backend.peek(maxItems, options), options)
+  }
+
+  success(id: string, outcome?: SuccessOutcome): Promise<void> {
+    return this.#moveOne({ ...outcome, id, stage: 'SUCCESS' })
+  }
+
+  fail(id: string, outcome?: FailOutcome): Promise<void> {
+    return this.#moveOne({ ...outcome, id, stage: 'FAIL' })
+  }
+
+  release(id: string, options?: ReleaseOptions): Promise<void> {
+    return this.#moveOne({ ...options, id, stage: 'WAITING' })
+  }
+
+  settle(outcomes: readonly Settlement[], options?: CallOptions): Promise<SettleReport> {
+    return this.#bulk.settle(outcomes, options)
+  }
+
+  requeue(ids: readonly string[], options?: RequeueOptions): Promise<MoveReport> {
+    return this.#bulk.requeue(ids, options)
+  }
+
+  remove(ids: readonly string[], options?: RemoveOptions): Promise<RemoveReport> {
+    return this.#bulk.remove(ids, options)
+  }
+
+  async size(stage: Stage, options: CallOptions = {}): Promise<number> {
+    this.#assertUsable()
+    assertSignal(options)
+    assertStage(stage)
+    return until(this.#backend.size(stage, options), options)
+  }
+
+  async sizes(options: CallOptions = {}): Promise<Record<Stage, number>> {
+    this.#assertUsable()
+    assertSignal(options)
+    return until(this.#backend.sizes(options), options)
+  }
+
+  async lookupStatus(id: string, options: CallOptions = {}): Promise<Stage> {
+    this.#assertUsable()
+    assertSignal(options)
+    assertItemId(id)
+    const stage = await until(this.#backend.lookupStage(id, options), options)
+    if (stage === undefined) throw itemNotFound(this.name, id, 'look up')
+    return stage
+  }
+
+  async lookup(id: string, options: CallOptions = {}): Promise<ItemRecord | undefined> {
+    this.#assertUsable()
+    assertSignal(options)
+    assertItemId(id)
+    return until(this.#backend.lookup(id, options), options)
+  }
+
+  async list(stage: Stage, page: PageOptions): Promise<Page<ItemRecord>> {
+    this.#assertPage(stage, page)
+    return until(this.#backend.list(stage, page), page)
+  }
+
+  async listSummaries(stage: Stage, page: PageOptions): Promise<Page<ItemSummary>> {
+    this.#assertPage(stage, page)
+    return until(this.#backend.listSummaries(stage, page), page)
+  }
+
+  async now(): Promise<number> {
+    this.#assertUsable()
+    return this.#backend.now()
+  }
+
+  async lease(name: string, holder: string, ttlMs: number): Promise<Lease | undefined> {
+    this.#assertUsable()
+    assertLease(name, holder, ttlMs)
+    return this.#backend.leases.take(name, holder, ttlMs)
+  }
+
+  async readLease(name: string): Promise<LeaseView | undefined> {
+    this.#assertUsable()
+    assertLeaseName(name)
+    return this.#backend.leases.read(name)
+  }
+
+  document(name: string): QueueDocument {
+    assertDocumentName(name)
+    return frontDocument(name, {
+      queue: this.name,
+      documents: this.#backend.documents,
+      maxBytes: this.#maxBytes,
+      assertUsable: () => this.#assertUsable(),
+    })
+  }
+
+  async documents(prefix = ''): Promise<readonly string[]> {
+    this.#assertUsable()
+    assertDocumentPrefix(prefix)
+    return this.#backend.documents.names(prefix)
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= Promise.resolve(this.#backend.close())
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  #assertUsable(): void {
+    if (this.#closing !== undefined) throw queueClosed(this.name)
+    this.#backend.assertUsable?.()
+  }
+
+  #assertPage(stage: Stage, page: PageOptions): void {
+    this.#assertUsable()
+    assertSignal(page)
+    assertStage(stage)
+    assertPageLimit(page.limit)
+    const { cursor } = page
+    if (cursor === undefined || typeof cursor === 'string') return
+    throw new TypeError('cursor must be one that an earlier page of this queue gave')
+  }
+
+  async #claim(maxItems: number, { lease }: GetOptions = {}): Promise<QueueItem[]> {
+    this.#assertUsable()
+    assertCount(maxItems, 'maxItems')
+    const pending = this.#backend.claim(maxItems, lease)
+    const items = pending instanceof Promise ? await pending : pending
+    if (items === undefined && lease !== undefined) throw leaseLost(this.name, lease)
+    return items ?? []
+  }
+
+  async #moveOne(asked: AskedMove): Promise<void> {
+    this.#assertUsable()
+    const move = checkMove(asked, this.#maxBytes)
+    const pending = this.#backend.settle([move], NO_OPTIONS)
+    const [refusal] = pending instanceof Promise ? await pending : pending
+    if (refusal !== undefined) throw moveRefused(this.name, move, refusal)
+  }
+
+  async #sweep(run: (options: SweepOptions) => MaybePromise<SweepReport>, options: SweepOptions) {
+    this.#assertUsable()
+    assertSignal(options)
+    checkRetention(options)
+    return until(run(options), options)
+  }
+}

@@ -1,0 +1,73 @@
+import { UnsentClaims } from '../dispatch/unsent-claims.js'
+import { Guards } from '../guards/guards.js'
+import { LookupBudget } from '../lookups/lookup-budget.js'
+import { OpenLookups } from '../lookups/open-lookups.js'
+import { QuietJobs } from '../lookups/quiet-jobs.js'
+import { JobMemory } from '../reconcile/job-memory.js'
+import { PollState } from '../reconcile/poll-state.js'
+import { RunningJobs } from '../reconcile/running-jobs.js'
+import { DispatcherRecord } from '../records/dispatcher-record.js'
+import { KnownWorker } from '../records/known-worker.js'
+import { MissingJobs } from '../records/missing-jobs.js'
+import { SeenJobs } from '../records/seen-jobs.js'
+import { SendState } from '../sending/send-state.js'
+import { CallWatch } from '../watchdog/call-watch.js'
+import { watchedQueue, watchedWorker } from '../watchdog/watched.js'
+import type { WorkEvent } from '../work-event.js'
+import { stallSpanMs, type CheckedOptions } from '../work-queue-options.js'
+import { LeaseKeeper } from './lease-keeper.js'
+import type { EngineParts } from './tick.js'
+
+/**
+ * The parts of a new engine: it remembers nothing, and makes each call of queue and worker through a watch of
+ * its own.
+ */
+export function newEngineParts(options: CheckedOptions, emit: (event: WorkEvent) => void): EngineParts {
+  const { holder, leaseTtlMs, runtime, retry, lost, logger, drain, maxLookupsPerSecond } = options
+  const { pendingTimeoutMs, askAfterMs } = options.jobs
+  const random = (): number => runtime.random()
+  const calls = new CallWatch(runtime)
+  const queue = watchedQueue(options.queue, calls, { drain })
+  const maxJobsPerSend = maxJobsOf(options)
+  const lease = new LeaseKeeper({ queue: options.queue, holder, ttlMs: leaseTtlMs, runtime, calls })
+  return {
+    ...options,
+    queue,
+    worker: watchedWorker(options.worker, calls),
+    stallMs: stallSpanMs(options),
+    rules: { retry, lost, random, ...(pendingTimeoutMs === undefined ? {} : { pendingTimeoutMs }) },
+    memory: new JobMemory(lost.graceMs, random),
+    running: new RunningJobs(),
+    polls: new PollState({ logger, emit }),
+    lookups: new LookupBudget(maxLookupsPerSecond),
+    open: new OpenLookups(),
+    stop: { requested: false },
+    lease,
+    calls,
+    record: new DispatcherRecord({ queue, lease, leaseTtlMs, runtime, logger, calls }),
+    unsent: new UnsentClaims(),
+    seen: new SeenJobs({ queue, logger }),
+    guards: new Guards({ queue, lease, logger, emit, drain }),
+    missing: new MissingJobs({ queue, runtime, logger, graceMs: lost.graceMs }),
+    known: new KnownWorker(),
+    quiet: new QuietJobs({ askAfterMs, lookupsPerSecond: maxLookupsPerSecond }),
+    reported: {
+      orphans: new Map(),
+      movedOn: new Set(),
+      acknowledgeFailures: 0,
+      acknowledgeAtMonotonic: Number.NEGATIVE_INFINITY,
+      cancelFailing: false,
+      sendManyFailing: false,
+      schemaFailing: false,
+    },
+    maxJobsPerSend,
+    sendState: new SendState({ ...options, queue, maxJobsPerSend, random }),
+    emit,
+  }
+}
+
+/** No more than a tick claims at once. */
+function maxJobsOf({ worker, maxBatchItems }: CheckedOptions): number {
+  const { maxJobs = 1 } = worker.sendMany === undefined ? {} : (worker.supports.sendMany ?? {})
+  return Math.max(1, Math.min(maxJobs, maxBatchItems))
+}

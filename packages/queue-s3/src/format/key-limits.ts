@@ -1,0 +1,46 @@
+import { SluiceError } from '@sluice/core'
+
+/**
+ * The longest part of a key between two slashes: the limit of stores that keep objects as files (MinIO,
+ * SeaweedFS, Versity).
+ */
+export const MAX_SEGMENT_BYTES = 255
+/** The longest key, by S3's own rules. */
+const MAX_KEY_BYTES = 1_024
+
+/** How long the keys of a queue may be: at first the known limits, then what this store refuses. */
+export class KeyLimits {
+  #maxSegmentBytes = MAX_SEGMENT_BYTES
+
+  /** The store has refused this key for its length. */
+  refused(key: string): void {
+    this.#maxSegmentBytes = Math.min(this.#maxSegmentBytes, longestSegment(key) - 1)
+  }
+
+  /**
+   * Checks the keys of an item before any of it is written.
+   *
+   * @throws SluiceError SLUICE_CONFIG_INVALID
+   */
+  assertFit(id: string, keys: readonly string[]): void {
+    for (const key of keys) {
+      const fits = longestSegment(key) <= this.#maxSegmentBytes && Buffer.byteLength(key) <= MAX_KEY_BYTES
+      if (!fits) throw keyTooLong(id, key)
+    }
+  }
+}
+
+/** SLUICE_CONFIG_INVALID for an item whose name the store refuses. */
+export function keyTooLong(id: string, key: string, cause?: unknown): SluiceError {
+  return new SluiceError(
+    'SLUICE_CONFIG_INVALID',
+    `Cannot put item ${JSON.stringify(id)}: the store takes no key with a part of ${longestSegment(key)} bytes between two slashes ` +
+      `(${Buffer.byteLength(key)} in all), which the item needs. Nothing of it is stored. Use a store that takes ${MAX_SEGMENT_BYTES} ` +
+      'bytes there, or a shorter id or prefix',
+    { itemId: id, ...(cause === undefined ? {} : { cause }) },
+  )
+}
+
+function longestSegment(key: string): number {
+  return Math.max(...key.split('/').map((segment) => Buffer.byteLength(segment)))
+}

@@ -1,0 +1,61 @@
+import type { Runtime } from '@sluice/core'
+import { systemRuntime } from '@sluice/core/backend'
+
+/**
+ * The machine's runtime, whose clocks can be moved ahead and back: requests and their timeouts take real
+ * time, long waits none.
+ */
+export class LeapingRuntime implements Runtime {
+  #aheadMs = 0
+  #wallAheadMs = 0
+
+  now(): number {
+    return systemRuntime.now() + this.#wallAheadMs
+  }
+
+  monotonicMs(): number {
+    return systemRuntime.monotonicMs() + this.#aheadMs
+  }
+
+  sleep(...sleep: Parameters<Runtime['sleep']>): Promise<void> {
+    return systemRuntime.sleep(...sleep)
+  }
+
+  yield(): Promise<void> {
+    return systemRuntime.yield()
+  }
+
+  random(): number {
+    return systemRuntime.random()
+  }
+
+  newId(): string {
+    return systemRuntime.newId()
+  }
+
+  async advance(ms: number): Promise<void> {
+    this.#aheadMs += ms
+    this.#wallAheadMs += ms
+    await systemRuntime.yield()
+  }
+
+  /** As an operator or NTP sets the wall clock back. */
+  setBack(ms: number): void {
+    this.#wallAheadMs -= ms
+  }
+}
+
+/** The same, which also moves ahead in place of a long wait: for a call that waits by itself. */
+export class SkippingRuntime extends LeapingRuntime {
+  /** Called in each wait that is skipped. */
+  onSkip: () => void = () => undefined
+
+  override async sleep(...[ms, signal, options]: Parameters<Runtime['sleep']>): Promise<void> {
+    if (ms < LONG_MS || options?.background === true) return super.sleep(ms, signal, options)
+    this.onSkip()
+    await this.advance(ms)
+  }
+}
+
+/** Longer than any pause before a retry. */
+const LONG_MS = 3_000

@@ -1,0 +1,140 @@
+import {
+  CLOCK,
+  counted,
+  QUEUE_EXISTS,
+  enqueued,
+  jsonArray,
+  NOW,
+  once,
+  POSTGRES_NOW_MS,
+  reportPart,
+} from './parts.js'
+import { NO_ATTEMPT, type TableNames } from '../../schema/tables.js'
+
+export type PutStatements = ReturnType<typeof putStatements>
+
+/**
+ * The statements that put into one stage. Each form has an optimistic variant, which fails if an id is known.
+ */
+export function putStatements(t: TableNames, stage: 'WAITING' | 'SUCCESS') {
+  const entry = stage === 'WAITING' ? waitingEntry(t) : doneEntry(t)
+  return {
+    put: putStatement(t, entry, SKIP_KNOWN),
+    putOne: putOneStatement(t, entry, SKIP_KNOWN),
+    putNew: putStatement(t, entry, FAIL_ON_KNOWN),
+    putOneNew: putOneStatement(t, entry, FAIL_ON_KNOWN),
+    putCompared: putComparedStatement(t, entry),
+  }
+}
+
+/** How the items `added` enter their stage: the part of the statement, and the change of the counters. */
+interface Entry {
+  readonly entered: string
+  readonly set: string
+}
+
+function waitingEntry(t: TableNames): Entry {
+  return { entered: enqueued(t, 'added'), set: 'waiting = c.waiting + d.n' }
+}
+
+/**
+ * Without a row in the backlog no claim can find the item. An item that was never delayed is available from
+ * the instant of its put.
+ */
+function doneEntry(t: TableNames): Entry {
+  return {
+    entered: `ended as (
+      insert into ${t.finished} (queue_id, stage, seq, attempt, claimed_at, ended_at)
+      select $1, 2, seq, ${NO_ATTEMPT}, available_at, available_at from added
+    )`,
+    set: 'success = c.success + d.n',
+  }
+}
+
+/** A known id is skipped. */
+const SKIP_KNOWN = 'on conflict (queue_id, id) do nothing'
+/** A known id fails the statement: see {@link OptimisticPuts}. */
+const FAIL_ON_KNOWN = ''
+
+/**
+ * `seq` is the sequence value of the batch times a thousand plus the position in the batch: one `nextval` for
+ * all items.
+ */
+function putStatement(t: TableNames, { entered, set }: Entry, known: string): string {
+  return `with ${CLOCK}, batch as (select nextval('${t.items}_turn') * 1000 as seq),
+    added as (
+      insert into ${t.items} (seq, queue_id, id, uid, attempt, refunds, priority, put_at, not_before_at, available_at, body)
+      select (select seq from batch) + turn, $1, id, uid, 0, 0, coalesce(priority, 0), ${NOW}, not_before,
+        greatest(${NOW}, coalesce(not_before, ${NOW})), body
+      from (
+        select n.*, coalesce(not_before_at, ${NOW} + delay_ms) as not_before
+        from unnest($2::text[], $3::uuid[], $4::smallint[], ${jsonArray('$5')}, $6::integer[], $7::bigint[], $8::bigint[])
+          as n(id, uid, turn, body, priority, not_before_at, delay_ms)
+      ) n
+      ${known}
+      returning seq, id, priority, available_at
+    ),
+    ${entered},
+    sums as (select count(*)::integer as n from added),
+    ${counted(t, set)}
+    ${reportPart('added', '$9')}`
+}
+
+/** A batch of one, without arrays. */
+function putOneStatement(t: TableNames, { entered, set }: Entry, known: string): string {
+  return `with added as (
+      insert into ${t.items} (seq, queue_id, id, uid, attempt, refunds, priority, put_at, not_before_at, available_at, body)
+      select nextval('${t.items}_turn') * 1000, $1, $2::text, $3::uuid, 0, 0, $4::integer, now, not_before,
+        greatest(now, coalesce(not_before, now)), $7::text
+      from (
+        select now, coalesce($5::bigint, now + $6::bigint) as not_before from (select ${POSTGRES_NOW_MS} as now) c
+      ) n
+      ${known}
+      returning seq, priority, available_at
+    ),
+    ${entered},
+    sums as (select count(*)::integer as n from added),
+    ${counted(t, set)}
+    select n from sums where ${QUEUE_EXISTS}`
+}
+
+/**
+ * Finds the known items first, since most items of a comparing put exist. It reports each by its position in
+ * the batch: `same`, or `alike` with the stored body if that is a different text of the same length, or
+ * `changed`.
+ *
+ * An item that another put added since the snapshot of the statement is neither found nor added.
+ */
+function putComparedStatement(t: TableNames, { entered, set }: Entry): string {
+  return `with ${CLOCK}, batch as (select nextval('${t.items}_turn') * 1000 as seq),
+    given as materialized (
+      select n.* from unnest($2::text[], $3::uuid[], $4::smallint[], ${jsonArray('$5')}, $6::integer[], $7::bigint[], $8::bigint[])
+        as n(id, uid, turn, body, priority, not_before_at, delay_ms) ${once('$10')}
+    ),
+    known as materialized (
+      select g.turn, i.body = g.body collate "C" as is_same,
+        case when octet_length(i.body) = octet_length(g.body) and i.body <> g.body collate "C" then i.body end as alike
+      from ${t.items} i join given g on g.id = i.id where i.queue_id = $1 and i.id = any ($2::text[])
+    ),
+    added as (
+      insert into ${t.items} (seq, queue_id, id, uid, attempt, refunds, priority, put_at, not_before_at, available_at, body)
+      select (select seq from batch) + turn, $1, id, uid, 0, 0, coalesce(priority, 0), ${NOW}, not_before,
+        greatest(${NOW}, coalesce(not_before, ${NOW})), body
+      from (
+        select g.*, coalesce(not_before_at, ${NOW} + delay_ms) as not_before
+        from given g left join known k on k.turn = g.turn where k.turn is null
+      ) n
+      ${SKIP_KNOWN}
+      returning seq, id, priority, available_at
+    ),
+    ${entered},
+    sums as (select count(*)::integer as n from added),
+    ${counted(t, set)}
+    ${reportPart(
+      'added',
+      '$9',
+      `, (select json_agg(turn) from known where is_same) as same,
+      (select json_agg(json_build_array(turn, alike)) from known where alike is not null) as alike,
+      (select json_agg(turn) from known where not is_same and alike is null) as changed`,
+    )}`
+}

@@ -1,0 +1,88 @@
+import type { JobRef, JobReport, JsonValue, Queue, SluiceError, TroubleConcerns, Worker } from '@sluice/core'
+import type { ManualRuntime } from '../manual-runtime.js'
+
+/** A worker whose jobs are ended manually, and which can be told to fail, as `@sluice/worker-dummy`. */
+export interface ControlledWorker extends Worker {
+  running(): readonly JobRef[]
+  settleJob(id: string, end: { stage: 'SUCCESS' | 'FAIL' } & Partial<JobReport>): void
+  loseJob(id: string): void
+  troubleItem(id: string, trouble?: { concerns?: TroubleConcerns; message?: string }): void
+  limitJobs(maxJobs: number): void
+  unavailableNext(times?: number, retryAfterMs?: number, options?: { concerns?: TroubleConcerns }): void
+  incompleteNext(times?: number): void
+  loseAnswer(times?: number): void
+  hang(call: 'sendJob' | 'pollAllStatus' | 'lookupJob'): void
+  endTrouble(): void
+}
+
+export interface EngineRetryRule {
+  readonly classes?: readonly string[]
+  readonly exitCodes?: readonly (number | string)[]
+  readonly maxAttempts: number
+}
+
+export interface EngineSettings {
+  readonly queue: Queue
+  readonly worker: Worker
+  /** Most unfinished jobs. */
+  readonly limit: number
+  readonly maxAttempts?: number
+  /** Instead of `maxAttempts`: the first that matches decides. */
+  readonly retryRules?: readonly EngineRetryRule[]
+  readonly lost?: 'fail' | 'resend' | 'hold'
+  readonly graceMs?: number
+  readonly leaseTtlMs?: number
+  readonly sendConcurrency?: number
+  readonly maxTries?: number
+  readonly maxRetryAfterMs?: number
+  readonly stallMs?: number
+}
+
+/** What the contract reads of a tick. */
+export interface EngineTick {
+  readonly role: 'dispatcher' | 'standby'
+  readonly sent: number
+  readonly processing: number
+  readonly unavailable?: SluiceError
+  readonly holdups: readonly { readonly code: string; readonly message: string }[]
+}
+
+export interface TestedEngine {
+  tick(): Promise<EngineTick>
+  /** No send begins any more; what was begun ends, and the lease is given back. */
+  stop(): Promise<void>
+  /** Ticks every 100 ms until the signal aborts. */
+  run(signal: AbortSignal): Promise<void>
+}
+
+/**
+ * What the contract needs of an engine: a fresh place for each case, in which everything goes by one clock.
+ */
+export interface EngineHarness {
+  readonly runtime: ManualRuntime
+  /** A Queue object on the one queue of the place, named `contract`. */
+  openQueue(): Queue
+  /** A worker on the one cluster of the place: each sees the jobs of all, its troubles are its own. */
+  openWorker(): ControlledWorker
+  /**
+   * One more engine, as one more process would start it. Its random numbers are all 0.5, backoffs are from 1
+   * s on.
+   */
+  openEngine(settings: EngineSettings): TestedEngine
+  /** How often this job was really started. */
+  starts(job: Pick<JobRef, 'uid' | 'attempt'>): number
+  close(): Promise<void>
+}
+
+/** One check of one promise. */
+export interface EngineCase {
+  /** The promise, such as `E-CAP-1`, and a suffix if it has several cases: `E-CAP-1/b`. */
+  readonly id: string
+  /** What holds when it passes, in one sentence. */
+  readonly title: string
+  /** Rejects with a message for people when the promise is broken. */
+  run(harness: EngineHarness): Promise<void>
+}
+
+/** The body of an item of the contract; it is not read. */
+export const ENGINE_BODY: JsonValue = { n: 1 }

@@ -1,0 +1,106 @@
+import type { ContractPromise } from '../promises.js'
+
+/** What the engine promises, over any queue and worker that keep their promises. */
+export const enginePromises: readonly ContractPromise[] = [
+  {
+    id: 'E-CAP-1',
+    text: 'Unfinished jobs never exceed the limit, whatever crashes, restarts, or is moved by an operator: every one takes a place, those of earlier attempts and those without an item too. A process that stalls past its lease can exceed it by the sends that it had in flight.',
+  },
+  {
+    id: 'E-CAP-2',
+    text: 'Where attempt n did not end by a report, n+1 starts only after a look-up, or a poll begun after its claim, shows that n does not run; until then the item keeps its claim and counts once.',
+  },
+  {
+    id: 'E-ONE-1',
+    text: 'Of any number of engines on one queue one dispatches and the others stand by; when it is gone another takes over within the life of the lease, after a stop at once.',
+  },
+  {
+    id: 'E-ONCE-1',
+    text: 'There is one start for each (uid, attempt), through crashes, restarts and lost answers.',
+  },
+  {
+    id: 'E-ONCE-2',
+    text: 'A job that was seen running is known to have been sent, by every later engine too: gone, it is lost, never sent again at that attempt.',
+  },
+  {
+    id: 'E-ONCE-3',
+    text: 'An engine that stalled or was suspended past its lease starts and claims nothing when it goes on.',
+  },
+  {
+    id: 'E-MANY-1',
+    text: 'Where the worker has `sendMany`, jobs are started by calls for as many as it takes. Its outcomes count one by one, as those of single sends; a call that is rejected as a whole starts nothing twice, and fails no item but the one that it is rejected for.',
+  },
+  {
+    id: 'E-ORPHAN-1',
+    text: 'A job that runs without its item in PROCESSING is left alone and takes a place; it is ended only where an operator cancelled its item, or where it was made after its attempt had ended.',
+  },
+  {
+    id: 'E-END-1',
+    text: 'An item ends as its job did, with the result or the reason, the failure class, the exit code and the job’s own uid.',
+  },
+  {
+    id: 'E-RETRY-1',
+    text: 'A failed item is tried as often as is allowed, restarts or not; what was rejected, unsendable or has an invalid body is never retried.',
+  },
+  {
+    id: 'E-RETRY-2',
+    text: 'Of several retry rules the first that matches the failure’s class and exit code decides; what none matches is not tried again. Uncounted attempts stay uncounted.',
+  },
+  {
+    id: 'E-LOST-1',
+    text: 'An item whose job was seen and is gone keeps its place for the grace, and then goes by the lost policy.',
+  },
+  {
+    id: 'E-POLL-1',
+    text: 'Nothing starts before one complete poll after each change of dispatcher, and absence from an incomplete one lets no grace pass.',
+  },
+  {
+    id: 'E-OUT-1',
+    text: 'An outage of the queue or the worker, in whatever words, fails no item; the work goes on by itself when it is over.',
+  },
+  {
+    id: 'E-ITEM-1',
+    text: 'One item’s trouble is one item’s: refused while others are taken it holds no place, and fails as `unsendable`, with what the worker said, after a configured number of tries. A try counts only if another item’s send succeeded since the one before.',
+  },
+  { id: 'E-ITEM-2', text: 'Its tries outlive restarts and changes of dispatcher.' },
+  {
+    id: 'E-ITEM-3',
+    text: 'Where nothing else is to be sent, a probe that succeeds stands in for another item’s send.',
+  },
+  {
+    id: 'E-ROOM-1',
+    text: 'A worker that takes no more for now is no outage: jobs are followed and settled at the interval, sends alone slow down, and every place that becomes free is used.',
+  },
+  {
+    id: 'E-TIME-1',
+    text: 'A worker that asks to be left alone is, up to a stated bound; the control is read meanwhile.',
+  },
+  {
+    id: 'E-GUARD-1',
+    text: 'The same rejection 20 times, with no send that succeeded in between, pauses the queue, at the start or in mid-run, counted over restarts and failovers. At most 20 items and the sends in flight fail for it; the reason of the pause says why.',
+  },
+  {
+    id: 'E-GUARD-2',
+    text: 'So do 20 jobs that were accepted and end in an error as they are started, in the same words, with no job that ran well in between.',
+  },
+  {
+    id: 'E-GUARD-3',
+    text: 'Later engines too know a pause by the engine itself from an operator’s. It lasts until it is resumed; then the count starts again.',
+  },
+  {
+    id: 'E-CTRL-1',
+    text: 'A pause and a lower limit are obeyed within a second, while jobs are being sent too; what was claimed and not sent goes back to WAITING, uncounted, in its place.',
+  },
+  {
+    id: 'E-CTRL-2',
+    text: 'The caller of a sync learns when every send has ended that began before the engine could read what was stored by then.',
+  },
+  {
+    id: 'E-STOP-1',
+    text: 'After a stop no send begins, outcomes at hand are settled, unsent claims go back, and the lease is free at once.',
+  },
+  {
+    id: 'E-STALL-1',
+    text: 'An engine of which a call of the queue or the worker never ends says so once, gives up, and another takes over within the life of the lease; a late answer changes nothing.',
+  },
+]
