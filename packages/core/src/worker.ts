@@ -167,7 +167,7 @@ export interface SendManySupport {
 export interface ReadLogOptions {
   /**
    * Ends the reading, which then rejects with the signal's reason, as Node's own streams and iterators do: a
-   * log that was cut off never looks whole. Nothing stays open after it.
+   * log that was cut off never seems whole. Nothing stays open after it.
    */
   readonly signal?: AbortSignal
   /**

@@ -67,7 +67,7 @@ function gatesOf({ settings, runtime, closing }: BaseParts): {
 }
 
 export function partsOf(base: BaseParts): WorkerParts {
-  const { settings, api, runtime, ioRuntime, logger, closing } = base
+  const { settings, api, runtime, closing } = base
   const ledger = new JobLedger(runtime)
   const template = new TemplateSource(base)
   const parameters = new ParameterMaker(settings)
@@ -79,11 +79,7 @@ export function partsOf(base: BaseParts): WorkerParts {
   const ender = new JobEnder(shared)
   const review = new RefusalReview(shared)
   return {
-    settings,
-    api,
-    logger,
-    runtime,
-    ioRuntime,
+    ...base,
     ledger,
     keeper,
     reader,

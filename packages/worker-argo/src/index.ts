@@ -2,10 +2,11 @@
 import type { JsonValue } from '@sluice/core'
 import { workerOpener, type OpenWorker, type WorkerWith } from '@sluice/core/backend'
 import { openBackend } from './argo-backend.js'
-import { optionsSchema, type ArgoWorkerOptions } from './options.js'
+import type { ArgoWorkerOptions } from './argo-options.js'
+import { optionsSchema } from './options.js'
 
 export { optionsSchema } from './options.js'
-export type { ArgoWorkerOptions, ParameterFunction, ParameterMapping } from './options.js'
+export type { ArgoOverrides, ArgoWorkerOptions, ParameterFunction, ParameterMapping } from './argo-options.js'
 export type { ParameterInput } from './parameters/parameter-source.js'
 
 type Method =

@@ -1,10 +1,11 @@
 import { resolve } from 'node:path'
-import { MAX_ID_BYTES, type JsonValue, type Logger, type PackageContext, type Runtime } from '@sluice/core'
+import { MAX_ID_BYTES, type Logger, type PackageContext, type Runtime } from '@sluice/core'
 import { baseDirOf, isRuntime, utf8Bytes } from '@sluice/core/backend'
 import { z } from 'zod'
+import type { ParameterFunction } from './argo-options.js'
 import { ARGO_CLASSES, isArgoClass } from './workflow/failure-class.js'
 import { constantProblems } from './parameters/job-parameters.js'
-import { parsePath, parseSource, type ParameterInput } from './parameters/parameter-source.js'
+import { parsePath, parseSource } from './parameters/parameter-source.js'
 import { TEXT_FORMS } from './parameters/parameter-text.js'
 
 const MAX_SPAN_MS = 2_147_483_647
@@ -21,10 +22,7 @@ const resourceName = z
   .max(253)
   .regex(/^[a-z0-9](?:[-.a-z0-9]*[a-z0-9])?$/u, 'must be the name of a Kubernetes resource')
 
-/**
- * @param noPassword for one with an @: a password with a slash that was not percent-encoded makes a path of
- * its rest, and a host of what stands before it
- */
+/** @param noPassword for one with an @: a password with a slash that was not percent-encoded makes a path of its rest, and a host of what stands before it */
 function webUrl(noPassword: string) {
   return z
     .string()
@@ -62,18 +60,14 @@ const labels = z.record(
 )
 const annotations = z.record(key, z.string())
 
-/** What may be set for all workflows, and with `overridesFrom` for one. */
+/** The schema of the options that may be set for one workflow. */
 export const overridesSchema = z.strictObject({
-  /** The template of the workflow that is run. Default: the template's own entrypoint. */
   entrypoint: text.optional(),
-  /** The account that the workflow's pods run as. */
   serviceAccount: resourceName.optional(),
-  /** Higher ones first where Argo holds workflows back; `item`: the item's own. */
   priority: z.union([z.int().min(-MAX_INT32).max(MAX_INT32), z.literal('item')]).optional(),
   podPriorityClass: resourceName.optional(),
   labels: labels.optional(),
   annotations: annotations.optional(),
-  /** More fields of the workflow's spec, such as `ttlStrategy`; with `via: create` alone. */
   spec: z.record(z.string(), z.json()).optional(),
 })
 
@@ -82,28 +76,17 @@ export type Overrides = z.output<typeof overridesSchema>
 /** The options of `openWorker`: a zod schema, and so a Standard Schema. */
 export const optionsSchema = overridesSchema
   .extend({
-    /** The queue's name. */
     name: text.refine((value) => utf8Bytes(value) <= MAX_ID_BYTES, `must be at most ${MAX_ID_BYTES} bytes`),
-    /** Of the Argo Server, with the path under which it is served if there is one. */
     baseUrl: webUrl('must have no password: use token, tokenFile or tokenCommand').refine(
       (value) => !/[?#]/u.test(value),
       'must have no query and no fragment',
     ),
     namespace,
-    /** The name of the template that each item becomes a workflow of. */
     template: resourceName,
     templateKind: z
       .enum(['WorkflowTemplate', 'ClusterWorkflowTemplate', 'CronWorkflow'])
       .default('WorkflowTemplate'),
-    /**
-     * `submit` asks for the template by its name; `create` sends a manifest, which may have any label,
-     * annotation and `spec`.
-     */
     via: z.enum(['submit', 'create']).default('submit'),
-    /**
-     * Where the workflow's parameters come from: the body's `fields`, a mapping such as `path: $.file.path`,
-     * or a function.
-     */
     parameters: z
       .union(
         [
@@ -114,102 +97,43 @@ export const optionsSchema = overridesSchema
         { error: closestProblem },
       )
       .default('fields'),
-    /**
-     * Whether an item with a field that the template doesn't declare is rejected, or the field is left out.
-     */
     unknownFields: z.enum(['reject', 'ignore']).default('reject'),
-    /**
-     * Longest value of a parameter. Default: what Linux passes to a program where the template puts the
-     * value, such as 131,070 bytes less the name in a variable; 128,000 where that isn't known.
-     */
     maxParameterBytes: z.int().min(1).max(1_000_000).optional(),
-    /**
-     * Most bytes of one workflow: what is sent as JSON, and the template's own. Kubernetes stores a workflow
-     * in one piece.
-     */
     maxTotalParameterBytes: z.int().min(1).max(1_500_000).default(460_800),
-    /**
-     * A path into the body, such as `$.argo`, to overrides for this one item. Producers of items control it.
-     */
     overridesFrom: path.optional(),
-    /** A bearer token. */
     token: text.meta({ secret: true }).optional(),
-    /** A file with it, read again when it changes. */
     tokenFile: text.optional(),
-    /** A program and its arguments that print it, run again when it is refused. */
     tokenCommand: z.array(z.string()).min(1).optional(),
-    /** Certificates in PEM that the server's is to be checked against. */
     caFile: text.optional(),
-    /** Whether any certificate is accepted. */
     insecureSkipVerify: z.boolean().default(false),
-    /** The instance id that the server must have; `check` says when it hasn't. */
     instanceId: text.optional(),
-    /** The address of Argo's UI, for links. Default: `baseUrl`. */
     uiUrl: webUrl('must have no password: it is part of reports').optional(),
-    /**
-     * Longest wait for the first byte of an answer, in ms. A request ends 10 s after its last byte, and in
-     * any case after this time and one second more for each 64 KiB.
-     */
     requestTimeoutMs: z.int().min(100).max(MAX_SPAN_MS).default(30_000),
-    /**
-     * Longest that one list of workflows may take, all its pages together, in ms; polls do without it
-     * meanwhile.
-     */
     listTimeoutMs: z.int().min(100).max(MAX_SPAN_MS).default(300_000),
-    /** How many workflows may be asked for by name in any second, by polls and look-ups together. */
     lookupsPerSecond: z.int().min(1).max(10_000).default(200),
-    /** How a job is cancelled: `stop` lets exit handlers run. */
     cancel: z.enum(['terminate', 'stop']).default('terminate'),
-    /**
-     * Failures that are retried within the same workflow, its finished steps kept, before they count as
-     * failures.
-     */
     retryInPlace: z
       .strictObject({
-        /** Classes of failure, such as `evicted`. */
         on: z.array(z.string().refine(isArgoClass, `must be one of ${ARGO_CLASSES.join(', ')}`)).min(1),
-        /** How often for one job. */
         limit: z.int().min(1).max(100).default(1),
       })
       .optional(),
-    /** Whether a workflow is deleted once its outcome is in the queue. */
     deleteFinished: z.enum(['never', 'succeeded', 'all']).default('never'),
-    /**
-     * How long a workflow is kept after its outcome is in the queue, in ms. While it is there, its name keeps
-     * a dispatcher that lags behind from starting the job once more: longer than any process may be stalled
-     * and still go on.
-     */
     deleteGraceMs: z.int().min(0).max(MAX_SPAN_MS).default(600_000),
-    /**
-     * How many of them a second: each costs Argo's controller a listing of pods, of the 20 calls a second
-     * that it has.
-     */
     deletionsPerSecond: z.number().positive().max(1_000).default(2),
     logger: z.custom<Logger>(hasMethods('debug', 'info', 'warn', 'error'), 'must be a logger').optional(),
-    /** Where time, randomness and ids come from. Default the machine's. */
     runtime: z
       .custom<Runtime>(isRuntime, 'must be a Runtime, such as systemRuntime of @sluice/core/backend')
       .optional(),
   })
   .check(checkTogether)
 
-/** What `openWorker` takes. */
-export type ArgoWorkerOptions = z.input<typeof optionsSchema>
-/** The same with the defaults filled in. */
+/** The options with the defaults filled in. */
 export type ArgoWorkerSettings = z.output<typeof optionsSchema>
-/** The parameters by name: each a constant, or where its value comes from. */
-export type ParameterMapping = z.output<typeof mapping>
-/** The parameters of one item; what is `undefined` or `null` is left out. */
-export type ParameterFunction = (
-  item: ParameterInput,
-) =>
-  | Readonly<Record<string, JsonValue | undefined>>
-  | Promise<Readonly<Record<string, JsonValue | undefined>>>
+/** The mapping of parameters, with the defaults filled in. */
+export type MappingSettings = z.output<typeof mapping>
 
-/**
- * The settings with absolute paths, so that a service that is started from another folder reads the same
- * files.
- */
+/** The settings with absolute paths, so that a service that is started from another folder reads the same files. */
 export function withAbsolutePaths(settings: ArgoWorkerSettings, context: PackageContext): ArgoWorkerSettings {
   const absolute = (option: 'tokenFile' | 'caFile'): Partial<ArgoWorkerSettings> => {
     const path = settings[option]
@@ -249,10 +173,7 @@ function issue(input: unknown, field: string, message: string): z.core.$ZodRawIs
   return { code: 'custom', input, path: [field], message }
 }
 
-/**
- * What can't be said to the submit endpoint, which takes labels and annotations as one text without any
- * escaping.
- */
+/** What can't be said to the submit endpoint, which takes labels and annotations as one text without any escaping. */
 export function submitProblems({ spec, annotations }: Overrides): readonly (readonly [string, string])[] {
   const unfit = Object.entries(annotations ?? {}).filter(([, value]) => /[,=]/u.test(value))
   return [

@@ -1,5 +1,6 @@
-import { describe, expect, test } from 'vitest'
-import { openWorker, optionsSchema } from '../src/index.js'
+import { describe, expect, expectTypeOf, test } from 'vitest'
+import type { z } from 'zod'
+import { openWorker, optionsSchema, type ArgoWorker, type ArgoWorkerOptions } from '../src/index.js'
 
 const LEAST = { name: 'q', baseUrl: 'https://argo.example.org/argo/', namespace: 'jobs', template: 'tile' }
 
@@ -92,4 +93,14 @@ describe('the options', () => {
       code: 'SLUICE_CONFIG_INVALID',
     })
   })
+})
+
+test('their interface has the keys of the schema, and the type of the bodies follows from the type argument', () => {
+  expectTypeOf<keyof ArgoWorkerOptions>().toEqualTypeOf<keyof z.input<typeof optionsSchema>>()
+  interface Tile {
+    readonly path: string
+  }
+  expectTypeOf(openWorker<Tile>).returns.resolves.toEqualTypeOf<ArgoWorker<Tile>>()
+  // @ts-expect-error -- a Date is no JSON
+  expectTypeOf(openWorker<{ at: Date }>).toBeFunction()
 })

@@ -16,45 +16,32 @@ export interface ProcessWorkerOptions {
   /** The program and its arguments, which may hold placeholders such as `{id}` and `{body.path}`. */
   readonly command: readonly string[]
   /**
-   * Where jobs, exit codes and outputs are kept: on a local disk, and the same for every service of the
-   * queue. A relative path is relative to the configuration file, or else to the folder of the service.
-   * Default `.sluice/jobs`.
+   * Where jobs, exit codes and outputs are kept: on a local disk, and the same for every service of the queue. A relative path is relative to the
+   * configuration file, or else to the folder of the service. Default `.sluice/jobs`.
    */
-  readonly dir?: string
-  /**
-   * The folder that the command starts in. Default: that of the configuration file that names the command, or
-   * else that of the service.
-   */
-  readonly cwd?: string
-  /**
-   * Variables beside those of the service; of those from which the configuration read secrets a job gets what
-   * stands here.
-   */
-  readonly env?: Readonly<Record<string, string>>
+  readonly dir?: string | undefined
+  /** The folder that the command starts in. Default: that of the configuration file that names the command, or else that of the service. */
+  readonly cwd?: string | undefined
+  /** Variables beside those of the service; of those from which the configuration read secrets a job gets what stands here. */
+  readonly env?: Readonly<Record<string, string>> | undefined
   /** Longest that a job may run, in ms. Default: no limit. */
-  readonly timeoutMs?: number
+  readonly timeoutMs?: number | undefined
   /** From SIGTERM to SIGKILL, in ms. Default 10,000. */
-  readonly killAfterMs?: number
+  readonly killAfterMs?: number | undefined
   /** Whether the body is on the command's stdin, as JSON. Default `json`. */
-  readonly stdin?: 'json' | 'none'
+  readonly stdin?: 'json' | 'none' | undefined
   /** Whether the last line of stdout is the result, when it is JSON. Default `json-last-line`. */
-  readonly result?: 'json-last-line' | 'none'
+  readonly result?: 'json-last-line' | 'none' | undefined
   /** Longest line that is taken as a result, in bytes. Default 65,536. */
-  readonly maxResultBytes?: number
+  readonly maxResultBytes?: number | undefined
   /** How much of the end of stderr goes into the reason of a failure, in bytes. Default 1,500. */
-  readonly stderrTailBytes?: number
-  /**
-   * Whose stdout, stderr and output folder stay on the disk once their outcome is stored in the queue.
-   * Default `all`.
-   */
-  readonly keepOutputs?: 'all' | 'failed' | 'none'
-  /**
-   * Whether a job is on the disk for good before it starts, so that not even a power cut makes it run twice.
-   * Default true.
-   */
-  readonly fsync?: boolean
+  readonly stderrTailBytes?: number | undefined
+  /** Whose stdout, stderr and output folder stay on the disk once their outcome is stored in the queue. Default `all`. */
+  readonly keepOutputs?: 'all' | 'failed' | 'none' | undefined
+  /** Whether a job is on the disk for good before it starts, so that not even a power cut makes it run twice. Default true. */
+  readonly fsync?: boolean | undefined
   /** Where time and ids come from. Default the machine's. */
-  readonly runtime?: Runtime
+  readonly runtime?: Runtime | undefined
 }
 
 /** The options of `openWorker`: a zod schema, and so a Standard Schema. */
@@ -64,11 +51,11 @@ export const optionsSchema = z.strictObject({
     .refine((value) => utf8Bytes(value) <= MAX_ID_BYTES, `must be at most ${MAX_ID_BYTES} bytes`),
   command: z.array(z.string()).min(1, 'must name a program').check(checkCommand),
   dir: text.min(1).default('.sluice/jobs'),
-  cwd: text.min(1).exactOptional(),
+  cwd: text.min(1).optional(),
   env: z
     .record(text.regex(/^[^=]+$/u, 'must be the name of a variable'), text.meta({ secret: 'referenced' }))
-    .exactOptional(),
-  timeoutMs: span.min(1).exactOptional(),
+    .optional(),
+  timeoutMs: span.min(1).optional(),
   killAfterMs: span.min(0).default(10_000),
   stdin: z.enum(['json', 'none']).default('json'),
   result: z.enum(['json-last-line', 'none']).default('json-last-line'),
@@ -78,16 +65,15 @@ export const optionsSchema = z.strictObject({
   fsync: z.boolean().default(true),
   runtime: z
     .custom<Runtime>(isRuntime, 'must be a Runtime, such as systemRuntime of @sluice/core/backend')
-    .exactOptional(),
+    .optional(),
 })
 
 /** The options with the defaults filled in. */
 export type ProcessWorkerSettings = z.output<typeof optionsSchema>
 
 /**
- * The settings with absolute paths. A service that is started from another folder must find the same jobs,
- * and run the same command: a program such as `./convert.sh` is that of the folder that the command starts
- * in.
+ * The settings with absolute paths. A service that is started from another folder must find the same jobs, and run the same command: a program such
+ * as `./convert.sh` is that of the folder that the command starts in.
  */
 export function withAbsolutePaths(
   settings: ProcessWorkerSettings,

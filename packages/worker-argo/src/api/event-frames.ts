@@ -47,25 +47,25 @@ function parsed(data: string): unknown {
   }
 }
 
-/** What is told while a stream is read. */
+/** Called while a stream is read. */
 export interface StreamListener {
-  /** Bytes came, be it only to keep the connection alive. */
+  /** Bytes came, perhaps only to keep the connection alive. */
   readonly onBytes: () => void
   readonly onEvent: (data: string) => void
 }
 
 export interface StreamWatch {
   readonly runtime: Runtime
-  /** A stream that is quiet for so long is dead: the server sends something every 15 s. */
+  /** A stream that is quiet for this long is dead: the server sends something every 15 s. */
   readonly quietMs: number
   readonly signal: AbortSignal
 }
 
 /**
- * Reads a stream of events to its end, whatever bounds its bytes come in.
+ * Reads a stream of events to its end. Its bytes may be split anywhere.
  *
  * @returns how it ended: it was closed, it was quiet for too long, or the signal aborted
- * @throws whatever the connection failed with
+ * @throws the error of the connection
  */
 export async function readStream(
   body: ReadableStream<Uint8Array>,

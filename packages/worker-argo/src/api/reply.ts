@@ -95,7 +95,7 @@ function parsedJson(body: string): unknown {
   }
 }
 
-/** Seconds, or a date: that is held against the other side's own `Date`, for its clock isn't ours. */
+/** Seconds, or a date: that is compared with the server's own `Date`, since its clock isn't ours. */
 function retryAfterMs(headers: Headers, nowAt: number): number | undefined {
   const value = headers.get('retry-after')
   if (value === null) return undefined

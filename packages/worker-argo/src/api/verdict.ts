@@ -95,7 +95,7 @@ function judgeForeignRead(reply: Answer): Trouble {
   return trouble(reply, { kind: isPassing ? 'unavailable' : 'misdirected' }, why)
 }
 
-/** What an answer to a retry, a terminate or a delete means. It may be sent again whatever it is. */
+/** What an answer to a retry, a terminate or a delete means. It may be sent again in any case. */
 export function judgeAction(reply: Reply): Verdict {
   const verdict = judgeRead(reply)
   if (reply.kind === 'silence' || reply.error === undefined) return verdict
@@ -111,7 +111,7 @@ function isSuccess({ status }: Answer): boolean {
   return status >= 200 && status < 300
 }
 
-/** Outside of /api the server answers 200 with its page to whatever is asked. */
+/** Outside of /api the server answers every request with 200 and its page. */
 function judgeSuccess(reply: Answer, otherwise: 'unknown' | 'misdirected'): Verdict {
   if (!reply.html && reply.json !== undefined) return { kind: 'done', json: reply.json }
   return trouble(reply, { kind: otherwise }, reply.html ? said(reply) : `${said(reply)}, no JSON`)

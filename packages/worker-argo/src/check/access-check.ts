@@ -85,7 +85,7 @@ async function adviseOn({ api, settings, logger }: CheckParts): Promise<void> {
   if (options.length === 0) return
   logger.warn(
     { options },
-    `a controller with templateReferencing Strict or Secure ends every workflow in Error for these options, unless its WORKFLOW_USER_OVERRIDE_ALLOWLIST names their fields; the server doesn't tell which it is: ${options.join(', ')}`,
+    `a controller with templateReferencing Strict or Secure ends every workflow in Error for these options, unless its WORKFLOW_USER_OVERRIDE_ALLOWLIST names their fields; the server doesn't report that setting: ${options.join(', ')}`,
   )
 }
 

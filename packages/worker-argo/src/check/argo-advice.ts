@@ -93,7 +93,7 @@ function isOpen({ major, minor, patch }: Release, v37: number, v40: number): boo
   return major === 4 && minor === 0 && patch < v40
 }
 
-/** What a workflow may set beside its reference whatever `templateReferencing` says. */
+/** What a workflow may set beside its reference under any `templateReferencing`. */
 const ALWAYS_ALLOWED = new Set([
   'arguments',
   'entrypoint',

@@ -4,15 +4,9 @@ import type { JobName } from './job-name.js'
 import type { ArgoWorkerSettings } from '../options.js'
 import { MAX_REST_MS } from '../api/rate-gate.js'
 
-/**
- * How many workflows wait at most. The others stay where they are, to be found by a look at what has
- * finished.
- */
+/** How many workflows wait at most. The others are found later, among the finished ones. */
 const MAX_WAITING = 10_000
-/**
- * How long it rests after a deletion that failed, and after one that is not permitted: that takes an
- * administrator.
- */
+/** The pause after a deletion that failed, in ms, and after one that is not permitted: that takes an administrator. */
 const REST_MS = 5_000
 const DENIED_REST_MS = 300_000
 
@@ -33,10 +27,9 @@ interface Waiting {
 }
 
 /**
- * Deletes finished workflows one after the other, so many a second and never in a burst: each deletion costs
- * Argo's controller a listing of pods, of the few calls a second that it has. None is deleted before its
- * grace is over: while the workflow is there, its name keeps a dispatcher that lags behind from starting the
- * job once more [W-SEND-1]. What still waits when the process ends is deleted by the next one.
+ * Deletes finished workflows one after the other, `deletionsPerSecond` and never in a burst: each deletion costs Argo's controller a listing of pods, of
+ * the few calls a second that it has. None is deleted before its grace is over: while the workflow is there, its name keeps a dispatcher that lags behind
+ * from starting the job again [W-SEND-1]. What still waits when the process ends is deleted by the next one.
  */
 export class DeletionQueue {
   readonly #parts: DeletionParts
@@ -87,7 +80,7 @@ export class DeletionQueue {
     this.#waiting.clear()
   }
 
-  /** It never rejects: what fails is told, and tried again. */
+  /** It never rejects: what fails is logged, and tried again. */
   async #run(): Promise<void> {
     const { settings, runtime } = this.#parts
     const gapMs = 1_000 / settings.deletionsPerSecond
@@ -126,7 +119,7 @@ export class DeletionQueue {
         { err: error, workflow: job.workflow },
         `a finished workflow could not be deleted; it is tried again${hint}`,
       )
-      // To the end, behind those that may do better.
+      // To the end of the queue, behind those that may succeed.
       const nowMonotonic = runtime.monotonicMs()
       this.#waiting.set(job.workflow, { job, dueAtMonotonic: nowMonotonic })
       const askedMs = isSluiceError(error) ? Math.min(error.retryAfterMs ?? 0, MAX_REST_MS) : 0

@@ -36,8 +36,7 @@ export class JobEnder {
     const { settings, api, ledger, reader } = this.#parts
     const found = await reader.findByName(job, ledger.seenOf(job))
     if (found.kind !== 'ours') return
-    // An archived one may have been retried since, and not be listed yet: only the live one can be told to
-    // end.
+    // An archived one may have been retried since, and not be listed yet: only the live one can be told to end.
     const inArchive = isArchived(found.workflow)
     if (!inArchive && endedPhase(found.workflow) !== undefined) return
     if (!inArchive) ledger.entry(job).cancelled = reason
@@ -65,9 +64,7 @@ export class JobEnder {
     return deleteFinished === 'all' || this.#parts.ledger.get(job)?.report?.stage !== 'FAIL'
   }
 
-  /**
-   * A delete has no conditions: so the workflow is read first, lest one is deleted that was retried just now.
-   */
+  /** A delete has no conditions: so the workflow is read first, and one that was retried just now is kept. */
   async #delete(job: JobName): Promise<void> {
     const { settings, api, reader } = this.#parts
     const found = await reader.findByName(job)

@@ -67,13 +67,13 @@ export class JobKeeper {
     const report = await this.#reportWithCause(known, workflow, retry)
     this.#logEndedAnyway(known, workflow, report)
     const retried = retry && (await this.#retryInPlace(known, report, workflow))
-    const told = retried ? this.#running(known, workflow) : report
-    if (told.stage === 'PROCESSING' && known.acknowledged) {
+    const current = retried ? this.#running(known, workflow) : report
+    if (current.stage === 'PROCESSING' && known.acknowledged) {
       ledger.revive(known)
       this.#note(known, 'retried at Argo after its outcome was stored')
     }
-    ledger.noteAnswer(known, told)
-    return told
+    ledger.noteAnswer(known, current)
+    return current
   }
 
   /** @param isAwaited its item waits for it: only then is its reason stored */

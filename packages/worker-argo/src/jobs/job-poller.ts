@@ -99,7 +99,7 @@ export class JobPoller {
     return isRead ? reports : Object.assign(reports, { complete: false, incompleteReason: reasonOf(list) })
   }
 
-  /** @throws SluiceError where nothing at all was heard */
+  /** @throws SluiceError where nothing was answered */
   #assertAnswered(list: NoList, asked: number): void {
     if (this.#answered) return
     if (list.kind === 'failed') throw list.error

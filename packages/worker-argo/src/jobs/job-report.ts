@@ -34,9 +34,7 @@ export interface ReportContext {
   readonly lastHoldUp?: HoldUp | undefined
 }
 
-/**
- * What the worker says of a job: by the phase of its workflow, with the evidence that outlives it [W-POLL-1].
- */
+/** What the worker says of a job: by the phase of its workflow, with the evidence that outlives it [W-POLL-1]. */
 export function reportOf(workflow: Workflow, context: ReportContext): JobReport {
   const phase = endedPhase(workflow)
   if (phase === undefined) return reportRunning(workflow, context)
@@ -50,10 +48,7 @@ export function reportOf(workflow: Workflow, context: ReportContext): JobReport 
     : reportSucceeded(workflow, context)
 }
 
-/**
- * Some versions let a workflow that was terminated while it waited for a lock end well, though nothing of it
- * ever ran.
- */
+/** Some versions let a workflow that was terminated while it waited for a lock end well, though nothing of it ever ran. */
 function endedBeforeAnythingRan(workflow: Workflow): boolean {
   if (toldToEnd(workflow) === undefined) return false
   const ran = Object.values(workflow.status?.nodes ?? {}).some(({ phase }) => phase === 'Succeeded')
@@ -72,10 +67,7 @@ function reportRunning(workflow: Workflow, context: ReportContext): JobReport {
   }
 }
 
-/**
- * What isn't reported now is as it was last reported; what was seen to run is never pending again, whatever a
- * late list shows.
- */
+/** What isn't reported now is as it was last reported; what was seen to run is never pending again, whatever a late list shows. */
 function sinceLast(now: HoldUp, last: HoldUp | undefined): HoldUp {
   if (last?.pending === false)
     return { pending: false, message: now.pending === true ? undefined : now.message }
@@ -111,37 +103,47 @@ function reportFailed(
   const node = failedNode(workflow)
   // Some ends are none of the program's, whose code is 0 then.
   const exitCode = exitCodeOf(node) === 0 ? undefined : exitCodeOf(node)
-  const outputs = outputsOf(workflow)
+  const { name } = workflow.metadata
   const message = shownText(workflow.status?.message)
-  const nodeMessage = ownWords(node)
-  const note = onlyExitHandlerFailed(workflow)
-    ? 'the work itself was done; its exit handler failed'
-    : undefined
-  const hint = restrictionHint(message)
   return {
     ...heading(workflow, context),
     stage: 'FAIL',
     failureClass: failureClassOf({
       phase,
-      message: withoutOwnName(message, workflow.metadata.name),
-      nodeMessage: withoutOwnName(nodeMessage, workflow.metadata.name),
+      message: withoutOwnName(message, name),
+      nodeMessage: withoutOwnName(ownWords(node), name),
       exitCode,
       toldToEnd: toldToEnd(workflow) !== undefined,
     }),
     ...(exitCode === undefined ? {} : { exitCode }),
     message: withoutOwnName(
       failureText({ phase, message, node, cancelled: context.cancelled, logEnd: context.logEnd }),
-      workflow.metadata.name,
+      name,
     ),
     details: {
-      ...common(workflow, context, note),
+      ...common(workflow, context, handlerNote(workflow)),
       ...ofTheEnd(workflow),
-      ...(message === undefined ? {} : { message }),
-      ...(node === undefined ? {} : { failedNode: nodeDetails(node) }),
+      ...failureDetails(workflow, { message, node }),
       ...(exitCode === undefined ? {} : { exitCode }),
-      ...(outputs === undefined ? {} : { outputs }),
-      ...(hint === undefined ? {} : { hint }),
     },
+  }
+}
+
+function handlerNote(workflow: Workflow): string | undefined {
+  return onlyExitHandlerFailed(workflow) ? 'the work itself was done; its exit handler failed' : undefined
+}
+
+function failureDetails(
+  workflow: Workflow,
+  { message, node }: Pick<FailureWords, 'message' | 'node'>,
+): Details {
+  const outputs = outputsOf(workflow)
+  const hint = restrictionHint(message)
+  return {
+    ...(message === undefined ? {} : { message }),
+    ...(node === undefined ? {} : { failedNode: nodeDetails(node) }),
+    ...(outputs === undefined ? {} : { outputs }),
+    ...(hint === undefined ? {} : { hint }),
   }
 }
 
@@ -171,9 +173,7 @@ function ownWords(node: WorkflowNode | undefined, logEnd?: string): string | und
   return message === 'Workflow operation error' ? undefined : message
 }
 
-/**
- * What a program wrote, as a terminal would show it: what a progress bar overwrote is no part of a reason.
- */
+/** What a program wrote, as a terminal would show it: what a progress bar overwrote is no part of a reason. */
 function shownText(text: string | null | undefined): string | undefined {
   if (!isText(text)) return undefined
   const [end = ''] = CONTAINER_END.exec(text) ?? []

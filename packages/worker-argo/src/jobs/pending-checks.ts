@@ -31,10 +31,9 @@ export interface PendingWish {
 }
 
 /**
- * Finds out which jobs don't begin: a list shows a workflow whose pod has no image, no ConfigMap or no place
- * as Running, with an empty message; only its nodes tell. So the nodes of each job that has been unfinished
- * for a while are read once, the oldest first; again now and then where nothing of it runs, and never where
- * something was seen to run.
+ * Finds out which jobs don't begin: a list shows a workflow whose pod has no image, no ConfigMap or no node as Running, with an empty message; only the
+ * nodes show the cause. So the nodes of each job that has been unfinished for a while are read once, the oldest first; again at times where nothing of it
+ * runs, and never where something was seen to run.
  */
 export class PendingChecks {
   readonly #parts: PendingParts
@@ -49,8 +48,7 @@ export class PendingChecks {
   async round(wish: PendingWish): Promise<void> {
     this.#wish = wish
     if ((await this.#some()) === 'more' && !this.#goesOn) {
-      // It ends with the worker, and by itself; what goes wrong in it is left to the polls, which meet it
-      // too.
+      // It ends with the worker, and by itself; the polls report its errors, which they meet too.
       void outsideCalls(() => this.#goOn())
     }
   }

@@ -7,10 +7,7 @@ import type { ArgoWorkerSettings } from '../options.js'
 import { MAX_REST_MS } from '../api/rate-gate.js'
 import { endedPhase, isArchived, type Workflow, type WorkflowNode } from '../workflow/workflow.js'
 
-/**
- * The container that does the work, as Argo calls it, and the one that watches over it, which always writes
- * something.
- */
+/** The container that does the work, as Argo names it, and the one that supervises it, which always writes something. */
 const MAIN = 'main'
 const WAIT = 'wait'
 /** From a stream that brought nothing to the next one, in ms. */
@@ -26,9 +23,8 @@ export interface JobLogParts extends LogStreamParts {
 }
 
 /**
- * Reads the log of one job: the lines of the main containers of its workflow's pods, as Kubernetes has them.
- * It reads in passes, since a stream may be cut by a proxy and can't say so, and since a stream that follows
- * does not tell where what was there ends.
+ * Reads the log of one job: the lines of the main containers of its workflow's pods, as Kubernetes has them. It reads in
+ * passes, since a stream may be cut by a proxy without a sign, and since a stream that follows does not mark the end of what was there.
  */
 export class JobLog {
   readonly #parts: JobLogParts
@@ -92,9 +88,7 @@ export class JobLog {
     }
   }
 
-  /**
-   * @param isWhole all was given already, as far as is known: that nothing is there any more is then no loss
-   */
+  /** @param isWhole all was given already, as far as is known: that nothing is there any more is then no loss */
   async *#rest(last: Workflow, isWhole: boolean): AsyncGenerator<Uint8Array, LogEnd, undefined> {
     const lines = this.#pass({})
     let next = await lines.next()
@@ -133,10 +127,7 @@ export class JobLog {
     }
   }
 
-  /**
-   * An answer without a line is that of a program that wrote nothing, and of pods that are gone, and of a
-   * role without `pods/log`.
-   */
+  /** An answer without a line is that of a program that wrote nothing, and of pods that are gone, and of a role without `pods/log`. */
   async #assertThere({ last, isWhole }: LogEnd): Promise<void> {
     if (!this.#positions.isEmpty) {
       if (isWhole) return
@@ -157,10 +148,7 @@ export class JobLog {
   }
 }
 
-/**
- * How the reading ended: with the workflow as it was then, and whether the server had the workflow to the
- * end.
- */
+/** How the reading ended: with the workflow as it was then, and whether the server had the workflow to the end. */
 interface LogEnd {
   readonly last: Workflow
   readonly isWhole: boolean
@@ -176,7 +164,7 @@ function podsOf({ status }: Workflow): readonly WorkflowNode[] {
 
 const ARCHIVED_LOG = `${MAIN}-logs`
 
-/** Where else to look: the log as Argo archived it, or the workflow itself. */
+/** Where else it may be: the log as Argo archived it, or the workflow itself. */
 function keptAt(workflow: Workflow, { settings }: JobLogParts): string {
   const { namespace, uiUrl, baseUrl } = settings
   const { name, uid } = workflow.metadata

@@ -1,5 +1,6 @@
 import { SluiceError, assertJson, bodyValueAt, missingInBody, type JsonValue } from '@sluice/core'
-import type { ArgoWorkerSettings, ParameterFunction, ParameterMapping } from '../options.js'
+import type { ParameterFunction } from '../argo-options.js'
+import type { ArgoWorkerSettings, MappingSettings } from '../options.js'
 import { parseSource, valueAt, type ParameterInput, type ParameterSource } from './parameter-source.js'
 import { isJsonText, parameterText, type TextForm } from './parameter-text.js'
 
@@ -143,7 +144,7 @@ function fittingForm(value: JsonValue, form: TextForm): ParameterValue['form'] {
   return isJsonText(value, form) ? 'json' : 'text'
 }
 
-function parseMapping(mapping: ParameterMapping): readonly MappedParameter[] {
+function parseMapping(mapping: MappingSettings): readonly MappedParameter[] {
   return Object.entries(mapping).map(([name, how]) => {
     if (typeof how === 'string') return { name, source: parseSource(how), form: 'text' }
     if (typeof how === 'object') return { name, source: parseSource(how.from), form: how.as }

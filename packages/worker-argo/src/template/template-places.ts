@@ -34,7 +34,7 @@ function maxVariableBytes(name: string): number {
   return MAX_ARGUMENT_BYTES - utf8Bytes(name) - 1
 }
 
-type PlaceDetails = Pick<Place, 'maxBytes' | 'ofTemplate'>
+type HowPlaced = Pick<Place, 'kind' | 'maxBytes' | 'ofTemplate'>
 
 /** Where a text is found, and what its tags may refer to. */
 export interface Spot {
@@ -50,12 +50,13 @@ export class PlaceList {
   readonly places: Place[] = []
 
   /** Notes a text, or every text within a value. What no value is put into is no place. */
-  add(kind: PlaceKind, value: JsonValue | undefined, spot: Spot, more: PlaceDetails = {}): void {
+  add(how: PlaceKind | HowPlaced, value: JsonValue | undefined, spot: Spot): void {
     if (typeof value === 'string') {
-      if (value.includes('{{'))
-        this.#put({ kind, where: spot.where, pieces: parseText(value, spot.scope), ...more })
+      if (!value.includes('{{')) return
+      const details = typeof how === 'string' ? { kind: how } : how
+      this.#put({ ...details, where: spot.where, pieces: parseText(value, spot.scope) })
     } else if (typeof value === 'object' && value !== null) {
-      for (const each of Object.values(value)) this.add(kind, each, spot, more)
+      for (const each of Object.values(value)) this.add(how, each, spot)
     }
   }
 
@@ -70,7 +71,7 @@ export class PlaceList {
 
   /** Notes a text that the kubelet expands as a part of the template. */
   addTemplateText(value: JsonValue | undefined, spot: Spot): void {
-    this.add('expanded', value, spot, { ofTemplate: true })
+    this.add({ kind: 'expanded', ofTemplate: true }, value, spot)
   }
 
   #put(place: Place): void {
@@ -83,7 +84,7 @@ export class PlaceList {
       const spot = { where: `${field} of ${where}`, scope }
       if (field === 'env') this.#addEnv(content, { where, scope })
       else if (field === 'args' || field === 'command')
-        this.add('expanded', content, spot, { maxBytes: MAX_ARGUMENT_BYTES })
+        this.add({ kind: 'expanded', maxBytes: MAX_ARGUMENT_BYTES }, content, spot)
       else if (field === 'source') this.addTemplateText(content, spot)
       else this.add(UNSEEN_OF_CONTAINER.has(field) ? 'unknown' : 'verbatim', content, spot)
     }
@@ -93,7 +94,7 @@ export class PlaceList {
     for (const variable of asArray(value).map(asObject)) {
       const { name, value: text, ...rest } = variable
       const spot = { where: `env ${asText(name)} of ${where}`, scope }
-      this.add('expanded', text, spot, { maxBytes: maxVariableBytes(asText(name)) })
+      this.add({ kind: 'expanded', maxBytes: maxVariableBytes(asText(name)) }, text, spot)
       this.add('verbatim', [name ?? null, rest], spot)
     }
   }

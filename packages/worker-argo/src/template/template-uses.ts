@@ -73,7 +73,7 @@ function defaultsOf(spec: JsonObject): ReadonlyMap<string, string> {
   )
 }
 
-/** The templates that a name is looked up in. */
+/** The templates among which a name is searched. */
 interface Home {
   readonly key: string
   readonly spec: JsonObject
@@ -86,6 +86,12 @@ const MAX_CALL_LENGTH = 50_000
 /** Fields of a template for which it isn't known whether dollars are expanded in them. */
 const UNSEEN_OF_TEMPLATE = new Set(['data', 'http', 'plugin', 'archiveLocation', 'podSpecPatch'])
 const CONTAINERS = new Set(['container', 'script', 'sidecars', 'initContainers'])
+
+/** Where a field of a template is. */
+interface Within {
+  readonly home: Home
+  readonly spot: Spot
+}
 
 class UseWalk {
   readonly #family: TemplateFamily
@@ -194,10 +200,10 @@ class UseWalk {
     const spot = { where: `template ${asText(template['name'] ?? 'inline')}`, scope: { inputs } }
     const defaults = asObject(this.#family.spec['templateDefaults'])
     for (const [field, value] of [...Object.entries(defaults), ...Object.entries(template)])
-      this.#field(field, value, home, spot)
+      this.#field([field, value], { home, spot })
   }
 
-  #field(field: string, value: JsonValue, home: Home, spot: Spot): void {
+  #field([field, value]: readonly [string, JsonValue], { home, spot }: Within): void {
     const found = this.#found
     if (CONTAINERS.has(field))
       for (const one of Array.isArray(value) ? value : [value]) found.addContainer(one, spot)

@@ -114,7 +114,7 @@ function fitValue({ text, form }: ParameterValue, uses: readonly Use[]): FittedV
   const risky = (form === 'text' && hasRiskyDollar(text)) || (parses && hasRiskyDollarInJson(text))
   if (form === 'settled' || !risky || concerned.every(({ way }) => way === 'verbatim')) return { text }
   const unsure = uses.find(({ way }) => way === 'unknown')
-  if (unsure !== undefined) return { trouble: `what becomes of them in ${unsure.where} is not known` }
+  if (unsure !== undefined) return { trouble: `whether they are expanded in ${unsure.where} is not known` }
   const verbatim = uses.find(({ way }) => way === 'verbatim')
   const other = uses.find(({ way }) => way !== 'verbatim')
   if (verbatim !== undefined && other !== undefined)

@@ -235,7 +235,7 @@ describe('check', () => {
         spec: { onExit: 'main', ttlStrategy: { secondsAfterCompletion: 3_600 } },
       })
       expect(warning).toContain(
-        "WORKFLOW_USER_OVERRIDE_ALLOWLIST names their fields; the server doesn't tell which it is: " +
+        "WORKFLOW_USER_OVERRIDE_ALLOWLIST names their fields; the server doesn't report that setting: " +
           'serviceAccount (serviceAccountName), podPriorityClass (podPriorityClassName), spec.onExit, what items set of these at $.argo',
       )
       expect(others).toEqual([])

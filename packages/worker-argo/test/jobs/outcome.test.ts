@@ -424,7 +424,7 @@ describe('on a server', () => {
   )
 
   describe('whose program takes SIGTERM and exits 0', () => {
-    const ENDED = { level: 'warn', message: expect.stringContaining('told to end, and ended well') }
+    const ENDED = { level: 'warn', message: expect.stringContaining('told to end, and its program exited 0') }
 
     beforeEach(() => {
       bench.server.controller.settings.outcome = () => ({
@@ -445,7 +445,7 @@ describe('on a server', () => {
         const expected = { stage: 'SUCCESS', message, details: { shutdown: strategy, notes: [message] } }
         expect(await reported(worker)).toMatchObject(expected)
         expect(await worker.lookupJob(A)).toMatchObject(expected)
-        expect(logged.filter(({ message: said }) => said.includes('ended well'))).toHaveLength(1)
+        expect(logged.filter(({ message: said }) => said.includes('exited 0'))).toHaveLength(1)
         expect(logged).toContainEqual(ENDED)
         const next = await bench.open()
         expect(await next.lookupJob(A)).toMatchObject(expected)

@@ -176,10 +176,10 @@ const OVERDUE_MS = 5_000
  * in `stopping`.
  */
 export function stopNote({ killAfterMs }: JobFile, stop: FileRecord, nowAt: number): StopNote {
-  const told = `told to end at ${new Date(stop.at).toISOString()} (${reasonOf(stop)})`
+  const stopText = `told to end at ${new Date(stop.at).toISOString()} (${reasonOf(stop)})`
   const details = { toldToEndAt: stop.at }
   if (killAfterMs === undefined) {
-    const message = `${told}; if it ignores that, SIGKILL follows at the next poll of a service or \`sluice cancel\``
+    const message = `${stopText}; if it ignores that, SIGKILL follows at the next poll of a service or \`sluice cancel\``
     return { message, details }
   }
   const endsBy = stop.at + killAfterMs
@@ -188,7 +188,7 @@ export function stopNote({ killAfterMs }: JobFile, stop: FileRecord, nowAt: numb
     nowAt > endsBy + OVERDUE_MS
       ? `should have ended by ${by}: cancel it again`
       : `ends by ${by} at the latest`
-  return { message: `${told}, ${end}`, details: { ...details, endsBy } }
+  return { message: `${stopText}, ${end}`, details: { ...details, endsBy } }
 }
 
 function reasonOf({ text }: FileRecord): string {

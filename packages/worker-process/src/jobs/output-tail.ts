@@ -138,7 +138,7 @@ function tooLong(maxBytes: number): string {
 /** `NaN` and the like, which some languages write for numbers. */
 const NUMBER = /^[-+]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|NaN|nan|Infinity|inf)$/u
 
-/** Whether a line was meant to be JSON, as far as its ends tell: a line of a log may begin with a bracket. */
+/** Whether a line was meant to be JSON, as far as its ends show: a line of a log may begin with a bracket. */
 function looksLikeJson(line: string, isCut: boolean): boolean {
   const text = line.trim()
   const first = text.charAt(0)

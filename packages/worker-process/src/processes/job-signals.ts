@@ -30,7 +30,7 @@ export async function isJobAlive(
   return startNow === undefined ? table.hasMarkedMember(pid, jobMarker(place)) : startNow === start
 }
 
-/** @returns whether the group has a member, be it a zombie or another user's */
+/** @returns whether the group has a member, zombies and those of other users included */
 function signalGroup(group: number, signal: NodeJS.Signals | 0): boolean {
   try {
     process.kill(-group, signal)

@@ -176,6 +176,7 @@ describe.skipIf(lacking !== undefined)('on a full disk', () => {
       code: 'SLUICE_WORKER_UNAVAILABLE',
       message: expect.stringMatching(/no room to start a job: \d inodes and \d+ bytes are free/u),
     })
+    await eventually('one of them runs', async () => (await bench.runs()) > 0)
     for (const { id } of jobs) await openGate(id)
     expect(await bench.runs()).toBe(1)
   })
