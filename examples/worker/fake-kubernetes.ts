@@ -50,9 +50,11 @@ export class FakeKubernetes {
   static async start(): Promise<FakeKubernetes> {
     const server = createServer(async (request, response) => {
       const answer = await fake.#serve(request)
-      if (answer === undefined) return void request.socket.destroy()
-      response.writeHead(answer.status, { 'content-type': 'application/json' })
-      response.end(JSON.stringify(answer.content))
+      if (answer === undefined) request.socket.destroy()
+      else {
+        response.writeHead(answer.status, { 'content-type': 'application/json' })
+        response.end(JSON.stringify(answer.content))
+      }
     })
     const fake = new FakeKubernetes(server)
     server.listen(0, '127.0.0.1')

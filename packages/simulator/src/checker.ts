@@ -20,14 +20,18 @@ export interface TimedCall {
 }
 
 /**
- * Holds a play against what Sluice promises: one start for each (uid, attempt), the cap, an end for every item, that it is the end of its job, and that calls end in time. What
- * operators did, and what the cluster lost, it is told.
+ * Holds a play against what Sluice promises: one start for each (uid, attempt), the cap, an end for every
+ * item, that it is the end of its job, and that calls end in time. What operators did, and what the cluster
+ * lost, it is told.
  */
 export class Checker {
   readonly violations: Violation[] = []
   readonly #starts = new Map<string, number>()
   readonly #startedAt = new Map<string, number>()
-  /** Attempts whose items were moved by operators, and those whose jobs the cluster lost: what came of them is not the job's. */
+  /**
+   * Attempts whose items were moved by operators, and those whose jobs the cluster lost: what came of them is
+   * not the job's.
+   */
   readonly #excused = new Set<string>()
   readonly #calls = new Set<{ readonly what: string; readonly maxMs: number; readonly endByMs: number }>()
   #maxLimit: number
@@ -47,7 +51,9 @@ export class Checker {
       this.#break('one start', `${id} (${name}) started ${starts} times`)
   }
 
-  /** A process was stopped dead while so many sends of it were under way: they may start jobs beyond the cap. */
+  /**
+   * A process was stopped dead while so many sends of it were under way: they may start jobs beyond the cap.
+   */
   sendsCutOff(count: number): void {
     this.#allowance += count
   }
@@ -57,7 +63,9 @@ export class Checker {
     this.#excused.add(nameOf(job))
   }
 
-  /** The cluster lost the job. Of one that ran for a moment only nobody may have seen it, and then it is sent again. */
+  /**
+   * The cluster lost the job. One that ran only for a moment may not have been seen, and is then sent again.
+   */
   jobVanished(job: Pick<JobRef, 'uid' | 'attempt'>, nowMs: number): void {
     const name = nameOf(job)
     this.#excused.add(name)
@@ -88,7 +96,10 @@ export class Checker {
     for (const item of items.finished) this.#checkOutcome(place, item)
   }
 
-  /** A call whose longest time is documented. What is not ended by then has broken its promise, whether it ever ends or not. */
+  /**
+   * A call whose longest time is documented. What is not ended by then has broken its promise, whether it
+   * ever ends or not.
+   */
   callBegan(what: string, { nowMs, maxMs }: { readonly nowMs: number; readonly maxMs: number }): TimedCall {
     const call = { what, maxMs, endByMs: nowMs + maxMs }
     this.#calls.add(call)

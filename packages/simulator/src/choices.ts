@@ -1,6 +1,9 @@
 import { seededRandom } from '@sluice/testkit'
 
-/** Everything that is left to chance in a play, from one seed: the same seed gives the same choices in the same order. */
+/**
+ * Everything that is left to chance in a play, from one seed: the same seed gives the same choices in the
+ * same order.
+ */
 export class Choices {
   readonly #random: () => number
 

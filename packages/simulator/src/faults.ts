@@ -13,7 +13,10 @@ export interface Spell {
   readonly untilMs: number
 }
 
-/** What goes wrong between the services and what they use: in spells, for a share of the calls. It knows nothing of what the calls are for. */
+/**
+ * What goes wrong between the services and what they use: in spells, for a share of the calls. It knows
+ * nothing of what the calls are for.
+ */
 export class Faults {
   #spells: Spell[] = []
   readonly #runtime: ManualRuntime
@@ -45,7 +48,7 @@ export class Faults {
   }
 }
 
-/** What a service is told of a call that was refused, or whose answer was lost. */
+/** The error of a call that was refused, or whose answer was lost. */
 export function outage(side: Side, method: string): SluiceError {
   const code = side === 'queue' ? 'SLUICE_QUEUE_UNAVAILABLE' : 'SLUICE_WORKER_UNAVAILABLE'
   return new SluiceError(

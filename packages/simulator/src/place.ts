@@ -169,7 +169,12 @@ export class Place {
       maxSendMs,
       maxCallMs,
     })
-    const worker = this.jobs.worker({ name: QUEUE, runtime: this.runtime })
+    const { maxJobsPerSend } = setting
+    const worker = this.jobs.worker({
+      name: QUEUE,
+      runtime: this.runtime,
+      ...(maxJobsPerSend !== undefined && { maxJobsPerSend }),
+    })
     worker.limitJobs(this.#quota ?? Number.POSITIVE_INFINITY)
     for (const number of setting.poison) worker.troubleItem(`i${number}`, { concerns: 'item' })
     const workQueue = new WorkQueue({

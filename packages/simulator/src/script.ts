@@ -9,6 +9,8 @@ export interface Setting {
   readonly maxAttempts: number
   readonly lost: LostPolicy
   readonly sendConcurrency: number
+  /** How many jobs the worker starts by one call; absent: one. */
+  readonly maxJobsPerSend?: number
   readonly leaseTtlMs: number
   readonly graceMs: number
   readonly stallMs: number
@@ -88,6 +90,7 @@ export function drawScript(choices: Choices): Script {
 
 function drawSetting(choices: Choices): Setting {
   const items = choices.between(3, 30)
+  const maxJobsPerSend = choices.oneOf([undefined, 2, 5])
   const poison = choices.chance(0.3) ? [choices.between(0, items - 1)] : []
   return {
     services: 2,
@@ -102,6 +105,7 @@ function drawSetting(choices: Choices): Setting {
       'fail',
     ),
     sendConcurrency: choices.between(1, 4),
+    ...(maxJobsPerSend !== undefined && { maxJobsPerSend }),
     leaseTtlMs: choices.oneOf([1_000, 5_000, 15_000]) ?? 5_000,
     graceMs: 20_000,
     stallMs: 20_000,

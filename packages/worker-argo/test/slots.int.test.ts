@@ -41,14 +41,14 @@ async function measure({ watched, seconds }: { watched: boolean; seconds: number
     const before = server.workflows.unfinished
     await runtime.advance(STEP_MS)
     await turn()
-    // Before anybody has done anything about what ended in this step: that is the least that was filled in it.
+    // Before anything was done about what ended in this step: that is the least that was filled in it.
     if (ms >= 3_000) {
       filled += server.workflows.unfinished
       steps += CAP
     }
     if (watched && server.workflows.unfinished < before)
       await eventually('it is heard', () => activity.wakes() > wakes)
-    await eventually('nobody is at work', () => activity.idle())
+    await eventually('nothing is under way', () => activity.idle())
   }
   stop.abort()
   await runtime.advance(10_000)
@@ -58,9 +58,9 @@ async function measure({ watched, seconds }: { watched: boolean; seconds: number
   return filled / steps
 }
 
-/** Whether a tick is under way, and how often the watch of the worker has notified. */
-function observed(worker: Worker) {
-  let isTicking = false
+/** Whether a tick is under way, and how often it was woken. */
+function observed(engine: Awaited<ReturnType<typeof serviceOn>>['engine']) {
+  let ticking = 0
   let wakes = 0
   const seen = wrapWorker(worker, {
     pollAllStatus: (...args) => {

@@ -16,10 +16,11 @@ export interface VerifyChoice {
 type OpenQueue = (name: string) => Promise<Queue>
 
 /**
- * Runs the queue contract on the configured storage; each case has its own queue, which is emptied afterwards.
+ * Runs the queue contract on the configured storage; each case has its own queue, which is emptied
+ * afterwards.
  *
- * @throws SluiceError SLUICE_CONFIG_INVALID for a queue in process memory; CommandError BROKEN where a case fails, UNAVAILABLE where none
- * fails and one is slow
+ * @throws SluiceError SLUICE_CONFIG_INVALID for a queue in process memory; CommandError BROKEN where a case
+ * fails, UNAVAILABLE where none fails and one is slow
  */
 export async function verifyConfigured(
   context: CommandContext,

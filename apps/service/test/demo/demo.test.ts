@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { parse } from 'csv-parse/sync'
 import { openQueue } from '@sluice/queue-sql'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { findFiles } from '../../src/demo/file-walk.js'
+import { findFiles } from '../../src/demo/digest-demo.js'
 import { Sandbox } from '../fixtures/sandbox.js'
 
 let box: Sandbox
@@ -132,7 +132,7 @@ describe('demo', () => {
     await expectAllOnce(names)
   })
 
-  test('Ctrl-C stops it, and says how to go on', async () => {
+  test('Ctrl-C stops it, and prints how to continue', async () => {
     const names = await manyFiles(60)
     const first = box.start(['demo', '--items', '60'])
     await untilFinished(5)
@@ -140,7 +140,7 @@ describe('demo', () => {
     const { exitCode, stdout } = await first
     expect(exitCode).toBe(130)
     expect(stdout).toContain('Go on with ')
-    expect(stdout).toContain('None was tried twice so far.')
+    expect(stdout).toContain('No item ran twice so far.')
     expect(stdout).not.toContain('Every item')
     expect((await box.spawn(['demo'])).code).toBe(0)
     await expectAllOnce(names)

@@ -70,7 +70,7 @@ test('ls says how old they are, and not how long they took', async () => {
   expect(line).toMatch(/^SUCCESS +0 +done +<1s$/u)
 })
 
-test('status shows them as finished, with no rate and no end of what nobody does', async () => {
+test('status shows them as finished, with no rate and no ETA', async () => {
   const meter = new RateMeter()
   const output = new Output({ stdout: new Collector(), stderr: new Collector(), env: {}, json: false })
   const status = await readStatus(queue, { configuredLimit: 1, meter, runtime: systemRuntime })

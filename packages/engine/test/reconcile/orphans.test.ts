@@ -27,7 +27,7 @@ function sendLate(world: World, { id, uid, attempt }: JobRef): Promise<void> {
   return world.openWorker().sendJob(id, null, { uid, attempt, queue: 'q' })
 }
 
-test('a job made again after its name was free (other jobUid) is ended within a tick', async () => {
+test('a job that was created again after its name was free (other jobUid) is cancelled within a tick', async () => {
   const { world, engine, job } = await settledAndFree()
   await sendLate(world, job)
   expect(world.worker.running()).toEqual([job])
@@ -97,7 +97,7 @@ test('a send that raced with a cancel is ended', async () => {
   // The operator's `cancel` comes between the claim and the send, and finds no job to end.
   const sides = wrapped(world, async (_, name, call) => {
     if (name === 'sendJob' && world.started.length === 0) {
-      await world.queue.fail('i0', { reason: 'by hand', details: CANCELLED_DETAILS, failureClass: 'killed' })
+      await world.queue.fail('i0', { reason: 'manually', details: CANCELLED_DETAILS, failureClass: 'killed' })
     }
     return call()
   })
@@ -107,11 +107,11 @@ test('a send that raced with a cancel is ended', async () => {
   expect(await engine.tick()).toMatchObject({ cancelled: 1, orphans: 1, sent: 0 })
   expect(world.worker.running()).toEqual([])
   expect(await engine.tick()).toMatchObject({ orphans: 0, sent: 1 })
-  expect(await world.queue.lookup('i0')).toMatchObject({ stage: 'FAIL', reason: 'by hand' })
+  expect(await world.queue.lookup('i0')).toMatchObject({ stage: 'FAIL', reason: 'manually' })
   expect(orphanLines(world)).toEqual([])
 })
 
-test('a job of an attempt that was given back as unsent was made too late: it is ended', async () => {
+test('a job of an attempt that was given back as unsent was created too late: it is cancelled', async () => {
   const world = new World()
   await world.put(1)
   const [item] = await world.queue.get(1)

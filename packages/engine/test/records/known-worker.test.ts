@@ -166,7 +166,7 @@ test('a worker that cannot be asked is in an outage, and neither refused nor acc
 
 test('accepted, it is asked for each job, and what it does not know is lost after the grace; nothing is sent again', async () => {
   const world = await run(2)
-  // Of this one nobody knows whether it was sent: it may run at the first worker as well.
+  // It is unknown whether this one was sent: it may run at the first worker as well.
   await world.put(1, 'claimed')
   await world.queue.get(1)
   const worker = elsewhere(world)

@@ -304,7 +304,7 @@ async function standing(world: World, id: string): Promise<MissingSince | undefi
 }
 
 describe('jobs that had started and that the worker does not know any more', () => {
-  test('are told of in the log once, in the holdups, and to readers with since when; and no longer once the worker knows them again', async () => {
+  test('are reported in the log once, in the holdups, and to readers with their beginning; and no longer once the worker knows them again', async () => {
     const { world, engine } = await threeRun()
     const jobs = world.worker.running().filter(({ id }) => id !== 'i2')
     for (const { id } of jobs) world.worker.loseJob(id)

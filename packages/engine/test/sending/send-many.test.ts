@@ -1,20 +1,12 @@
 import { SluiceError, type Worker } from '@sluice/core'
-import type { DummyWorker } from '@sluice/worker-dummy'
 import { expect, test } from 'vitest'
 import { processingLimit } from '../../src/index.js'
 import { ProcessRuntime } from '../process-runtime.js'
-import { settled, wrapped, World } from '../world.js'
+import { settled, wrapped, World, type ManyWorker } from '../world.js'
 
-/** The `sendMany` of a worker that was opened to have one. */
-function manyOf(worker: DummyWorker): NonNullable<DummyWorker['sendMany']> {
-  const sendMany = worker.sendMany?.bind(worker)
-  if (sendMany === undefined) throw new Error('the worker has no sendMany')
-  return sendMany
-}
-
-/** A worker that starts up to this many jobs by one call; `calls` are the ids of each call of either kind. */
-function manyWorker(world: World, maxJobsPerSend: number): { worker: DummyWorker; calls: string[][] } {
-  const worker = world.openWorker({ maxJobsPerSend })
+/** A worker that starts up to so many jobs by one call; `calls` are the ids of each call of either kind. */
+function manyWorker(world: World, maxJobsPerSend: number): { worker: ManyWorker; calls: string[][] } {
+  const worker = world.openManyWorker(maxJobsPerSend)
   const calls: string[][] = []
   const [send, sendMany] = [worker.sendJob.bind(worker), manyOf(worker)]
   worker.sendJob = async (id, body, job) => {

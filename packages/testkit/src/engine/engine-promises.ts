@@ -4,7 +4,7 @@ import type { ContractPromise } from '../promises.js'
 export const enginePromises: readonly ContractPromise[] = [
   {
     id: 'E-CAP-1',
-    text: 'Unfinished jobs never exceed the limit, whatever crashes, restarts, or is moved by hand: every one takes a place, those of earlier attempts and those without an item too. A process that stalls past its lease can exceed it by the sends that it had in flight.',
+    text: 'Unfinished jobs never exceed the limit, whatever crashes, restarts, or is moved by an operator: every one takes a place, those of earlier attempts and those without an item too. A process that stalls past its lease can exceed it by the sends that it had in flight.',
   },
   {
     id: 'E-CAP-2',
@@ -85,7 +85,7 @@ export const enginePromises: readonly ContractPromise[] = [
   },
   {
     id: 'E-GUARD-3',
-    text: 'A pause by the engine itself is told apart from an operator’s, by later engines too. It lasts until it is resumed; then the count starts anew.',
+    text: 'Later engines too know a pause by the engine itself from an operator’s. It lasts until it is resumed; then the count starts again.',
   },
   {
     id: 'E-CTRL-1',
@@ -93,7 +93,7 @@ export const enginePromises: readonly ContractPromise[] = [
   },
   {
     id: 'E-CTRL-2',
-    text: 'Who asks for a sync learns when every send is over that began before the engine could know what was stored by then.',
+    text: 'The caller of a sync learns when every send has ended that began before the engine could read what was stored by then.',
   },
   {
     id: 'E-STOP-1',

@@ -42,7 +42,7 @@ export interface WorkerHarness {
    * meets it [W-SEND-2, W-PROBE-1].
    */
   openTroubledSends?(concerns: TroubleConcerns): Promise<TroubledSends | undefined>
-  /** Takes a job away from the worker's side without a trace, as an operator does who deletes it there. Absent: nobody can. */
+  /** Removes a job on the worker's side without a trace, as an operator does who deletes it there. Absent: that is not possible. */
   loseJob?(job: JobRef): Promise<void>
   /**
    * Lets the program of a job that runs write whole lines of UTF-8 to its stdout, or, where `exactLogs` says so, any bytes; resolves when a read sees
@@ -51,7 +51,7 @@ export interface WorkerHarness {
   writeLog?(job: JobRef, bytes: Uint8Array): Promise<void>
   /** Why no job of this place ever writes anything, where that is so: the cases of logs are skipped for it. Absent: {@link WorkerHarness.writeLog} is there. */
   readonly writesNothing?: string
-  /** Takes away the log of a job that has ended, and leaves the job known, as far as there is such a thing. Absent: nobody can [W-LOG-1]. */
+  /** Removes the log of a job that has ended, and leaves the job known. Absent: that is not possible [W-LOG-1]. */
   loseLog?(job: JobRef): Promise<void>
   /** Logs are given byte by byte, whatever they hold. Absent: as lines of text [W-LOG-1]. */
   readonly exactLogs?: boolean
@@ -89,6 +89,6 @@ export interface WorkerCase {
     supports: WorkerSupports,
     harness: WorkerHarness,
   ) => string | undefined | Promise<string | undefined>
-  /** Rejects with a message for people when the promise is broken. It leaves the closing of the harness to its caller. */
+  /** Rejects with a message when the promise is broken. Its caller closes the harness. */
   run(harness: WorkerHarness): Promise<void>
 }

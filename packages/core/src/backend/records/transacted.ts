@@ -31,7 +31,10 @@ export interface DocumentRow {
   readonly version: number
 }
 
-/** Runs `act` on the tables of the queue, and stores what it made of them: all of it or, where `act` throws or the process dies, none. */
+/**
+ * Runs `act` on the tables of the queue, and stores what it made of them: all of it or, where `act` throws or
+ * the process dies, none.
+ */
 export type Transact = <T>(act: (tables: QueueTables) => T) => MaybePromise<T>
 
 /** Of a backend with a transaction over leases, documents and control: those three parts. */

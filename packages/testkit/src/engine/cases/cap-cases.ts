@@ -21,7 +21,7 @@ export const capCases: readonly EngineCase[] = [
   },
   {
     id: 'E-CAP-1/b',
-    title: 'items that are released by hand while their jobs run take their places until those end',
+    title: 'items that an operator releases while their jobs run take their places until those end',
     async run(harness) {
       const scene = new EngineScene(harness)
       const ids = await scene.put(8)

@@ -34,7 +34,10 @@ class GuardScene extends EngineScene {
     check(after.holdups.some(isSelfPause), 'and says so as long as it is', after.holdups)
   }
 
-  /** All that run fail now, as a cluster that refuses pods lets them: in the same words, but for the pod's name. */
+  /**
+   * All that run fail now, as a cluster that refuses pods lets them: in the same words, but for the pod's
+   * name.
+   */
   refuseStarts(): void {
     for (const { id, attempt } of this.worker.running()) {
       const message = `pods "${id}-${attempt}" is forbidden: maximum cpu usage per Container is 1, but limit is 2`
@@ -184,8 +187,7 @@ export const guardCases: readonly EngineCase[] = [
   },
   {
     id: 'E-GUARD-3',
-    title:
-      'who paused the queue is told apart, by later engines too; a resume ends it, and the count starts anew',
+    title: 'later engines know who paused the queue too; a resume ends the pause, and the count starts again',
     async run(harness) {
       const scene = new GuardScene(harness)
       await scene.put(100)
@@ -213,7 +215,7 @@ export const guardCases: readonly EngineCase[] = [
         async () => (await scene.stages()).FAIL >= before + ROW - 2,
         'eighteen more fail',
       )
-      same(await scene.isPaused(), false, 'the row has begun anew')
+      same(await scene.isPaused(), false, 'the row has started again')
       await scene.untilPaused(second)
     },
   },

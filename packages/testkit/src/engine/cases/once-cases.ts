@@ -113,14 +113,14 @@ export const onceCases: readonly EngineCase[] = [
     title: 'a job that runs without an item is left alone, and takes a place',
     async run(harness) {
       const scene = new EngineScene(harness)
-      await scene.worker.sendJob('stray', 1, { uid: 'stray', attempt: 1, queue: 'contract' })
+      await scene.worker.sendJob('foreign', 1, { uid: 'foreign', attempt: 1, queue: 'contract' })
       await scene.put(5)
       const engine = scene.engine({ limit: 3 })
       for (let tick = 0; tick < 3; tick++) {
         await scene.ended(engine.tick())
         await harness.runtime.advance(1_000)
       }
-      same(scene.running(), ['i000 1', 'i001 1', 'stray 1'], 'it runs on, and two beside it')
+      same(scene.running(), ['i000 1', 'i001 1', 'foreign 1'], 'it runs on, and two beside it')
     },
   },
   {

@@ -17,7 +17,7 @@ export const troubleCases: readonly EngineCase[] = [
       const down = wrapWorker(scene.worker, {
         sendJob: async () => {
           sends += 1
-          throw new SluiceError('SLUICE_WORKER_UNAVAILABLE', 'words that nobody knows')
+          throw new SluiceError('SLUICE_WORKER_UNAVAILABLE', 'unknown words')
         },
       })
       const first = scene.engine({ worker: down, limit: 6, maxTries: 1 })
@@ -65,7 +65,7 @@ export const troubleCases: readonly EngineCase[] = [
     async run(harness) {
       const scene = new EngineScene(harness)
       await scene.put(20)
-      scene.worker.troubleItem('i001', { message: 'words that nobody knows' })
+      scene.worker.troubleItem('i001', { message: 'unknown words' })
       const engine = scene.engine({ limit: 2, maxTries: 3 })
       let ticks = 0
       await scene.tickUntil(
@@ -82,7 +82,7 @@ export const troubleCases: readonly EngineCase[] = [
       await scene.drain(engine)
       const { stage, failureClass, reason } = await scene.item('i001')
       same([stage, failureClass], ['FAIL', 'unsendable'], 'it fails')
-      check(reason?.includes('words that nobody knows') === true, 'with the words of the worker', reason)
+      check(reason?.includes('unknown words') === true, 'with the words of the worker', reason)
       await scene.sizesAre({ SUCCESS: 59, FAIL: 1 }, 'and nothing else does')
     },
   },

@@ -51,7 +51,7 @@ export const engineMutants: readonly EngineMutant[] = [
     }),
   }),
   broken(['one-by-one', 'it sends each job by a call of its own'], ['E-MANY-1'], {
-    ...onWorker(({ supports: { sendMany: _, ...supports } }) => ({ supports })),
+    ...onWorker(({ supports }) => ({ supports: lacking(supports, 'sendMany') })),
   }),
   broken(
     ['takes-a-call-for-sent', 'a call for many jobs that was answered has sent all of them'],
@@ -66,12 +66,12 @@ export const engineMutants: readonly EngineMutant[] = [
     ['makes-calls-again', 'a call for many jobs whose answer is lost is made again as one for other jobs'],
     ['E-MANY-1/c'],
     {
-      ...onWorker((worker, { openWorker }) => ({
+      ...onWorker((worker, harness) => ({
         sendMany: async (jobs) => {
           try {
             return (await worker.sendMany?.(jobs)) ?? []
           } catch (error) {
-            for (const { id } of jobs) openWorker().loseJob(id)
+            for (const { id } of jobs) harness.openWorker().loseJob(id)
             throw error
           }
         },
@@ -87,6 +87,7 @@ export const engineMutants: readonly EngineMutant[] = [
           try {
             return (await worker.sendMany?.(jobs)) ?? []
           } catch {
+            // What was wrong with the call is taken for what is wrong with each item.
             return jobs.map(() => new SluiceError('SLUICE_JOB_REJECTED', 'the call was rejected'))
           }
         },
@@ -213,6 +214,12 @@ function unfencedDocument(queue: Queue, name: string): ReturnType<Queue['documen
     write: (value, { ifVersion }) => inner.write(value, { ifVersion }),
     remove: () => inner.remove(),
   }
+}
+
+function lacking<T extends object>(object: T, field: keyof T): T {
+  const rest = { ...object }
+  Reflect.deleteProperty(rest, field)
+  return rest
 }
 
 function settling(queue: Queue, change: (move: Settlement) => Settlement): Partial<Queue> {

@@ -100,14 +100,14 @@ function offered<T>(value: T | undefined): T {
   return value
 }
 
-/** The call, one code of its errors taken for another. */
+/** The call, one code of its errors replaced by another. */
 export async function recoded<T>(call: Promise<T>, from: ErrorCode, to: ErrorCode): Promise<T> {
   return call.catch((error: unknown) => {
     throw isSluiceError(error, from) ? new SluiceError(to, error.message) : error
   })
 }
 
-/** The call, its error saying that the trouble is another's, or nobody's. */
+/** The call, its error with another `concerns`, or none. */
 export async function reconcerned<T>(
   call: Promise<T>,
   change: (concerns: TroubleConcerns | undefined) => TroubleConcerns | undefined,
@@ -119,7 +119,7 @@ export async function reconcerned<T>(
   })
 }
 
-/** Swallows what a caller did wrong. */
+/** Swallows the error of a wrong argument. */
 export function ignoreTypeError(error: unknown): void {
   if (!(error instanceof TypeError)) throw error
 }
