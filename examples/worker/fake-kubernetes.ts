@@ -1,8 +1,8 @@
-// So much of a Kubernetes API server as the worker beside it uses: Jobs that are created, read, listed by a
-// label and deleted. Nothing runs.
-import { randomUUID } from 'node:crypto'
+// As much of a Kubernetes API server as the worker beside it uses: Jobs are created, read, listed by a label and
+// deleted. Nothing runs.
 import { once } from 'node:events'
-import { createServer, type IncomingMessage } from 'node:http'
+import { createServer, type IncomingMessage, type Server } from 'node:http'
+import { systemRuntime } from '@sluice/core/backend'
 
 export interface FakeJob {
   readonly kind: 'Job'
@@ -16,7 +16,7 @@ export interface FakeJob {
   status: { conditions?: readonly { type: string; status: 'True'; reason?: string; message?: string }[] }
 }
 
-/** What becomes of a request; `drop-answer`: it takes effect, and its answer is lost. */
+/** The fault of a request; `drop-answer`: it takes effect, and its answer is lost. */
 export type Trouble = 'drop-request' | 'drop-answer' | { readonly status: number; readonly message: string }
 
 export interface FakeRequest {
@@ -25,82 +25,91 @@ export interface FakeRequest {
   readonly body: string
 }
 
-export interface FakeKubernetes {
-  readonly url: string
-  readonly token: string
-  readonly jobs: Map<string, FakeJob>
-  /** How many Jobs of each name were created. */
-  readonly created: Map<string, number>
-  /** Asked at each request. */
-  onRequest: (request: FakeRequest) => Trouble | undefined
-  close(): Promise<void>
+interface Answer {
+  readonly status: number
+  readonly content: object
 }
 
 const JOBS = /^\/apis\/batch\/v1\/namespaces\/[\w-]+\/jobs(?:\/([\w-]+))?$/u
-/** A list has no longer pages, whatever the limit. */
+/** Pages are no longer, whatever the limit. */
 const PAGE = 10
 
-export async function startFakeKubernetes(): Promise<FakeKubernetes> {
-  const server = createServer(async (request, response) => {
+export class FakeKubernetes {
+  readonly token = 'fake-token'
+  readonly jobs = new Map<string, FakeJob>()
+  /** How many Jobs of each name were created. */
+  readonly created = new Map<string, number>()
+  /** Called with each request; returns its fault, if any. */
+  onRequest: (request: FakeRequest) => Trouble | undefined = () => undefined
+  readonly #server: Server
+
+  constructor(server: Server) {
+    this.#server = server
+  }
+
+  static async start(): Promise<FakeKubernetes> {
+    const server = createServer(async (request, response) => {
+      const answer = await fake.#serve(request)
+      if (answer === undefined) request.socket.destroy()
+      else {
+        response.writeHead(answer.status, { 'content-type': 'application/json' })
+        response.end(JSON.stringify(answer.content))
+      }
+    })
+    const fake = new FakeKubernetes(server)
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    return fake
+  }
+
+  get url(): string {
+    const address = this.#server.address()
+    return `http://127.0.0.1:${typeof address === 'object' ? address?.port : ''}`
+  }
+
+  async close(): Promise<void> {
+    this.#server.closeAllConnections()
+    this.#server.close()
+    await once(this.#server, 'close')
+  }
+
+  async #serve(request: IncomingMessage): Promise<Answer | undefined> {
     const { method = '', url = '', headers } = request
-    const body = await bodyOf(request)
+    let body = ''
+    for await (const chunk of request.setEncoding('utf8')) body += chunk
     const token = headers.authorization?.replace('Bearer ', '') ?? ''
-    const trouble = fake.onRequest({ method, token, body })
-    if (trouble === 'drop-request') return void request.socket.destroy()
-    if (typeof trouble === 'object') return send(trouble.status, { kind: 'Status', message: trouble.message })
-    const { status, answer } = answerTo(method, new URL(url, fake.url), body)
-    if (trouble === 'drop-answer') return void request.socket.destroy()
-    return send(status, answer)
-
-    function send(code: number, content: object): void {
-      response.writeHead(code, { 'content-type': 'application/json' }).end(JSON.stringify(content))
-    }
-  })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  const port = typeof address === 'object' ? address?.port : undefined
-  const fake: FakeKubernetes = {
-    url: `http://127.0.0.1:${port}`,
-    token: 'fake-token',
-    jobs: new Map(),
-    created: new Map(),
-    onRequest: () => undefined,
-    async close() {
-      server.closeAllConnections()
-      server.close()
-      await once(server, 'close')
-    },
-  }
-  return fake
-
-  function answerTo(method: string, url: URL, body: string): { status: number; answer: object } {
-    const [, name] = JOBS.exec(url.pathname) ?? []
-    if (method === 'POST') return create(JSON.parse(body))
-    if (name === undefined) return { status: 200, answer: list(url.searchParams) }
-    const job = fake.jobs.get(name)
-    if (job === undefined)
-      return { status: 404, answer: { kind: 'Status', message: `jobs "${name}" not found` } }
-    if (method === 'DELETE') fake.jobs.delete(name)
-    return { status: 200, answer: job }
+    const trouble = this.onRequest({ method, token, body })
+    if (trouble === 'drop-request') return undefined
+    if (typeof trouble === 'object') return refusal(trouble.status, trouble.message)
+    const answer = this.#answerTo(method, new URL(url, this.url), body)
+    return trouble === 'drop-answer' ? undefined : answer
   }
 
-  function create(wanted: Pick<FakeJob, 'kind' | 'metadata'>): { status: number; answer: object } {
+  #answerTo(method: string, { pathname, searchParams }: URL, body: string): Answer {
+    const [, name] = JOBS.exec(pathname) ?? []
+    if (method === 'POST') return this.#create(JSON.parse(body))
+    if (name === undefined) return { status: 200, content: this.#list(searchParams) }
+    const job = this.jobs.get(name)
+    if (job === undefined) return refusal(404, `jobs "${name}" not found`)
+    if (method === 'DELETE') this.jobs.delete(name)
+    return { status: 200, content: job }
+  }
+
+  #create(wanted: Pick<FakeJob, 'kind' | 'metadata'>): Answer {
     const { name } = wanted.metadata
-    if (fake.jobs.has(name)) {
-      return { status: 409, answer: { kind: 'Status', message: `jobs "${name}" already exists` } }
-    }
-    const made = { uid: randomUUID(), creationTimestamp: `${new Date().toISOString().slice(0, 19)}Z` }
-    const job: FakeJob = { ...wanted, metadata: { ...wanted.metadata, ...made }, status: {} }
-    fake.jobs.set(name, job)
-    fake.created.set(name, (fake.created.get(name) ?? 0) + 1)
-    return { status: 201, answer: job }
+    if (this.jobs.has(name)) return refusal(409, `jobs "${name}" already exists`)
+    const creationTimestamp = `${new Date(systemRuntime.now()).toISOString().slice(0, 19)}Z`
+    const metadata = { ...wanted.metadata, uid: systemRuntime.newId(), creationTimestamp }
+    const job: FakeJob = { ...wanted, metadata, status: {} }
+    this.jobs.set(name, job)
+    this.created.set(name, (this.created.get(name) ?? 0) + 1)
+    return { status: 201, content: job }
   }
 
-  function list(query: URLSearchParams): object {
+  #list(query: URLSearchParams): object {
     const [label = '', value] = (query.get('labelSelector') ?? '').split('=')
-    const all = [...fake.jobs.values()].filter(
-      ({ metadata }) => label === '' || metadata.labels[label] === value,
+    const all = [...this.jobs.values()].filter(
+      ({ metadata: { labels } }) => !label || labels[label] === value,
     )
     const from = Number(query.get('continue') ?? 0)
     const next = from + PAGE < all.length ? { continue: String(from + PAGE) } : {}
@@ -108,8 +117,6 @@ export async function startFakeKubernetes(): Promise<FakeKubernetes> {
   }
 }
 
-async function bodyOf(request: IncomingMessage): Promise<string> {
-  let text = ''
-  for await (const chunk of request.setEncoding('utf8')) text += chunk
-  return text
+function refusal(status: number, message: string): Answer {
+  return { status, content: { kind: 'Status', message } }
 }

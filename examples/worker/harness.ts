@@ -1,7 +1,7 @@
 // What the contract needs of the worker beside it: `npx @sluice/testkit verify ./harness.ts`.
 import type { JobRef, TroubleConcerns, Worker } from '@sluice/core'
 import type { TroubledSends, WorkerHarness } from '@sluice/testkit'
-import { startFakeKubernetes, type FakeJob, type FakeKubernetes, type Trouble } from './fake-kubernetes.ts'
+import { FakeKubernetes, type FakeJob, type Trouble } from './fake-kubernetes.ts'
 import { openWorker } from './kubernetes-worker.ts'
 
 const REFUSED = 'an item that is refused'
@@ -9,7 +9,7 @@ const REJECTION: Trouble = { status: 422, message: 'Job.batch is invalid: spec.t
 const UNREACHABLE = 'http://127.0.0.1:1'
 
 export async function harness(): Promise<WorkerHarness> {
-  const fake = await startFakeKubernetes()
+  const fake = await FakeKubernetes.start()
   fake.onRequest = ({ method, body }) => (method === 'POST' && isOf(REFUSED, body) ? REJECTION : undefined)
   const open = async (name = 'contract') => openOn(fake, { name })
   return {

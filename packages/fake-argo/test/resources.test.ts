@@ -20,7 +20,7 @@ function declared(name: string): readonly unknown[] {
   return Array.isArray(parameters) ? parameters.map((one) => [at(one, 'name'), at(one, 'value')]) : []
 }
 
-describe('the templates to try things with', () => {
+describe('the templates for trials', () => {
   test('are YAML, and WorkflowTemplates of the shape that the API takes', () => {
     expect(documents.flatMap(({ errors, warnings }) => [...errors, ...warnings])).toEqual([])
     for (const template of templates) {

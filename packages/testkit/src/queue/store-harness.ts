@@ -1,4 +1,4 @@
-import { STAGES, type Queue, type Runtime, type Stage } from '@sluice/core'
+import { STAGES, eachSummary, type ItemSummary, type Queue, type Runtime, type Stage } from '@sluice/core'
 import type { QueueHarness } from './queue-harness.js'
 
 /** How a harness reaches a store of which only opening a queue is known. */
@@ -75,12 +75,14 @@ async function emptyQueue(queue: Queue): Promise<void> {
 }
 
 async function emptyStage(queue: Queue, stage: Stage): Promise<void> {
-  let cursor: string | undefined
-  do {
-    const page = await queue.listSummaries(stage, { limit: 1_000, ...(cursor !== undefined && { cursor }) })
+  const all: ItemSummary[] = []
+  for await (const summary of eachSummary(queue, stage)) all.push(summary)
+  for (let from = 0; from < all.length; from += BATCH) {
+    const batch = all.slice(from, from + BATCH)
     if (stage === 'PROCESSING')
-      await queue.settle(page.items.map(({ id, attempt }) => ({ id, attempt, stage: 'FAIL' })))
-    else await queue.remove(page.items.map(({ id }) => id))
-    cursor = page.cursor
-  } while (cursor !== undefined)
+      await queue.settle(batch.map(({ id, attempt }) => ({ id, attempt, stage: 'FAIL' })))
+    else await queue.remove(batch.map(({ id }) => id))
+  }
 }
+
+const BATCH = 1_000
