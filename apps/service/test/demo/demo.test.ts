@@ -73,7 +73,7 @@ async function untilFinished(count: number): Promise<void> {
   await queue.close()
 }
 
-test('files are found in one order: sources, then node_modules; links and what tools make are left out', async () => {
+test('files are found in one order: sources, then node_modules; links and generated folders are skipped', async () => {
   await tree({
     'b.txt': '',
     'a/z.txt': '',
@@ -116,7 +116,7 @@ describe('demo', () => {
     await expectAllOnce(names.slice(0, 5))
   })
 
-  test('killed halfway and run again: no item lost, none run twice', async () => {
+  test('killed halfway and restarted: no item lost, none run twice', async () => {
     const names = await manyFiles(60)
     const first = box.start(['demo', '--items', '60'])
     await untilFinished(15)
@@ -145,7 +145,7 @@ describe('demo', () => {
     await expectAllOnce(names)
   })
 
-  test('a file that vanishes fails with its reason, and that is no failure of the demo', async () => {
+  test('a deleted file fails with its reason, and the demo succeeds', async () => {
     await manyFiles(3)
     await mkdir(join(box.dir, '.sluice', 'demo'), { recursive: true })
     const lines = ['files/000.txt', 'gone/1.txt', 'gone/2.txt'].map((path) =>

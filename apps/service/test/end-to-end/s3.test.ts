@@ -235,7 +235,7 @@ describe('errors fit on one screen, from the built command line', () => {
       4,
       /go slower.*Try later/,
     ],
-    ['an option that there is not', { queue: { bukcet: 'b' } }, 2, /bukcet/],
+    ['an unknown option', { queue: { bukcet: 'b' } }, 2, /bukcet/],
     ['shards that are no power of two', { queue: { shards: 3 } }, 2, /shards.*power of two/],
   ]
   test.each(cases)('%s', async (_, { server: options, queue }, code, told) => {
@@ -283,14 +283,14 @@ describe('errors fit on one screen, from the built command line', () => {
     },
   )
 
-  test('an hour’s difference between the clocks of machine and store is made up for', async () => {
+  test('an hour’s difference between the clocks of machine and store is compensated', async () => {
     const runtime = { now: () => Date.now() + 3_600_000 }
     await serveAs({ runtime, maxClockSkewMs: 900_000 })
     await configure()
     expect((await box.spawn(['put', 'a', '1'])).code).toBe(0)
   })
 
-  test('a bucket without a queue is not taken for an empty one', async () => {
+  test('a bucket without a queue is not reported as an empty one', async () => {
     await configure()
     const ended = await box.run(['status'])
     expect([ended.code, ended.err]).toEqual([2, expect.stringContaining(`s3://${server.bucket}/queues`)])
@@ -314,7 +314,7 @@ async function runAt(command: readonly string[]) {
 }
 
 describe('how thoroughly the store is tried', () => {
-  test('goes by the command', async () => {
+  test('depends on the command', async () => {
     await configure({ timeoutMs: 10_000 })
     await writeFile(join(box.dir, 'ids.jsonl'), '{"id":"a","body":{"n":1}}\n{"id":"b","body":{"n":2}}\n')
     expect((await runAt(['check'])).races).toBe(20)
@@ -344,13 +344,13 @@ describe('how thoroughly the store is tried', () => {
     expect(server.keys().filter((key) => key.includes('PROBE'))).toEqual([])
   }, 300_000)
 
-  test('goes by `probe` where that is given; check tries all the same', async () => {
+  test('follows `probe`; check always tries', async () => {
     await configure({ probe: 'off', timeoutMs: 10_000 })
     expect(await runAt(['put', 'a', '{"n":1}'])).toMatchObject({ code: 0, races: 0 })
     expect(await runAt(['check'])).toMatchObject({ code: 0, races: 20 })
   })
 
-  test('check finds out before there is a queue', async () => {
+  test('check reports it before a queue exists', async () => {
     await serveAs({ rules: s3Stores.moto.rules })
     await configure({ timeoutMs: 10_000 })
     const { code, err } = await box.run(['check'])
@@ -359,7 +359,7 @@ describe('how thoroughly the store is tried', () => {
   })
 })
 
-test('a versioned bucket is warned of, once for a load, a check or a service', async () => {
+test('a versioned bucket is a warning, once for a load, a check or a service', async () => {
   await serveAs({ versioning: 'Enabled' })
   await configure({ timeoutMs: 10_000 })
   await writeFile(join(box.dir, 'ids.txt'), 'a\n')
@@ -392,7 +392,7 @@ test('verify distinguishes a storage that does not answer in time from a broken 
   ])
 }, 300_000)
 
-test('verify sets the store’s clock for all that read it', async () => {
+test('verify passes the time cases with the store’s clock, three times', async () => {
   await configure({ probe: 'off' })
   for (let round = 0; round < 3; round++) {
     const { code, out } = await box.run(['verify', '--only', 'Q-TIME-1/d'])
@@ -401,7 +401,7 @@ test('verify sets the store’s clock for all that read it', async () => {
 })
 
 describe('requests of a tick', () => {
-  test('with 500 in PROCESSING 2 LISTs and nothing per item; what ends and what starts is paid for', async () => {
+  test('with 500 in PROCESSING 2 LISTs and nothing per item; ends and starts cost requests of their own', async () => {
     const { worker, tick, close } = await ticking(600)
     expect((await tick()).result).toMatchObject({ processing: 500, sent: 500 })
     // The jobs that were seen are recorded once: one write, whatever their number.

@@ -90,7 +90,7 @@ test('the pretty log is one line an entry', () => {
   expect(String(stream.read())).toMatch(/^\[[\d:]+\] INFO: hello \{"id":"a","attempt":1\}\n$/)
 })
 
-test('jobs that do not begin are warned of in one line; `jobs` of the configuration says when', async () => {
+test('pending jobs are logged in one line, after `jobs.pendingWarnMs`', async () => {
   const queue = await openQueue({ name: 'q' })
   const worker = await openWorker({ name: 'q' })
   await queue.putMany(Array.from({ length: 3 }, (_, n) => ({ id: `i${n}`, body: n })))

@@ -127,7 +127,7 @@ describe('status', () => {
     expect((await service).stderr).toMatch(/at most 0 jobs at once.*no job starts until it is raised/)
   }, 60_000)
 
-  test('all that waits is delayed: it says until when; with one that is due it does not', async () => {
+  test('all waiting items delayed: shows when the next is due, unless one is due', async () => {
     await queue.put('late', {}, { delayMs: 3_600_000 })
     await queue.put('later', {}, { delayMs: 7_200_000 })
     const held = (await status()).holdups[1]
@@ -148,7 +148,7 @@ describe('status', () => {
     expect(await codes()).toEqual([])
   })
 
-  test('--watch outlives a storage that does not answer, and says how old its numbers are', async () => {
+  test('--watch survives a storage outage, and shows the age of its numbers', async () => {
     const server = await startS3Server()
     const { endpoint, region, credentials } = server.clientOptions()
     const looking = await server.addEndpoint()
@@ -229,7 +229,7 @@ describe('run --drain', () => {
 describe('a storage that can’t be reached', () => {
   const NOWHERE = ['--set', 'queue.url=postgres://u:p@127.0.0.1:1/x']
 
-  test('ends a command with 4, and is waited for by run, with one line', async () => {
+  test('ends a command with 4, and run retries, with one line', async () => {
     const { code, err } = await box.run(['status', ...NOWHERE])
     expect([code, err]).toEqual([4, expect.stringContaining('127.0.0.1:1')])
     const service = box.start(['run', ...NOWHERE])
@@ -241,7 +241,7 @@ describe('a storage that can’t be reached', () => {
   }, 60_000)
 })
 
-test('a signal that comes while the service is loading stops it in good order', async () => {
+test('a signal while the service loads stops it in order', async () => {
   await put('a')
   const service = box.start(['run'])
   // It has begun, and loaded next to nothing.
