@@ -97,7 +97,7 @@ describe('demo', () => {
     const names = await manyFiles(12)
     const first = await box.spawn(['demo', '--items', '60'])
     expect(first).toMatchObject({ code: 0 })
-    expect(first.out).toContain('Every item was tried once')
+    expect(first.out).toContain('Every item ran once')
     expect(first.err).toContain('12 files, all that there are')
     await expectAllOnce(names)
     const second = await box.spawn(['demo', '--json'])
@@ -138,7 +138,7 @@ describe('demo', () => {
     first.kill('SIGINT')
     const { exitCode, stdout } = await first
     expect(exitCode).toBe(130)
-    expect(stdout).toContain('Go on with ')
+    expect(stdout).toContain('Continue with ')
     expect(stdout).toContain('No item ran twice so far.')
     expect(stdout).not.toContain('Every item')
     expect((await box.spawn(['demo'])).code).toBe(0)

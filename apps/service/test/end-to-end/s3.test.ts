@@ -63,7 +63,7 @@ test('a manifest goes through a bucket to a report, and what is finished is swep
   const refused = await box.run(['sweep', '--older-than', '0'])
   expect([refused.code, refused.err]).toEqual([6, expect.stringMatching(/longer than 0ms\?.*--yes/)])
   expect((await box.run(['sweep'])).out).toBe(
-    'Swept tiles: 0 moves ended, 0 leftovers deleted, 0 items removed',
+    'Swept tiles: 0 moves repaired, 0 leftovers deleted, 0 items removed',
   )
   expect(await box.json(['sweep', '--older-than', '30d', '--yes'])).toMatchObject({ removed: 0 })
   expect(await box.json(['sweep', '--older-than', '0', '--yes'])).toMatchObject({ removed: 12 })
@@ -119,7 +119,7 @@ test('a queue without leftovers reports it, and a retention without a sweep is a
   const swept = await box.run(['sweep'])
   expect([swept.code, swept.err]).toEqual([
     2,
-    expect.stringMatching(/nothing to sweep.*sluice rm --stage SUCCESS/s),
+    expect.stringMatching(/has no sweep.*sluice rm --stage SUCCESS/s),
   ])
   const ran = await box.spawn(['run', '--until-empty', '--log-level', 'silent'])
   expect([ran.code, ran.err]).toEqual([0, expect.stringContaining('sweep.retentionMs has no effect')])
@@ -221,7 +221,7 @@ describe('errors fit on one screen, from the built command line', () => {
       'a clock that the store does not accept',
       { server: { onRequest: () => answerWith('RequestTimeTooSkewed') } },
       5,
-      /runtime is too far.*NTP/,
+      /clock is too far.*NTP/,
     ],
     [
       'a store that gives no answer',
@@ -382,7 +382,7 @@ test('verify distinguishes a storage that does not answer in time from a broken 
   refusePuts('SlowDown')
   const slow = await box.run(['verify', '--only', 'Q-NAME-1/a'])
   expect([slow.code, slow.out]).toEqual([4, expect.stringMatching(/SLOW Q-NAME-1\/a.* 0 failed, 1 slow/s)])
-  expect(slow.err).toMatch(/Nothing is broken.*--timeout/s)
+  expect(slow.err).toMatch(/No case failed.*--timeout/s)
   await configure({ timeoutMs: 60_000, probe: 'off' })
   refusePuts('InvalidArgument')
   const broken = await box.run(['verify', '--only', 'Q-NAME-1/a'])

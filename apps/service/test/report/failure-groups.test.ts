@@ -206,7 +206,7 @@ describe('report --group', () => {
     ]) {
       const { code, out, err } = await box.run(['report', '--out', 'o.csv', ...args])
       expect([args, code, out]).toEqual([args, 3, ''])
-      expect(err).toContain('`sluice report --summary` lists the groups')
+      expect(err).toContain('`sluice report --summary` lists the')
     }
     expect(await readdir(box.dir)).not.toContain('o.csv')
     await box.run(['report', '--out', 'o.csv', '--exit-code', '3', '--columns', 'stage'])
@@ -290,7 +290,7 @@ describe('requeue by failure group, class and exit code', () => {
     const shared = groups.map((id) => id.slice(0, 4)).find((prefix, n, all) => all.indexOf(prefix) !== n)
     const unknown = ['ffff', 'fffe', 'fffd'].find((prefix) => !groups.some((id) => id.startsWith(prefix)))
     const none = await box.run(['requeue', '--group', unknown ?? '', '--yes'])
-    expect([none.code, none.err]).toEqual([3, expect.stringContaining(`begins with ${unknown}`)])
+    expect([none.code, none.err]).toEqual([3, expect.stringContaining(`id prefix ${unknown}`)])
     const several = await box.run(['requeue', '--group', shared ?? '', '--yes'])
     expect(several.code).toBe(2)
     for (const id of groups.filter((group) => group.startsWith(shared ?? '')))
@@ -367,6 +367,7 @@ describe('a walk over many items', () => {
       selected: 1_000,
       moved: 1_000,
       interrupted: true,
+      isExact: true,
     })
     expect(await queue.sizes()).toMatchObject({ WAITING: 1_000, FAIL: 201 })
     expect(await box.json(['requeue', '--reason-matches', 'x', '--yes'])).toEqual({ moved: 201, skipped: [] })

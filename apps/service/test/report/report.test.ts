@@ -94,7 +94,7 @@ describe('a report', () => {
       '',
     ])
     expect(() => chooseColumns(['resultt'])).toThrow(
-      /no column "resultt".*or a field of result, details or body, such as result\.sha256 or body\["file\.path"\]$/u,
+      /Unknown column "resultt".*or a field of result, details or body, such as result\.sha256 or body\["file\.path"\]$/u,
     )
     for (const name of [
       '',

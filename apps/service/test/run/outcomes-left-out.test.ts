@@ -40,7 +40,7 @@ test('run warns of the first result that is not stored, and of their number at i
   const warnings = (await runAll()).filter(({ level }) => level === 'warn')
   expect(warnings).toHaveLength(2)
   expect(warnings[0]?.msg).toMatch(
-    /^not all of a job's outcome could be kept: the last line of stdout is not kept/u,
+    /^part of a job's outcome was not stored: the last line of stdout is not kept/u,
   )
   expect(warnings[1]).toMatchObject({
     leftOut: 3,
@@ -51,9 +51,7 @@ test('run warns of the first result that is not stored, and of their number at i
 test('report --summary has their number and a command that lists them; show has the reason', async () => {
   await runAll()
   const { out } = await box.run(['report', '--summary'])
-  expect(out).toMatch(
-    /^3 outcomes so far could not be kept whole, .* the latest is that of (?:nan2?|large)$/mu,
-  )
+  expect(out).toMatch(/^3 outcomes so far not stored in full, .*; the latest: (?:nan2?|large)$/mu)
   const [, columns = ''] = /sluice report --columns (\S+) --format jsonl/u.exec(out) ?? []
   const listed = (await box.run(['report', '--columns', columns, '--format', 'jsonl'])).out.split('\n')
   const rows = listed.map((line): Record<string, unknown> => JSON.parse(line))

@@ -261,7 +261,7 @@ describe('a configuration that can not be read', () => {
     await write(`sluice.config.${extension}`, make(secret))
     for (const args of [['status'], ['status', '--json'], ['check'], ['run']]) {
       const { code, err } = await box.spawn(args, { env: DEBUG })
-      expect([code, err]).toEqual([2, expect.stringMatching(/sluice\.config|configuration is wrong/u)])
+      expect([code, err]).toEqual([2, expect.stringMatching(/sluice\.config|configuration is invalid/u)])
     }
     expect(await shown()).toBe('')
   })

@@ -261,5 +261,5 @@ test('a third party’s queue is loaded by its name from the user’s own node_m
   )
   const { code, out, err } = await box.spawn(['run', '--until-empty', '--json'])
   expect([code, JSON.parse(out).sizes]).toEqual([0, { WAITING: 0, PROCESSING: 0, SUCCESS: 30, FAIL: 0 }])
-  expect(err).toContain('this process only')
+  expect(err).toContain('only in this process')
 })
