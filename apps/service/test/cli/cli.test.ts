@@ -245,7 +245,7 @@ test.each([
 })
 
 describe('init', () => {
-  test('writes a configuration that is valid as it stands, and does not overwrite one', async () => {
+  test('writes a valid configuration, and does not overwrite one', async () => {
     const first = await box.run(['init'])
     expect(first.code).toBe(0)
     expect(first.out).toMatch(/scripts\/sluice\.mjs'? run --until-empty$/m)
@@ -288,7 +288,7 @@ describe('init', () => {
     },
   )
 
-  test('with a store or a worker that it does not know it says which there are', async () => {
+  test('lists the known stores and workers for an unknown one', async () => {
     const { code, err } = await box.run(['init', '--queue', 'redis'])
     expect([code, err]).toEqual([2, expect.stringContaining('sqlite, postgres, s3')])
   })

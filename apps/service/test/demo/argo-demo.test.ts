@@ -78,7 +78,7 @@ test('killed halfway, with the fake and all its workflows, and run again: no ite
   expect(mostUnfinished).toBeLessThanOrEqual(20)
 }, 120_000)
 
-test('it is a demo of its own beside the other one, and has no root', async () => {
+test('it is separate from the other demo, and has no root', async () => {
   const { code, err } = await box.spawn(['demo', '--argo', '--root', '.'])
   expect([code, err]).toEqual([2, expect.stringContaining('--root has no effect with --argo')])
 })

@@ -210,7 +210,7 @@ describe('a list that GNU parallel started', () => {
       [],
       'Some ids of the list are whole commands of the joblog',
     ],
-    ['no log', VALUES, 'not a joblog\t\n', [], 'is no log of GNU parallel'],
+    ['no log', VALUES, 'not a joblog\t\n', [], 'is not a job log of GNU parallel'],
     ['several values', VALUES, 'value', ['--joblog-command', 'process {1} {2}'], 'it has several values'],
     ['no value', VALUES, 'value', ['--joblog-command', 'process {.}'], 'it has no {}'],
     ['another command', VALUES, 'value', ['--joblog-command', 'other {}'], 'No command of the joblog names'],
@@ -291,7 +291,7 @@ describe('jobs that GNU parallel completed are stored as succeeded items', () =>
 
   test('--dry-run says how many, and makes no queue', async () => {
     for (const [flags, text] of [
-      [[], /^11 rows that can be loaded \(9 done elsewhere\), 0 refused, .* Nothing was stored\.$/u],
+      [[], /^11 valid rows \(9 done elsewhere\), 0 refused, .* Nothing was stored\.$/u],
       [['--skip-done'], /^2 rows that can be loaded, 9 left out as done elsewhere, 0 refused, /u],
     ] as const) {
       const json = await loadAll(VALUES, 'value', ['--dry-run', ...flags])

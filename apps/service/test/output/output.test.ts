@@ -63,7 +63,7 @@ test.each([
   expect(printable(text)).toBe(expected)
 })
 
-test('a long text is cut, never inside a character', () => {
+test('a long text is truncated, never inside a character', () => {
   expect(printable('abcdef', 4)).toBe('abc…')
   expect(printable('ab🙂🙂', 4).isWellFormed()).toBe(true)
 })

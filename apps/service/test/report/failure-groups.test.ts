@@ -206,7 +206,7 @@ describe('report --group', () => {
     ]) {
       const { code, out, err } = await box.run(['report', '--out', 'o.csv', ...args])
       expect([args, code, out]).toEqual([args, 3, ''])
-      expect(err).toContain('`sluice report --summary` lists the groups')
+      expect(err).toContain('`sluice report --summary` lists the')
     }
     expect(await readdir(box.dir)).not.toContain('o.csv')
     await box.run(['report', '--out', 'o.csv', '--exit-code', '3', '--columns', 'stage'])
@@ -214,7 +214,7 @@ describe('report --group', () => {
   })
 })
 
-describe('requeue by what failures have in common', () => {
+describe('requeue by failure group, class and exit code', () => {
   test('--group takes the beginning of an id, and several of them', async () => {
     const { empty, absent } = await failTiles()
     expect(await box.json(['requeue', '--group', empty.slice(0, 8), '--yes'])).toEqual({
@@ -241,7 +241,7 @@ describe('requeue by what failures have in common', () => {
     expect(await queue.size('FAIL')).toBe(16)
   })
 
-  test('--dry-run says exactly how many and which, and moves none', async () => {
+  test('--dry-run lists exactly the matching items, and moves none', async () => {
     const { absent } = await failTiles()
     expect(await box.json(['requeue', '--group', absent, '--dry-run'])).toMatchObject({
       dryRun: true,
@@ -283,14 +283,14 @@ describe('requeue by what failures have in common', () => {
     ])
   })
 
-  test('a beginning that no group has: 3; one that several have: 2, and which they are', async () => {
+  test('an unknown beginning of an id: 3; an ambiguous one: 2, with the groups', async () => {
     const ids = Array.from({ length: 600 }, (_, n) => ({ id: `i${n}`, reason: `no ${inLetters(n)}` }))
     await fail(...ids, { id: 'again', reason: ids[0]?.reason ?? '' })
     const groups = ids.map((failure) => failureGroupOf(failure).id)
     const shared = groups.map((id) => id.slice(0, 4)).find((prefix, n, all) => all.indexOf(prefix) !== n)
     const unknown = ['ffff', 'fffe', 'fffd'].find((prefix) => !groups.some((id) => id.startsWith(prefix)))
     const none = await box.run(['requeue', '--group', unknown ?? '', '--yes'])
-    expect([none.code, none.err]).toEqual([3, expect.stringContaining(`begins with ${unknown}`)])
+    expect([none.code, none.err]).toEqual([3, expect.stringContaining(`id prefix ${unknown}`)])
     const several = await box.run(['requeue', '--group', shared ?? '', '--yes'])
     expect(several.code).toBe(2)
     for (const id of groups.filter((group) => group.startsWith(shared ?? '')))
@@ -329,8 +329,8 @@ describe('requeue by what failures have in common', () => {
   })
 })
 
-describe('rm by what failures have in common', () => {
-  test('a filter is about FAIL, unless a stage is given', async () => {
+describe('rm by failure group, class and exit code', () => {
+  test('a filter applies to FAIL, unless a stage is given', async () => {
     const { absent } = await failTiles()
     expect(await box.json(['rm', '--group', absent, '--dry-run'])).toMatchObject({ count: 5 })
     expect((await box.run(['rm', '--group', absent])).err).toContain('Remove 5 items of tiles permanently?')
@@ -349,7 +349,7 @@ describe('rm by what failures have in common', () => {
 })
 
 describe('a walk over many items', () => {
-  test('ends after the page that is under way when a signal comes; again, it does the rest', async () => {
+  test('a signal ends it after the current page; the same command does the rest', async () => {
     await failMany(1_201)
     const stop = new AbortController()
     let pages = 0
@@ -367,12 +367,13 @@ describe('a walk over many items', () => {
       selected: 1_000,
       moved: 1_000,
       interrupted: true,
+      isExact: true,
     })
     expect(await queue.sizes()).toMatchObject({ WAITING: 1_000, FAIL: 201 })
     expect(await box.json(['requeue', '--reason-matches', 'x', '--yes'])).toEqual({ moved: 201, skipped: [] })
   })
 
-  test('a signal while it counts ends it before anything is moved: 130', async () => {
+  test('a signal during the count ends it before any move: 130', async () => {
     await writeFile(
       join(box.dir, 'slow.mjs'),
       `import { openQueue as open } from ${JSON.stringify(import.meta.resolve('@sluice/queue-sql'))}

@@ -94,7 +94,7 @@ describe('a report', () => {
       '',
     ])
     expect(() => chooseColumns(['resultt'])).toThrow(
-      /no column "resultt".*or a field of result, details or body, such as result\.sha256 or body\["file\.path"\]$/u,
+      /Unknown column "resultt".*or a field of result, details or body, such as result\.sha256 or body\["file\.path"\]$/u,
     )
     for (const name of [
       '',
@@ -155,7 +155,7 @@ describe('a file', () => {
     expect(await readdir(dir)).toEqual(['report.csv'])
   })
 
-  test('is as it was when the report breaks off', async () => {
+  test('is unchanged when the report fails', async () => {
     const path = join(dir, 'report.csv')
     await writeFile(path, 'old')
     const failing = writeFileWhole(path, async (out) => {
@@ -202,7 +202,7 @@ describe('failures by their groups', () => {
     expect([groups.size, groups.failures, groups.other]).toEqual([2, 5, { groups: 0, count: 0 }])
   })
 
-  test('exit codes, in words or known, and classes are never in one group', () => {
+  test('different exit codes and classes are never in one group', () => {
     const groups = new FailureGroups()
     groups.add({ id: 'a', reason: 'exit code 3' })
     groups.add({ id: 'b', reason: 'exit code 127' })

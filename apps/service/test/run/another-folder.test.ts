@@ -98,7 +98,7 @@ test('a path of a flag, --set or a variable is relative to the working directory
   expect(err).toContain(`sqlite:${join(home, 'data/queue.db')}`)
 })
 
-test('another worker is refused while items are in PROCESSING, with their number; --new-worker hands what it does not know to the lost policy', async () => {
+test('another worker is refused while items are in PROCESSING, with their number; --new-worker applies the lost policy to unknown jobs', async () => {
   await killWithTwoRunning()
   const elsewhere = ['run', '--until-empty', '--set', 'worker.dir=elsewhere', '--log-format', 'json']
   const refused = await box.spawn(elsewhere, { cwd: home })

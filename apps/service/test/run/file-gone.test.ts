@@ -56,7 +56,7 @@ describe.each(HAPPENINGS)('the SQLite file is %s', (_, happen) => {
     )
   })
 
-  test('during a load: the load fails, and says what it had stored by then', async () => {
+  test('during a load: the load fails, and reports what it stored', async () => {
     const { code, out, err } = await box.run(['load', '-'], { input: Readable.from(manifest()) })
     expect([code, out]).toEqual([2, expect.stringMatching(/^Stopped after line [\d,]+ of standard input/mu)])
     expect(err).toMatch(/in the SQLite file .*queue\.db: it was (?:deleted, renamed or unmounted|replaced)/u)

@@ -69,7 +69,7 @@ describe('--fail-if-failed', () => {
     expect((await box.spawn([...RUN, '--fail-if-failed'])).code).toBe(9)
   })
 
-  test('is for runs that end of themselves with the last item', async () => {
+  test('is valid only with --until-empty', async () => {
     for (const flags of [['run'], ['run', '--drain']]) {
       const { code, err } = await box.run([...flags, '--fail-if-failed'])
       expect(code).toBe(2)

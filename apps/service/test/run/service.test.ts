@@ -90,7 +90,7 @@ test('the pretty log is one line an entry', () => {
   expect(String(stream.read())).toMatch(/^\[[\d:]+\] INFO: hello \{"id":"a","attempt":1\}\n$/)
 })
 
-test('jobs that do not begin are warned of in one line; `jobs` of the configuration says when', async () => {
+test('pending jobs are logged in one line, after `jobs.pendingWarnMs`', async () => {
   const queue = await openQueue({ name: 'q' })
   const worker = await openWorker({ name: 'q' })
   await queue.putMany(Array.from({ length: 3 }, (_, n) => ({ id: `i${n}`, body: n })))
@@ -113,6 +113,6 @@ test('jobs that do not begin are warned of in one line; `jobs` of the configurat
   expect(end).toMatchObject({ why: 'empty', sizes: { FAIL: 3 } })
   const pending = lines.filter((line) => line.startsWith('jobs were accepted and do not begin'))
   expect(pending).toEqual([expect.stringMatching(/"message":"pod i\d: no room","jobs":\d,"alike":3/u)])
-  expect(lines.filter((line) => line.startsWith('job told to end'))).toHaveLength(3)
+  expect(lines.filter((line) => line.startsWith('job cancelled'))).toHaveLength(3)
   expect(await queue.lookup('i0')).toMatchObject({ failureClass: 'unschedulable' })
 })

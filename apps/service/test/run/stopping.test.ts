@@ -96,7 +96,7 @@ function entriesOf(text: string): Record<string, unknown>[] {
 }
 
 describe.each(['SIGTERM', 'SIGHUP', 'SIGINT'] as const)('%s', (signal) => {
-  test('while 400 slow sends are to be made: no send after it, the claims are back in WAITING in their place, exit 0, the next service dispatches at once', async () => {
+  test('during 400 slow sends: no send after the signal, the claims are back in WAITING in their places, exit 0, the next service dispatches at once', async () => {
     await configure({ service: { leaseTtlMs: 60_000 } })
     const ids = await putItems(400)
     const first = box.start(['run'], { env: { SEND_MS: '300' } })
@@ -128,7 +128,7 @@ describe.each(['SIGTERM', 'SIGHUP', 'SIGINT'] as const)('%s', (signal) => {
   }, 60_000)
 })
 
-describe('what hangs', () => {
+describe('a call that hangs', () => {
   test.each(['sendJob', 'pollAllStatus', 'check', 'close'])(
     'does not keep the service from ending by its deadline: %s; the lease is given back, and unsent claims',
     async (call) => {

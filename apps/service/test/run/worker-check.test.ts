@@ -26,7 +26,7 @@ async function checked(...answers: (SluiceError | undefined)[]) {
   return { worker, seen }
 }
 
-test('it asks through an outage until the worker answers', async () => {
+test('retries during an outage until the worker answers', async () => {
   const { worker, seen } = await checked(AWAY, AWAY, undefined)
   const runtime = new ManualRuntime()
   const asking = checkAgain(worker, { signal: new AbortController().signal, runtime })
@@ -50,7 +50,7 @@ test('a permanent error is thrown, and an abort ends the wait', async () => {
   expect(away.seen.checks).toBe(0)
 })
 
-test('a service that began in an outage ends with what the worker says after it, and gives the lease back', async () => {
+test('a service that started in an outage ends with the worker’s error after it, and releases the lease', async () => {
   const queue = await openQueue({ name: 'q' })
   const { worker } = await checked(AWAY, DENIED)
   const run = runService({ queue, worker, config, logger, signal: new AbortController().signal })

@@ -59,7 +59,7 @@ describe('the scanner', () => {
     await expect(leaking.close()).rejects.toThrow(/stdout of sluice show shows/u)
   })
 
-  test('finds one in a file that a run wrote, and takes secrets from configurations by itself', async () => {
+  test('finds a secret in a file of a run, and reads secrets from configurations', async () => {
     const leaking = await Sandbox.open()
     const secret = canary()
     const worker = {
@@ -261,7 +261,7 @@ describe('a configuration that can not be read', () => {
     await write(`sluice.config.${extension}`, make(secret))
     for (const args of [['status'], ['status', '--json'], ['check'], ['run']]) {
       const { code, err } = await box.spawn(args, { env: DEBUG })
-      expect([code, err]).toEqual([2, expect.stringMatching(/sluice\.config|configuration is wrong/u)])
+      expect([code, err]).toEqual([2, expect.stringMatching(/sluice\.config|configuration is invalid/u)])
     }
     expect(await shown()).toBe('')
   })
@@ -305,7 +305,7 @@ describe('a configuration that can not be read', () => {
     expect(await shown()).toBe('')
   })
 
-  test('with a token of digits in a variable of ours, which is read as a number', async () => {
+  test('with a token of digits in a SLUICE_ variable, which is read as a number', async () => {
     const secret = '918273645546372819'
     box.addCanary(secret)
     await write(
@@ -350,7 +350,7 @@ function filesOf(record: unknown): { readonly outputDir: string; readonly stderr
 describe('a local job', () => {
   const QUEUE = { package: 'sql', name: 'q', url: 'sqlite:q.db' }
 
-  test('has none of the variables that secrets came from, but for those of worker.env, and what it says of them is not stored', async () => {
+  test('inherits no variable with a secret, except those of worker.env, and its output of them is not stored', async () => {
     const [url, token, passed, named, literal] = [
       `postgres://me:${canary('password')}@h/d`,
       canary(),

@@ -79,7 +79,7 @@ describe('PostgreSQL', () => {
     return `postgres://unknown:${password}@${hostname}:${port}/postgres`
   }
 
-  test('a wrong password is refused with 5, and shown by no command', async () => {
+  test('a wrong password is refused with 5, and in the output of no command', async () => {
     const password = canary('password')
     box.addCanary(password)
     await configure({ queue: postgresQueue({ env: 'DATABASE_URL' }), worker: LOCAL })
@@ -313,7 +313,7 @@ describe('Argo', () => {
     },
   )
 
-  test('a line end behind a token does no harm in a file, and is refused elsewhere', async () => {
+  test('a line end after a token is ignored in a file, and refused elsewhere', async () => {
     let seen = ''
     answer = (authorization) => {
       seen = authorization

@@ -173,7 +173,7 @@ describe('every job of an id is ended', () => {
     expect(none).toEqual({ code: 0, out: 'Cancelled 0 items', err: '' })
   })
 
-  test('where a poll is not complete, attempts are asked for by name', async () => {
+  test('after an incomplete poll attempts are looked up by name', async () => {
     const item = await claimed('a', 3)
     await write([jobOf(item, 1), jobOf(item, 3)], { incomplete: 'the list is late' })
     const { code, err } = await box.run(['cancel', 'a'])
@@ -181,7 +181,7 @@ describe('every job of an id is ended', () => {
     expect([code, err]).toEqual([4, expect.stringMatching(/may still run: the list is late/)])
   })
 
-  test('of a worker that can’t be asked for one job', async () => {
+  test('of a worker without look-ups', async () => {
     const item = await claimed('a', 2)
     await queue.release('a')
     await write([jobOf(item, 1)], { noLookup: true })
@@ -250,7 +250,7 @@ describe('ids without a job to cancel', () => {
     ])
   })
 
-  test('a job that had ended when its item was cancelled before is not said to be told: when and how it ended is', async () => {
+  test('a job that had ended before is not reported as cancelled, but with when and how it ended', async () => {
     const item = await claimed('a')
     await write([jobOf(item)])
     await box.run(['cancel', 'a'])

@@ -80,7 +80,7 @@ describe('with Argo Workflows', () => {
     expect(server.workflows.size).toBe(3)
   })
 
-  test('--all ends all, and needs a yes', async () => {
+  test('--all ends all, and needs a confirmation', async () => {
     expect(await box.run(['cancel', '--all'])).toMatchObject({
       code: 6,
       err: expect.stringMatching(/3 items/),
@@ -108,7 +108,7 @@ describe('with Argo Workflows', () => {
     })
   })
 
-  test('--all at a worker that can’t be reached: every id is named, and ended by name', async () => {
+  test('--all with an unreachable worker: every id is listed, and ended by name', async () => {
     const away = ['--set', 'worker.baseUrl=http://127.0.0.1:9', '--json']
     const { code, out } = await box.run(['cancel', '--all', '--yes', ...away])
     const { unreached, ...rest } = JSON.parse(out)
@@ -121,7 +121,7 @@ describe('with Argo Workflows', () => {
     await untilUnfinished(0)
   })
 
-  test('what waits, has succeeded or is unknown stays as it is', async () => {
+  test('waiting, succeeded and unknown ids are unchanged', async () => {
     await box.run(['put', 'later', '1', '--delay', '1h'])
     const { code, err } = await box.run(['cancel', 'later', 'gone'])
     expect([code, err]).toEqual([
@@ -173,7 +173,7 @@ test('a worker that can’t cancel jobs is reported, and nothing moves', async (
   expect([code, err]).toEqual([2, expect.stringMatching(/can’t cancel jobs/)])
 })
 
-test('a worker that refuses in the middle: the error says what is in FAIL by then', async () => {
+test('a worker that refuses in the middle: the error has the number of items in FAIL', async () => {
   await writeFile(
     join(box.dir, 'worker.mjs'),
     `import { SluiceError } from ${JSON.stringify(import.meta.resolve('@sluice/core'))}

@@ -132,7 +132,7 @@ describe('sluice show of an item in PROCESSING', () => {
     expect(await calls()).toEqual(['lookup a', 'lookup a'])
   })
 
-  test('a job that runs, one that is not there yet, and one of a worker without look-ups', async () => {
+  test('a running job, one that does not exist yet, and one of a worker without look-ups', async () => {
     await claim('a', 'b')
     await configure({ reports: { b: RUNS } })
     expect((await box.run(['show', 'b'])).out).toMatch(/^job +running$/m)
@@ -142,7 +142,7 @@ describe('sluice show of an item in PROCESSING', () => {
     expect((await box.run(['show', 'b'])).out).toMatch(/^job +running$/m)
   })
 
-  test('one that had started and is unknown to the worker is no job that is still to come', async () => {
+  test('a started job that is unknown to the worker is reported as such', async () => {
     await claim('a', 'b', 'c', 'd')
     await configure({ reports: { d: RUNS } })
     const [a, b] = await Promise.all(['a', 'b'].map((id) => queue.lookup(id)))
@@ -189,7 +189,7 @@ describe('sluice show of an item in PROCESSING', () => {
 })
 
 describe('sluice ls', () => {
-  test('of running items: one poll, and by name only those of which it does not say whether they have begun', async () => {
+  test('of running items: one poll, and look-ups only of jobs that may be pending', async () => {
     await claim('a', 'b', 'c')
     const { pending: _, message: __, ...listed } = HELD
     await configure({ reports: { a: HELD, b: RUNS }, polled: { a: listed, b: RUNS } })
@@ -209,7 +209,7 @@ describe('sluice ls', () => {
     ])
   })
 
-  test('of 700 running items it is one poll and at most 50 look-ups', async () => {
+  test('700 running items cost one poll and at most 50 look-ups', async () => {
     const ids = Array.from({ length: 700 }, (_, index) => `i${index}`)
     await claim(...ids)
     const { pending: _, ...unclear } = RUNS
@@ -221,7 +221,7 @@ describe('sluice ls', () => {
     expect(asked).toHaveLength(51)
   }, 30_000)
 
-  test('a worker that can’t be asked, and a poll that is not complete, are reported once, and are no failure', async () => {
+  test('an unreachable worker, and an incomplete poll, are reported once, and are no failure', async () => {
     await claim('a', 'b')
     await configure({ throws: 'SLUICE_WORKER_DENIED' })
     expect(await box.run(['ls'])).toMatchObject({
@@ -300,7 +300,7 @@ describe('sluice cancel', () => {
     expect(json).toMatchObject({ again: 2, unfinished: ['b', 'c'], jobs: [] })
   })
 
-  test('a lock is known by its words too, of a worker that does not say which jobs are pending', async () => {
+  test('recognizes a lock by the message of a worker that does not report pending jobs', async () => {
     await claim('a')
     const waits = {
       stage: 'PROCESSING',

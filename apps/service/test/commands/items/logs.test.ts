@@ -39,7 +39,7 @@ const DATA = String.raw`printf 'one\n\000\377\033[31mred\033[0m\n'`
 const BYTES = Buffer.from('one\n\0\u00FF\u001B[31mred\u001B[0m\n', 'latin1')
 
 describe('sluice logs', () => {
-  test('gives the bytes of stdout and stderr as they are, and no notes', async () => {
+  test('writes the exact bytes of stdout and stderr, and no notes', async () => {
     await configure(['sh', '-c', `${DATA}; echo oops >&2; exit 3`])
     await ran()
     expect(await box.redirected('> log', ['logs', 'a'])).toEqual({ code: 0, err: '' })
@@ -48,7 +48,7 @@ describe('sluice logs', () => {
     expect(await readFile(join(box.dir, 'tail'), 'latin1')).toBe('m\noops\n')
   })
 
-  test('shows the latest attempt, or the one that is asked for', async () => {
+  test('shows the latest attempt, or the given one', async () => {
     await configure(['sh', '-c', 'echo attempt $SLUICE_ATTEMPT; exit 1'])
     await ran()
     expect(await box.run(['logs', 'a'])).toEqual({ code: 0, out: 'attempt 2', err: '' })
@@ -146,7 +146,7 @@ describe('sluice logs', () => {
     await service
   }, 60_000)
 
-  test('a worker that can’t read logs is a matter of the configuration', async () => {
+  test('a worker without logs is an error of the configuration', async () => {
     await configure(['true'])
     await ran()
     await writeFile(
@@ -221,7 +221,7 @@ describe('a log that grows', () => {
   })
 })
 
-test('on a terminal control sequences are taken out, unless --raw is given', async () => {
+test('removes control sequences on a terminal, unless --raw is given', async () => {
   await configure(['sh', '-c', DATA])
   await ran()
   const { main } = await import('../../../src/cli/main.js')

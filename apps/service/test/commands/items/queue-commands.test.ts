@@ -55,7 +55,7 @@ describe('put', () => {
     expect(Number(delayed?.notBeforeAt) - Number(delayed?.putAt)).toBe(3_600_000)
   })
 
-  test('as a process of its own: exit code, output, and no warning of what Node thinks of SQLite', async () => {
+  test('as a process of its own: exit code, output, and no warning of Node about SQLite', async () => {
     expect(await box.spawn(['put', 'a', '1'])).toEqual({ code: 0, out: 'Put a into tiles', err: '' })
     expect((await box.spawn(['put', 'a', '2'])).code).toBe(3)
     expect(await queue.lookup('a')).toMatchObject({ body: 1 })
@@ -102,7 +102,7 @@ describe('put', () => {
 })
 
 describe('ls and show', () => {
-  test('ls lists by stage, cut by --limit; JSON is one item a line', async () => {
+  test('ls lists by stage, up to --limit; JSON is one item a line', async () => {
     await failed('boom', 'bang')
     await queue.putMany(['w1', 'w2', 'w3'].map((id) => ({ id, body: { id } })))
     const all = await box.run(['ls'])

@@ -105,7 +105,7 @@ describe.each([
     expect([put.code, await place.isThere()]).toEqual([2, false])
   })
 
-  test('makes it with the first row of a pipe that stays open, and says so once', async () => {
+  test('makes it with the first row of a pipe that stays open, and reports it once', async () => {
     const input = new PassThrough()
     const load = box.start(['load', '-', '--format', 'lines'], { input })
     load.stdout.once('close', () => input.destroy())

@@ -370,7 +370,7 @@ describe('an older file of rejects', () => {
     expect(await readFile(join(box.dir, 'bad.jsonl'), 'utf8')).toBe('')
   })
 
-  test('is replaced whole, however long it was', async () => {
+  test('is replaced as a whole, however long it was', async () => {
     await file('bad.jsonl', 'x'.repeat(100_000))
     for (const flags of [[], ['--dry-run'], ['--strict']]) {
       expect((await box.run(['load', 'ill.txt', '--rejects', 'bad.jsonl', ...flags])).code).toBe(2)

@@ -212,11 +212,11 @@ describe('load', () => {
     expect(await queue.size('WAITING')).toBe(0)
   })
 
-  test('an empty manifest is no mistake', async () => {
+  test('an empty manifest is valid', async () => {
     expect(await box.json(['load', await file('e.jsonl', '')])).toMatchObject({ added: 0, refused: 0 })
   })
 
-  test('killed halfway and run again, each item is there exactly once', async () => {
+  test('killed halfway and restarted: each item exists exactly once', async () => {
     const count = 200_000
     const name = await file('big.jsonl', jsonl(count))
     const first = box.start(['load', name])

@@ -34,7 +34,7 @@ describe('sluice report', () => {
     expect(lines.map((line) => JSON.parse(line).id)).toEqual(['#1', '#2', 'a', 'b', 'c'])
   })
 
-  test('a file that is named so is written by its path', async () => {
+  test('a file of that name is written by its path', async () => {
     const { out } = await box.run(['report', '--out', './-', '--columns', 'stage'])
     expect(out).toBe('5 rows in ./-')
     expect(await readFile(join(box.dir, '-'), 'utf8')).toBe(

@@ -105,7 +105,7 @@ test('cancel without a pause: it waits for the sends that were under way, and en
   expect(running.filter((id) => items.some((item) => item.id === id))).toEqual([])
 }, 60_000)
 
-test('status says who dispatches and what holds it back', async () => {
+test('status shows the dispatching service and what holds it up', async () => {
   await sending(30)
   await box.run(['pause', '--reason', 'disk full'])
   // It says so at the end of its first tick.

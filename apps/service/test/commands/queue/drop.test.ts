@@ -58,7 +58,7 @@ test.each([
   expect(await box.json(['status', '--sample', '0'])).toMatchObject({ total: 1 })
 })
 
-test('while a service dispatches it is refused, by whom and for how long; once it has stopped it works', async () => {
+test('while a service dispatches it is refused, with the service and the time; after that it works', async () => {
   await box.run(['put', 'a', '600'])
   const service = box.start(['run', '--log-format', 'json'])
   await logged(service.stderr, 'this service dispatches')
@@ -83,7 +83,7 @@ test('while a service dispatches it is refused, by whom and for how long; once i
   expect(await box.run(['drop', '--name', 'tiles'])).toMatchObject({ code: 0 })
 })
 
-test('a service that stands by ends by an error that says the queue was dropped', async () => {
+test('a standby service ends with an error that names the drop', async () => {
   await box.run(['put', 'a', '0'])
   const queue = await openQueue({ name: 'tiles', url: `sqlite:${join(box.dir, 'q.db')}` })
   const lease = await queue.lease('dispatcher', 'another', 60_000)
@@ -115,7 +115,7 @@ test('reports what cannot be dropped or listed', async () => {
   })
 })
 
-test('a bucket: sizes when they are asked for, and what a versioned one keeps', async () => {
+test('a bucket: sizes with --sizes, and what a versioned one keeps', async () => {
   const server = await startS3Server()
   const { endpoint, region, credentials } = server.clientOptions()
   const queue = {

@@ -60,7 +60,7 @@ describe('a bucket', () => {
     },
   )
 
-  test('that is fit is ready, and has nothing more in it than before', async () => {
+  test('that is usable is ready, and unchanged', async () => {
     await serve({}, { probe: 'off' })
     expect((await checked()).of('queue')?.found).toBe('ready, no queue of this name yet')
     expect(server.keys()).toEqual([])
@@ -70,7 +70,7 @@ describe('a bucket', () => {
     expect(server.keys()).toEqual(before)
   })
 
-  test('is left as it was by a check that a signal stops', async () => {
+  test('is unchanged after a check that a signal stops', async () => {
     await serve()
     const written = Promise.withResolvers<void>()
     server.main.onRequest = ({ operation }) => {
@@ -241,7 +241,7 @@ describe('the first items', () => {
     expect([code, of('items')?.found]).toEqual([0, 'ready, the first 100 items can become jobs'])
   })
 
-  test('some of which would be rejected: they are warned of, and it is ready', async () => {
+  test('some of which would be rejected: a warning, and it is ready', async () => {
     await configure(file(), { ...PROCESS, command: ['echo', '{body.n}'] })
     await load(...hundred((at) => (at % 10 === 0 ? { m: 1 } : { n: 1 })))
     const { code, err, of } = await checked()

@@ -74,7 +74,7 @@ test('both invalid: both are reported', async () => {
   expect(err).not.toContain(server.token)
 })
 
-test('a SQLite that can lose commits is refused by its version, where there is no file yet too; the option allows it, with a warning', async () => {
+test('a SQLite that can lose commits is refused by its version, also before the file exists; the option allows it, with a warning', async () => {
   // oxlint-disable-next-line typescript/unbound-method -- it is called with the database below
   const prepare = DatabaseSync.prototype.prepare
   vi.spyOn(DatabaseSync.prototype, 'prepare').mockImplementation(function (this: DatabaseSync, text: string) {
@@ -106,7 +106,7 @@ describe('a SQLite file on a network file system', () => {
   const { statfs } = promises
   afterEach(() => pretendFileSystem(statfs))
 
-  test('is warned of once by `check` and once by `run`, where there is no file yet too, and not by short commands', async () => {
+  test('is a warning once in `check` and once in `run`, also before the file exists, and not in short commands', async () => {
     pretendFileSystem(async () => ({ type: 0x6969 }))
     const warned =
       /^warning: The SQLite file [^\n]*queue\.db is on a network file system \(NFS\)[^\n]*PostgreSQL[^\n]*$/
@@ -119,7 +119,7 @@ describe('a SQLite file on a network file system', () => {
     expect(ran.err.match(/is on a network file system \(NFS\)/g)).toHaveLength(1)
   })
 
-  test('is none where the disk is local', async () => {
+  test('is no warning on a local disk', async () => {
     pretendFileSystem(async () => ({ type: 0xef53 }))
     expect((await box.run(['check'])).err).toBe('')
   })

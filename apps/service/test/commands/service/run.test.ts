@@ -197,7 +197,7 @@ describe('a third-party worker', () => {
     expect(await queue.size('PROCESSING')).toBe(1)
   })
 
-  test('whose check denies: 5 and one message; whose check is unreachable is waited for', async () => {
+  test('whose check denies: 5 and one message; an unreachable one is retried', async () => {
     await configureWorker(`export const openWorker = async ({ name }) => worker(name, {
       check: async () => { throw process.env.DENY ? coded('SLUICE_WORKER_DENIED', false) : coded('SLUICE_WORKER_UNAVAILABLE', true) },
     })`)
@@ -212,7 +212,7 @@ describe('a third-party worker', () => {
   })
 })
 
-test('the capacity of the worker is held against what is in WAITING: too little is a warning with its numbers', async () => {
+test('the capacity of the worker is compared with WAITING: too little is a warning with its numbers', async () => {
   await configure({ worker: './room-worker.mjs' })
   const dummy = pathToFileURL(createRequire(import.meta.url).resolve('@sluice/worker-dummy')).href
   await writeFile(
@@ -261,5 +261,5 @@ test('a third party’s queue is loaded by its name from the user’s own node_m
   )
   const { code, out, err } = await box.spawn(['run', '--until-empty', '--json'])
   expect([code, JSON.parse(out).sizes]).toEqual([0, { WAITING: 0, PROCESSING: 0, SUCCESS: 30, FAIL: 0 }])
-  expect(err).toContain('this process only')
+  expect(err).toContain('only in this process')
 })

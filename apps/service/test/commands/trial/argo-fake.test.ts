@@ -34,7 +34,7 @@ interface Facts {
   readonly templates: readonly string[]
 }
 
-test('it takes workflows of the templates that it was given, and ends well when it is stopped', async () => {
+test('it accepts workflows of the given templates, and exits with 0 when stopped', async () => {
   await writeFile(join(box.dir, 'templates.yaml'), TEMPLATES)
   const child = box.start([
     'argo-fake',
@@ -152,7 +152,7 @@ spec:
     templates: [{ name: main, container: { image: busybox, command: [echo] } }]
 `
 
-test('the example of --help is one that the test template takes', async () => {
+test('the example of --help is valid for the test template', async () => {
   const { child, text } = await started()
   await writeFile(join(box.dir, 'sluice.config.yaml'), between(text, CONFIG, '\nAnd in another terminal'))
   const { out } = await box.run(['argo-fake', '--help'])

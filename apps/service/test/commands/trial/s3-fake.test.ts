@@ -42,7 +42,7 @@ test('what it prints works unchanged: the configuration, and each command up to 
   expect(await child).toMatchObject({ exitCode: 0, stderr: '' })
 })
 
-test('it takes the bucket and the keys that it was given, and no others', async () => {
+test('it accepts the given bucket and keys, and no others', async () => {
   const child = box.start([
     's3-fake',
     '--port',
