@@ -51,18 +51,22 @@ export function newEngineParts(options: CheckedOptions, emit: (event: WorkEvent)
     missing: new MissingJobs({ queue, runtime, logger, graceMs: lost.graceMs }),
     known: new KnownWorker(),
     quiet: new QuietJobs({ askAfterMs, lookupsPerSecond: maxLookupsPerSecond }),
-    reported: {
-      orphans: new Map(),
-      movedOn: new Set(),
-      acknowledgeFailures: 0,
-      acknowledgeAtMonotonic: Number.NEGATIVE_INFINITY,
-      cancelFailing: false,
-      sendManyFailing: false,
-      schemaFailing: false,
-    },
+    reported: nothingReported(),
     maxJobsPerSend,
     sendState: new SendState({ ...options, queue, maxJobsPerSend, random }),
     emit,
+  }
+}
+
+function nothingReported(): EngineParts['reported'] {
+  return {
+    orphans: new Map(),
+    movedOn: new Set(),
+    acknowledgeFailures: 0,
+    acknowledgeAtMonotonic: Number.NEGATIVE_INFINITY,
+    cancelFailing: false,
+    sendManyFailing: false,
+    schemaFailing: false,
   }
 }
 
