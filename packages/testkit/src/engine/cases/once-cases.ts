@@ -9,7 +9,7 @@ export const onceCases: readonly EngineCase[] = [
   {
     id: 'E-ONE-1',
     title:
-      'of two engines one dispatches; the other takes over within the life of the lease, and at once after a stop',
+      'of two engines one dispatches; the other takes over within the ttl of the lease, and at once after a stop',
     async run(harness) {
       const scene = new EngineScene(harness)
       await scene.put(2)
@@ -61,7 +61,7 @@ export const onceCases: readonly EngineCase[] = [
   {
     id: 'E-ONCE-2',
     title:
-      'a job that was seen and is gone is lost, and never sent again at that attempt, by an engine that takes over either',
+      'a job that was seen and has disappeared is lost, and never sent again at that attempt, also after a takeover',
     async run(harness) {
       const scene = new EngineScene(harness)
       await scene.put(1)
@@ -84,7 +84,7 @@ export const onceCases: readonly EngineCase[] = [
   },
   {
     id: 'E-ONCE-3',
-    title: 'an engine that stalled in a claim for longer than its lease starts nothing when it goes on',
+    title: 'an engine that stalled in a claim for longer than its lease starts nothing when it continues',
     async run(harness) {
       const scene = new EngineScene(harness)
       await scene.put(6)
@@ -125,7 +125,7 @@ export const onceCases: readonly EngineCase[] = [
   },
   {
     id: 'E-ORPHAN-1/b',
-    title: 'one whose item an operator cancelled is ended',
+    title: 'one whose item an operator cancelled is cancelled',
     async run(harness) {
       const scene = new EngineScene(harness)
       await scene.put(1)
@@ -138,7 +138,8 @@ export const onceCases: readonly EngineCase[] = [
   },
   {
     id: 'E-ORPHAN-1/c',
-    title: 'one that was made after the attempt had ended, under the name of the job that ended it, is ended',
+    title:
+      'one that was created after the attempt had ended, under the name of the job that ended it, is cancelled',
     async run(harness) {
       const scene = new EngineScene(harness)
       await scene.put(1)
