@@ -120,7 +120,7 @@ export const onceCases: readonly EngineCase[] = [
         await scene.ended(engine.tick())
         await harness.runtime.advance(1_000)
       }
-      same(scene.running(), ['i000 1', 'i001 1', 'foreign 1'], 'it runs on, and two beside it')
+      same(scene.running(), ['foreign 1', 'i000 1', 'i001 1'], 'it runs on, and two beside it')
     },
   },
   {
