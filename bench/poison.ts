@@ -63,7 +63,7 @@ async function run(cap: number, poison: number): Promise<{ perSecond: number; re
 }
 
 interface Place {
-  readonly open: () => MemoryQueue
+  readonly open: () => Queue
   readonly worker: PoisonWorker
   readonly cap: number
 }

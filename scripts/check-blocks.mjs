@@ -13,6 +13,19 @@ const place = join(root, 'node_modules/.cache/sluice-blocks')
 
 /** Modules that a reader has, and the documentation leaves out. */
 const READERS_OWN = {
+  'docs/writing-a-backend.md': {
+    'my-store.ts':
+      "import type { Queue } from '@sluice/core'\n" +
+      "import type { CrashingQueue } from '@sluice/testkit'\n" +
+      'export declare function createStore(): Promise<{ openQueue(name: string): Promise<Queue>; advance(ms: number): Promise<void>; ' +
+      'openCrashing(point: number): Promise<CrashingQueue>; drop(): Promise<void> }>\n',
+  },
+  'docs/writing-a-worker.md': {
+    'my-place.ts':
+      "import type { JobRef, Worker } from '@sluice/core'\n" +
+      'export declare function startPlace(): Promise<{ openWorker(name: string): Promise<Worker>; ' +
+      "finish(job: JobRef, how: 'SUCCESS' | 'FAIL'): Promise<void>; starts(job: JobRef): Promise<number>; close(): Promise<void> }>\n",
+  },
   'packages/testkit/README.md': {
     'my-queue.ts':
       "import type { Queue } from '@sluice/core'\n" +

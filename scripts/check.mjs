@@ -35,7 +35,7 @@ const steps = {
   docs: [pinnedNode, 'scripts/docs.mjs', '--check'],
   's3-table': [pinnedNode, 'scripts/s3-servers.mjs', 'docs', '--check'],
   's3-cost': [pinnedNode, 'packages/queue-s3/scripts/cost-report.mjs', '--check'],
-  stranger: [pinnedNode, 'scripts/stranger-test.mjs'],
+  'third-party': [pinnedNode, 'scripts/third-party-test.mjs'],
   start: [pinnedNode, 'scripts/start-test.mjs'],
   benchmarks: [pinnedNode, 'bench/docs.ts', '--check'],
   bench: [pinnedNode, 'bench/run.ts', '--smoke'],

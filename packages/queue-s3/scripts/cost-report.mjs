@@ -25,7 +25,7 @@ const document = [
   'million GET or HEAD, DELETE free. Look at the price page before you rely on them. Storage and traffic come on top.\n',
   `## One item, in batches of ${BATCH}\n`,
   ...(await perItem()),
-  '\nBeside them each process looks once in two seconds, while it writes, whether the queue is still there and laid out as it was: a GET of `QUEUE`.\n',
+  '\nIn addition each process that writes checks every two seconds that the queue still exists in the same layout: a GET of `QUEUE`.\n',
   'The first PUT is the index object, which makes `put` of an id that exists a clean refusal and `lookup` of any id a few requests; the',
   'others are WAITING, PROCESSING and the end. A name in another stage cannot be had for less than a PUT: S3 has no rename.\n',
   '## What does not grow with the queue\n',
@@ -113,7 +113,7 @@ async function perItem() {
   rows.push(['put into SUCCESS', await countedWork(putDone)])
   const doneIds = Array.from({ length: ITEMS }, (_, index) => `done-${index}`)
   rows.push(['remove, of what was put there', await countedWork(() => queue.remove(doneIds))])
-  // The store tells its time in whole seconds.
+  // The store's clock has whole seconds.
   await sleep(2_000)
   rows.push([
     'removal of finished items by `sweep`',
@@ -286,13 +286,13 @@ async function counted(work) {
   return server.counts()
 }
 
-/** Without the looks at QUEUE, of which there is one every two seconds: how many that makes is a matter of how fast this machine is. */
+/** Without the reads of QUEUE, one every two seconds: their number depends on the speed of this machine. */
 async function countedWork(work) {
   const counts = await counted(work)
-  const looks = server.main.requests.filter(
+  const checks = server.main.requests.filter(
     ({ operation, key }) => operation === 'GetObject' && key.endsWith('/QUEUE'),
   )
-  return { ...counts, GetObject: counts.GetObject - looks.length }
+  return { ...counts, GetObject: counts.GetObject - checks.length }
 }
 
 function sum(all) {

@@ -29,7 +29,7 @@ async function settle(items) {
   const { refused } = await queue.settle(moves)
   const refusedIds = new Set(refused.map(({ id }) => id))
   for (const { id, uid, attempt, stage } of moves) {
-    if (!refusedIds.has(id)) note({ told: id, uid, attempt, stage })
+    if (!refusedIds.has(id)) note({ settled: id, uid, attempt, stage })
   }
 }
 

@@ -1,7 +1,7 @@
 // Four processes work a queue off and one of them is killed each second for a minute, with old listings mixed in. Then the books are
 // compared with the bucket. From the root of the repository, after a build:
 //   node scripts/radosgw.mjs -- node packages/queue-s3/scripts/kill-test.mjs [--items 2000] [--seconds 60]
-// It prints one line of JSON and exits 1 if anything was lost, given out twice, or is in two stages.
+// It prints one line of JSON and exits 1 if anything was lost, claimed twice, or is in two stages.
 import { fork } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
@@ -82,7 +82,7 @@ async function killEachSecond() {
   }
 }
 
-/** Gives back what a dead process held, as an operator would by hand. */
+/** Releases what a dead process held, as an operator would. */
 async function recover(signal) {
   const seen = new Map()
   while (!signal.aborted) {
@@ -128,23 +128,23 @@ async function compare() {
   const wrong = []
   const notes = readdirSync(logs).flatMap((file) => readFileSync(join(logs, file), 'utf8').split('\n'))
   const given = new Map()
-  const told = new Map()
+  const settled = new Map()
   let runs = 0
   // The last line of a process that was killed may be cut off; it had not gone on by then.
   for (const line of notes.filter((text) => text.endsWith('}'))) {
     const entry = JSON.parse(line)
     if (entry.wrong !== undefined) wrong.push(entry.wrong)
-    const job = `${entry.given ?? entry.told} ${entry.uid} ${entry.attempt}`
+    const job = `${entry.given ?? entry.settled} ${entry.uid} ${entry.attempt}`
     if (entry.given !== undefined) {
       runs += 1
       given.set(job, (given.get(job) ?? 0) + 1)
     }
-    if (entry.told !== undefined) {
-      if (told.has(job) && told.get(job) !== entry.stage) wrong.push(`${job} was settled in two ways`)
-      told.set(job, entry.stage)
+    if (entry.settled !== undefined) {
+      if (settled.has(job) && settled.get(job) !== entry.stage) wrong.push(`${job} was settled in two ways`)
+      settled.set(job, entry.stage)
     }
   }
-  for (const [job, times] of given) if (times > 1) wrong.push(`${job} was given out ${times} times`)
+  for (const [job, times] of given) if (times > 1) wrong.push(`${job} was claimed ${times} times`)
 
   const swept = await queue.sweep()
   const found = new Map()
@@ -157,15 +157,15 @@ async function compare() {
   for (const id of ids) {
     const item = found.get(id)
     if (item === undefined) wrong.push(`${id} is lost`)
-    else if (told.has(item.job) && told.get(item.job) !== item.stage) {
-      wrong.push(`${item.job} was settled as ${told.get(item.job)} and is in ${item.stage}`)
+    else if (settled.has(item.job) && settled.get(item.job) !== item.stage) {
+      wrong.push(`${item.job} was settled as ${settled.get(item.job)} and is in ${item.stage}`)
     }
   }
-  for (const [job, stage] of told) {
+  for (const [job, stage] of settled) {
     if (stage === 'WAITING') continue
     const item = found.get(job.slice(0, job.lastIndexOf(' ', job.lastIndexOf(' ') - 1)))
     if (item?.job !== job || item.stage !== stage)
-      wrong.push(`${job} was told ${stage}, and is ${item?.job} in ${item?.stage}`)
+      wrong.push(`${job} was settled as ${stage}, and is ${item?.job} in ${item?.stage}`)
   }
   const keys = await rawKeys()
   const foreignObjects = keys.filter((key) => /\/(WAITING|PROCESSING|LEFT)\//.test(key))
@@ -187,12 +187,12 @@ async function compare() {
 }
 
 async function listAll(stage) {
-  const heads = []
+  const summaries = []
   for (let cursor; ;) {
     const page = await queue.listSummaries(stage, { limit: 1_000, ...(cursor ? { cursor } : {}) })
-    heads.push(...page.items)
+    summaries.push(...page.items)
     cursor = page.cursor
-    if (cursor === undefined) return heads
+    if (cursor === undefined) return summaries
   }
 }
 

@@ -25,7 +25,7 @@ const [items, latencyMs, concurrency, batch] = ['items', 'latency', 'concurrency
 const program = fileURLToPath(new URL('s3-server-process.mjs', import.meta.url))
 const server = fork(program, [JSON.stringify({ latencyMs })])
 const [{ bucket, ...connection }] = await once(server, 'message')
-// A process's first requests are slower than its later ones, whoever makes them.
+// A process's first requests are slower than its later ones, in every client.
 await bare(500)
 const warm = await openQueue({ name: 'warm-up', bucket, concurrency, ...connection })
 await putAll(warm, 500)
@@ -71,7 +71,7 @@ async function workAll(from, count) {
   }
 }
 
-/** What anybody would write who only wants objects in a bucket. */
+/** The plain way to write objects into a bucket. */
 async function bare(requests) {
   const client = new S3Client({
     ...connection,

@@ -66,7 +66,7 @@ class Drop {
   }
 
   async run(): Promise<DropOutcome> {
-    const refusal = await this.#mark()
+    const refusal = await this.#retire()
     if (refusal !== undefined) return refusal
     const isEmpty = await this.#deleteAll()
     if (!isEmpty) return { is: 'stopped', removed: this.#removed, unit: 'objects' }
@@ -81,10 +81,10 @@ class Drop {
    *
    * @returns why it was not
    */
-  async #mark(): Promise<DropOutcome | undefined> {
+  async #retire(): Promise<DropOutcome | undefined> {
     const { layout, store } = this.#parts
     const settings = await this.#run(read(layout.settings()))
-    if (settings === undefined) return this.#markLeftovers()
+    if (settings === undefined) return this.#retireLeftovers()
     const { state, name } = factsOf(settings.content)
     this.#assertNamed(name)
     if (state === 'dropping') return undefined
@@ -101,13 +101,13 @@ class Drop {
   /**
    * Objects without a queue: a process that opens it meanwhile creates a new one, or finds it being dropped.
    */
-  async #markLeftovers(): Promise<DropOutcome | undefined> {
+  async #retireLeftovers(): Promise<DropOutcome | undefined> {
     const { store, layout, checked } = this.#parts
     if (!(await hasLeftovers(store, layout.root))) return { is: 'absent' }
     const made = await this.#run(
       createOnce(layout.settings(), droppingText(checked.name), { token: store.runtime.newId() }),
     )
-    return made === 'created' ? undefined : this.#mark()
+    return made === 'created' ? undefined : this.#retire()
   }
 
   /** A store that ignores case has another queue there. */
@@ -217,7 +217,7 @@ class Drop {
     const versioning = await store.versioning()
     const place = placeText(store.place)
     return [
-      ...(others.objects.length > 0 ? [`Objects that are none of a queue were left under ${place}.`] : []),
+      ...(others.objects.length > 0 ? [`Objects that belong to no queue were left under ${place}.`] : []),
       ...(versioning === 'Enabled' || versioning === 'Suspended' ? [versionsNote(versioning, place)] : []),
     ]
   }

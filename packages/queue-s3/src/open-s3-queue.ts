@@ -5,7 +5,7 @@ import { GuaranteeWatch } from './probe/guarantee-watch.js'
 import { has } from './format/item-state.js'
 import { Layout } from './format/layout.js'
 import { checkWrites, deleteLeftProbes } from './probe/check-writes.js'
-import { forgetProbes, probeOnce } from './probe/probe-memory.js'
+import { dropProbes, probeOnce } from './probe/probe-memory.js'
 import { probeStore, type ProbeFinding } from './probe/probe-store.js'
 import { settledShards } from './format/queue-settings.js'
 import { openingError, storeLies } from './store/s3-errors.js'
@@ -64,7 +64,7 @@ const MAX_CLOCK_READS = 5
 export async function settleClock(store: S3Store, layout: Layout): Promise<void> {
   const { clock } = store
   const patience = store.patience()
-  for (let looks = 0; !clock.isSure && looks < MAX_CLOCK_READS; looks++)
+  for (let reads = 0; !clock.isSure && reads < MAX_CLOCK_READS; reads++)
     await store.send({ do: 'head', key: layout.settings() }, patience)
   if (clock.isSet) return
   const seen = 'its answers have no `Date`, by which items are put in order and leases end'
@@ -132,7 +132,7 @@ function watchOf(
       return await probeStore(store, { root, depth: 'again', races: true, logger })
     } catch (error) {
       // What had passed is invalid for the next opening too.
-      if (isSluiceError(error, 'SLUICE_CONFIG_INVALID')) forgetProbes(bucketIdOf(checked))
+      if (isSluiceError(error, 'SLUICE_CONFIG_INVALID')) dropProbes(bucketIdOf(checked))
       throw error
     }
   }

@@ -49,8 +49,8 @@ const SUPPORTS = {
 } satisfies QueueSupports
 
 /**
- * The longest call of a few items, in `timeoutMs`: six steps in sequence, of four each, and one for the wait of large
- * requests. See the README.
+ * The longest call of a few items, in `timeoutMs`: six steps in sequence, of four each, and one for the wait
+ * of large requests. See the README.
  */
 const LONGEST_CALL_TIMEOUTS = 25
 
@@ -92,8 +92,8 @@ export class S3Backend implements QueueBackend {
   }
 
   /**
-   * A comparison costs a GET for each item that exists; two for one that was updated [Q-PUT-4]. Into SUCCESS it costs
-   * the same as into WAITING [Q-PUT-5].
+   * A comparison costs a GET for each item that exists; two for one that was updated [Q-PUT-4]. Into SUCCESS
+   * it costs the same as into WAITING [Q-PUT-5].
    */
   put(items: readonly CheckedItem[], order: PutOrder): Promise<ReadonlyMap<string, PutRefusal>> {
     return this.#puts.put(items, order)
@@ -104,8 +104,8 @@ export class S3Backend implements QueueBackend {
   }
 
   /**
-   * Under a lease, the lease is read before the claim and after it. If it is lost by then, or can't be read, the claimed
-   * items are released to their places [Q-GET-5].
+   * Under a lease, the lease is read before the claim and after it. If it is lost by then, or can't be read,
+   * the claimed items are released to their places [Q-GET-5].
    */
   claim(maxItems: number, lease: Lease | undefined): Promise<QueueItem[] | undefined> {
     return lease === undefined ? this.#claims.get(maxItems) : this.#claimUnder(lease, maxItems)
@@ -167,8 +167,8 @@ export class S3Backend implements QueueBackend {
   }
 
   /**
-   * Finishes unfinished moves, deletes leftovers, removes finished items by age, and purges old tombstones. Safe beside
-   * all other calls, any number of times; nothing needs it soon [Q-SWEEP-1].
+   * Finishes unfinished moves, deletes leftovers, removes finished items by age, and purges old tombstones.
+   * Safe beside all other calls, any number of times; nothing needs it soon [Q-SWEEP-1].
    */
   sweep(options: SweepOptions): Promise<SweepReport> {
     return this.#sweep.run(options)

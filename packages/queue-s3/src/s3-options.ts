@@ -35,13 +35,16 @@ export interface S3QueueOptions {
   readonly credentials?: S3QueueCredentials | undefined
   /** The maximum number of requests in flight. Default 32. */
   readonly concurrency?: number | undefined
-  /** Over how many key ranges the items are spread: a power of two up to 256, fixed when the queue is first opened. Default 1. */
+  /**
+   * Over how many key ranges the items are spread: a power of two up to 256, fixed when the queue is first
+   * opened. Default 1.
+   */
   readonly shards?: number | undefined
   /** How the store is probed when the queue is opened. Default `thorough`; `quick` for a single command. */
   readonly probe?: 'thorough' | 'quick' | 'off' | undefined
   /**
-   * How long a request waits for the first byte of its answer, and how long it is retried without one, in ms. Default
-   * 10,000.
+   * How long a request waits for the first byte of its answer, and how long it is retried without one, in ms.
+   * Default 10,000.
    */
   readonly timeoutMs?: number | undefined
   /** How long `sweep` keeps the tombstones of a removed item, in ms, 3,600,000 or more. Default a week. */
@@ -73,7 +76,7 @@ export const optionsSchema = z.strictObject({
     .refine((prefix) => Buffer.byteLength(prefix) <= 256, 'must be 256 bytes or fewer')
     .refine(
       isPlainPath,
-      'must be well-formed, with no //, . or .. as a part, no part over 255 bytes, no slash in front, no \\ and no control character',
+      'must be well-formed, with no //, . or .. as a part, no part over 255 bytes, no leading slash, no \\ and no control character',
     )
     .refine(
       (prefix) => !prefix.split('/').some((part) => RESERVED_PARTS.has(part)),
@@ -86,7 +89,7 @@ export const optionsSchema = z.strictObject({
     // Anywhere: in a password with a slash that was not percent-encoded, the rest becomes a path and the part
     // before it a host.
     .refine((url) => !url.includes('@'), {
-      error: 'must hold no user and password: give credentials',
+      error: 'must not contain a user and a password: give credentials',
       abort: true,
     })
     .pipe(z.url({ protocol: /^https?$/, error: 'must be an address such as http://minio:9000' }))

@@ -64,13 +64,13 @@ describe('a drop', () => {
       ['queues/tiles/inner/QUEUE', '{}'],
       ['queues/tiles-2/ITEMS/a', 'x'],
     ])
-    const told: number[] = []
-    const outcome = await drop('tiles', { onProgress: ({ removed }) => void told.push(removed) })
+    const progress: number[] = []
+    const outcome = await drop('tiles', { onProgress: ({ removed }) => void progress.push(removed) })
     expect(outcome).toEqual({
       is: 'dropped',
-      removed: told.at(-1),
+      removed: progress.at(-1),
       unit: 'objects',
-      notes: [expect.stringMatching(/none of a queue were left under .*queues\/tiles\//)],
+      notes: [expect.stringMatching(/belong to no queue were left under .*queues\/tiles\//)],
     })
     expect(server.keys()).toEqual([
       'queues/tiles-2/ITEMS/a',
@@ -118,11 +118,11 @@ describe('a drop', () => {
     expect(server.keys()).toEqual([])
   })
 
-  test('a service that takes the lease in the moment of the mark goes on: the queue is as it was', async () => {
+  test('a service that takes the lease while QUEUE is replaced goes on: the queue is as it was', async () => {
     const queue = await open('tiles')
     await queue.put('a', 1)
     const before = server.textOf('queues/tiles/QUEUE')
-    // By a process that had read QUEUE before it was marked.
+    // By a process that had read QUEUE before.
     server.seed([['queues/tiles/LEASES/dispatcher/999999999998', leaseText('late', true)]])
     runtime.onSkip = () => server.seed([['queues/tiles/LEASES/dispatcher/999999999997', leaseText('late')]])
     const outcome = await drop('tiles')
@@ -131,7 +131,7 @@ describe('a drop', () => {
     expect(await (await open('tiles')).size('WAITING')).toBe(1)
   })
 
-  test('one that is stopped can be opened by nobody, and is listed as being dropped', async () => {
+  test('one that is stopped cannot be opened, and is listed as being dropped', async () => {
     await (await open('tiles')).put('a', 1)
     expect(await drop('tiles', { signal: AbortSignal.abort() })).toMatchObject({ is: 'stopped' })
     await expect(open('tiles')).rejects.toMatchObject({

@@ -42,7 +42,7 @@ export async function endpointHarness(): Promise<QueueHarness> {
   }
   return {
     open: (name) => open(endpointOptions(prefix, name)),
-    // The store tells whole seconds: a process may learn of the time so much later.
+    // The store's clock has whole seconds: a process may be as much behind.
     passTime: (ms) => pause(ms + 1_000),
     openCrashing: async (point) => {
       const proxy = await startProxy()

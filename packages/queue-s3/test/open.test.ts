@@ -96,14 +96,14 @@ describe('bad weather is one clear error, which names bucket and prefix and says
   test.each([
     ['none', {}, /Region is missing/],
     ['one that cannot be', { region: 'bad region' }, /bad region/],
-  ] as const)('a region is needed: %s', async (_, region, told) => {
+  ] as const)('a region is needed: %s', async (_, region, text) => {
     vi.stubEnv('AWS_REGION', undefined)
     vi.stubEnv('AWS_CONFIG_FILE', '/nowhere')
     const credentials = { accessKeyId: 'AK', secretAccessKey: 'SK' }
     const opening = openQueue({ name: 'tiles', bucket: 'b', credentials, ...region })
     await expect(opening).rejects.toMatchObject({
       code: 'SLUICE_CONFIG_INVALID',
-      message: expect.stringMatching(told),
+      message: expect.stringMatching(text),
     })
     vi.unstubAllEnvs()
   })
@@ -151,7 +151,7 @@ describe('bad weather is one clear error, which names bucket and prefix and says
     ['SignatureDoesNotMatch', 'SLUICE_QUEUE_DENIED', 'secret'],
     ['PermanentRedirect', 'SLUICE_CONFIG_INVALID', 'region'],
     ['AccessDenied', 'SLUICE_QUEUE_DENIED', 's3:GetObject'],
-    ['SlowDown', 'SLUICE_QUEUE_UNAVAILABLE', 'slower'],
+    ['SlowDown', 'SLUICE_QUEUE_UNAVAILABLE', 'slow down'],
     ['InternalError', 'SLUICE_QUEUE_UNAVAILABLE', 'try later'],
     ['RequestTimeTooSkewed', 'SLUICE_QUEUE_DENIED', 'clock'],
   ] as const)('%s', async (answer, wanted, text) => {
@@ -162,7 +162,7 @@ describe('bad weather is one clear error, which names bucket and prefix and says
     expect(message).not.toContain('sluice-test-secret')
   })
 
-  test('nobody listens at the endpoint', async () => {
+  test('the endpoint refuses connections', async () => {
     const gone = await startS3Server()
     const options = { ...probedOn(gone), timeoutMs: 300 }
     await gone.close()
@@ -191,11 +191,11 @@ describe('bad weather is one clear error, which names bucket and prefix and says
 })
 
 describe('what is not ours', () => {
-  test('strange objects and a cut-off one are left alone and reported; the rest goes on', async () => {
+  test('foreign objects and a truncated one are left alone and reported; the rest goes on', async () => {
     const made = await server()
-    const told: string[] = []
-    const tell = (fields: object) => void told.push(JSON.stringify(fields))
-    const logger: Logger = { debug: tell, info: tell, warn: tell, error: tell }
+    const logged: string[] = []
+    const log = (fields: object) => void logged.push(JSON.stringify(fields))
+    const logger: Logger = { debug: log, info: log, warn: log, error: log }
     const queue = await openQueue({ ...optionsOn(made), logger })
     opened.push(queue)
     await queue.putMany([
@@ -203,18 +203,18 @@ describe('what is not ours', () => {
       { id: 'cut', body: { long: 'x'.repeat(50) } },
     ])
     const index = 'queues/contract/ITEMS/cut'
-    const strange = ['WAITING/00/', 'WAITING/readme.txt', 'PROCESSING/00/x', 'SUCCESS/a', 'FAIL/ü', 'LEFT/y']
+    const foreign = ['WAITING/00/', 'WAITING/readme.txt', 'PROCESSING/00/x', 'SUCCESS/a', 'FAIL/ü', 'LEFT/y']
     made.seed([
       [index, (made.textOf(index) ?? '').slice(0, 60)],
-      ...strange.map((name) => [`queues/contract/${name}`, 'x'] as const),
+      ...foreign.map((name) => [`queues/contract/${name}`, 'x'] as const),
     ])
     expect((await queue.get(5)).map(({ id }) => id)).toEqual(['good'])
     expect((await queue.list('WAITING', { limit: 10 })).items).toEqual([])
     expect(await queue.sizes()).toEqual({ WAITING: 1, PROCESSING: 1, SUCCESS: 0, FAIL: 0 })
     await expect(queue.lookup('cut')).rejects.toMatchObject({ code: 'SLUICE_QUEUE_CORRUPT' })
-    for (const name of strange) expect(made.textOf(`queues/contract/${name}`)).toBe('x')
-    expect(told.join()).toContain('readme.txt')
-    expect(told.join()).toContain('ITEMS/cut')
+    for (const name of foreign) expect(made.textOf(`queues/contract/${name}`)).toBe('x')
+    expect(logged.join()).toContain('readme.txt')
+    expect(logged.join()).toContain('ITEMS/cut')
   })
 })
 
@@ -233,7 +233,7 @@ test('with four shards the order is the same, and nothing is missed', async () =
 })
 
 describe('queueExists', () => {
-  test('tells whether the queue was opened before, and writes nothing', async () => {
+  test('says whether the queue was opened before, and writes nothing', async () => {
     const made = await server()
     expect(await queueExists(optionsOn(made))).toBe(false)
     expect(made.keys()).toEqual([])

@@ -276,11 +276,11 @@ describe('a store that takes no more writes and still reads', () => {
   })
 })
 
-test('credentials that another client of the SDK has marked, or that are frozen, are taken as they are', async () => {
+test('credentials that another client of the SDK has written to, or that are frozen, are taken as they are', async () => {
   const server = await serverOf()
   const { credentials } = optionsOn(server)
-  const marked = { ...credentials, $source: { CREDENTIALS_CODE: 'e' } }
-  const queue = await queueOn(server, { credentials: marked })
+  const written = { ...credentials, $source: { CREDENTIALS_CODE: 'e' } }
+  const queue = await queueOn(server, { credentials: written })
   await queue.put('a', 1)
   const other = await queueOn(server, { credentials: Object.freeze({ ...credentials }) })
   expect(await other.lookupStatus('a')).toBe('WAITING')

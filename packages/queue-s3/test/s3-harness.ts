@@ -51,7 +51,7 @@ function faultOf(trouble: StorageTrouble): S3Fault {
   return { do: 'hold', until: new Promise(() => {}) }
 }
 
-/** A fresh server with a clock that is set on by hand. */
+/** A fresh server whose clock leaps. */
 export async function s3Harness(): Promise<QueueHarness> {
   const runtime = new LeapingRuntime()
   const server = await startS3Server({ runtime })

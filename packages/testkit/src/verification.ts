@@ -1,23 +1,29 @@
 import { isSluiceError, type Runtime } from '@sluice/core'
 import { systemRuntime } from '@sluice/core/backend'
 import { runQueueCase, runWorkerCase, type CaseResult } from './case-run.js'
-import { queueContract } from './queue-contract.js'
-import type { QueueCase, QueueHarness } from './queue-harness.js'
-import { workerContract } from './worker-contract.js'
-import type { WorkerCase, WorkerHarness } from './worker-harness.js'
+import { queueContract } from './queue/queue-contract.js'
+import type { QueueCase, QueueHarness } from './queue/queue-harness.js'
+import { workerContract } from './worker/worker-contract.js'
+import type { WorkerCase, WorkerHarness } from './worker/worker-harness.js'
 
 export interface VerifyOptions<Case> {
   /** Called with each result as its case ends. */
   readonly onResult?: (result: CaseResult) => void
   /** Which cases; default the whole contract. */
   readonly cases?: readonly Case[]
-  /** A case that takes longer is slow; one that has not ended after three times as long has failed. Default 60,000. */
+  /**
+   * A case that takes longer is slow; one that has not ended after three times as long has failed. Default
+   * 60,000.
+   */
   readonly timeoutMs?: number
   /** Default that of the machine. */
   readonly runtime?: Runtime
 }
 
-/** Runs the queue contract with no test runner, one case after the other, and returns the results as data. It does not reject. */
+/**
+ * Runs the queue contract with no test runner, one case after the other, and returns the results as data. It
+ * does not reject.
+ */
 export async function verifyQueue(
   makeHarness: () => Promise<QueueHarness>,
   options: VerifyOptions<QueueCase> = {},

@@ -2,15 +2,18 @@ import { describe, test } from 'vitest'
 import { runEngineCase, runQueueCase, runWorkerCase } from './case-run.js'
 import { engineContract } from './engine/engine-contract.js'
 import type { EngineHarness } from './engine/engine-harness.js'
-import { queueContract } from './queue-contract.js'
-import type { QueueHarness } from './queue-harness.js'
+import { queueContract } from './queue/queue-contract.js'
+import type { QueueHarness } from './queue/queue-harness.js'
 import type { RunnerOptions } from './runner-options.js'
-import { workerContract } from './worker-contract.js'
-import type { WorkerHarness } from './worker-harness.js'
+import { workerContract } from './worker/worker-contract.js'
+import type { WorkerHarness } from './worker/worker-harness.js'
 
 export type { RunnerOptions } from './runner-options.js'
 
-/** Registers every case of the queue contract as a test, each on a harness of its own. Skips come from `needs` alone. */
+/**
+ * Registers every case of the queue contract as a test, each on a harness of its own. Skips come from `needs`
+ * alone.
+ */
 export function testQueue(
   name: string,
   makeHarness: () => Promise<QueueHarness>,
@@ -27,7 +30,10 @@ export function testQueue(
   })
 }
 
-/** Registers every case of the worker contract as a test, each on a harness of its own. Skips come from `needs` alone. */
+/**
+ * Registers every case of the worker contract as a test, each on a harness of its own. Skips come from
+ * `needs` alone.
+ */
 export function testWorker(
   name: string,
   makeHarness: () => Promise<WorkerHarness>,

@@ -1,9 +1,11 @@
-import { MAX_ID_BYTES, utf8Bytes, type Runtime, type JsonValue, type Logger } from '@sluice/core'
+import { resolve } from 'node:path'
+import { MAX_ID_BYTES, type JsonValue, type Logger, type PackageContext, type Runtime } from '@sluice/core'
+import { baseDirOf, isRuntime, utf8Bytes } from '@sluice/core/backend'
 import { z } from 'zod'
-import { ARGO_CLASSES, isArgoClass } from './failure-class.js'
-import { constantProblems } from './job-parameters.js'
-import { parsePath, parseSource, type ParameterInput } from './parameter-source.js'
-import { TEXT_FORMS } from './parameter-text.js'
+import { ARGO_CLASSES, isArgoClass } from './workflow/failure-class.js'
+import { constantProblems } from './parameters/job-parameters.js'
+import { parsePath, parseSource, type ParameterInput } from './parameters/parameter-source.js'
+import { TEXT_FORMS } from './parameters/parameter-text.js'
 
 const MAX_SPAN_MS = 2_147_483_647
 const MAX_INT32 = 2_147_483_647
@@ -45,7 +47,7 @@ const key = z
   .string()
   .regex(KEY, 'must be the key of a label')
   .refine((value) => !value.startsWith('sluice/'), 'is kept for this worker')
-  // A workflow that bears them is ignored by the controller, or invisible to the server, for ever.
+  // A workflow that has them is ignored by the controller, or invisible to the server, for ever.
   .refine((value) => !OF_ARGO.has(value), 'is for Argo alone to set')
 const OF_ARGO = new Set(
   ['phase', 'completed', 'controller-instanceid'].map((each) => `workflows.argoproj.io/${each}`),
@@ -103,7 +105,7 @@ export const optionsSchema = overridesSchema
         { error: closestProblem },
       )
       .default('fields'),
-    /** What becomes of an item that has a field which the template doesn't declare. */
+    /** Whether an item with a field that the template doesn't declare is rejected, or the field is left out. */
     unknownFields: z.enum(['reject', 'ignore']).default('reject'),
     /**
      * Longest value of a parameter. Default: what Linux passes to a program where the template puts the value, such as 131,070 bytes less the
@@ -112,7 +114,7 @@ export const optionsSchema = overridesSchema
     maxParameterBytes: z.int().min(1).max(1_000_000).optional(),
     /** Most bytes of one workflow: what is sent as JSON, and the template's own. Kubernetes stores a workflow in one piece. */
     maxTotalParameterBytes: z.int().min(1).max(1_500_000).default(460_800),
-    /** A path into the body, such as `$.argo`, to what is to be different for this one item. Whoever puts items decides it. */
+    /** A path into the body, such as `$.argo`, to overrides for this one item. Producers of items control it. */
     overridesFrom: path.optional(),
     /** A bearer token. */
     token: text.meta({ secret: true }).optional(),
@@ -122,12 +124,12 @@ export const optionsSchema = overridesSchema
     tokenCommand: z.array(z.string()).min(1).optional(),
     /** Certificates in PEM that the server's is to be checked against. */
     caFile: text.optional(),
-    /** Whether any certificate will do. */
+    /** Whether any certificate is accepted. */
     insecureSkipVerify: z.boolean().default(false),
     /** The instance id that the server must have; `check` says when it hasn't. */
     instanceId: text.optional(),
-    /** Where people see Argo's UI, for links. Default: `baseUrl`. */
-    uiUrl: webUrl('must have no password: it is shown to people').optional(),
+    /** The address of Argo's UI, for links. Default: `baseUrl`. */
+    uiUrl: webUrl('must have no password: it is part of reports').optional(),
     /**
      * Longest wait for the first byte of an answer, in ms. A request ends 10 s after its last byte, and in any case after this time and one
      * second more for each 64 KiB.
@@ -158,8 +160,10 @@ export const optionsSchema = overridesSchema
     /** How many of them a second: each costs Argo's controller a listing of pods, of the 20 calls a second that it has. */
     deletionsPerSecond: z.number().positive().max(1_000).default(2),
     logger: z.custom<Logger>(hasMethods('debug', 'info', 'warn', 'error'), 'must be a logger').optional(),
-    /** The machine's clock by default. */
-    runtime: z.custom<Runtime>(hasMethods('now', 'monotonicMs', 'sleep'), 'must be a clock').optional(),
+    /** Where time, randomness and ids come from. Default the machine's. */
+    runtime: z
+      .custom<Runtime>(isRuntime, 'must be a Runtime, such as systemRuntime of @sluice/core/backend')
+      .optional(),
   })
   .check(checkTogether)
 
@@ -176,7 +180,16 @@ export type ParameterFunction = (
   | Readonly<Record<string, JsonValue | undefined>>
   | Promise<Readonly<Record<string, JsonValue | undefined>>>
 
-/** What can't go together, or not `via: submit`. */
+/** The settings with absolute paths, so that a service that is started from another folder reads the same files. */
+export function withAbsolutePaths(settings: ArgoWorkerSettings, context: PackageContext): ArgoWorkerSettings {
+  const absolute = (option: 'tokenFile' | 'caFile'): Partial<ArgoWorkerSettings> => {
+    const path = settings[option]
+    return path === undefined ? {} : { [option]: resolve(baseDirOf(context, option) ?? '.', path) }
+  }
+  return { ...settings, ...absolute('tokenFile'), ...absolute('caFile') }
+}
+
+/** The options that can't be combined, or not with `via: submit`. */
 type Together = Pick<
   ArgoWorkerSettings,
   | 'via'
@@ -219,7 +232,7 @@ export function submitProblems({ spec, annotations }: Overrides): readonly (read
   ]
 }
 
-/** Of a value that fits none of several shapes: what is wrong by the one that it comes closest to. */
+/** For a value that fits none of several shapes: what is wrong by the closest one. */
 function closestProblem({ errors }: { readonly errors?: unknown }): string | undefined {
   const close = z.array(z.array(problemSchema)).safeParse(errors).data?.flat() ?? []
   const lines = close

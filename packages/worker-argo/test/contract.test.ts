@@ -90,7 +90,7 @@ class ArgoHarness implements WorkerHarness {
     return { worker, crashed: () => endpoint.crashed() }
   }
 
-  /** It waits for a lock that nobody else can give. */
+  /** It waits for a lock that only the test gives. */
   async sendPending(worker: Worker, job: JobRef, message: string): Promise<void> {
     const { id, uid, attempt } = job
     const { controller, workflows } = this.#bench.server

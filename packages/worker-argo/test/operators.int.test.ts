@@ -10,7 +10,7 @@ const SECONDS = 300
 const CAP = 20
 
 let bench: ArgoBench
-/** Workflows that were over and that people brought back, by name. */
+/** Workflows that were over and that operators brought back, by name. */
 const broughtBack = new Set<string>()
 afterEach(async () => {
   broughtBack.clear()
@@ -18,7 +18,7 @@ afterEach(async () => {
 })
 
 /**
- * Whether it is ours to bound. What people make run beside our jobs, copies and workflows that were over, comes on top, and nobody else
+ * Whether it is ours to bound. What operators start beside our jobs, copies and workflows that were over, comes on top, and no one else
  * can keep it from running: in all there are never more than the cap and those.
  */
 function isOurs({ metadata }: ArgoWorkflow): boolean {
@@ -28,7 +28,7 @@ function isOurs({ metadata }: ArgoWorkflow): boolean {
 const RESUBMITTED = 'workflows.argoproj.io/resubmitted-from-workflow'
 
 test.each([1, 2, 3])(
-  'five minutes in which people do two things a second to the workflows, at random (%i): every item ends in a stage that its evidence explains',
+  'five minutes in which operators do two things a second to the workflows, at random (%i): every item ends in a stage that its evidence explains',
   async (seed) => {
     const runtime = new ManualRuntime()
     bench = await ArgoBench.start({

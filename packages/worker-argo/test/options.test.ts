@@ -67,6 +67,7 @@ describe('the options', () => {
     [{ mode: '{{workflow.name}}' }, /parameters: mode has "\{\{", which Argo would evaluate/u],
     [{ mode: { from: 'x'.repeat(50), as: 'base64' } }, /parameters: mode is 68 bytes, and at most 60/u],
   ])('say what is wrong with the mapping %j', async (parameters, message) => {
+    // @ts-expect-error -- options that a file may hold, and their type does not allow
     await expect(openWorker({ ...LEAST, maxParameterBytes: 60, parameters })).rejects.toThrow(message)
   })
 

@@ -1,9 +1,9 @@
-import type { Queue, Stage, Worker } from '@sluice/core'
+import type { JsonValue, Queue, Stage, Worker } from '@sluice/core'
 import { WorkQueue, processingLimit } from '@sluice/engine'
 import { openQueue } from '@sluice/queue-memory'
 import type { ArgoBench } from './argo-bench.js'
 
-type EngineOptions = ConstructorParameters<typeof WorkQueue>[0]
+type EngineOptions = ConstructorParameters<typeof WorkQueue<JsonValue>>[0]
 
 /** A queue with so many items, and an engine that takes them to a worker. */
 export async function serviceOn(
@@ -13,9 +13,11 @@ export async function serviceOn(
     cap,
     body,
     ...options
-  }: { items: number; cap: number; body: object | ((index: number) => object) } & Partial<EngineOptions>,
+  }: { items: number; cap: number; body: object | ((index: number) => object) } & Partial<
+    Omit<EngineOptions, 'queue'>
+  > & { readonly queue?: Queue },
 ): Promise<{ readonly queue: Queue; readonly engine: WorkQueue }> {
-  const queue = options.queue ?? (await openQueue({ name: worker.name }))
+  const queue: Queue = options.queue ?? (await openQueue({ name: worker.name }))
   const bodyOf = typeof body === 'function' ? body : () => body
   const all = Array.from({ length: items }, (_, index) => ({ id: `i${index}`, more: bodyOf(index) }))
   await queue.putMany(all.map(({ id, more }) => ({ id, body: { item: id, ...more } })))
@@ -33,7 +35,7 @@ export async function drain(queue: Queue, engine: WorkQueue, between: () => Prom
   throw new Error(`not at an end: ${JSON.stringify(await queue.sizes())}`)
 }
 
-/** How many workflows there are of each item's attempt; the copies that people make apart. */
+/** How many workflows there are of each item's attempt; copies made by operators not counted. */
 export function workflowsPerJob(bench: ArgoBench): readonly number[] {
   const counts = new Map<string, number>()
   for (const { metadata } of bench.server.workflows.all('!workflows.argoproj.io/resubmitted-from-workflow')) {

@@ -67,8 +67,8 @@ function observed(worker: Worker) {
       isTicking = true
       return worker.pollAllStatus(...args)
     },
-    watch: async function* (signal) {
-      for await (const value of worker.watch?.(signal) ?? []) {
+    watch: async function* (options) {
+      for await (const value of worker.watch?.(options) ?? []) {
         wakes += 1
         yield value
       }

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { JobReport, JobSpec, JsonValue, WorkerUse } from '@sluice/core'
+import { systemRuntime } from '@sluice/core/backend'
 import { Layout } from '../src/disk/layout.js'
 import { openWorker, type ProcessWorker, type ProcessWorkerOptions } from '../src/index.js'
 import { SmallDisk } from './disk/small-disk.js'
@@ -53,7 +54,7 @@ export class WorkerBench {
   }
 
   layout(name = 'tiles'): Layout {
-    return new Layout(join(this.dir, 'work'), name)
+    return new Layout({ dir: join(this.dir, 'work'), queue: name, runtime: systemRuntime })
   }
 
   /** How often the command ran, by item. */
@@ -128,20 +129,20 @@ export async function send(worker: ProcessWorker, job: TestJob): Promise<void> {
   await worker.sendJob(job.id, job.body, job)
 }
 
-/** The job's report once it has ended. Woken by the worker's own doorbell. */
+/** The job's report once it has ended. Woken by the worker's own wake signal. */
 export async function outcome(worker: ProcessWorker, job: TestJob): Promise<JobReport> {
   const stop = new AbortController()
-  const bell = worker.watch({ signal: stop.signal })[Symbol.asyncIterator]()
+  const wakes = worker.watch({ signal: stop.signal })[Symbol.asyncIterator]()
   try {
     for (;;) {
-      const ring = bell.next()
+      const woken = wakes.next()
       const report = await worker.lookupJob(job)
       if (report !== undefined && report.stage !== 'PROCESSING') return report
-      await ring
+      await woken
     }
   } finally {
     stop.abort()
-    await bell.return?.(undefined)
+    await wakes.return?.(undefined)
   }
 }
 
@@ -155,7 +156,7 @@ export async function followToEnd(worker: ProcessWorker, job: TestJob): Promise<
   }
 }
 
-/** Waits for what another process does and no event tells of. */
+/** Waits for what another process does and no event reports. */
 export async function eventually(what: string, holds: () => Promise<boolean> | boolean): Promise<void> {
   const end = Date.now() + 10_000
   while (!(await holds())) {

@@ -17,10 +17,11 @@ export interface VerifyChoice {
 type OpenQueue = (name: string) => Promise<Queue>
 
 /**
- * Runs the queue contract on the configured storage; each case has its own queue, which is emptied afterwards.
+ * Runs the queue contract on the configured storage; each case has its own queue, which is emptied
+ * afterwards.
  *
- * @throws SluiceError SLUICE_CONFIG_INVALID for a queue in process memory; CommandError BROKEN where a case fails, UNAVAILABLE where none
- * fails and one is slow
+ * @throws SluiceError SLUICE_CONFIG_INVALID for a queue in process memory; CommandError BROKEN where a case
+ * fails, UNAVAILABLE where none fails and one is slow
  */
 export async function verifyConfigured(
   context: CommandContext,
@@ -73,8 +74,7 @@ function makeHarness(open: OpenQueue, runtime: Runtime): QueueHarness {
     },
     close: async () => {
       await Promise.all(opened.map(({ queue }) => queue.close()))
-      for (const name of new Set(opened.map((one) => one.name)))
-        await emptyQueue(await open(name), runtime)
+      for (const name of new Set(opened.map((one) => one.name))) await emptyQueue(await open(name), runtime)
     },
   }
 }
@@ -91,8 +91,8 @@ function named(queue: Queue, name: string): Queue {
 }
 
 /**
- * The storage's clock decides; it may be ahead of ours, or run at another rate. Two queues may read it differently: the time must have
- * passed on the slowest since the fastest began.
+ * The storage's clock decides; it may be ahead of ours, or run at another rate. Two queues may read it
+ * differently: the time must have passed on the slowest since the fastest began.
  */
 async function waitFor(queues: readonly Queue[], ms: number, runtime: Runtime): Promise<void> {
   const readings = () => Promise.all(queues.map((queue) => queue.now()))

@@ -69,7 +69,9 @@ export interface ProgramOptions {
 export function makeProgram(context: CliContext, { version, stdout, stderr }: ProgramOptions): Program {
   const program = new Command()
     .name('sluice')
-    .description('A durable work queue that feeds a very long list of work to a worker at the rate that it can take.')
+    .description(
+      'A durable work queue that feeds a very long list of work to a worker at the rate that it can take.',
+    )
     .version(version, '-V, --version', 'Print the version')
     .helpOption('-h, --help', 'Print this help')
     .helpCommand('help [command]', 'Print the help of a command')

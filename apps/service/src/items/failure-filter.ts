@@ -1,11 +1,6 @@
 import { InvalidArgumentError, Option } from '@commander-js/extra-typings'
-import {
-  FAILURE_GROUP_ID_CHARS,
-  failureGroupOf,
-  type FailureGroup,
-  type Queue,
-  type Stage,
-} from '@sluice/core'
+import type { Queue, Stage } from '@sluice/core'
+import { FAILURE_GROUP_ID_CHARS, failureGroupOf, type FailureGroup } from '@sluice/core/backend'
 import { CommandError } from '../cli/command-error.js'
 import { printable } from '../output/output.js'
 import { itemsText } from '../output/amounts.js'
@@ -42,10 +37,9 @@ export function classOption() {
 /** `--exit-code N`, repeatable. */
 export function exitCodeOption() {
   const parse = wholeNumber(-2_147_483_648, 4_294_967_295)
-  return new Option(
-    '--exit-code <n>',
-    'items whose program ended with this exit code; repeatable',
-  ).argParser((text: string, previous: readonly number[] | undefined) => [...(previous ?? []), parse(text)])
+  return new Option('--exit-code <n>', 'items whose program ended with this exit code; repeatable').argParser(
+    (text: string, previous: readonly number[] | undefined) => [...(previous ?? []), parse(text)],
+  )
 }
 
 /** `--reason-matches REGEX`. */

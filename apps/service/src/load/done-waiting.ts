@@ -14,11 +14,14 @@ export async function countDoneWaiting(
   const { signal } = call
   let waiting = 0
   try {
-    for await (const { id } of ids === undefined ? eachSummary(queue, 'WAITING', call) : found(queue, ids, call)) {
+    for await (const { id } of ids === undefined
+      ? eachSummary(queue, 'WAITING', call)
+      : found(queue, ids, call)) {
       signal?.throwIfAborted()
       if (isDone(id)) waiting += 1
     }
   } catch (error) {
+    // After the signal the count is unknown.
     if (signal?.aborted !== true) throw error
   }
   return signal?.aborted === true ? undefined : waiting

@@ -4,9 +4,9 @@ import { DISPATCHER_LEASE, readDispatcher, type DispatcherState } from '@sluice/
 /**
  * The state of the service that dispatches, or did last.
  *
- * `dispatching`: it holds the lease · `stalled`: one of its calls never ended, and it gave up · `stopped`: it released the lease ·
- * `gone`: its lease expired: it was killed, is frozen, or can't reach the storage · `never`: none has dispatched yet · `unknown`: the
- * storage does not answer.
+ * `dispatching`: it holds the lease · `stalled`: one of its calls never ended, and it gave up · `stopped`: it
+ * released the lease · `gone`: its lease expired: it was killed, is frozen, or can't reach the storage ·
+ * `never`: none has dispatched yet · `unknown`: the storage does not answer.
  */
 export interface ServiceState {
   readonly state: 'dispatching' | 'stalled' | 'stopped' | 'gone' | 'never' | 'unknown'
@@ -14,7 +14,10 @@ export interface ServiceState {
   readonly holder?: string
   /** When it began to dispatch: epoch ms of the storage's clock. */
   readonly since?: number
-  /** Ms since its last renewal of the lease, which it renews after a third of the TTL. Only while it holds the lease, or after the lease expired. */
+  /**
+   * Ms since its last renewal of the lease, which it renews after a third of the TTL. Only while it holds the
+   * lease, or after the lease expired.
+   */
   readonly heardOfMs?: number
   /** Only while it dispatches: the most unfinished jobs that its configuration and the live limit allow. */
   readonly atMost?: number
@@ -27,7 +30,8 @@ export interface DispatcherFacts {
 }
 
 /**
- * Which service dispatches, by the lease and by the holder's own report. The report alone would show a killed process as running.
+ * Which service dispatches, by the lease and by the holder's own report. The report alone would show a killed
+ * process as running.
  *
  * @throws SluiceError of the queue
  */

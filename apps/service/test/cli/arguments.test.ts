@@ -13,7 +13,7 @@ test.each([
 })
 
 test.each(['', 'x', '5', '00', '-5s', '5 s', '1e3', '5w', 'NaN', '١s', '36501d'])('%j is no span', (text) => {
-  expect(() => spanMs(text)).toThrow('It must be a span with its unit, such as 500ms, 30s')
+  expect(() => spanMs(text)).toThrow('It must be a duration with a unit, such as 500ms, 30s')
 })
 
 test('whole numbers keep their bounds', () => {

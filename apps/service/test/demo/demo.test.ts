@@ -1,10 +1,11 @@
+import type { Queue } from '@sluice/core'
 import { createHash } from 'node:crypto'
 import { mkdir, readFile, readdir, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parse } from 'csv-parse/sync'
 import { openQueue } from '@sluice/queue-sql'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { findFiles } from '../../src/demo/file-walk.js'
+import { findFiles } from '../../src/demo/digest-demo.js'
 import { Sandbox } from '../fixtures/sandbox.js'
 
 let box: Sandbox
@@ -61,7 +62,7 @@ async function expectAllOnce(names: readonly string[]): Promise<void> {
 /** Resolves when the demo has finished so many. */
 async function untilFinished(count: number): Promise<void> {
   const url = `sqlite:${join(box.dir, '.sluice', 'demo', 'queue.db')}`
-  let queue: Awaited<ReturnType<typeof openQueue>> | undefined
+  let queue: Queue | undefined
   for (;;) {
     await new Promise((resolve) => setTimeout(resolve, 30))
     const begun = await readdir(join(box.dir, '.sluice', 'demo')).catch((): string[] => [])
@@ -131,7 +132,7 @@ describe('demo', () => {
     await expectAllOnce(names)
   })
 
-  test('Ctrl-C stops it, and says how to go on', async () => {
+  test('Ctrl-C stops it, and prints how to continue', async () => {
     const names = await manyFiles(60)
     const first = box.start(['demo', '--items', '60'])
     await untilFinished(5)
@@ -139,7 +140,7 @@ describe('demo', () => {
     const { exitCode, stdout } = await first
     expect(exitCode).toBe(130)
     expect(stdout).toContain('Go on with ')
-    expect(stdout).toContain('None was tried twice so far.')
+    expect(stdout).toContain('No item ran twice so far.')
     expect(stdout).not.toContain('Every item')
     expect((await box.spawn(['demo'])).code).toBe(0)
     await expectAllOnce(names)

@@ -30,7 +30,7 @@ test.each([
   await expect(makeFolder(join(dir, path))).rejects.toMatchObject({ code })
 })
 
-test.runIf(process.platform === 'linux')('a file system that lets nobody make a folder ends it', async () => {
+test.runIf(process.platform === 'linux')('a read-only file system ends it', async () => {
   await expect(makeFolder('/proc/sluice/demo')).rejects.toMatchObject({ code: 'ENOENT' })
 })
 
@@ -40,6 +40,6 @@ test('a demo whose folder can’t be made is no bug', async () => {
   const { code, err } = await box.run(['demo'])
   await box.close()
   expect(code).toBe(2)
-  expect(err).toContain('Could not make or write .sluice in the folder ')
+  expect(err).toContain('Could not create or write .sluice in the folder ')
   expect(err).not.toMatch(/bug/u)
 })

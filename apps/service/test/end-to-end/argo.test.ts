@@ -115,7 +115,7 @@ describe('a thousand items become a thousand workflows, each once, never more th
   }, 120_000)
 })
 
-describe('what is wrong is told on one screen', () => {
+describe('errors fit on one screen', () => {
   beforeEach(async () => {
     await configure(sqlite())
     await box.run(['put', 'a', '{"item":"a","seconds":"60"}'], tokens())
@@ -143,10 +143,10 @@ describe('what is wrong is told on one screen', () => {
   })
 })
 
-describe('a service that goes on', () => {
+describe('a service that keeps running', () => {
   beforeEach(() => configure(sqlite()))
 
-  test('tells in its log what the worker has to say', async () => {
+  test('logs the notices of the worker', async () => {
     await box.run(['put', 'a', '{"item":"a","seconds":"60"}'], tokens())
     const service = box.start(RUN, tokens())
     while (server.workflows.size < 1) await sleep(10)

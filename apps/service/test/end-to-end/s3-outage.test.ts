@@ -34,7 +34,7 @@ function linesOf(log: string): Line[] {
   return log.split('\n').flatMap((line): Line[] => (line.startsWith('{') ? [JSON.parse(line)] : []))
 }
 
-test('while the store takes no writes the service logs what it waits for, then an outage of the queue, and goes on afterwards', async () => {
+test('while the store takes no writes the service logs what it waits for, then an outage of the queue, and continues afterwards', async () => {
   const config = {
     queue: { package: 's3', probe: 'off', timeoutMs: 4_000, ...queueOptions() },
     worker: { package: 'process', command: ['true'], dir: join(box.dir, 'jobs') },

@@ -1,3 +1,4 @@
+import { systemRuntime } from '@sluice/core/backend'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -70,7 +71,7 @@ test('a manifest goes through a bucket to a report, and what is finished is swep
   expect(await box.json(['status'])).toMatchObject({ total: 0 })
 })
 
-test('whoever may only read the bucket can look at the queue, and nothing is written for a look', async () => {
+test('a read-only user can inspect the queue, which writes nothing', async () => {
   await configure()
   await box.run(['put', 'a', '{"n":1}'])
   const looking = await server.addEndpoint({
@@ -86,7 +87,7 @@ test('whoever may only read the bucket can look at the queue, and nothing is wri
   expect((await box.run(['put', 'b', '1', ...there])).code).toBe(5)
 })
 
-/** A stranger's queue, which is one of ours in all but that. */
+/** A third-party queue: Sluice's own one under another name. */
 async function installWithoutSweep(): Promise<void> {
   const folder = join(box.dir, 'node_modules/queue-without-sweep')
   await mkdir(folder, { recursive: true })
@@ -106,7 +107,7 @@ async function installWithoutSweep(): Promise<void> {
   await writeFile(join(folder, 'index.js'), text)
 }
 
-test('a queue that leaves nothing to sweep says so, and a retention without a sweep is warned of', async () => {
+test('a queue without leftovers reports it, and a retention without a sweep is a warning', async () => {
   await installWithoutSweep()
   await configure(
     {},
@@ -146,7 +147,7 @@ async function linesOf(file: string): Promise<string[]> {
   return (await readFile(file, 'utf8')).split('\n').filter((line) => line !== '')
 }
 
-test('of two services one is killed by kill -9; the other goes on, and each item is run once', async () => {
+test('of two services one is killed by kill -9; the other continues, and each item runs once', async () => {
   const starts = join(box.dir, 'starts')
   await writeFile(starts, '')
   await configureTenLines(starts)
@@ -166,13 +167,13 @@ test('of two services one is killed by kill -9; the other goes on, and each item
 }, 120_000)
 
 interface Wrong {
-  /** Of the server, which is started anew. */
+  /** Of the server, which is restarted. */
   readonly server?: S3ServerOptions
   /** Of the queue in the configuration. */
   readonly queue?: object
 }
 
-describe('what is wrong is told on one screen, by the built command line', () => {
+describe('errors fit on one screen, from the built command line', () => {
   const cases: readonly (readonly [title: string, wrong: Wrong, code: number, told: RegExp])[] = [
     [
       'no such bucket',
@@ -187,7 +188,7 @@ describe('what is wrong is told on one screen, by the built command line', () =>
       /endpoint.*such as http:\/\/minio:9000/,
     ],
     [
-      'nobody at the endpoint',
+      'no server at the endpoint',
       { queue: { endpoint: 'http://127.0.0.1:9' } },
       4,
       /127\.0\.0\.1:9.*could not be reached.*`endpoint`/,
@@ -284,7 +285,7 @@ describe('what is wrong is told on one screen, by the built command line', () =>
   )
 
   test('an hour’s difference between the clocks of machine and store is made up for', async () => {
-    const runtime = { now: () => Date.now() + 3_600_000 }
+    const runtime = { ...systemRuntime, now: () => Date.now() + 3_600_000 }
     await serveAs({ runtime, maxClockSkewMs: 900_000 })
     await configure()
     expect((await box.spawn(['put', 'a', '1'])).code).toBe(0)
@@ -377,7 +378,7 @@ function refusePuts(code: 'SlowDown' | 'InvalidArgument'): void {
     operation === 'PutObject' && key.includes('/ITEMS/') ? answerWith(code) : undefined
 }
 
-test('verify tells a storage that does not answer in time from a broken one', async () => {
+test('verify distinguishes a storage that does not answer in time from a broken one', async () => {
   await configure({ timeoutMs: 1_000, probe: 'off' })
   refusePuts('SlowDown')
   const slow = await box.run(['verify', '--only', 'Q-NAME-1/a'])
@@ -392,7 +393,7 @@ test('verify tells a storage that does not answer in time from a broken one', as
   ])
 }, 300_000)
 
-test('verify tells how much time has passed for all that read the store’s clock', async () => {
+test('verify sets the store’s clock for all that read it', async () => {
   await configure({ probe: 'off' })
   for (let round = 0; round < 3; round++) {
     const { code, out } = await box.run(['verify', '--only', 'Q-TIME-1/d'])
@@ -448,11 +449,11 @@ async function ticking(count: number) {
   return { worker, tick, close: async () => Promise.all([queue.close(), worker.close()]) }
 }
 
-test('versioning that voids the condition, switched on under an engine: it stays up, says why once, and goes on when it is off', async () => {
+test('versioning that voids the condition, switched on under an engine: it stays up, logs the reason once, and continues when it is off', async () => {
   await serveAs({ rules: s3Stores.radosgw16.rules })
   const { endpoint, region, credentials } = server.clientOptions()
   let aheadMs = 0
-  const runtime = { monotonicMs: () => performance.now() + aheadMs }
+  const runtime = { ...systemRuntime, monotonicMs: () => performance.now() + aheadMs }
   const place = { name: 'tiles', bucket: server.bucket, endpoint, region, credentials }
   const queue = await openQueue({ ...place, probe: 'quick', runtime })
   const worker = await openWorker({ name: 'tiles' })
@@ -476,7 +477,7 @@ test('versioning that voids the condition, switched on under an engine: it stays
   aheadMs = 5_000
   const { unavailable, holdups, sent } = await engine.tick()
   expect([unavailable, holdups]).toEqual([undefined, []])
-  // Those that were claimed and given to nobody are found in PROCESSING.
+  // Those that were claimed and not delivered are found in PROCESSING.
   expect(sentInAll + sent).toBe(3)
   expect((await queue.list('PROCESSING', { limit: 10 })).items.map(({ attempt }) => attempt)).toEqual([
     1, 1, 1,

@@ -65,7 +65,7 @@ describe('an item that failed after several tries', () => {
       'class        failed',
       'exit code    3',
       'body         {"p":"a\\nb"}',
-      'not kept     the result',
+      'not stored   the result',
       'details      startedAt  2026-11-30T09:00:00.030Z',
       '             bytes      1700',
       '             notes      one',

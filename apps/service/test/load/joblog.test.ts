@@ -72,7 +72,7 @@ function succeeded(): Promise<[id: string, attempt: number][]> {
   })
 }
 
-describe('a list that GNU parallel began', () => {
+describe('a list that GNU parallel started', () => {
   test.each([
     ['its value is the last argument', 'value', VALUES, [], ['bad', 'killed'], 'last argument of ./process'],
     [
@@ -220,7 +220,7 @@ describe('a list that GNU parallel began', () => {
     expect(await waiting()).toEqual([])
   })
 
-  test('a template says which of two that both fit', async () => {
+  test('a template decides between two that both match', async () => {
     const ids = ['./process tile-1', 'tile-2']
     const { code, out } = await load(ids, 'commands', ['--joblog-command', '{}'])
     expect([code, JSON.parse(out)]).toMatchObject([0, { added: 1, done: 1, joblog: { unmatched: 5 } }])
@@ -235,7 +235,7 @@ describe('a list that GNU parallel began', () => {
     expect(out).toMatch(/^11 rows: 2 added, .* 9 left out as done elsewhere/u)
   })
 
-  test('flags that miss one another are refused', async () => {
+  test('flags that need each other are refused', async () => {
     await writeFile(join(box.dir, 'list.jsonl'), '')
     for (const flags of [['--skip-done'], ['--joblog-command', 'x {}']]) {
       expect([flags, (await box.run(['load', 'list.jsonl', ...flags])).code]).toEqual([flags, 2])
@@ -246,7 +246,7 @@ describe('a list that GNU parallel began', () => {
 const isLeft = (id: string) => id === 'bad' || id === 'killed'
 const DONE = VALUES.filter((id) => !isLeft(id))
 
-describe('what GNU parallel did is put as items that have succeeded', () => {
+describe('jobs that GNU parallel completed are stored as succeeded items', () => {
   test.each([
     ['value', VALUES, [], ['bad', 'killed']],
     ['template', VALUES, ['--joblog-command', './process --in={} --out={.}.out'], ['bad', 'killed']],
@@ -278,7 +278,7 @@ describe('what GNU parallel did is put as items that have succeeded', () => {
     }
   })
 
-  test('the report for people has the sum, and how many of it are done', async () => {
+  test('the text report has the sum, and how many of it are done', async () => {
     await loadAll(VALUES, 'value')
     await inQueue((queue) => queue.remove(["it's", 'bad']))
     const log = ['--joblog', join(LOGS, 'value.tsv')]
@@ -341,7 +341,7 @@ describe('what GNU parallel did is put as items that have succeeded', () => {
     ])
     expect(JSON.parse(err)).toEqual({
       warning: expect.stringMatching(
-        /^done by the joblog and still WAITING: 9 items; .* sluice rm --stage WAITING, the same load again/u,
+        /^done by the joblog and still in WAITING: 9 items; .* sluice rm --stage WAITING, the same load again/u,
       ),
     })
     expect(await succeeded()).toEqual([])

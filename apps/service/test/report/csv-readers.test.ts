@@ -84,7 +84,10 @@ async function reportOf(ids: readonly string[], texts: readonly string[], names 
       done()
     },
   })
-  const rows = await writeReport(reportRows(queue, { runtime: systemRuntime }), out, { format: 'csv', columns })
+  const rows = await writeReport(reportRows(queue, { runtime: systemRuntime }), out, {
+    format: 'csv',
+    columns,
+  })
   return { csv, rows, values }
 }
 

@@ -1,7 +1,9 @@
 import { readFile, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Writable } from 'node:stream'
-import { failureGroupOf, type Queue } from '@sluice/core'
+import { systemRuntime } from '@sluice/core/backend'
+import type { Queue } from '@sluice/core'
+import { failureGroupOf } from '@sluice/core/backend'
 import { openQueue } from '@sluice/queue-sql'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { moveSelected } from '../../src/items/bulk-move.js'
@@ -60,7 +62,10 @@ function missing(n: number): Failed {
   return { id: `x-${n}`, reason, failureClass: 'error', exitCode: 127 }
 }
 
-/** Ten tiles that ended with 3 by their own words, five whose program was not there, one that is alone; the ids of the first two groups. */
+/**
+ * Ten tiles that ended with 3 by their own words, five whose program was not there, one that is alone; the
+ * ids of the first two groups.
+ */
 async function failTiles(): Promise<{ readonly empty: string; readonly absent: string }> {
   await fail(
     ...Array.from({ length: 10 }, (_, n) => three(n)),
@@ -91,7 +96,7 @@ function contextOf(signal: AbortSignal): {
 }
 
 describe('report --summary', () => {
-  test('exit codes 3 and 127 are two groups, the largest first, with all that tells them apart', async () => {
+  test('exit codes 3 and 127 are two groups, the largest first, with all that distinguishes them', async () => {
     await fail(
       { id: 'a', reason: 'exit code 3', failureClass: 'failed', exitCode: 3 },
       { id: 'b', reason: 'exit code 127', failureClass: 'error', exitCode: 127 },
@@ -120,7 +125,7 @@ describe('report --summary', () => {
     })
   })
 
-  test('as a table: counts and shares, and below each group what it says and whom to look at', async () => {
+  test('as a table: counts and shares, and below each group its template and examples', async () => {
     const { empty, absent } = await failTiles()
     const { out } = await box.run(['report', '--summary'])
     const [head, ...rows] = out.split('\n').slice(6)
@@ -140,7 +145,7 @@ describe('report --summary', () => {
     ])
   })
 
-  test('shows as many groups as are wanted, and says how many more there are', async () => {
+  test('shows the requested number of groups, and how many more there are', async () => {
     await failTiles()
     const { out } = await box.run(['report', '--summary', '-n', '1'])
     expect(out.split('\n').at(-1)).toBe('… and 6 failures in 2 more groups')
@@ -192,7 +197,7 @@ describe('report --group', () => {
     ])
   })
 
-  test('of nothing says so with 3, and leaves the file alone', async () => {
+  test('without a match ends with 3, and does not change the file', async () => {
     await failTiles()
     for (const args of [
       ['--group', 'ffff'],
@@ -249,13 +254,13 @@ describe('requeue by what failures have in common', () => {
       0,
       expect.stringMatching(/^Would requeue 16 items of tiles: .*, …$/u),
     ])
-    const ids = await box.run(['requeue', 'odd', 'nobody', '--dry-run'])
+    const ids = await box.run(['requeue', 'odd', 'missing', '--dry-run'])
     expect([ids.code, ids.out.split('\n')[0]]).toEqual([3, 'Would requeue 1 item of tiles: odd'])
-    expect(ids.err).toContain('nobody')
+    expect(ids.err).toContain('missing')
     expect(await queue.size('FAIL')).toBe(16)
   })
 
-  test('what matches nothing says so with 3, whether it was asked to confirm or not', async () => {
+  test('without a match it ends with 3, confirmed or not', async () => {
     await failTiles()
     for (const more of [[], ['--yes'], ['--dry-run']]) {
       for (const [args, what] of [
@@ -267,7 +272,7 @@ describe('requeue by what failures have in common', () => {
         expect([code, err]).toEqual([
           3,
           `error: Of 16 items in FAIL of tiles none matches ${what}: none was requeued. ` +
-            '`sluice report --summary` lists the groups of failures.',
+            '`sluice report --summary` lists the failure groups.',
         ])
       }
     }
@@ -306,20 +311,20 @@ describe('requeue by what failures have in common', () => {
     }
   })
 
-  test('with nothing in FAIL --all has nothing to do, and a filter is told that nothing matches', async () => {
+  test('with an empty FAIL --all does nothing, and a filter matches nothing', async () => {
     expect(await box.run(['requeue', '--all'])).toMatchObject({
       code: 0,
-      out: 'Requeued 0 items: there are none in FAIL',
+      out: 'Requeued 0 items: FAIL is empty',
     })
     expect(await box.run(['requeue', '--class', 'oom'])).toMatchObject({
       code: 3,
-      err: 'error: Nothing is in FAIL of tiles, so nothing matches --class oom: none was requeued.',
+      err: 'error: No item is in FAIL of tiles, so none matches --class oom: none was requeued.',
     })
     expect((await box.run(['requeue', '--group', 'abcd'])).code).toBe(3)
     expect((await box.run(['requeue', '--all', '--dry-run'])).code).toBe(0)
     expect(await box.run(['rm', '--stage', 'FAIL', '--yes'])).toMatchObject({
       code: 0,
-      out: 'Removed 0 items: there are none in FAIL',
+      out: 'Removed 0 items: FAIL is empty',
     })
   })
 })
@@ -328,7 +333,7 @@ describe('rm by what failures have in common', () => {
   test('a filter is about FAIL, unless a stage is given', async () => {
     const { absent } = await failTiles()
     expect(await box.json(['rm', '--group', absent, '--dry-run'])).toMatchObject({ count: 5 })
-    expect((await box.run(['rm', '--group', absent])).err).toContain('Remove 5 items of tiles for good?')
+    expect((await box.run(['rm', '--group', absent])).err).toContain('Remove 5 items of tiles permanently?')
     expect(await box.json(['rm', '--group', absent, '--yes'])).toEqual({ removed: 5, skipped: [] })
     expect((await box.run(['rm', '--group', absent, '--yes'])).code).toBe(3)
     expect((await box.run(['rm', '--stage', 'SUCCESS', '--class', 'failed', '--yes'])).code).toBe(3)
@@ -391,7 +396,7 @@ describe('a walk over many items', () => {
       '--set',
       'queue.package=./slow.mjs',
     ])
-    expect([exitCode, stdout, stderr]).toEqual([130, '', 'error: Stopped before anything was done.'])
+    expect([exitCode, stdout, stderr]).toEqual([130, '', 'error: Interrupted: nothing was done.'])
     expect(await queue.size('FAIL')).toBe(501)
   })
 })

@@ -34,7 +34,10 @@ const WRONG = /undefined|NaN|null|1970|Invalid/u
 async function reported(format: ReportFormat, names?: readonly string[]): Promise<string> {
   const out = new Collector()
   const options = { format, columns: chooseColumns(names), escapeFormulas: false, keepOpen: true }
-  await writeReport(reportRows(queue, { runtime: systemRuntime }), out, { ...options, signal: new AbortController().signal })
+  await writeReport(reportRows(queue, { runtime: systemRuntime }), out, {
+    ...options,
+    signal: new AbortController().signal,
+  })
   return out.text
 }
 
@@ -67,7 +70,7 @@ test('ls says how old they are, and not how long they took', async () => {
   expect(line).toMatch(/^SUCCESS +0 +done +<1s$/u)
 })
 
-test('status shows them as finished, with no rate and no end of what nobody does', async () => {
+test('status shows them as finished, with no rate and no ETA', async () => {
   const meter = new RateMeter()
   const output = new Output({ stdout: new Collector(), stderr: new Collector(), env: {}, json: false })
   const status = await readStatus(queue, { configuredLimit: 1, meter, runtime: systemRuntime })

@@ -107,7 +107,7 @@ describe('a report', () => {
       'body["\\x"]',
       'stage ',
     ])
-      expect(() => chooseColumns([name])).toThrow(`There is no column ${JSON.stringify(name)}`)
+      expect(() => chooseColumns([name])).toThrow(`Unknown column ${JSON.stringify(name)}`)
     expect(chooseColumns(['stage', 'id']).map((column) => column.name)).toEqual(['id', 'stage'])
   })
 
@@ -145,7 +145,10 @@ describe('a file', () => {
     const path = join(dir, 'report.csv')
     const queue = await filled()
     const rows = await writeFileWhole(path, (out) =>
-      writeReport(reportRows(queue, { runtime: systemRuntime }), out, { format: 'csv', columns: chooseColumns() }),
+      writeReport(reportRows(queue, { runtime: systemRuntime }), out, {
+        format: 'csv',
+        columns: chooseColumns(),
+      }),
     )
     expect(rows).toBe(3)
     expect(await readFile(path, 'utf8')).toBe(await text(queue))
@@ -209,7 +212,7 @@ describe('failures by their groups', () => {
     expect(groups.size).toBe(5)
   })
 
-  test('no more groups than memory bears; a large one is kept however late it comes, and the rest is told', () => {
+  test('bounds the number of groups; keeps a large one however late it comes, and counts the rest', () => {
     const groups = new FailureGroups()
     for (let index = 0; index < 10_001; index++) groups.add({ id: 'x', reason: `gone ${inLetters(index)}` })
     expect([groups.size, groups.other]).toEqual([5_000, { groups: 5_001, count: 5_001 }])

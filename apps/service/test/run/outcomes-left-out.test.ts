@@ -36,7 +36,7 @@ async function runAll(): Promise<readonly { level: string; msg: string; leftOut?
   return err.split('\n').map((line) => JSON.parse(line))
 }
 
-test('run warns of results that are not kept when it first happens, and with their number at its end', async () => {
+test('run warns of results that are not stored when it first happens, and with their number at its end', async () => {
   const warnings = (await runAll()).filter(({ level }) => level === 'warn')
   expect(warnings).toHaveLength(2)
   expect(warnings[0]?.msg).toMatch(
@@ -61,12 +61,12 @@ test('report --summary says how many, and a way to list them that does; show say
   expect(new Set(ids)).toEqual(new Set(['large', 'nan', 'nan2']))
   expect(await box.json(['report', '--summary'])).toMatchObject({ leftOut: { count: 3 } })
   expect((await box.run(['show', 'large'])).out).toMatch(
-    /^not kept +the last line .* longer than 100 bytes/mu,
+    /^not stored +the last line .* longer than 100 bytes/mu,
   )
   expect((await box.run(['show', 'nan'])).out).toMatch(
-    /^not kept +the last line .* it is not JSON that can be kept/mu,
+    /^not stored +the last line .* it is not JSON that can be kept/mu,
   )
-  expect((await box.run(['show', 'text'])).out).not.toMatch(/not kept/u)
+  expect((await box.run(['show', 'text'])).out).not.toMatch(/not stored/u)
 })
 
 test('where all is kept nothing is said', async () => {

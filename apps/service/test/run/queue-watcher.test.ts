@@ -6,7 +6,7 @@ import { QueueWatcher } from '../../src/run/queue-watcher.js'
 
 type Sizes = Record<Stage, number>
 
-/** A service that has jobs all the time, each second one more finished, its clock set by hand. */
+/** A service that has jobs all the time, each second one more finished, its clock set manually. */
 class Scene {
   readonly lines: string[] = []
   readonly watcher: QueueWatcher
@@ -135,7 +135,7 @@ test('quiet ticks with something in WAITING cost a look at one item each, not a 
   expect(scene.empty).toBe(1)
 })
 
-test('a service that goes on for ever never looks for the end, and counts no oftener than it logs', async () => {
+test('a service without an end never checks for it, and counts no more often than it logs', async () => {
   const scene = new Scene({ untilEmpty: false })
   scene.waiting = 0
   await scene.ticks(100, QUIET)

@@ -75,7 +75,7 @@ describe('a worker that rejects every item', () => {
     expect((await box.run(['status'])).out).toContain('held up: Sluice paused the queue itself: the worker')
   })
 
-  test('again and again, until somebody resumes; then the count begins anew', async () => {
+  test('stays paused until a resume; then the count starts again', async () => {
     await put(100, {})
     expect((await box.spawn(RUN)).code).toBe(9)
     const { FAIL } = await queue.sizes()
@@ -101,14 +101,14 @@ describe('a worker that rejects every item', () => {
     expect(await queue.sizes()).toMatchObject({ SUCCESS: 8, PROCESSING: 0 })
   })
 
-  test('a queue that is done all the same, of twenty items, is told to be paused', async () => {
+  test('a queue of twenty items that is done is reported as paused', async () => {
     await put(20, {})
     expect((await box.spawn(RUN)).code).toBe(9)
     expect(await queue.sizes()).toMatchObject({ WAITING: 0, FAIL: 20 })
     expect(await box.json(['status'])).toMatchObject({ holdups: [{ code: 'self-paused' }] })
   })
 
-  test('without --until-empty the service stays and says so, and goes on after a resume', async () => {
+  test('without --until-empty the service stays and logs it, and continues after a resume', async () => {
     await put(60, {})
     const service = box.start(['run', '--log-format', 'json'])
     await logged(service.stderr, 'paused: no new jobs start')

@@ -19,8 +19,8 @@ afterEach(async () => {
 })
 
 /**
- * A worker whose jobs are lines of a file: each names a job when its `sendJob` begins (`+`), when it has started (`=`), and when it ended
- * well (`.`). What `HANG` names never answers.
+ * A worker whose jobs are lines of a file: each names a job when its `sendJob` begins (`+`), when it has
+ * started (`=`), and when it ended well (`.`). What `HANG` names never answers.
  */
 const WORKER = `
   import { appendFileSync, existsSync, readFileSync } from 'node:fs'
@@ -105,7 +105,7 @@ describe.each(['SIGTERM', 'SIGHUP', 'SIGINT'] as const)('%s', (signal) => {
     const { exitCode, stderr } = await first
     const begun = await jobLines('+')
     expect(exitCode).toBe(0)
-    expect(entriesOf(stderr).at(-1)).toMatchObject({ msg: 'stopped; jobs that run go on running' })
+    expect(entriesOf(stderr).at(-1)).toMatchObject({ msg: 'stopped; running jobs continue' })
     // Those that were on their way when the signal came, and no more.
     expect(begun.length).toBeLessThanOrEqual(48)
     expect((await jobLines('=')).length).toBe(begun.length)
@@ -155,7 +155,8 @@ describe('what hangs', () => {
   ])(
     'is given up: %s; one error line, another service takes over, and this one ends with 4 one lease later',
     async (call, named) => {
-      // No call is given up before twice the longest time that the queue states for one, which is four times this.
+      // No call is given up before twice the longest time that the queue states for one, which is four times
+      // this.
       await configure({
         limit: 5,
         service: { stallMs: 1000, leaseTtlMs: 1500 },

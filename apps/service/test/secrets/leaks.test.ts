@@ -80,7 +80,10 @@ describe('the scanner', () => {
 
 const MEMORY = pathToFileURL(createRequire(import.meta.url).resolve('@sluice/queue-memory')).href
 
-/** A package of somebody else's that says all it knows, wherever it can. Its schema marks its secrets; one option is named like one; one is a URL. */
+/**
+ * A third-party package that writes all it knows, wherever it can. Its schema marks its secrets; one
+ * option is named like one; one is a URL.
+ */
 const LEAKY = `
 import { Buffer } from 'node:buffer'
 import { openQueue as openMemory } from '${MEMORY}'
@@ -89,7 +92,7 @@ const secret = { type: 'string', secret: true }
 export const optionsSchema = {
   '~standard': {
     version: 1,
-    vendor: 'somebody',
+    vendor: 'third-party',
     jsonSchema: { input: () => ({ type: 'object', properties: { license: secret, list: { items: secret }, env: { additionalProperties: secret } } }) },
     validate: (value) => value.wrong ? { issues: [{ path: ['wrong'], message: 'not ' + JSON.stringify(value) }] } : { value },
   },
@@ -181,7 +184,7 @@ async function runs(
   return ends
 }
 
-describe('a package of somebody else’s that says all it knows', () => {
+describe('a third-party package that logs all it knows', () => {
   beforeEach(() => write('leaky.mjs', LEAKY))
 
   test.each(['open', 'later'])('as a queue that throws: %s', async (throws) => {

@@ -149,7 +149,7 @@ describe('a quota', () => {
 })
 
 describe('where single workflows can’t be read', () => {
-  test('the archive answers with what was, and else nobody; lists and actions are as ever', async () => {
+  test('only the archive answers, with former states; lists and actions are unchanged', async () => {
     const { client, server } = await start({ archive: true })
     await client.submit('one', LONG)
     await client.submit('two', LONG)
@@ -169,7 +169,7 @@ describe('where single workflows can’t be read', () => {
 describe('a template', () => {
   const PATH = '/api/v1/workflow-templates/argo/test-workflow-template'
 
-  test('keeps its uid when it is changed, and has another version; made anew it has another uid', async () => {
+  test('keeps its uid when it is changed, and gets another version; created again it has another uid', async () => {
     const { client, server } = await start()
     const [template] = testTemplates
     const seen = async () => at((await client.send('GET', PATH)).body, 'metadata')

@@ -304,12 +304,12 @@ test.each<[string, Ending, unknown[], Record<string, unknown>]>([
 })
 
 describe('an operator', () => {
-  test('is refused as everybody is, and changes nothing then', async () => {
+  test('is refused as every client is, and changes nothing then', async () => {
     await start()
     await client.submit('one', LASTING)
     await runtime.advance(1)
     expect(server.operator.attempt('retry', 'one')).toBe(false)
-    expect(server.operator.attempt('stop', 'nobody')).toBe(false)
+    expect(server.operator.attempt('stop', 'missing')).toBe(false)
     expect(() => server.operator.retry('one')).toThrow('Cannot retry a workflow in phase Running')
     expect(await phaseOf('one')).toBe('Running')
   })
@@ -326,7 +326,7 @@ describe('an operator', () => {
     expect(await uidOf()).not.toBe(uid)
   })
 
-  test('resubmits a copy with the labels of the original, which counts as nobody’s', async () => {
+  test('resubmits a copy with the labels of the original, which is not counted', async () => {
     await start()
     await client.submit('one', LASTING, { labels: 'example.com/item=1' })
     const copy = server.operator.resubmit('one')

@@ -102,7 +102,7 @@ describe('the archive', () => {
     expect((await client.get('one')).status).toBe(404)
   })
 
-  test('can lose a row by hand', async () => {
+  test('can lose a row', async () => {
     await start({ archive: true })
     await client.submit('one', ['item=1', 'seconds=0'])
     await runtime.advance(1)
@@ -157,7 +157,7 @@ describe('the lists of an address', () => {
     expect(at(synced.body, 'metadata', 'resourceVersion')).toMatch(/^\d+$/)
   })
 
-  test('are filled by hand, as that of one address alone', async () => {
+  test('are filled manually, as that of one address alone', async () => {
     await start()
     const second = await server.addEndpoint()
     await client.submit('one', LASTING)

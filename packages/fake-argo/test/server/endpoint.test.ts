@@ -18,7 +18,7 @@ async function start(options: ArgoServerOptions = {}) {
 
 const LASTING = ['item=1', 'mode=hang']
 
-/** Opens a watch; what it gives reads it until so many bytes came, or until its end, whatever that is. */
+/** Opens a watch; the returned function reads it until a number of bytes came, or until its end. */
 async function watched(bytes: number): Promise<() => Promise<string>> {
   const answer = await fetch(`${server.url}/api/v1/workflow-events/argo?listOptions.resourceVersion=0`, {
     headers: { authorization: `Bearer ${server.token}`, accept: 'text/event-stream' },

@@ -22,7 +22,7 @@ async function logOf(query: string, name = 'one'): Promise<{ status: number; tex
 const line = (content: string, podName = 'one') =>
   `{"result":{"content":"${content}","podName":"${podName}"}}\n`
 
-test('what is written by hand is there, by pods; a line that is empty has no content, and no break of its own', async () => {
+test('lines that are written manually are there, by pods; an empty line has no content, and no line break of its own', async () => {
   await start({ controller: { output: () => '' } })
   const { workflows } = bench.server
   workflows.writeLog('one', 'a\n\nb <c>\r\n')

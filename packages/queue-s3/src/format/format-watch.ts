@@ -7,7 +7,7 @@ import { read } from '../store/storage-op.js'
 
 /**
  * How old the last read of QUEUE may be when an object is created. A drop waits longer than that after it has
- * marked the queue, so that nothing created later lands in a queue that is being deleted.
+ * replaced QUEUE, so that nothing created later lands in a queue that is being deleted.
  */
 export const CHECK_EVERY_MS = 2_000
 
@@ -79,5 +79,5 @@ export class FormatWatch {
 }
 
 const GONE =
-  'its object QUEUE is gone: the queue was dropped, or somebody has deleted the object. Nothing was changed. Stop this process, or open the queue again to ' +
+  'its object QUEUE is gone: the queue was dropped, or the object was deleted. Nothing was changed. Stop this process, or open the queue again to ' +
   'make a new one'

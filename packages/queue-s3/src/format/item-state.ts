@@ -144,18 +144,18 @@ export function bodyOf(entry: Pick<IndexEntry, 'body'>, { body = entry.body }: I
 }
 
 /** The whole record. */
-export function recordOf(head: ItemSummary, entry: IndexEntry, state: ItemState): ItemRecord {
-  return { ...head, body: entry.body, putAt: entry.putAt, ...state }
+export function recordOf(summary: ItemSummary, entry: IndexEntry, state: ItemState): ItemRecord {
+  return { ...summary, body: entry.body, putAt: entry.putAt, ...state }
 }
 
 /** As `peek` returns it. */
-export function waitingItemOf(head: ItemSummary, entry: IndexEntry, state: ItemState): QueueItem {
-  return { ...head, body: bodyOf(entry, state), putAt: entry.putAt }
+export function waitingItemOf(summary: ItemSummary, entry: IndexEntry, state: ItemState): QueueItem {
+  return { ...summary, body: bodyOf(entry, state), putAt: entry.putAt }
 }
 
 /** As `get` returns it. */
-export function claimedItemOf(head: ItemSummary, entry: IndexEntry, state: ItemState): QueueItem {
-  return { ...waitingItemOf(head, entry, state), ...has({ claimedAt: state.claimedAt }) }
+export function claimedItemOf(summary: ItemSummary, entry: IndexEntry, state: ItemState): QueueItem {
+  return { ...waitingItemOf(summary, entry, state), ...has({ claimedAt: state.claimedAt }) }
 }
 
 /** The attempt as a stage counts it: the next one of a WAITING item has not begun. */

@@ -62,7 +62,7 @@ export function refusalOf(text: string): string | undefined {
 }
 
 const DAMAGED = 'its object QUEUE is damaged. Restore it, or use another name or prefix'
-const ANEW = 'start a new queue under another name or prefix'
+const NEW_QUEUE = 'start a new queue under another name or prefix'
 
 /** Why a queue of these settings can't be used, and what to do; `undefined` for one of this layout. */
 function layoutRefusal(fields: Readonly<Record<string, JsonValue | undefined>>): string | undefined {
@@ -72,11 +72,11 @@ function layoutRefusal(fields: Readonly<Record<string, JsonValue | undefined>>):
     return 'it is being dropped. Let that end, or drop it again if it was stopped; then a new queue of this name can be made'
   if (format < FORMAT)
     return (
-      `it is of format ${format}, whose keys are named otherwise, and this version of @sluice/queue-s3 uses format ${FORMAT}. Finish its ` +
-      `items with the version that made it, or ${ANEW} and put them there`
+      `it is of format ${format}, whose keys have other names, and this version of @sluice/queue-s3 uses format ${FORMAT}. Finish its ` +
+      `items with the version that made it, or ${NEW_QUEUE} and put them there`
     )
   if (format > FORMAT)
-    return `it is of format ${format}, and this version of @sluice/queue-s3 uses format ${FORMAT}. Use a later version, or ${ANEW}`
+    return `it is of format ${format}, and this version of @sluice/queue-s3 uses format ${FORMAT}. Use a later version, or ${NEW_QUEUE}`
   return needsRefusal(fields['needs'])
 }
 
@@ -117,13 +117,13 @@ function needsRefusal(needs: JsonValue | undefined): string | undefined {
   if (unknown.length > 0)
     return (
       `it needs ${listed(unknown)}, which this version of @sluice/queue-s3 does not know. Use the version that made it, or a later one; or ` +
-      ANEW
+      NEW_QUEUE
     )
   const lacking = NEEDS.filter((need) => !needed.includes(need))
   if (lacking.length === 0) return undefined
   return (
-    `it lacks ${listed(lacking)}, which the layout of this version of @sluice/queue-s3 stands on. Finish its items with the version that ` +
-    `made it, or ${ANEW}`
+    `it lacks ${listed(lacking)}, which the layout of this version of @sluice/queue-s3 relies on. Finish its items with the version that ` +
+    `made it, or ${NEW_QUEUE}`
   )
 }
 

@@ -70,7 +70,7 @@ export class AttemptCache {
   }
 
   /** It was moved. */
-  forget(key: string): void {
+  drop(key: string): void {
     const seen = this.#seen.get(key)
     if (seen !== undefined) this.#live.delete(seen.name)
     this.#seen.delete(key)

@@ -132,7 +132,9 @@ export class ItemClaims {
       const { layout, names, runtime } = this.#context
       const at = names.now()
       const claims = found.map((one) =>
-        budget.within(this.#ours(one.name, begun, claimAttempt(layout, one, { token: runtime.newId(), at }))),
+        budget.within(
+          this.#reserved(one.name, begun, claimAttempt(layout, one, { token: runtime.newId(), at })),
+        ),
       )
       const ends = await this.#context.runAll(claims)
       const leftOut = found.filter((_, index) => isLeftOut(ends[index]))
@@ -147,7 +149,7 @@ export class ItemClaims {
   }
 
   /** Registered when it begins, so that what this `get` leaves out is free for another one. */
-  *#ours(name: string, begun: Set<string>, claim: Protocol<ClaimResult>): Protocol<ClaimResult> {
+  *#reserved(name: string, begun: Set<string>, claim: Protocol<ClaimResult>): Protocol<ClaimResult> {
     if (this.#underWay.has(name)) return { is: 'lost' }
     this.#underWay.add(name)
     begun.add(name)
@@ -174,8 +176,8 @@ export class ItemClaims {
     const { attemptKey, state } = running
     this.#context.cache.claimed(running)
     this.#context.cache.rememberId(running.attemptKey.key, entry.id)
-    const head = summaryOf(entry.id, 'PROCESSING', { attemptKey, retryState: state.retryState })
-    return [claimedItemOf(head, entry, state)]
+    const summary = summaryOf(entry.id, 'PROCESSING', { attemptKey, retryState: state.retryState })
+    return [claimedItemOf(summary, entry, state)]
   }
 
   #noteOver(candidate: Candidate | undefined): void {

@@ -47,7 +47,7 @@ export class ItemMoves {
         if (mention === undefined) continue
         if ('error' in result) failure ??= result
         else refusals[mention.index] = refusalOf(result.value)
-        this.#forget(mention.move, result)
+        this.#noteMove(mention.move, result)
       }
     }
     // The others are done all the same, and a retry of the call finds them so.
@@ -142,10 +142,10 @@ export class ItemMoves {
     return settleItem(layout, key, wanted, cache.find(key))
   }
 
-  #forget({ id, retryStateText }: CheckedMove, result: RunResult<SettleVerdict>): void {
+  #noteMove({ id, retryStateText }: CheckedMove, result: RunResult<SettleVerdict>): void {
     if ('error' in result || result.value.is === 'refused') return
     const { cache } = this.#context
-    cache.forget(encodeKey(id))
+    cache.drop(encodeKey(id))
     const { is, next } = { next: undefined, ...result.value }
     if (is === 'moved' && next !== undefined) cache.rememberRetryState(next, parsed(retryStateText))
   }

@@ -25,7 +25,7 @@ async function repairClaims(context: QueueContext, onAttempts?: OnAttempts): Pro
     if (attempts.length === 0) continue
     const ended = await presentIn(context, 'SUCCESS', namesOf(attempts))
     const half = attempts.filter(({ name, sizeBytes }) => sizeBytes === 0 || ended.has(name))
-    for (const { attemptKey } of half) context.cache.forget(attemptKey.key)
+    for (const { attemptKey } of half) context.cache.drop(attemptKey.key)
     const results = await context.runAll(half.map(({ name }) => repairClaim(context.layout, name)))
     repaired += valuesOf(results).filter((result) => result === 'repaired').length
   }

@@ -43,7 +43,7 @@ export async function deleteLeftProbes(store: S3Store, root: string, logger: Log
   const left = objects.filter(isLeft).map(({ key }) => key)
   if (left.length === 0) return
   await store.deleteAll(left)
-  logger.info({ keys: left.length }, 'deleted what a probe that was killed had left')
+  logger.info({ keys: left.length }, 'deleted the leftovers of a probe that was killed')
 }
 
 /** Until there is a clear answer; a lost one is resolved by the object's token. */
@@ -57,7 +57,7 @@ async function create(store: S3Store, key: string, content: string): Promise<voi
     if (outcome === 'created') return
     if (outcome === 'refused') throw cause ?? lies(store, 'it takes no object under a key of its own')
     if ((await read(store, key))?.meta['token'] === 'created') return
-    if (outcome === 'exists') throw lies(store, 'a key that was never written is said to exist')
+    if (outcome === 'exists') throw lies(store, 'a key that was never written is reported to exist')
   }
 }
 

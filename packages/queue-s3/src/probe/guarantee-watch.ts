@@ -252,7 +252,7 @@ function movesStopped(place: S3Place, reason: SluiceError | undefined): SluiceEr
   )
 }
 
-const MOVES_STOPPED = 'Moves are stopped, since the store may give one thing to two processes'
+const MOVES_STOPPED = 'Moves are stopped, since two processes may claim one item'
 
 /** SLUICE_QUEUE_UNAVAILABLE for an object that was created while the condition may have been void. */
 function versionUntrusted(place: S3Place, key: string, reason: SluiceError | undefined): SluiceError {

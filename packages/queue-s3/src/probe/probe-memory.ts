@@ -30,7 +30,7 @@ export async function probeOnce(store: S3Store, probe: RememberedProbe): Promise
 }
 
 /** Forgets what passed, of one bucket or of all: the next opening probes again. */
-export function forgetProbes(bucketId = ''): void {
+export function dropProbes(bucketId = ''): void {
   for (const id of passed.keys()) if (id.startsWith(bucketId)) passed.delete(id)
 }
 

@@ -93,7 +93,7 @@ async function explained(
   if (versioning === 'Enabled') {
     return {
       seen: `versioning is enabled on the bucket, and there ${seen}`,
-      advice: 'Items would be given out twice. Suspend versioning of this bucket, or use one without it',
+      advice: 'Items would be claimed twice. Suspend versioning of this bucket, or use one without it',
     }
   }
   const doubt = versioning === 'unknown' ? VERSIONING_UNKNOWN : ''
@@ -105,13 +105,12 @@ const VERSIONING_UNKNOWN =
 
 const ADVICE: Readonly<Record<Lie['about'], string>> = {
   condition:
-    'Items would be lost or given out twice. Use a store that honours PUT If-None-Match, under concurrent requests too ' +
+    'Items would be lost or claimed twice. Use a store that honours PUT If-None-Match, under concurrent requests too ' +
     '(AWS S3, MinIO, Cloudflare R2, Ceph, SeaweedFS)',
-  order:
-    'Items would be given out in another order, or not at all. Use a store that lists keys by their bytes',
+  order: 'Items would be claimed in another order, or not at all. Use a store that lists keys by their bytes',
   lag: 'Items would be missed. Use a store whose listings show each write at once',
   names: 'Items would be missed. Use a store that keeps names as they are, or another `prefix`',
-  metadata: 'Answers that were lost could not be told. Use a store that keeps user metadata',
+  metadata: 'Lost answers could not be resolved. Use a store that keeps user metadata',
 }
 
 function warnOfVersions(versioning: Versioning, { place }: S3Store, logger: Logger): void {
@@ -119,7 +118,7 @@ function warnOfVersions(versioning: Versioning, { place }: S3Store, logger: Logg
   if (versioning === 'Enabled') {
     logger.warn(
       { bucket },
-      'versioning is enabled on the bucket: what the queue deletes or empties stays as an old version and is paid for. ' +
+      'versioning is enabled on the bucket: what the queue deletes or empties stays as an old version and is charged. ' +
         'Suspend it, or add a lifecycle rule that expires noncurrent versions and delete markers',
     )
   }

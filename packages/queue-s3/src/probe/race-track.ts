@@ -249,7 +249,7 @@ class Racer {
 
   async #answer(): Promise<SdkResponse['response']> {
     const [answer]: unknown[] = await once(this.#request, 'response')
-    if (!(answer instanceof http.IncomingMessage)) throw new TypeError('The response is none of node:http')
+    if (!(answer instanceof http.IncomingMessage)) throw new TypeError('The response is not one of node:http')
     const headers = Object.entries(answer.headers).map(([name, value]) => [name, String(value)])
     return { statusCode: answer.statusCode ?? 0, headers: Object.fromEntries(headers), body: answer }
   }
@@ -264,7 +264,7 @@ class Racer {
 
   async #holdWhole(body: Uint8Array, isSecure: boolean): Promise<void> {
     const [socket]: unknown[] = await once(this.#request, 'socket')
-    if (!(socket instanceof Socket)) throw new TypeError('The connection is none of node:net')
+    if (!(socket instanceof Socket)) throw new TypeError('The connection is not one of node:net')
     if (socket.connecting) await once(socket, isSecure ? 'secureConnect' : 'connect')
     // Nothing is sent before this: the head goes out with the end.
     this.#release = () => this.#request.end(body)

@@ -123,7 +123,7 @@ export function knownLie(servers: readonly string[]): Lie | undefined {
   if (name === undefined) return undefined
   return {
     about: 'condition',
-    seen: `its answers are from ${JSON.stringify(name.slice(0, 80))}, as moto's are, which checks first and writes later: it is made for tests of requests`,
+    seen: `its answers are from ${JSON.stringify(name.slice(0, 80))}, like those of moto, which checks first and writes later and is made for tests`,
   }
 }
 
@@ -163,7 +163,10 @@ export function wrongOf(heat: Heat, after?: { readonly kept: string | undefined 
     }
   }
   if (after.kept === undefined && count(heat, 'unclear') + count(heat, 'lost') === 0) {
-    return { about: 'condition', seen: 'all PUT If-None-Match: * of a key that nobody wrote were refused' }
+    return {
+      about: 'condition',
+      seen: 'all PUT If-None-Match: * of a key that was never written were refused',
+    }
   }
   return undefined
 }

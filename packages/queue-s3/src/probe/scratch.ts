@@ -46,7 +46,7 @@ export class Scratch {
   async create(): Promise<void> {
     const key = this.#keyOf('create')
     if ((await this.#create(key, 'first')) === 'exists')
-      throw new StoreLie({ about: 'condition', seen: 'a key that was never written is said to exist' })
+      throw new StoreLie({ about: 'condition', seen: 'a key that was never written is reported to exist' })
     if ((await this.#create(key, 'second')) === 'created') {
       throw new StoreLie({
         about: 'condition',
@@ -107,11 +107,11 @@ export class Scratch {
     const shown = listed.filter((key) => this.#certain.has(key) || this.#deleted)
     if (shown.join() === keys.join()) return
     if (shown.toSorted().join() === keys.join()) {
-      const seen = 'LIST gives keys in another order than that of their bytes'
+      const seen = 'LIST returns keys in another order than that of their bytes'
       throw new StoreLie({ about: 'order', seen })
     }
     if (shown.length > keys.length && !this.#deleted) {
-      throw new StoreLie({ about: 'names', seen: 'LIST shows keys in front of its `start-after`' })
+      throw new StoreLie({ about: 'names', seen: 'LIST shows keys before its `start-after`' })
     }
     const when = this.#deleted ? 'after they were deleted' : 'that were just written'
     throw new StoreLie({ about: 'lag', seen: `LIST does not show keys as they are ${when}: it is late` })

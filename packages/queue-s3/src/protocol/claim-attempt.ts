@@ -121,9 +121,9 @@ export function* confirmClaim(layout: Layout, claim: ClaimResult): Protocol<Clai
 const INDEX_READS = 3
 
 function* readIndex(key: string): Protocol<StoredObject | undefined> {
-  for (let looks = 1; ; looks++) {
+  for (let reads = 1; ; reads++) {
     const index = yield* read(key)
-    if (index !== undefined || looks === INDEX_READS) return index
+    if (index !== undefined || reads === INDEX_READS) return index
     yield* again(key)
   }
 }
@@ -149,11 +149,10 @@ export function* readItem(layout: Layout, name: string, attemptKey: AttemptKey):
       name,
       why: `its index object ITEMS/${attemptKey.key} ${index ? 'is damaged' : 'is missing'}`,
     }
-  if (entry.uid !== attemptKey.uid)
-    return { is: 'foreign', name, why: 'its index object is that of another uid' }
+  if (entry.uid !== attemptKey.uid) return { is: 'foreign', name, why: 'its index object has another uid' }
   if (isFirst(attemptKey)) {
     if (entry.first === name) return { is: 'found', entry, state: firstState(entry) }
-    return { is: 'foreign', name, why: 'its index object names another first attemptKey' }
+    return { is: 'foreign', name, why: 'its index object names another first attempt' }
   }
   const waiting = yield* read(layout.at('WAITING', name))
   if (waiting === undefined) return { is: 'lost' }

@@ -112,7 +112,7 @@ function parsedEntry(object: StoredObject | undefined, key: string): IndexEntry 
 function damaged(key: string): SluiceError {
   return new SluiceError(
     'SLUICE_QUEUE_CORRUPT',
-    `Cannot read the object ${JSON.stringify(key)}: it is cut off, or not one of a queue. Look at it with an S3 browser; ` +
+    `Cannot read the object ${JSON.stringify(key)}: it is truncated, or does not belong to a queue. Inspect it with an S3 browser; ` +
       'the other items are not affected',
   )
 }

@@ -12,13 +12,13 @@ export async function presentIn(
   context: QueueContext,
   folder: 'PROCESSING' | 'SUCCESS' | 'FAIL' | 'LEFT',
   names: readonly string[],
-  { told = new KnownNames(), isWanted = () => true }: PresenceOptions = {},
+  { cached = new KnownNames(), isWanted = () => true }: PresenceOptions = {},
 ): Promise<Set<string>> {
   const present = new Set<string>()
-  const known = names.filter((name) => name <= told.upTo)
-  for (const name of known) if (told.names.has(name)) present.add(name)
+  const known = names.filter((name) => name <= cached.upTo)
+  for (const name of known) if (cached.names.has(name)) present.add(name)
   for (let start = known.length; start < names.length;) {
-    const count = await checkByPage(context, { folder, names, start, present, told, isWanted })
+    const count = await checkByPage(context, { folder, names, start, present, cached, isWanted })
     start += count
     if (count >= HEADS_PER_LIST || start >= names.length) continue
     const few = names.slice(start, start + HEADS_PER_LIST)
@@ -29,7 +29,7 @@ export async function presentIn(
 }
 
 interface PresenceOptions {
-  readonly told?: KnownNames
+  readonly cached?: KnownNames
   /** Which of the objects count. It must not change between calls that share `known`. */
   readonly isWanted?: IsWanted
 }
@@ -59,14 +59,14 @@ interface PageCheck {
   readonly names: readonly string[]
   readonly start: number
   readonly present: Set<string>
-  readonly told: KnownNames
+  readonly cached: KnownNames
   readonly isWanted: IsWanted
 }
 
 /** How many of the names, from `start`, one page covers. */
 async function checkByPage(
   context: QueueContext,
-  { folder, names, start, present, told, isWanted }: PageCheck,
+  { folder, names, start, present, cached, isWanted }: PageCheck,
 ): Promise<number> {
   const [first, last] = [names[start] ?? '', names.at(-1) ?? '']
   const prefix = context.layout.folder(folder)
@@ -76,8 +76,8 @@ async function checkByPage(
   const listed = page.objects.filter(isWanted).map(({ key }) => key.slice(prefix.length))
   for (const name of listed) if (wanted.has(name)) present.add(name)
   const end = (page.objects.at(-1)?.key ?? '').slice(prefix.length)
-  told.names = new Set(listed)
-  told.upTo = page.more ? end : AFTER_ALL
+  cached.names = new Set(listed)
+  cached.upTo = page.more ? end : AFTER_ALL
   if (!page.more || end >= last) return names.length - start
   return names.slice(start).filter((name) => name <= end).length
 }
@@ -86,8 +86,8 @@ async function checkByHead(
   context: QueueContext,
   { folder, names, isWanted }: Pick<PageCheck, 'folder' | 'names' | 'isWanted'>,
 ): Promise<readonly string[]> {
-  const looks = names.map((name) => isThere(context.layout.at(folder, name), isWanted))
-  const found = valuesOf(await context.runAll(looks))
+  const checks = names.map((name) => isThere(context.layout.at(folder, name), isWanted))
+  const found = valuesOf(await context.runAll(checks))
   return names.filter((_, index) => found[index])
 }
 

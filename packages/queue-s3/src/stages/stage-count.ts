@@ -30,11 +30,11 @@ async function countWaiting(context: QueueContext): Promise<number> {
 async function countItems(
   context: QueueContext,
   stage: Stage,
-  { attempts, told }: { attempts: readonly ListedAttempt[]; told: KnownNames },
+  { attempts, cached }: { attempts: readonly ListedAttempt[]; cached: KnownNames },
 ): Promise<number> {
   if (stage !== 'WAITING') return attempts.length
   const names = attempts.map(({ name }) => name)
-  return names.length - (await presentIn(context, 'SUCCESS', names, { told })).size
+  return names.length - (await presentIn(context, 'SUCCESS', names, { cached })).size
 }
 
 async function namesUnder(context: QueueContext, folder: 'PROCESSING' | 'LEFT'): Promise<Set<string>> {
@@ -52,13 +52,13 @@ async function countNames(context: QueueContext, stage: Stage, isItem: IsItem): 
     context.shards.map(async (shard) => {
       const start = { after: `${shard}/` }
       const first = await firstPage(context, stage, start)
-      const told = new KnownNames()
+      const cached = new KnownNames()
       const attempts = first.attempts.filter((one) => one.attemptKey.shard === shard && isItem(one))
-      const count = await countItems(context, stage, { attempts, told })
+      const count = await countItems(context, stage, { attempts, cached })
       if (!first.more || !first.last.startsWith(shard)) return count
       const bounds = splitAfter(first.last, shard, context.store.clock.now())
       const parts = await Promise.all(
-        bounds.map((part) => countPart(context, stage, { ...part, isItem, told: told.fork() })),
+        bounds.map((part) => countPart(context, stage, { ...part, isItem, cached: cached.fork() })),
       )
       return parts.reduce((sum, part) => sum + part, count)
     }),
@@ -75,12 +75,12 @@ interface Part {
 async function countPart(
   context: QueueContext,
   stage: Stage,
-  part: Part & { isItem: IsItem; told: KnownNames },
+  part: Part & { isItem: IsItem; cached: KnownNames },
 ): Promise<number> {
   let count = 0
   for await (const { attempts, last } of walkNames(context, stage, { after: part.after })) {
     const items = attempts.filter((one) => one.name <= part.upTo && part.isItem(one))
-    count += await countItems(context, stage, { attempts: items, told: part.told })
+    count += await countItems(context, stage, { attempts: items, cached: part.cached })
     if (last >= part.upTo) break
   }
   return count
@@ -95,9 +95,9 @@ function splitAfter(name: string, shard: string, now: number): Part[] {
   const attemptKey = parseAttemptKey(name)
   if (attemptKey === undefined) return [{ after: name, upTo: end }]
   const spanMs = Math.max(0, now - attemptKey.availableAt)
-  const marks = Array.from({ length: PARTS - 1 }, (_, index) =>
+  const instants = Array.from({ length: PARTS - 1 }, (_, index) =>
     instantIn(attemptKey, Math.floor(attemptKey.availableAt + (spanMs * (index + 1)) / (PARTS - 1))),
   )
-  const bounds = [name, ...marks.filter((mark) => mark > name), afterPriority(attemptKey), end]
+  const bounds = [name, ...instants.filter((instant) => instant > name), afterPriority(attemptKey), end]
   return bounds.slice(1).map((upTo, index) => ({ after: bounds[index] ?? name, upTo }))
 }

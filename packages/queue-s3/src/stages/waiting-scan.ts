@@ -94,8 +94,8 @@ export class WaitingScan {
   #first(): Candidate | undefined {
     let best: Shard | undefined
     for (const shard of this.#shards) {
-      const [head, bestHead] = [shard.ready[0], best?.ready[0]]
-      if (head && (bestHead === undefined || orderOf(head.name) < orderOf(bestHead.name))) best = shard
+      const [next, bestNext] = [shard.ready[0], best?.ready[0]]
+      if (next && (bestNext === undefined || orderOf(next.name) < orderOf(bestNext.name))) best = shard
     }
     const first = best?.ready.shift()
     if (best !== undefined && first !== undefined) best.taken = first.name

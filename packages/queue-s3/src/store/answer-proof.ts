@@ -160,8 +160,8 @@ export interface DeletionsAnswer {
 
 /** @throws DoubtfulAnswer for an answer that does not name each of the keys */
 export function assertDeletions({ Deleted = [], Errors = [] }: DeletionsAnswer, count: number): void {
-  const told = Deleted.length + Errors.length
-  if (told < count) throw new DoubtfulAnswer(`it tells of ${told} keys, and was asked to delete ${count}`)
+  const named = Deleted.length + Errors.length
+  if (named < count) throw new DoubtfulAnswer(`it names ${named} of ${count} keys`)
 }
 
 function isPage(contentType: string): boolean {

@@ -7,7 +7,7 @@ const REMINDER_MS = 60_000
 
 interface Outage {
   readonly sinceMs: number
-  toldMs: number | undefined
+  loggedMs: number | undefined
 }
 
 /**
@@ -27,16 +27,16 @@ export class OutageLog {
     const outage = this.#outages.get(kind)
     if (outage === undefined) return
     this.#outages.delete(kind)
-    if (outage.toldMs !== undefined) this.#logger.info({ kind }, 'the store answers such requests again')
+    if (outage.loggedMs !== undefined) this.#logger.info({ kind }, 'the store answers such requests again')
   }
 
   /** A request sent at `sentMs` had none. */
   failed(kind: string, error: SluiceError, { sentMs, nowMs }: { sentMs: number; nowMs: number }): void {
-    const outage = this.#outages.get(kind) ?? { sinceMs: sentMs, toldMs: undefined }
+    const outage = this.#outages.get(kind) ?? { sinceMs: sentMs, loggedMs: undefined }
     this.#outages.set(kind, outage)
-    const untoldMs = nowMs - (outage.toldMs ?? outage.sinceMs)
-    if (untoldMs < (outage.toldMs === undefined ? TOLD_AFTER_MS : REMINDER_MS)) return
-    outage.toldMs = nowMs
+    const unloggedMs = nowMs - (outage.loggedMs ?? outage.sinceMs)
+    if (unloggedMs < (outage.loggedMs === undefined ? TOLD_AFTER_MS : REMINDER_MS)) return
+    outage.loggedMs = nowMs
     const seconds = Math.round((nowMs - outage.sinceMs) / 1_000)
     this.#logger.warn(
       { err: error, kind, seconds },

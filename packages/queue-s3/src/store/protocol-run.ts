@@ -22,7 +22,10 @@ export interface RunOptions {
   readonly patience?: Patience
   /** Sends in place of the store, and holds creations that can't be trusted. */
   readonly watch?: GuaranteeWatch
-  /** Once it has aborted no further request begins, and each protocol that has not ended rejects with its reason. */
+  /**
+   * Once it has aborted no further request begins, and each protocol that has not ended rejects with its
+   * reason.
+   */
   readonly signal?: AbortSignal
 }
 

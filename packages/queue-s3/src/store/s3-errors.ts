@@ -161,7 +161,7 @@ const KNOWN: Readonly<Record<string, Known>> = {
   },
   SlowDown: {
     code: 'SLUICE_QUEUE_UNAVAILABLE',
-    what: 'the store asks to go slower, and went on asking. Try later',
+    what: 'the store keeps asking to slow down. Try later',
   },
 }
 
@@ -197,7 +197,7 @@ export function s3Error(error: unknown, what: string, place: S3Place): SluiceErr
     return new SluiceError(known.code, said, { cause: error })
   }
   if (error instanceof Error && isRegionError(error)) {
-    const said = `${head}: there is no region that will do (${error.message}). Set \`region\` or AWS_REGION, such as eu-central-1`
+    const said = `${head}: there is no usable region (${error.message}). Set \`region\` or AWS_REGION, such as eu-central-1`
     return new SluiceError('SLUICE_CONFIG_INVALID', said, { cause: error })
   }
   if (failureOf(error) === 'fatal' && status !== undefined) {
@@ -255,7 +255,7 @@ export function closedMeanwhile(what: string, place: S3Place): SluiceError {
 export function missingListPermission(place: S3Place, cause: unknown): SluiceError {
   return new SluiceError(
     'SLUICE_QUEUE_DENIED',
-    `Cannot open a queue in ${placeText(place)}: a missing key is answered 403, so s3:ListBucket is not allowed on the bucket. Allow it`,
+    `Cannot open a queue in ${placeText(place)}: a missing key is answered 403, so s3:ListBucket is not permitted on the bucket. Permit it`,
     { cause },
   )
 }
@@ -287,7 +287,7 @@ export function outOfStep(place: S3Place, key: string): SluiceError {
   return new SluiceError(
     'SLUICE_QUEUE_CORRUPT',
     `Cannot go on in ${placeText(place)}: the object ${JSON.stringify(key)} is missing, or not as the other objects of its item say. ` +
-      'Was it deleted or changed by hand? Restore it, or remove the item and put it again; the other items are not affected',
+      'Was it deleted or changed manually? Restore it, or remove the item and put it again; the other items are not affected',
   )
 }
 

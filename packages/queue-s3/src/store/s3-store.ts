@@ -180,9 +180,9 @@ export class S3Store {
    * another one
    */
   async #again(key: string, patience: Patience): Promise<void> {
-    if (patience.troubled('look for objects').tries > MAX_ALL_READS) throw contended(this.place, key)
+    if (patience.troubled('read again').tries > MAX_ALL_READS) throw contended(this.place, key)
     const missing = () => outOfStep(this.place, key)
-    const work = { kind: `look for ${key}` }
+    const work = { kind: `read again ${key}` }
     await this.sender.waitOrThrow(work, patience, { errorOf: missing, maxTries: MAX_READS })
   }
 

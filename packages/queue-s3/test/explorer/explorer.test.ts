@@ -3,7 +3,7 @@ import { explore } from './explore.js'
 import { knownBad } from './mutations.js'
 import { scenario, type Bounds } from './scenarios.js'
 
-/** By hand: SLUICE_EXPLORE=10 for ten times as many states. */
+/** Manually: SLUICE_EXPLORE=10 for ten times as many states. */
 const SCALE = Number(process.env['SLUICE_EXPLORE'] ?? 1)
 
 const sound: readonly (readonly [title: string, bounds: Bounds, states: number])[] = [
@@ -81,12 +81,12 @@ const sound: readonly (readonly [title: string, bounds: Bounds, states: number])
     25_000,
   ],
   [
-    'marks purged, and claimers with listings from before it, one delay',
+    'tombstones purged, and claimers with listings from before it, one delay',
     { roles: ['put', 'claim', 'remove', 'purge', 'claim', 'put again'], ends: ['WAITING'], delays: 1 },
     25_000,
   ],
   [
-    'marks of a requeue purged after a removal by age, one crash',
+    'tombstones of a requeue purged after a removal by age, one crash',
     { roles: ['put', 'claim', 'requeue', 'expire', 'claim', 'purge', 'claim'], ends: ['FAIL'], crashes: 1 },
     25_000,
   ],
@@ -131,7 +131,7 @@ const sound: readonly (readonly [title: string, bounds: Bounds, states: number])
     25_000,
   ],
   [
-    'an update, removal, purge of marks, and claimers with listings from before it, one delay',
+    'an update, removal, purge of tombstones, and claimers with listings from before it, one delay',
     { roles: ['put', 'update', 'remove', 'purge', 'claim', 'put again'], delays: 1 },
     25_000,
   ],
@@ -160,7 +160,7 @@ const sound: readonly (readonly [title: string, bounds: Bounds, states: number])
     25_000,
   ],
   [
-    'a put into SUCCESS, removal, purge of marks, and those who finish puts by listings from before it, one delay',
+    'a put into SUCCESS, removal, purge of tombstones, and those who finish puts by listings from before it, one delay',
     { roles: ['put done', 'finish', 'remove', 'purge', 'put done', 'lookup'], delays: 1 },
     25_000,
   ],

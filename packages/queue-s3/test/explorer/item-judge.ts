@@ -22,19 +22,19 @@ import { applied, atOnce, refusingNames, type Objects } from './model-store.js'
 
 /** What the judge remembers from step to step. */
 interface Memory extends UpdateMemory {
-  /** Stints that were given out. */
+  /** Attempts that were claimed. */
   given?: string[]
   /**
    * `slot name` of claims that were made after the end of their attempt: a slot may go on to the attempt that
    * an update made.
    */
   late?: string[]
-  /** Ends that somebody was told he had made: attempt → target. */
-  told?: Record<string, string>
+  /** Acknowledged ends: attempt → target. */
+  acknowledged?: Record<string, string>
   /** Puts that were acknowledged, and removals that took effect. */
   puts?: number
   gone?: number
-  /** Stages that each slot which looks an item up has seen since it started. */
+  /** Stages that each lookup has seen since it started. */
   seen?: Record<number, string[]>
   /** Names that were ever under WAITING, where traces of them may be purged. */
   names?: string[]
@@ -62,9 +62,9 @@ export function stageNow(layout: Layout, objects: Objects): string {
 
 const stages = new WeakMap<Objects, string>()
 
-/** A store is looked at from many steps, and never changes. */
-function oncePer<T>(known: WeakMap<Objects, T>, objects: Objects, look: () => T): T {
-  const found = known.get(objects) ?? look()
+/** A store is read from many steps, and never changes. */
+function oncePer<T>(known: WeakMap<Objects, T>, objects: Objects, compute: () => T): T {
+  const found = known.get(objects) ?? compute()
   known.set(objects, found)
   return found
 }
@@ -101,7 +101,7 @@ function judged(
     memory.gone = (memory.gone ?? 0) + 1
     const removers = before.actors.filter((actor) => actor === 'dead' || actor?.program.role === 'remover')
     if (removers.length === 0 && !refusing)
-      return { wrong: `nobody removes, and the item is gone from ${from}` }
+      return { wrong: `without a removal the item is gone from ${from}` }
   }
   if (from.split(' ')[2] !== to.split(' ')[2]) delete memory.value
   remember(memory, to, after)
@@ -113,7 +113,7 @@ function judged(
   }
   if (slot !== undefined && op?.do === 'create') noteLateClaim(memory, layout, { before, after, slot, op })
   const wrong = slot === undefined ? undefined : judgeResult(memory, slot, { before, after })
-  if (refusing && (memory.puts ?? 0) > 0) return { wrong: 'a put that the store refuses was told to be done' }
+  if (refusing && (memory.puts ?? 0) > 0) return { wrong: 'a put that the store refuses was acknowledged' }
   return wrong === undefined ? { memory: JSON.stringify(memory) } : { wrong }
 }
 
@@ -154,7 +154,7 @@ function isLegal(from: string, to: string): boolean {
 
 function remember(memory: Memory, stage: string, after: World): void {
   for (const [slot, actor] of after.actors.entries()) {
-    if (typeof actor !== 'object' || actor.program.role !== 'looker') continue
+    if (typeof actor !== 'object' || actor.program.role !== 'reader') continue
     const seen = (memory.seen ??= {})
     const stages = (seen[slot] ??= [])
     const at = stage.split(' ')[0] ?? ''
@@ -195,7 +195,7 @@ function judgeResult(
   return result.found === undefined ? undefined : judgeLook(memory, slot, result.found)
 }
 
-/** What an actor ends with: one of these fields tells its role. */
+/** The result of an actor: one of these fields, by its role. */
 type ActorResult = Partial<ClaimOutcome & SettleOutcome & UpdateOutcome & ValueFound & { added: boolean }>
 
 /** What a claimer did: its claim, and how it ended the attempt. */
@@ -215,26 +215,25 @@ export interface SettleOutcome {
 function judgeClaim(memory: Memory, slot: number, { claim, settled }: ClaimOutcome): string | undefined {
   if (claim.is !== 'claimed') return undefined
   const { name } = claim.running
-  if (memory.given?.includes(name)) return `the attempt ${name} was given out twice`
+  if (memory.given?.includes(name)) return `the attempt ${name} was claimed twice`
   if (memory.late?.includes(`${slot} ${name}`) === true)
-    return `the attempt ${name} was given out after its end`
+    return `the attempt ${name} was claimed after its end`
   memory.given = [...(memory.given ?? []), name].toSorted()
   return settled && judgeSettle(memory, settled)
 }
 
 function judgeSettle(memory: Memory, { name, to, verdict }: SettleOutcome): string | undefined {
   if (verdict.is !== 'moved') return undefined
-  const told = (memory.told ??= {})
-  if (told[name] !== undefined) return `two were told that they moved ${name}: to ${told[name]} and to ${to}`
-  told[name] = to
+  const known = (memory.acknowledged ??= {})
+  if (known[name] !== undefined)
+    return `two moves of ${name} were acknowledged: to ${known[name]} and to ${to}`
+  known[name] = to
   return undefined
 }
 
 function judgePut(memory: Memory, added: boolean): string | undefined {
   if (added) memory.puts = (memory.puts ?? 0) + 1
-  return (memory.puts ?? 0) > (memory.gone ?? 0) + 1
-    ? 'two puts of one id were told that they added it'
-    : undefined
+  return (memory.puts ?? 0) > (memory.gone ?? 0) + 1 ? 'two puts of one id were acknowledged' : undefined
 }
 
 function judgeLook(memory: Memory, slot: number, found: string): string | undefined {
@@ -243,7 +242,7 @@ function judgeLook(memory: Memory, slot: number, found: string): string | undefi
 }
 
 /**
- * Of what can never be finished nothing is left but emptied index objects: where nobody died, at once; else
+ * Of what can never be finished nothing is left but emptied index objects: without a crash, at once; else
  * after one sweep.
  */
 function takenBack(layout: Layout, world: World): string | undefined {
@@ -262,7 +261,7 @@ export function indexesIn(layout: Layout, objects: Objects): string[] {
 }
 
 /**
- * With everybody gone, repairing once leaves each item one object, in the stage where a lookup finds it;
+ * With all processes gone, repairing once leaves each item one object, in the stage where a lookup finds it;
  * repairing again changes nothing.
  */
 function converged(layout: Layout, { objects, memory }: World): string | undefined {

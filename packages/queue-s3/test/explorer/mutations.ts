@@ -23,7 +23,7 @@ function instead(change: (op: StorageOp, role: string) => 'send' | 'say absent' 
   }
 }
 
-/** The look at the end that follows a claim is not made. */
+/** The end object is not read after a claim. */
 const noEndCheck: Mutation = function* mutated<T>(protocol: Protocol<T>, role: string): Protocol<T> {
   let step = protocol.next()
   let claimed = false
@@ -83,7 +83,7 @@ const deleteFirst: Mutation = function* mutated<T>(protocol: Protocol<T>, role: 
   return step.value
 }
 
-/** After its claim it looks whether the item is still under WAITING, and gives up when it isn't. */
+/** After its claim it checks whether the item is still under WAITING, and gives up when it isn't. */
 const waitingCheck: Mutation = function* mutated<T>(protocol: Protocol<T>, role: string): Protocol<T> {
   let step = protocol.next()
   while (step.done !== true) {
@@ -145,7 +145,7 @@ const hastyUpdate = before((op) => {
   return { do: 'delete', keys: [layout.at('PROCESSING', op.key.slice(layout.folder('SUCCESS').length))] }
 })
 
-/** The update decides nothing: it makes the object under the new name, as if nobody claimed meanwhile. */
+/** The update decides nothing: it makes the object under the new name, as if no claim came in between. */
 const undecidedUpdate: Mutation = function* mutated<T>(protocol: Protocol<T>, role: string): Protocol<T> {
   let step = protocol.next()
   while (step.done !== true) {
@@ -193,11 +193,11 @@ const deletedSuccess = instead((op) =>
 /** Every one of these must be caught. */
 export const knownBad: readonly KnownBad[] = [
   {
-    title: 'a claim without a look at the end',
+    title: 'a claim that does not read the end object',
     bounds: { roles: ['put', 'claim', 'claim'], mutation: noEndCheck },
   },
   {
-    title: 'a look at WAITING after the claim',
+    title: 'a read of WAITING after the claim',
     bounds: { roles: ['put', 'claim', 'claim'], ends: ['SUCCESS', 'keep'], mutation: waitingCheck },
   },
   {
@@ -225,11 +225,11 @@ export const knownBad: readonly KnownBad[] = [
     bounds: { roles: ['put', 'lookup'], refusing: true, mutation: neverTakenBack },
   },
   {
-    title: 'marks purged while a call is under way that read the index object before',
+    title: 'tombstones purged while a call is under way that read the index object before',
     bounds: { roles: ['put', 'claim', 'claim', 'remove', 'purge'], ends: ['WAITING'], hastyPurge: true },
   },
   {
-    title: 'a mark purged before the late claim that it fences',
+    title: 'a tombstone purged before the late claim that it covers',
     bounds: { roles: ['put', 'claim', 'claim', 'remove', 'purge'], delays: 1, mutation: carelessPurge },
   },
   {
@@ -237,7 +237,7 @@ export const knownBad: readonly KnownBad[] = [
     bounds: { roles: ['put', 'update', 'claim'], mutation: undecidedUpdate },
   },
   {
-    title: 'an update without a look at the end',
+    title: 'an update that does not read the end object',
     bounds: { roles: ['put', 'claim', 'update'], mutation: updateOfTheEnded },
   },
   {

@@ -45,7 +45,7 @@ export type Role =
   | 'repair'
   /**
    * The parts of a sweep: removal by age, the end of puts that were cut off, deletion of what is left under
-   * WAITING, purge of marks.
+   * WAITING, purge of tombstones.
    */
   | 'expire'
   | 'finish'
@@ -64,13 +64,13 @@ export interface Bounds {
   readonly mutation?: Mutation
   /** The store takes no first name under a stage. */
   readonly refusing?: boolean
-  /** The next attempt has the same name for whoever makes it. */
+  /** The next attempt has the same name in every process. */
   readonly keepPlace?: boolean
   /** What an update gives: a body alone, one that its decision has no room for, or a priority too. */
   readonly gives?: Gives
   /** The next attempt's name, wrong on purpose. */
   readonly reuseNames?: boolean
-  /** Marks are purged as soon as the item is removed, wrong on purpose. */
+  /** Tombstones are purged as soon as the item is removed, wrong on purpose. */
   readonly hastyPurge?: boolean
 }
 
@@ -137,8 +137,8 @@ function programsOf(role: Role, slot: number, { world, bounds }: Context): reado
       ),
     ],
     update: () => [made('updates', 'updater', () => update(slot, bounds))],
-    lookup: () => [made('looks', 'looker', lookUp)],
-    read: () => [made('reads', 'looker', readUp)],
+    lookup: () => [made('looks up', 'reader', lookUp)],
+    read: () => [made('reads', 'reader', readUp)],
     'purge changes': () =>
       changesIn(world).map((key) => made(`purges ${key}`, 'purger', () => purgeChange(layout, key))),
     repair: () => [
@@ -160,16 +160,16 @@ function programsOf(role: Role, slot: number, { world, bounds }: Context): reado
     tidy: () =>
       everNames(world, 'WAITING', bounds).map((name) => made(`tidies ${name}`, 'tidier', () => tidy(name))),
     purge: () => {
-      const marks = tombstonesIn(world)
-      const names = marks.map(({ folder, name }) => `${folder}/${name}`).join(' ')
-      const mayStart = marks.length > 0 && (bounds.hastyPurge === true || isQuiet(world))
-      return mayStart ? [made(`purges ${names}`, 'purger', () => purge(marks))] : []
+      const tombstones = tombstonesIn(world)
+      const names = tombstones.map(({ folder, name }) => `${folder}/${name}`).join(' ')
+      const mayStart = tombstones.length > 0 && (bounds.hastyPurge === true || isQuiet(world))
+      return mayStart ? [made(`purges ${names}`, 'purger', () => purge(tombstones))] : []
     },
   }
   return programs[role]()
 }
 
-/** As `sweep` tells it, whose listings show no more than these two looks. */
+/** As `sweep` decides, whose listings show no more than these two reads. */
 function* tidy(name: string): Protocol<void> {
   const claim = yield* head(layout.at('PROCESSING', name))
   const isClaimed = claim !== undefined && claim.sizeBytes > 0
@@ -177,14 +177,14 @@ function* tidy(name: string): Protocol<void> {
     yield* drop(layout.at('WAITING', name))
 }
 
-function* purge(marks: readonly ListedTombstone[]): Protocol<void> {
-  for (const mark of marks) yield* purgeTombstone(layout, mark, () => true)
+function* purge(tombstones: readonly ListedTombstone[]): Protocol<void> {
+  for (const tombstone of tombstones) yield* purgeTombstone(layout, tombstone, () => true)
 }
 
 /**
- * The model has no clock. Of a mark that is purged this much is sure: since the index object was emptied,
- * each call that was under way then has come to its end, and each request has landed. What begins while marks
- * are being purged may have any old listing.
+ * The model has no clock. Of a purged tombstone this much is certain: since the index object was emptied,
+ * each call that was under way then has come to its end, and each request has landed. What begins while
+ * tombstones are being purged may have any old listing.
  */
 function isQuiet({ actors, late }: World): boolean {
   return late.length === 0 && actors.every((actor) => typeof actor !== 'object' || actor.op === undefined)

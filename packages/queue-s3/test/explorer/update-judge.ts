@@ -70,7 +70,7 @@ export function noteValues(
 ): string | undefined {
   const doubled = noteDecision(memory, layout, { before, after, op })
   for (const [slot, actor] of after.actors.entries()) {
-    if (typeof actor !== 'object' || actor.program.role !== 'looker') continue
+    if (typeof actor !== 'object' || actor.program.role !== 'reader') continue
     const seen = ((memory.values ??= {})[slot] ??= [])
     const value = memory.value ?? PUT_VALUE
     if (!seen.includes(value)) seen.push(value)
@@ -106,7 +106,7 @@ function valueAfter(slot: number, op: StorageOp & { do: 'create' }): string {
   return `${bodyText.slice(0, 6)}/${priority}`
 }
 
-/** What an actor was told of updates, or was given. */
+/** What an actor learned of updates, or claimed. */
 export function judgeUpdates(
   memory: UpdateMemory,
   slot: number,
@@ -119,7 +119,7 @@ export function judgeUpdates(
     const isEffective = memory.effective?.includes(slot) === true
     if (isEffective === (updated === 'done')) return undefined
     return isEffective
-      ? `the update of ${slot} was made, and told to be ${updated}`
+      ? `the update of ${slot} was made, and reported as ${updated}`
       : `the update of ${slot} was not made`
   }
   if (claim?.is === 'claimed' && claim.running !== undefined) {
@@ -132,8 +132,8 @@ export function judgeUpdates(
 }
 
 /**
- * With everybody gone and all finished, the item is what the last update has made of it, and no body of an
- * update is left but of one that may go on.
+ * With all processes gone and all finished, the item is what the last update has made of it, and no body of
+ * an update is left but of one that may go on.
  */
 export function judgeEnd(
   layout: Layout,

@@ -42,7 +42,7 @@ async function refusal(
 const SOUND = { sluice: 1, format: 2, needs: ['draft-5'], shards: 1, name: 'contract' }
 
 describe('a queue says how it is laid out', () => {
-  test('in its object QUEUE, made by whoever opens it first', async () => {
+  test('in its object QUEUE, made when it is first opened', async () => {
     const made = await server()
     await open(optionsOn(made))
     expect(JSON.parse(made.textOf(`${ROOT}QUEUE`) ?? '')).toEqual(SOUND)
@@ -56,7 +56,7 @@ describe('a queue says how it is laid out', () => {
     ],
     ['of a later format', { ...SOUND, format: 3 }, /of format 3, .*Use a later version/s],
     [
-      'of an earlier draft, whose processes would take a name with a `-` for nobody’s and put its item again',
+      'of an earlier draft, whose processes would take a name with a `-` for a foreign one and put its item again',
       { ...SOUND, needs: ['draft-1'] },
       /needs "draft-1", which this version .* does not know/s,
     ],
@@ -67,7 +67,7 @@ describe('a queue says how it is laid out', () => {
     ],
     ['that needs more', { ...SOUND, needs: ['draft-5', 'blobs', 7] }, /needs "blobs", 7, which/],
     [
-      'that lacks what this layout stands on',
+      'that lacks what this layout relies on',
       { ...SOUND, needs: [] },
       /lacks "draft-5", which the layout of this version/,
     ],
@@ -76,13 +76,13 @@ describe('a queue says how it is laid out', () => {
     ['whose number of shards is none', { ...SOUND, shards: 0 }, /QUEUE is damaged/],
   ] as const)(
     'one %s is refused by the name of what is different, also for reading',
-    async (_, settings, told) => {
+    async (_, settings, refusalText) => {
       const made = await server()
       made.seed([[`${ROOT}QUEUE`, JSON.stringify(settings)]])
       const before = made.textOf(`${ROOT}QUEUE`)
       for (const use of [undefined, { reading: true }]) {
         const [code, message] = await refusal(optionsOn(made), use)
-        expect([code, message]).toEqual(['SLUICE_QUEUE_CORRUPT', expect.stringMatching(told)])
+        expect([code, message]).toEqual(['SLUICE_QUEUE_CORRUPT', expect.stringMatching(refusalText)])
         expect(message).toContain('bucket "sluice-test", prefix "queues/contract/"')
       }
       expect(made.textOf(`${ROOT}QUEUE`)).toBe(before)
@@ -113,7 +113,7 @@ describe('a queue says how it is laid out', () => {
   })
 })
 
-/** The first attempt of an item, but for what tells it from others. */
+/** The first attempt of an item, except for what differs from others. */
 const FIRST = {
   shard: '00',
   priority: 0,
@@ -127,17 +127,17 @@ const FIRST = {
   generation: 1,
 }
 
-async function told(made: S3Server): Promise<{ queue: Queue; lines: string[] }> {
+async function logged(made: S3Server): Promise<{ queue: Queue; lines: string[] }> {
   const lines: string[] = []
-  const tell = (fields: object, text?: string) => void lines.push(`${text} ${JSON.stringify(fields)}`)
-  const logger: Logger = { debug: tell, info: tell, warn: tell, error: tell }
+  const log = (fields: object, text?: string) => void lines.push(`${text} ${JSON.stringify(fields)}`)
+  const logger: Logger = { debug: log, info: log, warn: log, error: log }
   return { queue: await open({ ...optionsOn(made), logger }), lines }
 }
 
 describe('what a later version may add', () => {
   test('folders, under the root and under a stage, are left alone without a word', async () => {
     const made = await server()
-    const { queue, lines } = await told(made)
+    const { queue, lines } = await logged(made)
     const unknown = [
       'BLOBS/00/a',
       'BLOBS/',
@@ -176,7 +176,7 @@ describe('what a later version may add', () => {
 
   test('fields, of settings, items and states, are ignored without a word, and block no item', async () => {
     const made = await server()
-    const { queue, lines } = await told(made)
+    const { queue, lines } = await logged(made)
     await queue.putMany(['a', 'b'].map((id) => ({ id, body: { of: id } })))
     const running = await queue.get(1)
     const changed = made.keys().filter((key) => !key.includes('/CONTROL/'))
@@ -185,7 +185,7 @@ describe('what a later version may add', () => {
         (key) => [key, JSON.stringify({ ...JSON.parse(made.textOf(key) ?? ''), later: { x: 1 } })] as const,
       ),
     )
-    const other = await told(made)
+    const other = await logged(made)
     expect((await other.queue.get(1)).map(({ body }) => body)).toEqual([{ of: 'b' }])
     expect(await other.queue.lookup('a')).toMatchObject({ stage: 'PROCESSING', body: { of: 'a' } })
     await other.queue.settle(running.map(({ id, attempt }) => ({ id, attempt, stage: 'SUCCESS' })))
@@ -196,7 +196,7 @@ describe('what a later version may add', () => {
 
   test('pairs in the name of an attempt are ignored, and kept in each name that follows', async () => {
     const made = await server()
-    const { queue, lines } = await told(made)
+    const { queue, lines } = await logged(made)
     const put = (id: string, additions: string) => {
       const attemptKey = { ...FIRST, uid: `u-${id}`, additions, key: encodeKey(id) }
       const first = attemptKeyText(attemptKey)
@@ -238,11 +238,11 @@ describe('what a later version may add', () => {
 
   test('fields of the controls are kept by each change', async () => {
     const made = await server()
-    const { queue } = await told(made)
+    const { queue } = await logged(made)
     await queue.control.pause('why')
     const [key = ''] = made.keys().filter((one) => one.includes('/CONTROL/'))
     made.seed([[key, JSON.stringify({ ...JSON.parse(made.textOf(key) ?? ''), windows: ['night'] })]])
-    const { control } = (await told(made)).queue
+    const { control } = (await logged(made)).queue
     await control.setLimits({ jobs: 3 })
     await control.resume()
     const [newest = ''] = made.keys().filter((one) => one.includes('/CONTROL/'))
@@ -299,7 +299,7 @@ describe('a process that has the queue open when a newer version changes its lay
     expect(await queue.lease('dispatcher', 'you', 15_000)).toBeUndefined()
   })
 
-  test('one that is gone by every answer was dropped: each call says so from the next look on', async () => {
+  test('one that is gone by every answer was dropped: each call says so from the next check on', async () => {
     const made = await server()
     const runtime = new LeapingRuntime()
     const queue = await open({ ...optionsOn(made), runtime })
@@ -322,25 +322,25 @@ describe('a process that has the queue open when a newer version changes its lay
     const made = await server()
     const runtime = new LeapingRuntime()
     const queue = await open({ ...optionsOn(made), runtime })
-    const looks = () => made.main.requests.filter(({ key }) => key === `${ROOT}QUEUE`).length
-    const before = looks()
+    const checks = () => made.main.requests.filter(({ key }) => key === `${ROOT}QUEUE`).length
+    const before = checks()
     await queue.put('a', 1)
-    expect(looks()).toBe(before)
+    expect(checks()).toBe(before)
     await runtime.advance(2_000)
     await queue.putMany(Array.from({ length: 40 }, (_, index) => ({ id: `b-${index}`, body: 1 })))
-    expect(looks()).toBe(before + 1)
+    expect(checks()).toBe(before + 1)
   })
 })
 
 const lengthened = (text: string) => text.replaceAll(/[0-9a-f-]{36}/g, (uid) => `${uid}0`)
 
 describe('what is unsound in the folders of the queue itself', () => {
-  test('is reported once, and an item whose index object comes later than its name is given out within a minute', async () => {
+  test('is reported once, and an item whose index object comes later than its name is claimed within a minute', async () => {
     const made = await server()
     const runtime = new LeapingRuntime()
     const lines: object[] = []
-    const tell = (fields: object) => void lines.push(fields)
-    const logger: Logger = { debug: tell, info: tell, warn: tell, error: tell }
+    const log = (fields: object) => void lines.push(fields)
+    const logger: Logger = { debug: log, info: log, warn: log, error: log }
     const queue = await open({ ...optionsOn(made), logger, runtime })
     await queue.put('a', 1)
     const index = `${ROOT}ITEMS/a`

@@ -7,7 +7,7 @@ import { parseAttemptKey, attemptKeyText, type AttemptKey } from '../../src/form
 
 /** Bytes of every name that are kept for parts to come. */
 
-/** An id of so many bytes, for each kind. */
+/** An id of a given length, for each kind. */
 const KINDS = {
   letters: (bytes: number) => 'x'.repeat(bytes),
   'capital letters': (bytes: number) => 'X'.repeat(bytes),
@@ -85,7 +85,7 @@ test('all names of an item are as long as its first', () => {
   expect(new Set(lengths).size).toBe(1)
 })
 
-test('ids that look like an encoded or a hashed one are others', () => {
+test('ids that resemble an encoded or a hashed one are others', () => {
   const hashed = encodeKey('x'.repeat(500))
   const ids = [
     'a/b',
@@ -132,7 +132,7 @@ test('the name of an item that was put into SUCCESS has a form of its own, no lo
   const name = attemptKeyText(done)
   expect(parseAttemptKey(name)).toEqual(done)
   expect(name.length).toBeLessThan(attemptKeyText({ ...done, attempt: 1 }).length)
-  // The usual form at attempt 0 is nobody's: two names of one item would be one too many.
+  // The usual form at attempt 0 is foreign: two names of one item would be one too many.
   const usual = attemptKeyText({ ...done, attempt: 1 })
   expect(parseAttemptKey(usual.replace('.00001.', '.00000.'))).toBeUndefined()
   for (const wrong of [name.toUpperCase(), name.replace('done.', 'done'), name.replace('/done', '/gone')])
@@ -159,7 +159,7 @@ test('the folder of a queue is as in format 1, and different for different names
   for (const folder of folders) expect(folder).toMatch(/^[A-Za-z0-9_-]{1,200}$/)
 })
 
-test('a store’s limit is learned from what it refuses, and told with the item', () => {
+test('a store’s limit is learned from what it refuses, and reported with the item', () => {
   const limits = new KeyLimits()
   limits.assertFit('a', [`p/${'x'.repeat(140)}`])
   limits.refused(`p/${'x'.repeat(140)}`)

@@ -27,8 +27,8 @@ async function listed(queue: Queue): Promise<string[]> {
   const all: string[] = []
   for (const stage of ['WAITING', 'PROCESSING', 'SUCCESS', 'FAIL'] as const) {
     const { items } = await queue.list(stage, { limit: 100 })
-    const heads = await queue.listSummaries(stage, { limit: 100 })
-    expect(heads.items.map(({ id }) => id)).toEqual(items.map(({ id }) => id))
+    const summaries = await queue.listSummaries(stage, { limit: 100 })
+    expect(summaries.items.map(({ id }) => id)).toEqual(items.map(({ id }) => id))
     expect(await queue.size(stage)).toBe(items.length)
     all.push(...items.map(({ id }) => `${id} ${stage}`))
   }
@@ -80,7 +80,7 @@ describe('a PUT under WAITING that comes late, when the item', () => {
     expect(server.textOf(key)).toBeUndefined()
   })
 
-  test('is told among thousands that have ended, for a few requests', async () => {
+  test('is recognized among thousands that have ended, for a few requests', async () => {
     const server = await serverOf()
     const queue = await queueOn(server)
     await queue.putMany(Array.from({ length: 60 }, (_, index) => ({ id: `i${index}`, body: index })))

@@ -87,7 +87,7 @@ describe.skipIf(python === undefined)('the Python of docs/s3-layout.md, where a 
     return JSON.parse((await running).stdout)
   }
 
-  test('puts items that are given out in their order, with any id and body; a second time it puts none', async () => {
+  test('puts items that are claimed in their order, with any id and body; a second time it puts none', async () => {
     const ids = ['tile/1', 'tile-1', 'Tile-1', 'ünï 漢 😀 _x', 'x'.repeat(300), '..', '"quoted"']
     ids.push('x'.repeat(132), 'x'.repeat(133), 'X'.repeat(44), 'X'.repeat(45), 'é'.repeat(512))
     const calls = ids.map((id, index): Call => ({ item_id: id, body: { index, deep: [null, 'é', 1.5] } }))
@@ -104,7 +104,7 @@ describe.skipIf(python === undefined)('the Python of docs/s3-layout.md, where a 
     expect(await putByPython(calls)).toEqual(ids.map(() => false))
   })
 
-  test('puts an id anew that was removed, the second time as well', async () => {
+  test('puts an id again that was removed, the second time as well', async () => {
     for (const body of [1, 2, 3]) {
       expect(await putByPython([{ item_id: 'a', body }])).toEqual([true])
       expect((await queue.get(1)).map((item) => item.body)).toEqual([body])

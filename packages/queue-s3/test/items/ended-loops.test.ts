@@ -177,7 +177,7 @@ test('DeleteObjects with errors for single keys is sent a few times, whatever th
   ])
 })
 
-test('a listing that shows other versions each time ends a call after a few looks', async () => {
+test('a listing that shows other versions each time ends a call after a few reads', async () => {
   const server = await serverOf()
   const queue = await queueOn(server)
   await queue.control.pause()

@@ -59,7 +59,7 @@ async function dieHalfway(on: World, id: string): Promise<void> {
 }
 
 /**
- * A store that keeps objects as files with names of so many bytes: the index object of a short id fits, its
+ * A store that keeps objects as files with names of limited length: the index object of a short id fits, its
  * names don't.
  */
 const NARROW = { maxSegmentBytes: 102 }
@@ -204,7 +204,7 @@ describe('a store that refuses the second key of an item', () => {
     expect((await queue.get(5)).map(({ id }) => id)).toEqual([FITS, 'xyz'])
   })
 
-  test('expired credentials are told as such, by a HEAD too, and nothing is taken back for them', async () => {
+  test('expired credentials are reported as such, by a HEAD too, and nothing is taken back for them', async () => {
     const on = await world()
     await dieHalfway(on, 'a')
     on.server.main.onRequest = () => answerWith('ExpiredToken')

@@ -22,7 +22,7 @@ async function open(options: object = {}) {
 
 async function leaseOf(queue: Queue, ttlMs = 60_000): Promise<Lease> {
   const lease = await queue.lease('dispatcher', 'me', ttlMs)
-  if (lease === undefined) throw new Error('nobody else has it')
+  if (lease === undefined) throw new Error('no other holder has it')
   return lease
 }
 
@@ -105,7 +105,7 @@ test('a lease that is lost while a get claims: the get rejects, and each item is
   expect((await other.get(3)).map(({ id }) => id)).toEqual(['a', 'b', 'c'])
 })
 
-test('a lease that can no longer be read counts as lost: what was claimed under it is given back, and the error is told', async () => {
+test('a lease that can no longer be read counts as lost: what was claimed under it is released, and the error is thrown', async () => {
   const { server, queue } = await open({ timeoutMs: 300 })
   await queue.putMany(['a', 'b'].map((id) => ({ id, body: id })))
   const lease = await leaseOf(queue)
@@ -124,7 +124,7 @@ test('a lease that can no longer be read counts as lost: what was claimed under 
   expect(await queue.sizes()).toEqual({ WAITING: 2, PROCESSING: 0, SUCCESS: 0, FAIL: 0 })
 })
 
-test('what can’t be given back stays in PROCESSING, is logged, and the call tells of the lease', async () => {
+test('what can’t be released stays in PROCESSING and is logged, and the call reports the lease', async () => {
   const warn = vi.fn<Logger['warn']>()
   const logger: Logger = { ...silentLogger, warn }
   const { server, queue, runtime } = await open({ timeoutMs: 300, logger })

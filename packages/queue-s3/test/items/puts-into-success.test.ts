@@ -114,8 +114,8 @@ describe('cut off between its two objects', () => {
     await dieHalfway(on, 'a')
     expect(await on.queue.remove(['a'])).toMatchObject({ removed: 1 })
     expect(await on.queue.lookup('a')).toBeUndefined()
-    await on.queue.put('a', 'anew')
-    expect((await on.queue.get(5)).map(({ body }) => body)).toEqual(['anew'])
+    await on.queue.put('a', 'again')
+    expect((await on.queue.get(5)).map(({ body }) => body)).toEqual(['again'])
   })
 })
 
@@ -178,7 +178,7 @@ test('is counted and paged among those that were worked on, in any number of sha
   expect([...attempts.values()].filter((attempt) => attempt === 0)).toHaveLength(3_000)
 })
 
-test('a name of such an item is none in any other stage: it is left alone, and never given out', async () => {
+test('a name of such an item is foreign in any other stage: it is left alone, and never claimed', async () => {
   const { server, queue } = await world()
   await queue.putMany(itemsOf(['a']), DONE)
   const [key = ''] = keysOf(server, 'SUCCESS')

@@ -55,7 +55,7 @@ function* finishedAmongRunning(count: number, between: number): Generator<readon
   }
 }
 
-/** Items of a high priority that are not to be given out for an hour. */
+/** Items of a high priority that can't be claimed for an hour. */
 function* notDue(count: number): Generator<readonly [string, string]> {
   for (let index = 0; index < count; index++) {
     const key = `later-${index}`

@@ -60,7 +60,7 @@ test('a move that a dead process had decided is finished, and what a dead claime
   expect(await sweep(queue)).toEqual({ repaired: 0, leftovers: 0, removed: 0 })
 })
 
-test('a removed item leaves marks, which go after a week, and the emptied index object, which stays', async () => {
+test('a removed item leaves tombstones, which go after a week, and the emptied index object, which stays', async () => {
   const { runtime, server, queue } = await world()
   await queue.putMany([
     { id: 'a', body: 1 },
@@ -136,7 +136,7 @@ async function claimLate({ runtime, server, queue }: Awaited<ReturnType<typeof w
   return { late, stopped: stopped.promise, goOn: goOn.resolve }
 }
 
-test('a mark that is old does not go before the call ends that may still hit it, when its item was removed just now', async () => {
+test('an old tombstone of an item removed just now does not go before a call that may still need it ends', async () => {
   const made = await world()
   const { late, stopped, goOn } = await claimLate(made)
   await made.runtime.advance(2 * WEEK_MS)
@@ -149,7 +149,7 @@ test('a mark that is old does not go before the call ends that may still hit it,
   expect(keysOf(made.server, 'PROCESSING')).toEqual([])
 })
 
-test('a claim by a process that stood still while the marks went is nobody’s', async () => {
+test('a claim by a process that was suspended while the tombstones went is void', async () => {
   const made = await world()
   const { late, stopped, goOn } = await claimLate(made)
   const claim = late.get(1)
@@ -168,7 +168,7 @@ test('a claim by a process that stood still while the marks went is nobody’s',
   expect(keysOf(made.server, 'PROCESSING')).toEqual([])
 })
 
-test('who held an item beyond the life of its marks is told that it is gone', async () => {
+test('a holder of an item for longer than its tombstones live learns that it is gone', async () => {
   const { runtime, server, queue } = await world()
   await queue.put('a', 1)
   await queue.get(1)
@@ -188,7 +188,7 @@ test('a sweep whose queue is closed says so, and not that the store is gone', as
   await expect(sweep(queue)).rejects.toMatchObject({ code: 'SLUICE_QUEUE_CLOSED' })
 })
 
-test('marks are never purged within an hour', async () => {
+test('tombstones are never purged within an hour', async () => {
   const { server } = await world()
   for (const purgeAfterMs of [HOUR_MS - 1, 0, Number.NaN]) {
     await expect(openQueue({ ...optionsOn(server), purgeAfterMs })).rejects.toMatchObject({

@@ -9,7 +9,7 @@ import {
 } from '@sluice/fake-s3'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { openQueue, type S3QueueOptions } from '../../src/index.js'
-import { forgetProbes } from '../../src/probe/probe-memory.js'
+import { dropProbes } from '../../src/probe/probe-memory.js'
 import { optionsOn, probedOn } from '../s3-harness.js'
 import { LeapingRuntime } from '../leaping-runtime.js'
 
@@ -19,7 +19,7 @@ const HOUR_MS = 3_600_000
 const CEPH = { rules: s3Stores.radosgw16.rules }
 const opened: { close(): Promise<void> }[] = []
 
-beforeEach(() => forgetProbes())
+beforeEach(() => dropProbes())
 afterEach(async () => {
   for (const one of opened.splice(0).toReversed()) await one.close()
 })
@@ -101,7 +101,7 @@ const twice = (given: readonly string[]) => given.length - new Set(given).size
 
 describe('versioning is switched on under running processes, and voids the condition (Ceph 16)', () => {
   test.each([0, 1, 7, 20])(
-    'at claim %i of four processes that claim the same items: 0 given out twice, before it was noticed either',
+    'at claim %i of four processes that claim the same items: 0 claimed twice, also before it was noticed',
     async (claim) => {
       const { server, open } = await placeOf(CEPH)
       const processes = await Promise.all([open(), open(), open(), open()])
@@ -175,7 +175,7 @@ describe('versioning is switched on under running processes, and voids the condi
     expect(await errorOf(open())).toMatchObject({ code: 'SLUICE_CONFIG_INVALID' })
   })
 
-  test('a claim whose answer was lost is not given out for being read back', async () => {
+  test('a claim whose answer was lost is not returned for being read back', async () => {
     const { server, open } = await placeOf(CEPH)
     const [first, second] = await Promise.all([open(), open()])
     await first.queue.put('a', 1)
@@ -189,7 +189,7 @@ describe('versioning is switched on under running processes, and voids the condi
     expect((await errorOf(second.queue.get(1))).code).toBe('SLUICE_QUEUE_UNAVAILABLE')
   })
 
-  test('for an instant: what was created then is given to nobody, and moves go on', async () => {
+  test('for an instant: what was created then is not relied on, and moves go on', async () => {
     const { server, open } = await placeOf(CEPH)
     const [first, second] = await Promise.all([open(), open()])
     await first.queue.putMany(itemsOf(2))
@@ -244,7 +244,7 @@ describe('versioning is switched on under running processes, and voids the condi
     expect(probesAt(endpoint)).toBe(1)
   })
 
-  test('before a process opened with `probe: off`: its first move tells', async () => {
+  test('before a process opened with `probe: off`: its first move shows it', async () => {
     const { server, open } = await placeOf(CEPH)
     await (await open()).queue.put('a', 1)
     server.setVersioning('Enabled')
@@ -252,7 +252,7 @@ describe('versioning is switched on under running processes, and voids the condi
     expect((await errorOf(queue.get(1))).code).toBe('SLUICE_QUEUE_UNAVAILABLE')
   })
 
-  test('a probe that cannot be carried out is no verdict: moves are refused for its reason, and the next one tells', async () => {
+  test('a probe that cannot be carried out is no verdict: moves are refused for its reason, and the next one decides', async () => {
     const { server, runtime, open } = await placeOf(CEPH)
     const { queue, endpoint } = await open()
     server.setVersioning('Enabled')
@@ -301,7 +301,7 @@ describe('versioning where the condition is honoured all the same (AWS)', () => 
     server.setVersioning('Enabled')
     await (await open()).queue.putMany(itemsOf(5))
     server.setVersioning('Suspended')
-    forgetProbes()
+    dropProbes()
     const { queue, endpoint } = await open()
     expect((await drain(queue)).length).toBe(5)
     await queue.put('new', 1)

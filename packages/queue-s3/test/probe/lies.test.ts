@@ -9,14 +9,14 @@ import { probedOn, sweep } from '../s3-harness.js'
 
 const TIMEOUT_MS = 300
 /**
- * Some steps of some items, in each of which a request is repeated 8 times at most, or an object looked for
+ * Some steps of some items, in each of which a request is repeated 8 times at most, or an object read
  * as often.
  */
 const MAX_REQUESTS = 100
 const MAX_WRITES = 30
 const LONG_MS = 600_000
 /**
- * A call that has no end never gets this far; how fast one ends is not for a machine to tell that does much
+ * A call that has no end never gets this far; how fast one ends can't be measured on a machine that does much
  * else.
  */
 const BUSY_FACTOR = 4
@@ -114,7 +114,7 @@ class Stand {
   readonly #root: string
   readonly #endpoint: S3Endpoint
   readonly #queue: Queue
-  /** By this process's own time, as the queue does: what a busy machine takes from both is nobody's fault. */
+  /** By this process's own time, as the queue does: what a busy machine takes from both does not count. */
   readonly #time = new RunningTime(systemRuntime, TIMEOUT_MS)
 
   private constructor(lie: Lie, root: string, { endpoint, queue }: { endpoint: S3Endpoint; queue: Queue }) {
@@ -187,7 +187,7 @@ class Stand {
 
 const NO_LEASE: Lease = {
   name: 'none',
-  holder: 'nobody',
+  holder: 'none',
   fencingToken: 0,
   ttlMs: 1,
   renew: async () => false,

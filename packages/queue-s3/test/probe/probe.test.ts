@@ -9,14 +9,14 @@ import {
 } from '@sluice/fake-s3'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { openQueue } from '../../src/index.js'
-import { forgetProbes } from '../../src/probe/probe-memory.js'
+import { dropProbes } from '../../src/probe/probe-memory.js'
 import { knownLie, wrongOf, type RacerEnd } from '../../src/probe/race.js'
 import { probedOn } from '../s3-harness.js'
 
 const opened: { close(): Promise<void> }[] = []
 
 // Ports are given again: another server may have had this address.
-beforeEach(forgetProbes)
+beforeEach(dropProbes)
 afterEach(async () => {
   for (const one of opened.splice(0).toReversed()) await one.close()
 })
@@ -71,7 +71,7 @@ describe('a store that checks first and writes later', () => {
     async (number) => {
       const server = await serverOf(racy(number))
       expect(await opening(probedOn(server))).toMatch(
-        /concurrent PUT If-None-Match: \* of one key 2 won instead of one.*given out twice/s,
+        /concurrent PUT If-None-Match: \* of one key 2 won instead of one.*claimed twice/s,
       )
       expect(scratchOf(server)).toEqual([])
     },
@@ -123,7 +123,7 @@ const heat = (ends: Readonly<Record<string, RacerEnd>>) => ({
 describe('what a race shows', () => {
   test.each<[Readonly<Record<string, RacerEnd>>, string | undefined]>([
     [{ a: 'created', b: 'exists' }, 'a'],
-    // Ceph 16 tells losers 500, and winners may lose their answer.
+    // Ceph 16 answers losers with 500, and winners may lose their answer.
     [{ a: 'created', b: 'unclear' }, 'a'],
     [{ a: 'unclear', b: 'unclear' }, 'b'],
     [{ a: 'unclear', b: 'exists' }, 'a'],
@@ -138,7 +138,7 @@ describe('what a race shows', () => {
     [{ a: 'created', b: 'created' }, 'a', /2 won/],
     [{ a: 'created', b: 'unclear' }, 'b', /another one is what was kept/],
     [{ a: 'created', b: 'exists' }, undefined, /another one/],
-    [{ a: 'exists', b: 'exists' }, undefined, /nobody wrote/],
+    [{ a: 'exists', b: 'exists' }, undefined, /never written/],
   ])('%o, and then %s: that the store lies', (ends, kept, seen) => {
     expect(wrongOf(heat(ends), { kept })?.seen).toMatch(seen)
   })
@@ -238,14 +238,14 @@ describe('sockets and addresses', () => {
     expect(server.main.maxInFlight).toBe(8)
   })
 
-  test('a name with an address that nobody listens on is used all the same', async () => {
+  test('a name is used even if one of its addresses refuses connections', async () => {
     const server = await serverOf()
     // The server listens on 127.0.0.1 alone; localhost may be ::1 too.
     const endpoint = server.endpoint.replace('127.0.0.1', 'localhost')
     expect(await opening({ ...probedOn(server), endpoint })).toBe('opened')
   })
 
-  test('losers that are told 500, as on Ceph 16, are losers', async () => {
+  test('losers answered with 500, as on Ceph 16, are losers', async () => {
     const server = await serverOf({ rules: s3Stores.radosgw16.rules, latencyMs: 2 })
     expect(await opening(probedOn(server))).toBe('opened')
   })
@@ -288,7 +288,7 @@ describe('versioning', () => {
     async (versioning, text) => {
       const server = await serverOf({ versioning })
       let isAsked = false
-      // One answer that is lost is no reason not to tell.
+      // One answer that is lost does not hide the result.
       server.main.onRequest = ({ operation }) => {
         if (operation !== 'GetBucketVersioning' || isAsked) return undefined
         isAsked = true

@@ -133,7 +133,7 @@ test('connections are used again, until one turns out to be closed without notic
 
 // Other systems have one address of the loopback.
 test.skipIf(process.platform !== 'linux')(
-  'every address of the name is used, and one that nobody listens on is left out',
+  'every address of the name is used, except one that refuses connections',
   async () => {
     const used: string[] = []
     const serve = (incoming: IncomingMessage, reply: ServerResponse) => {

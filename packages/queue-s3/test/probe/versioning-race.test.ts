@@ -83,7 +83,7 @@ async function untilItGoesOn(queue: Queue): Promise<void> {
 }
 
 test(
-  'versioning switched on while four claim: nothing is given out twice; off again, all that was given to nobody is found',
+  'versioning switched on while four claim: no item is claimed twice; off again, all claims that were not relied on are found',
   { timeout: 180_000 },
   async () => {
     const claimers = await Promise.all(Array.from({ length: CLAIMERS }, open))
@@ -113,12 +113,12 @@ test(
     expect(new Set(run.given).size).toBe(run.given.length)
     const inProcessing = await first.list('PROCESSING', { limit: 1_000 })
     const unknown = inProcessing.items.filter(({ id, attempt }) => !run.given.includes(`${id} ${attempt}`))
-    // Each was claimed by somebody who was not sure, and waits for the engine as the claims of a dead process
-    // do.
+    // Each was claimed by a process that was not sure, and waits for the engine as the claims of a dead
+    // process do.
     expect(run.given.length + unknown.length).toBeGreaterThanOrEqual(ITEMS)
     console.log(
       `${real === undefined ? 'the fake' : 'radosgw'}: ${before} given before versioning was noticed, ${run.refused} calls refused, ` +
-        `${unknown.length} claims given to nobody, ${run.given.length} given in all, 0 twice`,
+        `${unknown.length} claims not relied on, ${run.given.length} claimed in all, 0 twice`,
     )
   },
 )

@@ -23,12 +23,12 @@ test('the newest index object of an id is found in steps that double, from which
       const objects = objectsOf(count, isLive)
       for (let after = 0; after <= (isLive ? count - 1 : count); after++) {
         const search = lastIndex(layout, 'a', after)
-        let [step, looks] = [search.next(), 0]
-        for (; step.done !== true; looks++) step = search.next(applied(objects, step.value).reply)
+        let [step, requests] = [search.next(), 0]
+        for (; step.done !== true; requests++) step = search.next(applied(objects, step.value).reply)
         const found = step.value
         expect(found?.generation).toBe(count > after ? count : undefined)
         expect(found?.object.sizeBytes).toBe(count > after ? Number(isLive) : undefined)
-        expect(looks).toBeLessThanOrEqual(2 * Math.ceil(Math.log2(count - after + 2)))
+        expect(requests).toBeLessThanOrEqual(2 * Math.ceil(Math.log2(count - after + 2)))
       }
     }
   }

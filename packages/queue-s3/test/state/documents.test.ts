@@ -96,7 +96,7 @@ describe('a document in a bucket', () => {
     expect(await queue.document('rates').remove({ ifVersion: 1 })).toBe(true)
   })
 
-  test('keeps 39 versions at most, whoever writes them', async () => {
+  test('keeps 39 versions at most, of any writers', async () => {
     const server = await serverOf()
     const [one, two] = [await queueOn(server), await queueOn(server)]
     for (let version = 0; version < 100; version++) {
@@ -146,7 +146,7 @@ describe('a document in a bucket', () => {
     })
   })
 
-  test('whose newest object a person has damaged is an error that names it, and can be written again', async () => {
+  test('whose newest object an operator has damaged is an error that names it, and can be written again', async () => {
     const server = await serverOf()
     const queue = await queueOn(server)
     await queue.document('rates').write(1, { ifVersion: undefined })
@@ -185,7 +185,7 @@ describe('where LIST shows what was written some changes later', () => {
     expect(await one.control.read()).toMatchObject({ paused: true, limits: { a: 1, b: 2 } })
   })
 
-  test('a version that was pruned and is listed still is looked for a few times, and the call ends', async () => {
+  test('a version that was pruned and is still listed is read a few times, and the call ends', async () => {
     const runtime = new LeapingRuntime()
     const server = await serverOf({ runtime })
     const one = await queueOn(server, { runtime })

@@ -50,9 +50,9 @@ describe('listSummaries', () => {
     const other = await otherOn(server)
     await other.listSummaries('WAITING', { limit: 1 })
     const cold = await requests(server, async () => {
-      const { items: heads } = await other.listSummaries('WAITING', { limit: 1_000 })
+      const { items: summaries } = await other.listSummaries('WAITING', { limit: 1_000 })
       expect(
-        heads.flatMap(({ id, retryState }) => (retryState === undefined ? [] : [[id, retryState]])),
+        summaries.flatMap(({ id, retryState }) => (retryState === undefined ? [] : [[id, retryState]])),
       ).toEqual([
         ['i0', { tries: 0 }],
         ['i20', { tries: 20 }],
@@ -63,8 +63,8 @@ describe('listSummaries', () => {
     const warm = await requests(server, () => other.listSummaries('WAITING', { limit: 1_000 }))
     expect(warm.GetObject).toBeUndefined()
     const own = await requests(server, async () => {
-      const { items: heads } = await queue.listSummaries('WAITING', { limit: 1_000 })
-      expect(heads.filter(({ retryState }) => retryState !== undefined)).toHaveLength(3)
+      const { items: summaries } = await queue.listSummaries('WAITING', { limit: 1_000 })
+      expect(summaries.filter(({ retryState }) => retryState !== undefined)).toHaveLength(3)
     })
     expect(own.GetObject).toBeUndefined()
   })
@@ -91,7 +91,7 @@ async function afterDeath(release: Parameters<Queue['release']>[1]) {
 }
 
 describe('a process that dies right after it has decided a release', () => {
-  test('leaves the whole of it to whoever finishes the move', async () => {
+  test('leaves all of it to the process that finishes the move', async () => {
     const outcome = { failureClass: 'evicted', exitCode: -1, jobUid: 'job-1', reason: 'why é' }
     const retryState = { tries: 3, words: '„é“' }
     const { queue } = await afterDeath({ keepPlace: true, unsent: true, retryState, ...outcome })

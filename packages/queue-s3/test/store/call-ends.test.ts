@@ -33,7 +33,7 @@ async function endOf(server: S3Server, call: () => Promise<unknown>) {
   return { code: end?.code, message: end?.message ?? '', requests: server.main.requests.length }
 }
 
-/** Deletes objects as a person does, by what their keys have in them. */
+/** Deletes objects as an operator does, by what their keys have in them. */
 async function deleteByHand(server: S3Server, ...parts: string[]): Promise<void> {
   const { S3Client, DeleteObjectCommand } = await import('@aws-sdk/client-s3')
   const client = new S3Client(server.clientOptions(await server.addEndpoint()))
@@ -42,7 +42,7 @@ async function deleteByHand(server: S3Server, ...parts: string[]): Promise<void>
   client.destroy()
 }
 
-describe('an object that a person has deleted ends every call on its item soon, by an error that names it', () => {
+describe('an object that an operator has deleted ends every call on its item soon, by an error that names it', () => {
   test('of an item in FAIL', async () => {
     const server = await serverOf()
     const queue = await queueOn(server, 60_000)
@@ -142,7 +142,7 @@ test('while writes fail and reads work, each call sends a few requests and ends 
   }
 })
 
-test('a store whose answers come, each just in time, ends a call after so many of them', async () => {
+test('a store whose answers come, each just in time, ends a call after some of them', async () => {
   const server = await serverOf()
   const queue = await queueOn(server, 200)
   await queue.put('a', 1)

@@ -37,7 +37,7 @@ class Schedule {
   readonly #lot: (bound: number) => number
   readonly #wrong: string[] = []
   readonly #given = new Set<string>()
-  readonly #told = new Map<string, Stage>()
+  readonly #acknowledged = new Map<string, Stage>()
   readonly #running: QueueItem[] = []
   readonly #put = new Set<string>()
   readonly #removing = new Set<string>()
@@ -123,7 +123,7 @@ class Schedule {
 
   #take(item: QueueItem): void {
     const job = `${item.id} ${item.uid} ${item.attempt}`
-    if (this.#given.has(job)) this.#wrong.push(`${job} was given out twice`)
+    if (this.#given.has(job)) this.#wrong.push(`${job} was claimed twice`)
     this.#given.add(job)
     this.#running.push(item)
   }
@@ -136,10 +136,10 @@ class Schedule {
     const report = await queue.settle([{ id, uid, attempt, stage }])
     if (report.settled === 0) return
     const job = `${id} ${uid} ${attempt}`
-    const before = this.#told.get(job)
+    const before = this.#acknowledged.get(job)
     if (before !== undefined && before !== stage)
       this.#wrong.push(`${job} was settled as ${before} and as ${stage}`)
-    this.#told.set(job, stage)
+    this.#acknowledged.set(job, stage)
   }
 
   async #calm(server: S3Server, endpoints: readonly S3Endpoint[]): Promise<void> {
@@ -150,15 +150,15 @@ class Schedule {
 
   async #check(server: S3Server): Promise<void> {
     const queue = await openQueue(optionsOn(server))
-    // Finishes puts that were cut off, as any look at an id does.
+    // Finishes puts that were cut off, as any lookup of an id does.
     const records = await Promise.all(IDS.map((id) => queue.lookup(id)))
     await sweep(queue)
     const listed: string[] = []
     for (const stage of ['WAITING', 'PROCESSING', 'SUCCESS', 'FAIL'] as const) {
       const { items } = await queue.list(stage, { limit: 100 })
       listed.push(...items.map((item) => `${item.id} ${item.uid} ${item.stage} ${item.attempt}`))
-      const heads = await queue.listSummaries(stage, { limit: 100 })
-      if ((await queue.size(stage)) !== items.length || heads.items.length !== items.length) {
+      const summaries = await queue.listSummaries(stage, { limit: 100 })
+      if ((await queue.size(stage)) !== items.length || summaries.items.length !== items.length) {
         this.#wrong.push(`size, list and listSummaries of ${stage} differ`)
       }
     }
@@ -179,8 +179,8 @@ class Schedule {
     }
     if (JSON.stringify(record.body) !== JSON.stringify({ of: id }))
       this.#wrong.push(`the body of ${id} is another`)
-    const told = this.#told.get(`${id} ${record.uid} ${record.attempt}`)
-    if (told === 'SUCCESS' && record.stage !== 'SUCCESS')
+    const stage = this.#acknowledged.get(`${id} ${record.uid} ${record.attempt}`)
+    if (stage === 'SUCCESS' && record.stage !== 'SUCCESS')
       this.#wrong.push(`${id} had succeeded, and is ${record.stage}`)
   }
 }

@@ -60,13 +60,13 @@ test.concurrent('a small call does not wait for the large ones that wait for the
   }
   const putting = noted('putMany', queue.putMany(items(6, 1_000_000)))
   const lease = await queue.lease('dispatcher', 'me', 60_000)
-  await noted('renew', lease?.renew() ?? Promise.reject(new Error('somebody holds it')))
+  await noted('renew', lease?.renew() ?? Promise.reject(new Error('it is held')))
   await noted('control', queue.control.read())
   await putting
   expect(ends).toEqual(['renew', 'control', 'putMany'])
 })
 
-test.concurrent('claims, looks and pages of many large bodies are cut, and miss none', async () => {
+test.concurrent('claims, peeks and pages of many large bodies are cut, and miss none', async () => {
   const server = await startS3Server()
   opened.push(server)
   const queue = await openQueue({ ...optionsOn(server), concurrency: 4 })

@@ -14,7 +14,7 @@ afterEach(() => {
   for (const close of closing.splice(0)) close()
 })
 
-/** A server that answers as it is told to, and its address. */
+/** A server with given answers, and its address. */
 async function serverOf(
   answer: (incoming: IncomingMessage, reply: ServerResponse) => unknown,
 ): Promise<string> {
@@ -77,7 +77,7 @@ const OTHER = 'r/other/a'
 
 const never = new AbortController().signal
 
-/** When a watch ends the request whose bytes go as told, in turns of `stepMs`. */
+/** When a watch ends the request whose bytes go as given, in turns of `stepMs`. */
 async function endOf(watch: RequestWatch): Promise<string> {
   const { promise, resolve } = Promise.withResolvers<void>()
   watch.signal.addEventListener('abort', () => resolve(), { once: true })
@@ -136,7 +136,7 @@ describe('a request', () => {
     expect(String(error)).toMatch(/no answer came in time/)
   })
 
-  test('with a body that nobody takes ends as well', async () => {
+  test('with a body that the server does not read ends as well', async () => {
     const store = storeAt(await deafServer(), 200)
     const op = { do: 'create', key: 'r/ITEMS/a', content: 'x'.repeat(65_536), meta: { token: 't' } } as const
     await expect(store.send(op, store.patience())).resolves.toEqual({ outcome: 'unclear' })
@@ -208,7 +208,7 @@ describe('a watch ends a request', () => {
 })
 
 test('the SDK ends the body of an answer with its signal', async () => {
-  // What the rule stands on: where a later SDK does otherwise, a stalled body would never end.
+  // What the limit relies on: where a later SDK does otherwise, a stalled body would never end.
   const url = await serverOf((_, reply) => {
     reply.writeHead(200, { 'content-length': 20_000 })
     reply.write('half of it')

@@ -44,13 +44,13 @@ describe('the window of bytes', () => {
     expect(await settle()).toBe(101)
   })
 
-  test('so many middling ones go at once as the slowest link carries in half of the timeout', async () => {
+  test('as many medium ones go at once as the slowest link carries in half of the timeout', async () => {
     const { enter, settle } = entering(new TransferWindow(TIMEOUT_MS))
     for (let count = 0; count < 100; count++) enter(LEAST / 20)
     expect(await settle()).toBe(20)
   })
 
-  test('it doubles while what fills it is quick, and stays as it is while nobody waits', async () => {
+  test('it doubles while what fills it is quick, and stays as it is while none waits', async () => {
     const window = new TransferWindow(TIMEOUT_MS)
     const { enter, settle, begun } = entering(window)
     for (let count = 0; count < 40; count++) enter(MB)
@@ -101,7 +101,7 @@ describe('the window of bytes', () => {
     expect(window.bytes).toBe(LEAST)
   })
 
-  test('where not even the least goes through nobody waits for anybody, until something does', async () => {
+  test('where not even the minimum gets through none waits, until something does', async () => {
     const { enter, settle, begun } = entering(new TransferWindow(TIMEOUT_MS))
     for (let count = 0; count < 32; count++) enter(MB)
     await settle()

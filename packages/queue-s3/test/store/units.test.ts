@@ -111,7 +111,7 @@ test('a reason in metadata is cut between two characters', () => {
   expect(unpackText(packText(`${'x'.repeat(198)}😀y`))).toBe(`${'x'.repeat(198)}😀`)
 })
 
-/** Answers, one each 10 ms, whose `Date` is so many seconds from the clock of the process. */
+/** Answers, one each 10 ms, whose `Date` is some seconds from the clock of the process. */
 function observed(aheadS: readonly number[]) {
   let mono = 1_000_000
   const runtime = new StoreClock(() => mono)
@@ -164,7 +164,7 @@ describe('the store’s clock', () => {
     }
   })
 
-  test('gateways whose clocks differ by seconds: how far is told', () => {
+  test('gateways whose clocks differ by seconds: their spread is known', () => {
     const { runtime, answer, off } = observed([0, 0, 0])
     for (let index = 0; index < 100; index++) {
       answer(index % 2 === 0 ? 5 : 0)
@@ -185,7 +185,7 @@ describe('the store’s clock', () => {
     expect(runtime.isSteadySince(runtime.now() + 1)).toBe(true)
   })
 
-  test('stands still when the store’s is set back, and goes on from there', () => {
+  test('stops when the store’s is set back, and goes on from there', () => {
     const { answer, runtime, off } = observed([0, 0, 0, 0, 0])
     const before = runtime.now()
     for (let index = 0; index < 15; index++) answer(-10)
@@ -204,7 +204,7 @@ describe('a name that no host has', () => {
     expect(failureOf(Object.assign(new Error('getaddrinfo'), { code: 'EAI_AGAIN' }))).toBe('retry')
   })
 
-  test('is told as one', () => {
+  test('is reported as one', () => {
     const { code, message } = s3Error(error, 'list', {
       bucket: 'b',
       endpoint: 'http://minoi:9000',

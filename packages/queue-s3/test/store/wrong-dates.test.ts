@@ -103,7 +103,7 @@ describe.each(OFF)('one `Date` that is off by %s', (off) => {
   })
 })
 
-test('a store whose clock is set on gives the lease of a holder that renews it to nobody', async () => {
+test('a store whose clock jumps ahead gives the lease of a holder that renews it to no other', async () => {
   const { server, runtime, queue } = await world()
   const lease = await queue.lease('dispatcher', 'one', 15_000)
   const other = await open(server, runtime)

@@ -4,9 +4,9 @@ import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { SluiceError, type QueuePackage } from '@sluice/core'
 import { systemRuntime } from '@sluice/core/backend'
-import type { QueueHarness } from '../queue-harness.js'
-import { storeHarness } from '../store-harness.js'
-import type { WorkerHarness } from '../worker-harness.js'
+import type { QueueHarness } from '../queue/queue-harness.js'
+import { storeHarness } from '../queue/store-harness.js'
+import type { WorkerHarness } from '../worker/worker-harness.js'
 
 /** The contract that a module is held to. */
 export type Subject =

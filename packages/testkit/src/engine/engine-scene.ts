@@ -16,7 +16,7 @@ import {
   type EngineTick,
   type TestedEngine,
 } from './engine-harness.js'
-import { wrapWorker } from '../worker-wrapping.js'
+import { wrapWorker } from '../worker/worker-wrapping.js'
 
 /** The ids of each call that starts jobs. */
 export type ManyCalls = (readonly string[])[]

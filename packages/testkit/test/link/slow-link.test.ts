@@ -53,7 +53,7 @@ test('everything arrives as it was sent, over all connections no faster than the
   expect(performance.now() - startedAt).toBeGreaterThan((2_000_000 - 300_000) / 4_000)
 })
 
-test('one that stops reading holds up nobody else', async () => {
+test('a connection that stops reading holds up no other', async () => {
   const link = await linkTo(
     await serverOf((socket) => {
       socket.once('data', (bytes) => {

@@ -96,10 +96,10 @@ export function renderArguments(
   )
 }
 
-/** Of an item that was sent, and is in FAIL for it. */
+/** For an item that was sent, and is in FAIL for it. */
 const FAILED_ADVICE =
   'Requeue it and update its body to one that fits the command: sluice requeue, then sluice load --update-waiting'
-/** Of an item that still waits, or is yet to be loaded: nothing is there to requeue. */
+/** For an item that still waits, or is yet to be loaded: there is nothing to requeue. */
 export const WAITING_ADVICE =
   'Correct its body to one that fits the command: in the list, then sluice load --update-waiting; or take the item out: sluice rm'
 

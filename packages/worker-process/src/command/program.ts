@@ -3,7 +3,7 @@ import { access, stat } from 'node:fs/promises'
 import { delimiter, join, resolve } from 'node:path'
 import { isSystemError } from '../process-errors.js'
 
-/** Where a program is looked for. */
+/** Where a program is searched for. */
 export interface ProgramSearch {
   readonly cwd: string
   readonly path: string

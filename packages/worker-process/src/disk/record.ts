@@ -36,12 +36,12 @@ export async function hasRecord(path: string): Promise<boolean> {
   return (await absentAsUndefined(() => readlink(path))) !== undefined
 }
 
-/** Takes a record or a file away if it is there. */
+/** Removes a record or a file if it is there. */
 export async function removeIfThere(path: string): Promise<void> {
   await absentAsUndefined(() => unlink(path))
 }
 
-/** What the function gives, or `undefined` when the file, the folder or the process isn't there. */
+/** What the function returns, or `undefined` when the file, the folder or the process is missing. */
 export async function absentAsUndefined<T>(read: () => Promise<T>): Promise<T | undefined> {
   try {
     return await read()

@@ -45,7 +45,7 @@ export async function startSupervisor(
       env: jobEnvironment(settings, job),
       stdio: ['pipe', 'ignore', 'ignore'],
     })
-    // It may be gone before the word reaches it; then the job has no claim, and the next poll starts it.
+    // It may have ended before the word reaches it; then the job has no claim, and the next poll starts it.
     child.stdin?.on('error', () => {})
     await once(child, 'spawn')
     child.unref()
@@ -87,7 +87,7 @@ function jobEnvironment(settings: ProcessWorkerSettings, job: SupervisedJob): No
 
 const MARKER = 'SLUICE_JOB_KEY'
 
-/** The variable by which a process of the job is known again, as it stands in an environment. */
+/** The variable by which a process of the job is recognized, as it stands in an environment. */
 export function jobMarker(place: JobPlace): string {
   return `${MARKER}=${place.key}`
 }

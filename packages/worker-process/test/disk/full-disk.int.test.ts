@@ -190,7 +190,7 @@ describe.skipIf(lacking !== undefined)('on a full disk', () => {
   })
 
   test.each(['all', 'failed', 'none'] as const)(
-    'what has ended is forgotten, keeping %s',
+    'what has ended is acknowledged, keeping %s',
     async (keepOutputs) => {
       const worker = await bench.open(bench.scriptOptions('exit 3', { keepOutputs }))
       const job = newJob('a')

@@ -4,7 +4,16 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { JobRef, ReadLogOptions } from '@sluice/core'
 import type { ProcessWorker } from '../../src/index.js'
-import { WorkerBench, detail, eventually, isAlive, killGroup, newJob, outcome, send } from '../worker-bench.js'
+import {
+  WorkerBench,
+  detail,
+  eventually,
+  isAlive,
+  killGroup,
+  newJob,
+  outcome,
+  send,
+} from '../worker-bench.js'
 import { readClaim } from '../../src/jobs/claim.js'
 
 let bench: WorkerBench

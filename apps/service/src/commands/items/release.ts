@@ -18,7 +18,10 @@ export function registerRelease(program: Program, context: CommandContext): void
     .option('--delay <span>', 'do not start them before this time has passed, such as 30s, 5m, 2h', spanMs, 0)
     .option('-r, --reason <text>', 'why, for the history', 'released manually')
     .option('-y, --yes', 'do not ask')
-    .addHelpText('after', helpNotes(EXAMPLES, ['OK', 'INVALID', 'CONFLICT', 'UNAVAILABLE', 'REFUSED', 'INTERRUPTED']))
+    .addHelpText(
+      'after',
+      helpNotes(EXAMPLES, ['OK', 'INVALID', 'CONFLICT', 'UNAVAILABLE', 'REFUSED', 'INTERRUPTED']),
+    )
     .action(async (ids, { all, delay, reason, yes }) => {
       assertOneChoice(ids, all === true, '--all')
       const queue = await context.openQueue()

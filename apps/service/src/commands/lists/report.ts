@@ -58,17 +58,16 @@ export function registerReport(program: Program, context: CommandContext): void 
   program
     .command('report')
     .description('Write the outcomes as CSV or JSON lines, or a summary of them')
-    .option('-o, --out <file>', 'the file, written completely or not at all; - is standard output (default: -)')
+    .option(
+      '-o, --out <file>',
+      'the file, written completely or not at all; - is standard output (default: -)',
+    )
     .addOption(formatOption())
     .option('--stage <stages>', 'the stages, separated by commas (default: SUCCESS,FAIL)', parseStages)
     .option('--columns <names>', 'the columns, separated by commas; the id always comes first', splitNames)
     .option('--escape-formulas', "CSV: put a ' before values that a spreadsheet would evaluate as a formula")
     .option('--summary', 'instead: the counts of the stages, and the largest failure groups')
-    .option(
-      '-n, --limit <n>',
-      'with --summary: the most groups; 0 for all (default: 20)',
-      wholeNumber(0),
-    )
+    .option('-n, --limit <n>', 'with --summary: the most groups; 0 for all (default: 20)', wholeNumber(0))
     .addOption(groupOption())
     .addOption(classOption())
     .addOption(exitCodeOption())

@@ -21,10 +21,7 @@ export function registerStatus(program: Program, context: CommandContext): void 
         .default(2000, '2s'),
     )
     .addOption(
-      new Option(
-        '--sample <span>',
-        'without --watch: how long to measure the rate while jobs run; 0 to skip',
-      )
+      new Option('--sample <span>', 'without --watch: how long to measure the rate while jobs run; 0 to skip')
         .argParser(spanMs)
         .default(1000, '1s'),
     )

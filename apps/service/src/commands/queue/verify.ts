@@ -11,7 +11,10 @@ export function registerVerify(program: Program, context: CommandContext): void 
     )
     .option('--only <prefix>', 'only cases with this id prefix, such as Q-GET')
     .addOption(
-      new Option('--timeout <span>', 'the time for a case; one that takes longer counts as slow, not as broken')
+      new Option(
+        '--timeout <span>',
+        'the time for a case; one that takes longer counts as slow, not as broken',
+      )
         .argParser(spanMs)
         .default(60_000, '60s'),
     )

@@ -70,10 +70,7 @@ function headText({ cancelled, told, ends }: Cancelling, { again }: LeftIds): st
   const jobs = [...ends.open, ...ends.ends.filter((end) => end.told).map(({ job }) => job)].filter(({ id }) =>
     beside.includes(id),
   ).length
-  const ended =
-    jobs === 0
-      ? []
-      : [`${plural(jobs, 'job')} without an item in PROCESSING cancelled`]
+  const ended = jobs === 0 ? [] : [`${plural(jobs, 'job')} without an item in PROCESSING cancelled`]
   return [`Cancelled ${itemsText(cancelled.size)}`, ...before, ...ended].join('; ')
 }
 

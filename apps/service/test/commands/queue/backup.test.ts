@@ -28,7 +28,7 @@ async function load(count: number): Promise<void> {
   await box.run(['load', 'list.jsonl'])
 }
 
-test('beside a service and a load at work a copy is made that opens as a queue with every item, and goes on from there', async () => {
+test('while a service and a load run, the copy opens as a queue with every item, and continues from there', async () => {
   await configure()
   await load(3_000)
   const service = box.start(['run', '--log-format', 'json'])
@@ -53,7 +53,7 @@ test('beside a service and a load at work a copy is made that opens as a queue w
   expect((await readdir(box.dir)).filter((name) => name.includes('partial'))).toEqual([])
 })
 
-test('restored, it goes on: what ran is adopted by its job, and what it lacks is loaded again', async () => {
+test('restored, it continues: running jobs are adopted, and missing items are loaded again', async () => {
   await configure()
   await load(20)
   await box.run(['backup', 'copy.db'])

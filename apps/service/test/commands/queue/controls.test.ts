@@ -126,6 +126,6 @@ test('status says who dispatches and what holds it back', async () => {
   service.kill('SIGTERM')
   await service
   expect((await box.run(['status', '--sample', '0'])).out).toMatch(
-    /no service is at work: the last one was stopped: start one with `sluice run`/,
+    /no service is running: the last one was stopped: start one with `sluice run`/,
   )
 }, 60_000)

@@ -46,8 +46,8 @@ test('it removes the queue whose name was typed, and no other; the list shows wh
 })
 
 test.each([
-  ['without a name', [], /type its name\. Confirm it with: sluice drop --name NAME/],
-  ['by --yes alone', ['--yes'], /type its name/],
+  ['without a name', [], /not confirmed\. Confirm with: sluice drop --name NAME/],
+  ['by --yes alone', ['--yes'], /not confirmed/],
   ['by another name', ['--name', 'tile'], /"tile\\?" is not its name/],
 ])('%s nothing is dropped', async (_, args, told) => {
   await box.run(['put', 'a', '1'])
@@ -69,7 +69,7 @@ test('while a service dispatches it is refused, by whom and for how long; once i
   expect(refused).toMatchObject({
     code: 3,
     err: expect.stringMatching(
-      /was not dropped: a service dispatches it \(.+\) for \d+(?:\.\d)?s more, unless it goes on.*Stop every service/,
+      /was not dropped: a service dispatches it \(.+\) for \d+(?:\.\d)?s more, unless it renews the lease.*Stop every service/,
     ),
   })
   expect((await box.run(['queues'])).out).not.toMatch(/ - /)
@@ -97,7 +97,7 @@ test('a service that stands by ends by an error that says the queue was dropped'
   expect((await box.run(['queues'])).err).toContain('no queues')
 })
 
-test('what can not be dropped or listed says so', async () => {
+test('reports what cannot be dropped or listed', async () => {
   await writeFile(
     join(box.dir, 'own.mjs'),
     'export async function openQueue() { throw new Error("it was opened") }',

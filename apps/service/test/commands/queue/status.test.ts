@@ -56,7 +56,7 @@ async function running(count: number): Promise<void> {
 }
 
 describe('status', () => {
-  test('of a service: none yet, at work, stopped in good order, and killed', async () => {
+  test('of a service: none yet, running, stopped, and killed', async () => {
     await put('a', 'b', 'c')
     expect(await status()).toMatchObject({
       service: { state: 'never' },
@@ -87,13 +87,13 @@ describe('status', () => {
     await expect.poll(async () => (await status()).service.state, { timeout: 20_000 }).toBe('gone')
     const gone = await box.run(['status', '--sample', '0'])
     expect(gone.out).toMatch(
-      /held up: no service is at work: the last one was killed, .* and was heard of \d+s ago: start one/,
+      /held up: no service is running: the last one was killed, .* and was heard of \d+s ago: start one/,
     )
-    // Nothing is said to be done in a while that nobody works at.
+    // There is no ETA while no service runs.
     expect(await status()).not.toHaveProperty('etaMs')
   }, 60_000)
 
-  test('a frozen service is gone when its lease has run out, and back when it goes on', async () => {
+  test('a frozen service is gone when its lease has expired, and back when it continues', async () => {
     await put('a', 'b', 'c')
     const service = box.start(['run'])
     await running(2)
@@ -133,7 +133,7 @@ describe('status', () => {
     const held = (await status()).holdups[1]
     expect(held).toMatchObject({ code: 'nothing-due', items: 2 })
     expect(held?.message).toMatch(
-      /^all that waits is delayed \(2 items\): the next is due in (?:59m \d+s|1h)$/,
+      /^all waiting items are delayed \(2 items\): the next is due in (?:59m \d+s|1h)$/,
     )
     await put('now')
     expect(await codes()).toEqual(['no-dispatcher'])
@@ -141,7 +141,7 @@ describe('status', () => {
 
   test('an empty queue and one that is finished are held up by nothing', async () => {
     expect(await codes()).toEqual([])
-    expect((await box.run(['status'])).out).toMatch(/^no service is at work · limit/m)
+    expect((await box.run(['status'])).out).toMatch(/^no service is running · limit/m)
     await put('a')
     await queue.get(1)
     await queue.success('a')
@@ -179,7 +179,7 @@ describe('status', () => {
 })
 
 describe('run --drain', () => {
-  test('starts nothing, and ends with 0 when nothing is in PROCESSING; what waits goes on waiting', async () => {
+  test('starts nothing, and ends with 0 when PROCESSING is empty; waiting items stay', async () => {
     await put('a', 'b', 'c', 'd')
     const first = box.start(['run'])
     await running(2)

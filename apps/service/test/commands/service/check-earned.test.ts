@@ -111,7 +111,7 @@ describe('a SQLite file', () => {
     expect(await checked()).toMatchObject({ code: 4, err: expect.stringContaining('the disk is full') })
   })
 
-  test('beside a service at work is ready, changes nothing and leaves nothing', async () => {
+  test('beside a running service is ready, changes nothing and leaves nothing', async () => {
     await configure(file())
     const queue = await openQueue({ name: 'tiles', url: file().url })
     closing.push(() => queue.close())
@@ -147,7 +147,7 @@ describe('PostgreSQL', () => {
     await server.stop()
   })
 
-  test('whose role may only read, or that takes no writes, is not ready, and is told what is missing', async () => {
+  test('whose role may only read, or that takes no writes, is not ready, and the missing privilege is named', async () => {
     const url = new URL(server.url)
     await configure({ package: 'sql', url: url.href })
     await box.run(['put', 'a', '1'])
@@ -168,7 +168,7 @@ describe('PostgreSQL', () => {
     Object.assign(url, { username: user })
     url.searchParams.set('options', '-c default_transaction_read_only=on')
     await configure({ package: 'sql', url: url.href })
-    expect(await checked()).toMatchObject({ code: 4, err: expect.stringContaining('takes no writes') })
+    expect(await checked()).toMatchObject({ code: 4, err: expect.stringContaining('the database is read-only') })
   })
 
   test('whose tables are older is ready, and is not upgraded by being checked', async () => {
@@ -260,7 +260,7 @@ describe('the first items', () => {
     expect((await checked()).code).toBe(exit)
   })
 
-  test('as many as it is told, or none', async () => {
+  test('the given number, or none', async () => {
     await configure(file(), { ...PROCESS, command: ['echo', '{body.n}'] })
     await load(...hundred((at) => (at < 5 ? { n: 1 } : { m: 1 })))
     expect((await checked('--items', '5')).of('items')?.found).toBe(

@@ -45,7 +45,7 @@ test('run warns of them in one line, and starts', async () => {
   ])
 })
 
-test('of what is as it should be nothing is said', async () => {
+test('reports nothing if all is well', async () => {
   const good = RULES.replaceAll(/^ {4}- .*\n/gmu, '').concat('    - { classes: [failed], maxAttempts: 2 }\n')
   await writeFile(join(box.dir, 'sluice.config.yaml'), good)
   await box.run(['put', 'a', '{}'])
@@ -56,5 +56,5 @@ test('check warns of the short form that has no effect', async () => {
   const short = RULES.replace(/^retry:[^]*/mu, 'retry: { on: [timeout] }\n')
   await writeFile(join(box.dir, 'sluice.config.yaml'), short)
   await box.run(['put', 'a', '{}'])
-  expect((await box.run(['check'])).err).toContain('retry.on: has no effect, since retry.maxAttempts is 1')
+  expect((await box.run(['check'])).err).toContain('retry.on: has no effect because retry.maxAttempts is 1')
 })

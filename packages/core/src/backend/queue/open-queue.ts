@@ -14,14 +14,16 @@ import { createQueue } from './queue-front.js'
  * and results as type arguments, or without either, for any JSON.
  */
 export interface OpenQueue<Options> {
+  <Body extends JsonCompatible<Body> = JsonValue, Result extends JsonCompatible<Result> = JsonValue>(
+    options: Options & { readonly body?: undefined },
+    use?: QueueUse,
+  ): Promise<Queue<Body, Result>>
   <Schema extends StandardSchema, Result extends JsonCompatible<Result> = JsonValue>(
     options: Options & { readonly body: Schema },
     use?: QueueUse,
   ): Promise<Queue<SchemaOutput<Schema>, Result, SchemaInput<Schema>>>
-  <Body extends JsonCompatible<Body> = JsonValue, Result extends JsonCompatible<Result> = JsonValue>(
-    options: Options,
-    use?: QueueUse,
-  ): Promise<Queue<Body, Result>>
+  // The last one is what `Parameters` and `ReturnType` see, and what the compiler explains a wrong option by.
+  (options: Options, use?: QueueUse): Promise<Queue>
 }
 
 /** What a package says of how its queues are opened. */

@@ -2,7 +2,7 @@ import { SluiceError, type Worker } from '@sluice/core'
 import { check, same } from '../../check.js'
 import type { EngineCase, EngineSettings, TestedEngine } from '../engine-harness.js'
 import { EngineScene } from '../engine-scene.js'
-import { wrapWorker } from '../../worker-wrapping.js'
+import { wrapWorker } from '../../worker/worker-wrapping.js'
 
 /** So many refusals for the same reason, with no success in between, pause the queue. */
 const ROW = 20

@@ -1,6 +1,6 @@
 import { SluiceError } from '@sluice/core'
 import { check, same } from '../../check.js'
-import { wrapWorker } from '../../worker-wrapping.js'
+import { wrapWorker } from '../../worker/worker-wrapping.js'
 import type { EngineCase } from '../engine-harness.js'
 import { EngineScene, type ManyCalls } from '../engine-scene.js'
 

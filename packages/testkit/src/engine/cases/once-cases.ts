@@ -2,7 +2,7 @@ import { CANCELLED } from './cancelled.js'
 import { check, same } from '../../check.js'
 import type { EngineCase } from '../engine-harness.js'
 import { EngineScene } from '../engine-scene.js'
-import { wrapQueue } from '../../queue-wrapping.js'
+import { wrapQueue } from '../../queue/queue-wrapping.js'
 
 /** E-ONE-1, E-ONCE-1 to E-ONCE-3, and E-ORPHAN-1. */
 export const onceCases: readonly EngineCase[] = [

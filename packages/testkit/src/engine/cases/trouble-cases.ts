@@ -2,8 +2,8 @@ import { SluiceError } from '@sluice/core'
 import { check, same } from '../../check.js'
 import type { EngineCase } from '../engine-harness.js'
 import { EngineScene } from '../engine-scene.js'
-import { wrapQueue } from '../../queue-wrapping.js'
-import { wrapWorker } from '../../worker-wrapping.js'
+import { wrapQueue } from '../../queue/queue-wrapping.js'
+import { wrapWorker } from '../../worker/worker-wrapping.js'
 
 /** E-OUT-1, E-ITEM-1 to E-ITEM-3, E-ROOM-1 and E-TIME-1. */
 export const troubleCases: readonly EngineCase[] = [

@@ -1,6 +1,6 @@
 import { SluiceError, isSluiceError, type Queue, type Worker } from '@sluice/core'
 import { broken, forgottenDocument, handedOn, onQueue, onWorker, type EngineMutant } from './engine-mutant.js'
-import { wrapWorker } from '../../worker-wrapping.js'
+import { wrapWorker } from '../../worker/worker-wrapping.js'
 
 /** Engines whose guards are broken. */
 export const engineGuardMutants: readonly EngineMutant[] = [

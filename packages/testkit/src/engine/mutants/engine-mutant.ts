@@ -1,7 +1,7 @@
 import type { Queue, Worker } from '@sluice/core'
 import type { EngineHarness, EngineSettings, TestedEngine } from '../engine-harness.js'
-import { wrapQueue } from '../../queue-wrapping.js'
-import { wrapWorker } from '../../worker-wrapping.js'
+import { wrapQueue } from '../../queue/queue-wrapping.js'
+import { wrapWorker } from '../../worker/worker-wrapping.js'
 
 /** An engine that is broken on purpose: the proof that the cases it breaks can fail. */
 export interface EngineMutant {

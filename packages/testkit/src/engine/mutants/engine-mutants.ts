@@ -12,7 +12,7 @@ import { createLease } from '@sluice/core/backend'
 import { engineGuardMutants } from './engine-guard-mutants.js'
 import type { EngineSettings } from '../engine-harness.js'
 import { broken, forgottenDocument, handedOn, onQueue, onWorker, type EngineMutant } from './engine-mutant.js'
-import { wrapWorker } from '../../worker-wrapping.js'
+import { wrapWorker } from '../../worker/worker-wrapping.js'
 
 /** Engines that are broken on purpose: every promise has one that a case of it catches. */
 export const engineMutants: readonly EngineMutant[] = [
