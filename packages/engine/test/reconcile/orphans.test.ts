@@ -5,7 +5,9 @@ import { CANCELLED_DETAILS, processingLimit } from '../../src/index.js'
 import { World, wrapped, type Options } from '../world.js'
 
 function orphanLines({ logs }: World): string[] {
-  return logs.filter(({ message }) => message.includes('a job runs without an item')).map(({ level }) => level)
+  return logs
+    .filter(({ message }) => message.includes('a job runs without an item'))
+    .map(({ level }) => level)
 }
 
 /** An item whose job ended well and was settled, the job's name free again as after a deletion. */
