@@ -31,7 +31,7 @@ export interface CloseOptions {
  * const queue = await openQueue({ name: 'tiles' })
  * const worker = await openWorker({ name: 'tiles', rule: { afterMs: 50 } })
  * await queue.put('tile-1', { url: 's3://maps/1.tif' })
- * await using workQueue = new WorkQueue({ queue, worker, policy: processingLimit(2) })
+ * const workQueue = new WorkQueue({ queue, worker, policy: processingLimit(2) })
  * await workQueue.run({ intervalMs: 1_000, signal: AbortSignal.timeout(60_000) })
  * ```
  */

@@ -14,8 +14,8 @@ export interface Spell {
 }
 
 /**
- * What goes wrong between the services and what they use: in spells, for a share of the calls. It knows
- * nothing of what the calls are for.
+ * Faults between the services and their queue and worker: for a time, and for a share of the calls, whatever
+ * the calls are for.
  */
 export class Faults {
   #spells: Spell[] = []
@@ -31,12 +31,12 @@ export class Faults {
     this.#spells.push({ ...spell, untilMs: this.#runtime.monotonicMs() + ms })
   }
 
-  /** All is well from now on. */
+  /** Ends all faults. */
   end(): void {
     this.#spells = []
   }
 
-  /** What becomes of a call that a service makes now. */
+  /** The fate of a call that a service makes now. */
   of(side: Side, service: number): 'well' | 'refused' | 'answer-lost' {
     const nowMs = this.#runtime.monotonicMs()
     this.#spells = this.#spells.filter(({ untilMs }) => untilMs > nowMs)

@@ -9,7 +9,7 @@ const NEVER = new Promise<never>(() => {})
 interface Call {
   readonly side: Side
   readonly method: string
-  /** That it starts. */
+  /** How many it starts. */
   readonly jobs: number
 }
 
@@ -17,16 +17,15 @@ export interface ProcessOptions {
   readonly runtime: ManualRuntime
   readonly choices: Choices
   readonly faults: Faults
-  /** Which service it is. */
+  /** The index of the service. */
   readonly service: number
   readonly maxSendMs: number
   readonly maxCallMs: number
 }
 
 /**
- * A process as the play sees it: all that its code waits for goes through here, so that it can be killed,
- * suspended, or left without an answer. While it is suspended its clock goes on, and what it had sent off
- * takes effect.
+ * A simulated process: all that its code waits for goes through it, so that it can be killed, suspended, or
+ * left without an answer. While it is suspended its clock goes on, and its requests under way take effect.
  */
 export class SimulatedProcess {
   readonly #options: ProcessOptions
@@ -48,7 +47,7 @@ export class SimulatedProcess {
     return this.#resumed !== undefined
   }
 
-  /** SIGKILL: nothing of it goes on, and what it has not sent off never happens. */
+  /** SIGKILL: it does nothing more, and requests that it has not made never happen. */
   kill(): void {
     this.#isDead = true
   }
@@ -64,7 +63,7 @@ export class SimulatedProcess {
     this.#resumed = undefined
   }
 
-  /** Every call of this side that begins from now on never answers. */
+  /** Calls of this side that begin from now on never answer. */
   hang(side: Side): void {
     this.#hanging.add(side)
   }
@@ -125,8 +124,8 @@ export class SimulatedProcess {
   }
 
   /**
-   * What is written under a lease is compared with the lease's fields: they stay as they are, its calls go
-   * through here.
+   * Only the calls of the lease go through the process: writes under a lease compare its fields, which stay
+   * as they are.
    */
   #lease(lease: object): object {
     return this.#wrap(lease, 'queue', 'lease.')
@@ -142,7 +141,7 @@ export class SimulatedProcess {
     this.sendsInFlight += jobs
     try {
       if (thereMs > 0) await runtime.sleep(thereMs)
-      // Of a process that was killed what is on its way may arrive, or not.
+      // The requests of a killed process may arrive, or not.
       if (this.#isDead && choices.chance(0.5)) return await NEVER
       if (fate === 'refused') throw outage(side, method)
       const answer = await run()
@@ -155,7 +154,7 @@ export class SimulatedProcess {
     }
   }
 
-  /** Goes on once the process does, which one that is dead never does. */
+  /** Resolves once the process runs; never for a dead one. */
   async #alive(): Promise<void> {
     if (this.#isDead) await NEVER
     while (this.#resumed !== undefined) await this.#resumed.promise

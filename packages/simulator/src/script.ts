@@ -22,7 +22,7 @@ export interface Setting {
   readonly poison: readonly number[]
 }
 
-/** One thing that happens in a play, and how long it is until the next. */
+/** One act of a play, and the time until the next. */
 export interface Step {
   readonly act: Act
   readonly thenMs: number
@@ -35,7 +35,7 @@ export type ClusterAct =
   | { readonly by: 'cluster'; readonly kind: 'nothing' }
   /** Some of the running jobs end. */
   | { readonly by: 'cluster'; readonly kind: 'end-jobs'; readonly share: number; readonly fails: number }
-  /** A job is gone from the worker without a trace. */
+  /** A job disappears from the worker. */
   | { readonly by: 'cluster'; readonly kind: 'vanish' }
   | { readonly by: 'cluster'; readonly kind: 'hold-job' }
 
@@ -63,7 +63,7 @@ export type ServiceAct =
       readonly side: 'queue' | 'worker'
     }
 
-/** What goes wrong with queue or worker, for all services or one, for a while. */
+/** Faults of queue or worker, for all services or one, for a time. */
 export type OutsideAct =
   | {
       readonly by: 'outside'

@@ -90,7 +90,7 @@ const WAIT: Action = { kind: 'wait' }
  * | none | unknown | not supported | complete | longer | resend |
  * | none | sent | no such job, not supported | incomplete | | wait |
  * | none | sent | no such job, not supported | complete | under the grace | wait |
- * | none | sent | no such job, not supported | complete | longer | by the lost policy: settle FAIL, settle WAITING, or hold |
+ * | none | sent | no such job, not supported | complete | longer | lost policy: FAIL, WAITING or hold |
  *
  * Where it says `resend`, the jobs of the item's earlier attempts come first, so that no two jobs of one item
  * run at once:

@@ -46,7 +46,7 @@ export async function noteSendFailed(tick: Tick, pass: SendPass, failed: FailedS
  */
 export async function noteSendsFailed(tick: Tick, pass: SendPass, failed: FailedSends): Promise<void> {
   const { items, rejection: error } = failed
-  const { sendState, memory, runtime, logger, reported } = tick
+  const { sendState, memory, runtime, calls, logger, reported } = tick
   const trouble = sendTrouble(error)
   if (trouble === 'fatal' || trouble === 'worker' || trouble === 'capacity') {
     for (const item of items) await noteSendFailed(tick, pass, { item, error })
@@ -57,7 +57,8 @@ export async function noteSendsFailed(tick: Tick, pass: SendPass, failed: Failed
     memory.noteUnsent(item)
     sendState.refused.noteRejectedTogether(item, nowMonotonic)
   }
-  const level = reported.sendManyFailing ? 'debug' : 'warn'
+  // The calls of an engine that was given up are rejected by itself.
+  const level = reported.sendManyFailing || calls.isAbandoned ? 'debug' : 'warn'
   reported.sendManyFailing = true
   logger[level](
     { err: error, items: items.length },

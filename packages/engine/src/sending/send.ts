@@ -116,6 +116,7 @@ async function deliver(tick: Tick, departed: readonly Departed[]): Promise<void>
       if (sendState.pass !== undefined) await noteSendsFailed(tick, sendState.pass, { ...outcomes, items })
       return
     }
+    if (departed.length > 1) tick.reported.sendManyFailing = false
     noteSuccesses(
       tick,
       departed.filter((_, at) => outcomes.errors[at] === undefined),

@@ -16,7 +16,9 @@ async function failedByHand(details?: typeof CANCELLED_DETAILS, takesTime = fals
 }
 
 function orphanLines({ logs }: World): string[] {
-  return logs.filter(({ message }) => message.includes('does not wait for it')).map(({ level }) => level)
+  return logs
+    .filter(({ message }) => message.includes('a job runs without an item'))
+    .map(({ level }) => level)
 }
 
 test('the job of a cancelled item is no surprise while it ends, and takes its place until it has', async () => {

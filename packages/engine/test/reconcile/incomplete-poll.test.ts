@@ -295,7 +295,7 @@ test('incomplete polls are reported again after a change of dispatcher: they the
   await engine.tick()
   const warnings = world.logs.filter(({ level }) => level === 'warn').map(({ message }) => message)
   expect(warnings).toEqual([
-    expect.stringContaining('counts as last known'),
+    expect.stringContaining('count as last known'),
     expect.stringContaining('nothing starts before the first complete one'),
   ])
 })

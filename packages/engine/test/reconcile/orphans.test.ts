@@ -5,7 +5,9 @@ import { CANCELLED_DETAILS, processingLimit } from '../../src/index.js'
 import { World, wrapped, type Options } from '../world.js'
 
 function orphanLines({ logs }: World): string[] {
-  return logs.filter(({ message }) => message.includes('does not wait for it')).map(({ level }) => level)
+  return logs
+    .filter(({ message }) => message.includes('a job runs without an item'))
+    .map(({ level }) => level)
 }
 
 /** An item whose job ended well and was settled, the job's name free again as after a deletion. */
@@ -38,7 +40,7 @@ test('a job that was created again after its name was free (other jobUid) is can
   expect(world.events).toContainEqual({
     kind: 'job-cancelled',
     job,
-    reason: expect.stringContaining('made again'),
+    reason: expect.stringContaining('created again'),
   })
   expect(world.kinds()).not.toContain('orphan')
 })
@@ -215,7 +217,7 @@ test('jobs that cannot be forgotten: their items are looked up once, 200 a tick,
   expect(calls['acknowledgeJobs']).toBeLessThan(15)
 })
 
-test('a job made again is ended only if it is still there: the poll may be of a while ago', async () => {
+test('a job that was created again is cancelled only if it still exists: the poll may be outdated', async () => {
   const { world, job } = await settledAndFree()
   await sendLate(world, job)
   const cancels: JobRef[] = []

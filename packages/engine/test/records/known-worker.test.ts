@@ -70,7 +70,7 @@ test('another worker is noted and logged where nothing is in PROCESSING', async 
   const next = world.engine({ ...OPTIONS, worker })
   expect(await next.tick()).toMatchObject({ sent: 1 })
   expect(await noted(world)).toEqual({ identity: 'elsewhere' })
-  expect(said(world, 'nothing was in PROCESSING')).toEqual([{ before: 'here', now: 'elsewhere' }])
+  expect(said(world, 'no items were in PROCESSING')).toEqual([{ before: 'here', now: 'elsewhere' }])
 })
 
 test('another worker is refused while items are in PROCESSING: nothing is sent or settled, nothing noted', async () => {
@@ -269,5 +269,5 @@ test.each([
   const engine = world.engine({ ...OPTIONS, queue, worker: here(world) })
   expect(await engine.tick()).toMatchObject(expected)
   await engine.tick()
-  expect(said(world, 'can’t be noted')).toHaveLength(code === 'SLUICE_QUEUE_DENIED' ? 1 : 0)
+  expect(said(world, 'can’t be recorded')).toHaveLength(code === 'SLUICE_QUEUE_DENIED' ? 1 : 0)
 })

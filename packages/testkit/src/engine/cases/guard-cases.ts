@@ -76,7 +76,7 @@ export const guardCases: readonly EngineCase[] = [
   },
   {
     id: 'E-GUARD-1/b',
-    title: 'so does one that begins to reject them in mid-run, and jobs that run are followed to their ends',
+    title: 'so does one that begins to reject them during a run, and running jobs are followed to their ends',
     async run(harness) {
       const scene = new GuardScene(harness)
       await scene.put(100)
@@ -95,7 +95,7 @@ export const guardCases: readonly EngineCase[] = [
   },
   {
     id: 'E-GUARD-1/c',
-    title: 'one send that succeeds in between ends the row, and so do reasons that differ',
+    title: 'one successful send in between ends the row, and so do different reasons',
     async run(harness) {
       const scene = new GuardScene(harness)
       await scene.put(120)
@@ -114,7 +114,7 @@ export const guardCases: readonly EngineCase[] = [
   {
     id: 'E-GUARD-1/d',
     title:
-      'it is counted over restarts and failovers, and an attempt that is rejected again after a crash counts once',
+      'the count continues across restarts and failovers, and an attempt that is rejected again after a crash counts once',
     async run(harness) {
       const scene = new GuardScene(harness)
       await scene.put(60)
@@ -135,7 +135,7 @@ export const guardCases: readonly EngineCase[] = [
   },
   {
     id: 'E-GUARD-2',
-    title: 'twenty jobs that end in an error as they are started, in the same words, pause the queue',
+    title: 'twenty jobs that end in an error at their start, with the same message, pause the queue',
     async run(harness) {
       const scene = new GuardScene(harness)
       await scene.put(100)
@@ -156,7 +156,7 @@ export const guardCases: readonly EngineCase[] = [
   },
   {
     id: 'E-GUARD-2/b',
-    title: 'jobs that broke later than that do not, nor do those among which one ended well',
+    title: 'jobs that fail later do not, nor do those with a success among them',
     async run(harness) {
       const scene = new GuardScene(harness)
       await scene.put(30)
