@@ -1,12 +1,6 @@
 import { expect, test } from 'vitest'
-import {
-  ERROR_CODES,
-  SluiceError,
-  checkOptions,
-  isSluiceError,
-  withStored,
-  type OptionsSchema,
-} from '../src/index.js'
+import { ERROR_CODES, SluiceError, isSluiceError, type OptionsSchema } from '../src/index.js'
+import { checkOptions, withStored } from '../src/backend/index.js'
 
 test('an error carries its code, what is retryable, and its cause', () => {
   const cause = new Error('socket')

@@ -1,5 +1,4 @@
 import {
-  isSameJson,
   SluiceError,
   type ItemRecord,
   type ItemSummary,
@@ -12,6 +11,7 @@ import {
   type SweepOptions,
   type SweepReport,
 } from '@sluice/core'
+import { isSameJson } from '@sluice/core/backend'
 import {
   copyNewItem,
   type CheckedChange,

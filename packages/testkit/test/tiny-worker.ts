@@ -2,8 +2,6 @@ import { randomUUID } from 'node:crypto'
 import { setImmediate as turn } from 'node:timers/promises'
 import {
   SluiceError,
-  assertCount,
-  assertItemId,
   isSluiceError,
   type JobRef,
   type JobReport,
@@ -12,6 +10,7 @@ import {
   type NewJob,
   type Worker,
 } from '@sluice/core'
+import { assertCount, assertItemId } from '@sluice/core/backend'
 import type { WorkerHarness } from '../src/index.js'
 
 interface TinyJob {

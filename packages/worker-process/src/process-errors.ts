@@ -1,5 +1,6 @@
 import { dirname } from 'node:path'
-import { SluiceError, utf8Bytes, type ErrorCode } from '@sluice/core'
+import { SluiceError, type ErrorCode } from '@sluice/core'
+import { utf8Bytes } from '@sluice/core/backend'
 
 /** Whether a value is an error of the operating system, of one of the given codes if any are given. */
 export function isSystemError(error: unknown, ...codes: readonly string[]): error is NodeJS.ErrnoException {

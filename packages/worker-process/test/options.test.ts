@@ -1,4 +1,4 @@
-import { checkOptions } from '@sluice/core'
+import { checkOptions } from '@sluice/core/backend'
 import { expect, expectTypeOf, test } from 'vitest'
 import type { z } from 'zod'
 import { openWorker, optionsSchema, type ProcessWorker, type ProcessWorkerOptions } from '../src/index.js'

@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest'
+import { MAX_PAGE_ITEMS, MAX_RETRY_STATE_BYTES, type Settlement } from '../../src/index.js'
 import {
-  MAX_PAGE_ITEMS,
-  MAX_RETRY_STATE_BYTES,
   assertDocumentName,
   assertDocumentPrefix,
   assertDocumentVersion,
@@ -13,8 +12,7 @@ import {
   checkRequeue,
   checkSettlements,
   requestTimeMs,
-  type Settlement,
-} from '../../src/index.js'
+} from '../../src/backend/index.js'
 
 test('a requeue has its delay, and its reason as it will be stored', () => {
   expect(checkRequeue({})).toEqual({ delayMs: 0 })

@@ -1,12 +1,6 @@
 import { expect, test } from 'vitest'
-import {
-  MAX_REASON_CHARS,
-  assertCount,
-  assertItemId,
-  checkNewItem,
-  checkNewItems,
-  cutReason,
-} from '../../src/index.js'
+import { MAX_REASON_CHARS } from '../../src/index.js'
+import { assertCount, assertItemId, checkNewItem, checkNewItems, cutReason } from '../../src/backend/index.js'
 
 test.each([
   'a',

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { judgeMove } from '../../src/index.js'
+import { judgeMove } from '../../src/backend/index.js'
 
 const running = { stage: 'PROCESSING', attempt: 2, uid: 'u' } as const
 

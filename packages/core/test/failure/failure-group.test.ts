@@ -3,13 +3,13 @@ import { execFileSync } from 'node:child_process'
 import fc from 'fast-check'
 import { analyse } from 'scslre'
 import { describe, expect, test } from 'vitest'
+import { MAX_REASON_CHARS } from '../../src/index.js'
 import {
   FAILURE_GROUP_ID_CHARS,
   FAILURE_RULES_VERSION,
-  MAX_REASON_CHARS,
   cutReason,
   failureGroupOf,
-} from '../../src/index.js'
+} from '../../src/backend/index.js'
 import { MAX_TEMPLATE_CHARS } from '../../src/failure/message-template.js'
 import { COMPILED_RULES } from '../../src/failure/template-rules.js'
 import { SAMPLES } from './samples.js'

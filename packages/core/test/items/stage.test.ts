@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { MOVES, STAGES, assertStage, canMove, isStage } from '../../src/index.js'
+import { STAGES, isStage } from '../../src/index.js'
+import { MOVES, assertStage, canMove } from '../../src/backend/index.js'
 
 test('the moves are exactly the five of the contract', () => {
   const pairs = STAGES.flatMap((from) =>

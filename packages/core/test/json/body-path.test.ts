@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { bodyValueAt, missingInBody, readBodyPath, type JsonValue } from '../../src/index.js'
+import { type JsonValue } from '../../src/index.js'
+import { bodyValueAt, missingInBody, readBodyPath } from '../../src/backend/index.js'
 
 describe('a path into a body', () => {
   test.each([

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { MAX_JSON_DEPTH, isExactNumber, parseJson } from '../../src/index.js'
+import { MAX_JSON_DEPTH } from '../../src/index.js'
+import { isExactNumber, parseJson } from '../../src/backend/index.js'
 
 test('every JSON text of values that JavaScript has is read as JSON.parse reads it', () => {
   fc.assert(

@@ -1,15 +1,15 @@
 import { isDeepStrictEqual } from 'node:util'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { MAX_JSON_DEPTH } from '../../src/index.js'
 import {
-  MAX_JSON_DEPTH,
   assertJson,
   cloneJson,
   copyJson,
   encodeJson,
   isSameJson,
   utf8Bytes,
-} from '../../src/index.js'
+} from '../../src/backend/index.js'
 
 test('every JSON value passes and comes back deep-equal', () => {
   fc.assert(

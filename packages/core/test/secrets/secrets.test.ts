@@ -2,7 +2,8 @@ import { Buffer } from 'node:buffer'
 import { inspect } from 'node:util'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { SECRET_MARK, SecretRegistry, SluiceError, redactError, redactJson } from '../../src/index.js'
+import { SluiceError } from '../../src/index.js'
+import { SECRET_MARK, SecretRegistry, redactError, redactJson } from '../../src/backend/index.js'
 
 const SECRET = 'p@ss/w#rd %41 "q\'u\\o?t&e'
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { TerminalTail, terminalText } from '../../src/index.js'
+import { TerminalTail, terminalText } from '../../src/backend/index.js'
 
 const E = '\u001B'
 

@@ -1,4 +1,4 @@
-import { utf8Bytes } from '@sluice/core'
+import { utf8Bytes } from '@sluice/core/backend'
 import type { ArgoWorkflow, JsonObject } from '../argo-workflow.js'
 import { goJson } from '../server/go-json.js'
 import { isPodless, type Ending, type Outcome, type OutcomeRule } from '../controller/outcome.js'

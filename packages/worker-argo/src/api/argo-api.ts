@@ -1,4 +1,5 @@
-import { redactError, type Runtime, type JsonValue, type Secrets } from '@sluice/core'
+import { type Runtime, type JsonValue, type Secrets } from '@sluice/core'
+import { redactError } from '@sluice/core/backend'
 import ky, { type KyInstance, type Options } from 'ky'
 import type { Credentials } from './credentials.js'
 import type { ArgoWorkerSettings } from '../options.js'

@@ -1,4 +1,5 @@
-import { terminalText, type JobReport, type JsonValue } from '@sluice/core'
+import { type JobReport, type JsonValue } from '@sluice/core'
+import { terminalText } from '@sluice/core/backend'
 import { restrictionHint } from '../check/argo-advice.js'
 import { exitCodeOf, failedNode, onlyExitHandlerFailed } from '../workflow/failed-node.js'
 import { failureClassOf } from '../workflow/failure-class.js'

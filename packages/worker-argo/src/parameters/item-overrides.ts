@@ -1,4 +1,5 @@
-import { bodyValueAt, type JsonValue } from '@sluice/core'
+import { type JsonValue } from '@sluice/core'
+import { bodyValueAt } from '@sluice/core/backend'
 import { rejectedItem } from './job-parameters.js'
 import { overridesSchema, submitProblems, type ArgoWorkerSettings, type Overrides } from '../options.js'
 import { parsePath } from './parameter-source.js'

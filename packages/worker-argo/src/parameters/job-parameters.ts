@@ -1,4 +1,5 @@
-import { SluiceError, assertJson, bodyValueAt, missingInBody, type JsonValue } from '@sluice/core'
+import { SluiceError, type JsonValue } from '@sluice/core'
+import { assertJson, bodyValueAt, missingInBody } from '@sluice/core/backend'
 import type { ParameterFunction } from '../argo-options.js'
 import type { ArgoWorkerSettings, MappingSettings } from '../options.js'
 import { parseSource, valueAt, type ParameterInput, type ParameterSource } from './parameter-source.js'

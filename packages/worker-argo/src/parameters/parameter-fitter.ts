@@ -1,4 +1,5 @@
-import { SluiceError, utf8Bytes } from '@sluice/core'
+import { SluiceError } from '@sluice/core'
+import { utf8Bytes } from '@sluice/core/backend'
 import type { JobParameters, ParameterValue } from './job-parameters.js'
 import type { ArgoWorkerSettings, Overrides } from '../options.js'
 import { parameterProblems } from '../template/template-check.js'

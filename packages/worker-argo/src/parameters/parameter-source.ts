@@ -1,4 +1,5 @@
-import { bodyValueAt, readBodyPath, type JobRef, type JsonValue } from '@sluice/core'
+import { type JobRef, type JsonValue } from '@sluice/core'
+import { bodyValueAt, readBodyPath } from '@sluice/core/backend'
 
 /** What the parameters of one job are taken from. */
 export interface ParameterInput extends JobRef {

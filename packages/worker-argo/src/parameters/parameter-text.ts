@@ -1,4 +1,5 @@
-import { utf8Bytes, type JsonValue } from '@sluice/core'
+import { type JsonValue } from '@sluice/core'
+import { utf8Bytes } from '@sluice/core/backend'
 import { doubleDollars, hideDollars } from '../template/kubelet-dollars.js'
 
 /** How a value becomes the text of a parameter. */

@@ -1,4 +1,5 @@
-import { utf8Bytes, type JsonValue } from '@sluice/core'
+import { type JsonValue } from '@sluice/core'
+import { utf8Bytes } from '@sluice/core/backend'
 import { goJsonBytes } from '../template/go-json.js'
 import type { JobParameters } from '../parameters/job-parameters.js'
 import type { ArgoWorkerSettings } from '../options.js'

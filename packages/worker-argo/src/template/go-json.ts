@@ -1,4 +1,4 @@
-import { utf8Bytes } from '@sluice/core'
+import { utf8Bytes } from '@sluice/core/backend'
 
 /**
  * The UTF-8 bytes of a JSON text as Go writes it, as which Argo and Kubernetes keep it: `<`, `>`, `&` and the

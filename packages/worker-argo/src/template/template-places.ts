@@ -1,4 +1,5 @@
-import { utf8Bytes, type JsonValue } from '@sluice/core'
+import { type JsonValue } from '@sluice/core'
+import { utf8Bytes } from '@sluice/core/backend'
 import { EVERY_PARAMETER, parseText, type Piece, type TextScope } from './template-text.js'
 
 /** A JSON object. */

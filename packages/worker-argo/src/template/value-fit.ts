@@ -1,4 +1,4 @@
-import { utf8Bytes } from '@sluice/core'
+import { utf8Bytes } from '@sluice/core/backend'
 import { goTextBytes } from './go-json.js'
 import {
   doubleDollars,

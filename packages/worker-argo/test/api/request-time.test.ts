@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { createServer, type Server, type Socket } from 'node:net'
-import { IDLE_TIMEOUT_MS } from '@sluice/core'
+import { IDLE_TIMEOUT_MS } from '@sluice/core/backend'
 import type { ArgoFault } from '@sluice/fake-argo'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { ArgoWorker } from '../../src/index.js'

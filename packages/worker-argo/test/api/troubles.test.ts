@@ -1,4 +1,5 @@
-import { failureGroupOf, type TroubleConcerns } from '@sluice/core'
+import { type TroubleConcerns } from '@sluice/core'
+import { failureGroupOf } from '@sluice/core/backend'
 import { ManualRuntime } from '@sluice/testkit'
 import { answerWith, type ArgoFault, type ArgoTrouble } from '@sluice/fake-argo'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'

@@ -1,4 +1,5 @@
-import { failureGroupOf, silentLogger } from '@sluice/core'
+import { silentLogger } from '@sluice/core'
+import { failureGroupOf } from '@sluice/core/backend'
 import { ManualRuntime } from '@sluice/testkit'
 import { answerWith, endings, podRefusals, type ArgoWorkflow, type Ending } from '@sluice/fake-argo'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'

@@ -1,4 +1,5 @@
-import { bodyValueAt, type JsonValue } from '@sluice/core'
+import { type JsonValue } from '@sluice/core'
+import { bodyValueAt } from '@sluice/core/backend'
 import { describe, expect, test } from 'vitest'
 import { ParameterMaker } from '../../src/parameters/job-parameters.js'
 import type { ArgoWorkerSettings } from '../../src/options.js'

@@ -1,4 +1,5 @@
-import { SluiceError, bodyValueAt, missingInBody, readBodyPath, type JsonValue } from '@sluice/core'
+import { SluiceError, type JsonValue } from '@sluice/core'
+import { bodyValueAt, missingInBody, readBodyPath } from '@sluice/core/backend'
 
 /** What placeholders are filled from. */
 export interface TemplateItem {

@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { open, type FileHandle } from 'node:fs/promises'
-import { TerminalTail, parseJson, utf8Bytes, type JsonValue } from '@sluice/core'
+import { type JsonValue } from '@sluice/core'
+import { TerminalTail, parseJson, utf8Bytes } from '@sluice/core/backend'
 import { absentAsUndefined } from '../disk/record.js'
 
 const CHUNK_BYTES = 65_536

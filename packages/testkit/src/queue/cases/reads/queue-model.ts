@@ -1,4 +1,5 @@
-import { judgeMove, type JsonValue, type RefusedSettlement, type Settlement, type Stage } from '@sluice/core'
+import { type JsonValue, type RefusedSettlement, type Settlement, type Stage } from '@sluice/core'
+import { judgeMove } from '@sluice/core/backend'
 
 interface ModelItem {
   readonly id: string
