@@ -1,10 +1,12 @@
 import { defineConfig } from 'vitest/config'
 
-// Every package has its own configuration and runs alone with `pnpm test` in its folder; here they run together.
+// Every package has its own configuration and runs alone with `pnpm test` in its folder; here they run
+// together.
 export default defineConfig({
   test: {
     projects: ['packages/*', 'apps/*'],
-    // One file at a time: several of them start servers and kill processes, and two cores are soon too few for two of those.
+    // One file at a time: several of them start servers and kill processes, and two cores are soon too few
+    // for two of those.
     fileParallelism: false,
   },
 })

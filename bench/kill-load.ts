@@ -1,5 +1,6 @@
-// Claims under fire: processes claim and settle while some of them are killed (SIGKILL) and, on PostgreSQL, backends of the server are terminated. What
-// was given out is counted outside of them, by (uid, attempt). It prints a line of JSON for each store, and exits 1 if anything was lost or doubled.
+// Claims under fire: processes claim and settle while some of them are killed (SIGKILL) and, on PostgreSQL,
+// backends of the server are terminated. What was given out is counted outside of them, by (uid, attempt). It
+// prints a line of JSON for each store, and exits 1 if anything was lost or doubled.
 //   node kill-load.ts                                100,000 claims, 40 kills, 200 backends: PostgreSQL and SQLite; 3,000 claims, 10 kills: S3
 //   node kill-load.ts --stores postgres --claims 20000 --kills 10 --backends 40
 //   node kill-load.ts --smoke                        tiny: does it run at all?

@@ -1,5 +1,6 @@
-// `sluice load` of this checkout beside that of another one, such as the commit before a change, into SQLite. In each round each side loads a list into a new
-// queue, and this side loads it again with every row there; this side is measured twice, which shows what chance does. Ratios are of pairs of one round.
+// `sluice load` of this checkout beside that of another one, such as the commit before a change, into SQLite.
+// In each round each side loads a list into a new queue, and this side loads it again with every row there;
+// this side is measured twice, which shows what chance does. Ratios are of pairs of one round.
 //   node load.ts --before ../../main                     1,000,000 rows, 9 rounds, JSON lines and CSV
 //   node load.ts --before ../../main --formats csv --rounds 3 --rows 200000
 //   node load.ts --alone --rounds 1 --rows 10000000      this checkout alone, loaded once and then again: how much memory does it take?

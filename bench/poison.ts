@@ -1,5 +1,6 @@
-// What items that a worker refuses cost the others: the rate of 20,000 healthy items with 1, 10 and 100 poison items spread among them, beside the
-// same without, in turns, at several caps; over two restarts of the engine in each run. Memory queue, jobs that end at once.
+// What items that a worker refuses cost the others: the rate of 20,000 healthy items with 1, 10 and 100
+// poison items spread among them, beside the same without, in turns, at several caps; over two restarts of
+// the engine in each run. Memory queue, jobs that end at once.
 //   node poison.ts                       9 pairs of each cell, and 9 pairs of the same with itself
 //   node poison.ts --pairs 3 --caps 10   fewer
 //   node poison.ts --smoke               tiny: does it run at all?

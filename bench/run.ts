@@ -59,7 +59,10 @@ const bench: Bench = {
   },
 }
 
-/** Before each case, and noted nowhere: a process that runs for days has compiled what it calls, and so has every contender here. */
+/**
+ * Before each case, and noted nowhere: a process that runs for days has compiled what it calls, and so has
+ * every contender here.
+ */
 const warmUp: Bench = { ...bench, isSmoke: true, repeats: 1, seconds: 1, scale: 0.1, note: () => {} }
 
 const startedAt = performance.now()

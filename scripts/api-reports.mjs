@@ -1,4 +1,5 @@
-// One `api.d.ts` a package, committed: the public types as a user gets them, so that a change of them is seen in review.
+// One `api.d.ts` a package, committed: the public types as a user gets them, so that a change of them is seen
+// in review.
 //   node scripts/api-reports.mjs           writes them
 //   node scripts/api-reports.mjs --check   fails where one is out of date
 import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
@@ -27,7 +28,8 @@ function report(folder) {
   const { exports } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
   const entries = Object.entries(exports).filter(([, target]) => typeof target === 'object')
   const files = entries.map(([entry, { types }]) => [entry, join(folder, types)])
-  // Types that several entries share are put into chunks with a hash in the name: named by what they hold instead.
+  // Types that several entries share are put into chunks with a hash in the name: named by what they hold
+  // instead.
   const chunks = readdirSync(join(folder, 'dist')).filter((file) => /-[\w-]{8}\.d\.ts$/u.test(file))
   const parts = files.map(([entry, file]) => `// ${entry}\n${readFileSync(file, 'utf8')}`)
   const shared = chunks.map((file) => `// shared\n${readFileSync(join(folder, 'dist', file), 'utf8')}`)

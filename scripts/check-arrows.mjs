@@ -1,5 +1,6 @@
-// The arrows of ARCHITECTURE.md: which package may import which. knip refuses an import that package.json doesn't declare, so the
-// declared dependencies are what has to be held against the picture; imports by path across packages are refused here.
+// The arrows of ARCHITECTURE.md: which package may import which. knip refuses an import that package.json
+// doesn't declare, so the declared dependencies are what has to be held against the picture; imports by path
+// across packages are refused here.
 import { globSync, readFileSync, readdirSync } from 'node:fs'
 import { join, relative, resolve } from 'node:path'
 import { root } from './setup.mjs'
@@ -8,11 +9,13 @@ import { root } from './setup.mjs'
 const arrows = {
   core: { runtime: [], tests: [] },
   testkit: { runtime: ['core'], tests: [] },
-  // What tests run against in place of the real one. Nothing depends on them at run time: the service loads them by name.
+  // What tests run against in place of the real one. Nothing depends on them at run time: the service loads
+  // them by name.
   fake: { runtime: ['core', 'testkit'], tests: [] },
   queue: { runtime: ['core'], tests: ['testkit', 'fake'] },
   worker: { runtime: ['core'], tests: ['testkit', 'fake'] },
-  // What it promises is seen only when a whole service runs on it. The engine's own tests don't know it, so this is no circle.
+  // What it promises is seen only when a whole service runs on it. The engine's own tests don't know it, so
+  // this is no circle.
   'worker-argo': { runtime: ['core'], tests: ['testkit', 'fake', 'engine', 'queue'] },
   engine: { runtime: ['core'], tests: ['testkit', 'queue', 'worker'] },
   // Private: it plays whole systems.

@@ -1,7 +1,9 @@
-// Every program that the documentation shows: each `ts` and `js` block of the READMEs, CONTRIBUTING, ARCHITECTURE and docs/*.md, and the programs under
-// examples/, are compiled under `strict` against the packages as they are built. A reader copies them.
+// Every program that the documentation shows: each `ts` and `js` block of the READMEs, CONTRIBUTING,
+// ARCHITECTURE and docs/*.md, and the programs under examples/, are compiled under `strict` against the
+// packages as they are built. A reader copies them.
 //   node scripts/check-blocks.mjs
-// A block behind `<!-- file: NAME -->` has that name, so that another block of the same document can import it.
+// A block behind `<!-- file: NAME -->` has that name, so that another block of the same document can import
+// it.
 import { execFileSync } from 'node:child_process'
 import { createRequire } from 'node:module'
 import { mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
@@ -13,6 +15,19 @@ const place = join(root, 'node_modules/.cache/sluice-blocks')
 
 /** Modules that a reader has, and the documentation leaves out. */
 const READERS_OWN = {
+  'docs/writing-a-backend.md': {
+    'my-store.ts':
+      "import type { Queue } from '@sluice/core'\n" +
+      "import type { CrashingQueue } from '@sluice/testkit'\n" +
+      'export declare function createStore(): Promise<{ openQueue(name: string): Promise<Queue>; advance(ms: number): Promise<void>; ' +
+      'openCrashing(point: number): Promise<CrashingQueue>; drop(): Promise<void> }>\n',
+  },
+  'docs/writing-a-worker.md': {
+    'my-place.ts':
+      "import type { JobRef, Worker } from '@sluice/core'\n" +
+      'export declare function startPlace(): Promise<{ openWorker(name: string): Promise<Worker>; ' +
+      "finish(job: JobRef, how: 'SUCCESS' | 'FAIL'): Promise<void>; starts(job: JobRef): Promise<number>; close(): Promise<void> }>\n",
+  },
   'packages/testkit/README.md': {
     'my-queue.ts':
       "import type { Queue } from '@sluice/core'\n" +

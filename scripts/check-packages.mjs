@@ -1,5 +1,6 @@
-// What a user of a published package would trip over: publint reads the manifest and the files, attw resolves the types. And what all
-// manifests share: one repository, and the packages that may run a script, once for each generation of pnpm.
+// What a user of a published package would trip over: publint reads the manifest and the files, attw resolves
+// the types. And what all manifests share: one repository, and the packages that may run a script, once for
+// each generation of pnpm.
 import { execFileSync } from 'node:child_process'
 import { readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,5 +1,5 @@
-// Holds the sizes of ARCHITECTURE.md: how many files a folder has before it needs rooms, and how long files and functions are. Lint has the hard limits;
-// this has the 95th percentiles, which say what is usual.
+// Holds the sizes of ARCHITECTURE.md: how many files a folder has before it needs rooms, and how long files
+// and functions are. Lint has the hard limits; this has the 95th percentiles, which say what is usual.
 //   node scripts/check-rooms.mjs --list   also names the largest, and fragments: short files that one other file imports
 import { globSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -78,7 +78,9 @@ function codeLines(source, from, to) {
   return lines.size
 }
 
-/** Functions and methods with a body of their own, by their lines of code; what is passed inline counts too. */
+/**
+ * Functions and methods with a body of their own, by their lines of code; what is passed inline counts too.
+ */
 function functionsOf(source) {
   const found = []
   const visit = (node) => {

@@ -1,6 +1,6 @@
-// `npm run check`: all that CI runs, in the order in which a mistake is cheapest to find. `npm run check -- lint test` runs some.
-// A terminal sees what each step prints. Elsewhere a step that passes is one line, so that a log shows what failed and nothing
-// else; `--verbose` prints it all.
+// `npm run check`: all that CI runs, in the order in which a mistake is cheapest to find. `npm run check --
+// lint test` runs some. A terminal sees what each step prints. Elsewhere a step that passes is one line, so
+// that a log shows what failed and nothing else; `--verbose` prints it all.
 import { spawn } from 'node:child_process'
 import { build, cleanEnvironment, install, pinnedNode, pnpm, root, say } from './setup.mjs'
 
@@ -35,7 +35,7 @@ const steps = {
   docs: [pinnedNode, 'scripts/docs.mjs', '--check'],
   's3-table': [pinnedNode, 'scripts/s3-servers.mjs', 'docs', '--check'],
   's3-cost': [pinnedNode, 'packages/queue-s3/scripts/cost-report.mjs', '--check'],
-  stranger: [pinnedNode, 'scripts/stranger-test.mjs'],
+  'third-party': [pinnedNode, 'scripts/third-party-test.mjs'],
   start: [pinnedNode, 'scripts/start-test.mjs'],
   benchmarks: [pinnedNode, 'bench/docs.ts', '--check'],
   bench: [pinnedNode, 'bench/run.ts', '--smoke'],
@@ -45,7 +45,7 @@ const steps = {
 }
 const counts = { passed: 0, failed: 0, skipped: 0 }
 const broken = []
-/** Of each step that failed, what it said last: repeated at the end, where nobody has to look for it. */
+/** Of each step that failed, what it said last: repeated at the end. */
 const lastWords = []
 const LAST_LINES = 120
 

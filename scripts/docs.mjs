@@ -1,5 +1,5 @@
-// Generated documentation: the promises with the backends that were seen to keep them, the command line as it explains itself, and
-// the examples that stand in a README.
+// Generated documentation: the promises with the backends that were seen to keep them, the command line as it
+// explains itself, and the examples that stand in a README.
 //   node scripts/docs.mjs           writes
 //   node scripts/docs.mjs --check   fails where something is out of date
 // The contract's table comes from the report of the last `npm test`: a tick in it is a case that passed.
@@ -72,7 +72,10 @@ function belongs(one, suite, id) {
   return one.ancestorTitles.join(' ') === suite && one.title.split(/[ /]/u)[0] === id
 }
 
-/** No counts: how many cases can run differs between machines (one needs not to be root, another a certain shell). */
+/**
+ * No counts: how many cases can run differs between machines (one needs not to be root, another a certain
+ * shell).
+ */
 function cell(cases) {
   if (cases.some((one) => one.status === 'failed')) return '✘'
   return cases.some((one) => one.status === 'passed') ? '✔' : '–'

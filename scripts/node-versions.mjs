@@ -1,5 +1,5 @@
-// The tests under each Node that is supported: the oldest of each line that has a safe SQLite, and a new one. Not part of CI: it takes as
-// long as `npm test` for each.
+// The tests under each Node that is supported: the oldest of each line that has a safe SQLite, and a new one.
+// Not part of CI: it takes as long as `npm test` for each.
 //   node scripts/node-versions.mjs                               every test under each
 //   node scripts/node-versions.mjs 26.12.1 -- packages/core      under one, the tests that vitest is given these arguments for
 import { execFileSync } from 'node:child_process'

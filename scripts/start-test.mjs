@@ -1,5 +1,5 @@
-// The main job as a newcomer runs it: `npm start`, killed with SIGKILL halfway, and `npm start` again. No item may be lost, none may
-// run twice, and the digests must be those that sha256sum gives.
+// The main job as a newcomer runs it: `npm start`, killed with SIGKILL halfway, and `npm start` again. No
+// item may be lost, none may run twice, and the digests must be those that sha256sum gives.
 import { execFileSync, spawn } from 'node:child_process'
 import { createReadStream, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -99,7 +99,10 @@ async function lines(file) {
   return all
 }
 
-/** The rows of the report by column; no value in them has a line break or a quote, or the count of columns would tell. */
+/**
+ * The rows of the report by column; no value in them has a line break or a quote, or the count of columns
+ * would tell.
+ */
 function report() {
   const [head, ...rows] = readFileSync(join(place, 'report.csv'), 'utf8').trimEnd().split(/\r?\n/u)
   const columns = head.split(',')

@@ -1,5 +1,5 @@
-// What the types of all packages cost a program that imports every entry: instantiations, as the compiler counts them. The record is committed, so that a
-// change that makes them more expensive is seen in review.
+// What the types of all packages cost a program that imports every entry: instantiations, as the compiler
+// counts them. The record is committed, so that a change that makes them more expensive is seen in review.
 //   node scripts/type-cost.mjs           writes the record
 //   node scripts/type-cost.mjs --check   fails where they cost over 5 % more than the record says
 import { execFileSync } from 'node:child_process'

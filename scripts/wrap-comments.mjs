@@ -1,5 +1,6 @@
-// Wraps comments that are wider than the lint rule `house/comment-width` allows: node scripts/wrap-comments.mjs FILES
-// Only paragraphs that have such a line are touched. Code in fences, tables, indented lines and directives stay as they are.
+// Wraps comments that are wider than the lint rule `house/comment-width` allows: node
+// scripts/wrap-comments.mjs FILES Only paragraphs that have such a line are touched. Code in fences, tables,
+// indented lines and directives stay as they are.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
 

@@ -26,11 +26,11 @@ export interface Store {
 
 /** Where a store may be opened. */
 export interface Ground {
-  /** A database that is empty and nobody else's. */
+  /** A database of its own, empty at first. */
   readonly postgresUrl: string
   /** Absent where there is no redis-server. */
   readonly redisPort: number | undefined
-  /** A directory that is empty and nobody else's. */
+  /** A directory of its own, empty at first. */
   readonly directory: string
 }
 

@@ -2,7 +2,10 @@ import { makeItems, type BenchItem } from './adapter.ts'
 
 const BATCH = 1_000
 
-/** Puts so many new items, a thousand at a time, one batch after the other. What it takes to make them is not counted. */
+/**
+ * Puts so many new items, a thousand at a time, one batch after the other. What it takes to make them is not
+ * counted.
+ */
 export async function putInBatches(
   count: number,
   put: (batch: readonly BenchItem[]) => Promise<unknown>,

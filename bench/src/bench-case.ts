@@ -26,15 +26,18 @@ export interface BenchCase {
   run(bench: Bench): Promise<void>
 }
 
-/** The adapters in another order at each turn, so that none is always the one after a checkpoint or before a neighbour's noise. */
+/**
+ * The adapters in another order at each turn, so that none is always the one after a checkpoint or before a
+ * neighbour's noise.
+ */
 export function rotated<T>(list: readonly T[], turn: number): T[] {
   const start = turn % list.length
   return [...list.slice(start), ...list.slice(0, start)]
 }
 
 /**
- * In a smoke test the first and the last: a single call and the largest batch go different ways through a contender, and whatever is
- * between them goes one of the two.
+ * In a smoke test the first and the last: a single call and the largest batch go different ways through a
+ * contender, and whatever is between them goes one of the two.
  */
 export function ends<T>(bench: Bench, cells: readonly T[]): readonly T[] {
   return bench.isSmoke ? [...cells.slice(0, 1), ...cells.slice(-1)] : cells

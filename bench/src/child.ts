@@ -1,7 +1,10 @@
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 
-/** Runs a program of ours in a process of its own, which ends with this one however that ends; gives back what it printed. */
+/**
+ * Runs a program of ours in a process of its own, which ends with this one however that ends; gives back what
+ * it printed.
+ */
 export async function outputOf(
   args: readonly string[],
   env: NodeJS.ProcessEnv = process.env,

@@ -12,7 +12,7 @@ export interface Opened {
 
 let serial = 0
 
-/** Gives each store a database and a directory that nobody else uses. */
+/** Gives each store a database and a directory of its own. */
 export class Grounds {
   readonly #url: string
   readonly #redisPort: number | undefined
@@ -48,8 +48,9 @@ export class Grounds {
 }
 
 /**
- * Not `with (force)`: a pool is said to be closed when its goodbyes are under way, and a connection that is cut off meanwhile throws where
- * nobody catches it. The server waits five seconds for them by itself, and whoever has not left by then should be known.
+ * Not `with (force)`: a pool is said to be closed when its goodbyes are under way, and a connection that is
+ * cut off meanwhile throws where no code catches it. The server waits five seconds for them by itself, and
+ * a client that has not left by then is a mistake to be reported.
  */
 export function dropOf(database: string): string {
   return `drop database if exists ${database}`
@@ -66,7 +67,10 @@ export async function statement(url: string, text: string): Promise<void> {
   }
 }
 
-/** A freshly filled database is vacuumed by the server sooner or later: done beforehand, it doesn't fall into a measurement. */
+/**
+ * A freshly filled database is vacuumed by the server sooner or later: done beforehand, it doesn't fall into
+ * a measurement.
+ */
 export async function tidy(url: string): Promise<void> {
   await statement(url, 'vacuum analyze')
   await statement(url, 'checkpoint')

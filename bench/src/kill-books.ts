@@ -7,9 +7,11 @@ export interface Verdict {
   readonly lost: number
   /** (uid, attempt) given out more than once. */
   readonly doubled: number
-  /** Items given out again after their success was acknowledged, or found elsewhere than where that put them. */
+  /**
+   * Items given out again after their success was acknowledged, or found elsewhere than where that put them.
+   */
   readonly undone: number
-  /** Items in two stages, and items that nobody put. */
+  /** Items in two stages, and items that were never put. */
   readonly strange: number
 }
 

@@ -1,5 +1,6 @@
-// A process of the kill load: claims and settles items without end, and tells each claim, and each settled outcome, on its output before it does anything
-// else. It is killed without a word; SIGTERM ends it after the batch under way.
+// A process of the kill load: claims and settles items without end, and tells each claim, and each settled
+// outcome, on its output before it does anything else. It is killed without a word; SIGTERM ends it after the
+// batch under way.
 import { writeSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 import { isSluiceError, type Queue, type Settlement } from '@sluice/core'

@@ -10,7 +10,10 @@ export interface Cost {
   readonly clientUs: number
   /** CPU of the server without its autovacuum, microseconds for each item. */
   readonly serverUs?: number
-  /** CPU of autovacuum, and of server processes that ended meanwhile; of another database's too, so only worth something where there is none. */
+  /**
+   * CPU of autovacuum, and of server processes that ended meanwhile; of another database's too, so only worth
+   * something where there is none.
+   */
   readonly vacuumUs?: number
   /** Write-ahead log, bytes for each item. */
   readonly walBytes?: number
@@ -64,7 +67,9 @@ function serverCost(before: Usage, after: Usage, items: number) {
   }
 }
 
-/** CPU of a process and all its children, out of `/proc`, which only Linux has: elsewhere there is nothing. */
+/**
+ * CPU of a process and all its children, out of `/proc`, which only Linux has: elsewhere there is nothing.
+ */
 function processTree(pid: number): Omit<Usage, 'walBytes'> {
   if (process.platform !== 'linux') return { processes: new Map(), endedUs: 0 }
   const processes = [pid, ...childrenOf(pid)].map(

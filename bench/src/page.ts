@@ -20,10 +20,11 @@ const NOTES: Readonly<Record<string, string>> = {
   plans: 'Statements were planned when 5,000 items waited; then 100,000 were put, and nothing was analysed.',
   dispatch:
     'The engine with batches of 500 and `processingLimit(1000)`, so that one batch is claimed while the last one is settled, beside graphile-worker’s runner, with and without its two batching options (a local queue of 500), and BullMQ’s worker; 16 at once. graphile-worker and BullMQ keep no finished job to look up.',
-  sqlite: '`prepared statements`: the same tables by hand, one row at a time in one transaction a call.',
+  sqlite:
+    '`prepared statements`: the same tables without Sluice, one row at a time in one transaction a call.',
   memory:
     'Sluice checks each body and copies it on its way in and out, so that no object is shared with callers. `bodies as text` shows what copies made by way of JSON text cost a bare Map; `all that is kept` also keeps a uid, instants and the history of attempts, and refuses an id that is there.',
-  history: 'One run each: a million items processed, none vacuumed by hand.',
+  history: 'One run each: a million items processed, none vacuumed manually.',
 }
 
 /** A run of some cases on a server that is set up otherwise. */
@@ -66,7 +67,7 @@ function intro({ at, command, commit, machine, settings, versions, skipped, load
     'Rates are medians. `x` is the rate beside that of the contender whose `x` is 1: the median of the ratios within each repeat. It is not the',
     'ratio of two medians, and says more than they do where the machine is shared. CPU is in microseconds for each item, of the client process',
     'and of the server; WAL is the write-ahead log for each item, in bytes.\n',
-    '- **limit** is the least that a queue in PostgreSQL can do: SQL written by hand for one table, with no history, priorities or checks.',
+    '- **limit** is the least that a queue in PostgreSQL can do: SQL written for one table, with no history, priorities or checks.',
     '- **sluice** is one object for all callers, whose single calls share statements; **sluice, each alone** an object and a connection for each.\n',
   ].join('\n')
 }
@@ -133,7 +134,7 @@ function goalsSection(goals: readonly Goal[], others: readonly OtherRun[]): stri
   const more = others.map(({ run }) => new Map(goalsOf(run, undefined).map((each) => [each.what, each])))
   return [
     '## Goals\n',
-    `Set from earlier measurements of the rivals and of SQL by hand, before the queues were tuned. ${goals.filter(({ isMet }) => isMet).length} of ${goals.length} are met by this run.`,
+    `Set from earlier measurements of the rivals and of plain SQL, before the queues were tuned. ${goals.filter(({ isMet }) => isMet).length} of ${goals.length} are met by this run.`,
     ...others.map(({ column, meaning }) => `The column “${column}” is ${meaning}.`),
     '',
     cells(['goal', 'wanted', 'measured', 'met', ...others.map(({ column }) => column)]),
@@ -175,18 +176,18 @@ function reasons(run: RunResult, summaries: readonly Summary[]): string {
   const commit = lone?.perSecond === undefined ? '' : `, here ${(1_000 / lone.perSecond).toFixed(2)} ms`
   return [
     '### What is behind those that are missed\n',
-    `- **What a commit costs.** The goals come from a disk on which a lone durable insert took 0.6 to 3 ms${commit}. The dearer a commit, the more it pays`,
+    `- **What a commit costs.** The goals come from a disk on which a lone durable insert took 0.6 to 3 ms${commit}. The more expensive a commit, the more it pays`,
     '  to share one among callers, and the less the rest of a statement counts; where it is cheap, a pool of single statements is not held up by it.',
-    '- **One item a call, and nobody to share it with.** A put writes the item, its place in the backlog and a counter, with three index entries, where the limit inserts one row',
-    '  with two; a claim and a success compare attempts and keep the item’s history. Whoever is after rates calls in batches, or from many callers on one object:',
+    '- **One item a call, without others to share it with.** A put writes the item, its place in the backlog and a counter, with three index entries, where the limit inserts one row',
+    '  with two; a claim and a success compare attempts and keep the item’s history. For high rates, call in batches, or from many callers on one object:',
     `  sixteen of them, each with an item at a time, get ${beside('batch 1, 16 clients', 'perSecond')} the limit’s rate of claims and successes.`,
     `- **A hundred a call.** What each of the two statements costs by itself is shared by a hundred items: they take ${beside('batch 100, 1 clients', 'serverUs')} of the CPU that the limit’s take of the server, a thousand ${beside('batch 1000, 1 clients', 'serverUs')}.`,
-    '- **In memory.** Bodies are checked and copied, so that nobody changes what is queued, and every item has its history. The bare Map keeps a reference and a word.',
+    '- **In memory.** Bodies are checked and copied, so that no code changes what is queued, and every item has its history. The bare Map keeps a reference and a word.',
     '- **Looking one item up.** Where an item is, is which of three tables has its row: three look-ups in three indexes, where the limit has one.\n',
   ].join('\n')
 }
 
-/** The cells in which somebody else's rate was a tenth higher than ours. */
+/** The cells in which another.s rate was a tenth higher than ours. */
 function losses(run: RunResult): string {
   const cells = Map.groupBy(run.measurements, (each) => `${each.case}: ${each.cell}`)
   const lines = [...cells].flatMap(([cell, measurements]) => {
@@ -202,7 +203,7 @@ function losses(run: RunResult): string {
   })
   return [
     '## Where another is better\n',
-    'Every cell in which somebody’s rate is a tenth higher than that of `sluice`, and how many times as high it is.\n',
+    'Every cell in which another rate is a tenth higher than that of `sluice`, and how many times as high it is.\n',
     ...lines,
     '',
   ].join('\n')
@@ -272,7 +273,7 @@ function limits({ machine }: RunResult): string {
     '- CPU of autovacuum is not counted, except that it takes time from everybody.',
     '- pg-boss is measured at its best: no monitors, no fence of attempts, many jobs in one call. BullMQ may lose its last second in a power cut; the others lose nothing.',
     '- graphile-worker has no call that claims, and so only puts and dispatches here.',
-    '- The least that is written by hand does less than a queue must: it is a bound, and no rival.',
+    '- The limit of plain SQL does less than a queue must: it is a bound, and no rival.',
     '- No table was larger than memory.\n',
   ].join('\n')
 }

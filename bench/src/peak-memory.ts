@@ -1,5 +1,5 @@
-// Loaded before a program: writes the most memory that its process had, in MB, into a file when it ends. Not `maxRSS`, which on Linux
-// begins with what the process that started it had.
+// Loaded before a program: writes the most memory that its process had, in MB, into a file when it ends. Not
+// `maxRSS`, which on Linux begins with what the process that started it had.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 
 const file = process.env['SLUICE_BENCH_PEAK_FILE']

@@ -11,7 +11,7 @@ import { NoopWorker } from './noop-worker.ts'
 /** The words of a refusal that no list has. */
 export const REFUSAL = 'admission webhook "quality" denied the request: the tile is odd'
 
-/** A {@link NoopWorker} that refuses some items, in words that nobody knows, each time that they are sent. */
+/** A {@link NoopWorker} that refuses some items, in unknown words, each time that they are sent. */
 export class PoisonWorker extends NoopWorker {
   override readonly supports = {
     durable: false,

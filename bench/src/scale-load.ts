@@ -15,7 +15,10 @@ const MANY = 1_000_000
 const CLI = join(import.meta.dirname, '../../apps/service/dist/cli.js')
 const PEAK = join(import.meta.dirname, 'peak-memory.ts')
 
-/** `sluice load` of so many lines into an empty store, beside bare inserts of as many items, in turns; each store goes when it is full. */
+/**
+ * `sluice load` of so many lines into an empty store, beside bare inserts of as many items, in turns; each
+ * store goes when it is full.
+ */
 export async function measureLoad(store: ScaleStore, items: number): Promise<LoadPoint> {
   const folder = temporaryFolder('manifest')
   try {
@@ -52,7 +55,10 @@ async function within<T>(store: ScaleStore, work: (place: Place) => Promise<T>):
   }
 }
 
-/** The command as a user gives it, in a process of its own. Its rate is what it says itself: without the start of the process. */
+/**
+ * The command as a user gives it, in a process of its own. Its rate is what it says itself: without the start
+ * of the process.
+ */
 async function load({ url }: Place, manifest: string, items: number) {
   const folder = temporaryFolder('peak')
   const peakFile = join(folder, 'peak')

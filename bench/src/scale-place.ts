@@ -9,14 +9,17 @@ import { bareSqlite } from './adapters/sqlite.ts'
 import { dropOf, statement } from './grounds.ts'
 import { removeFolder, temporaryFolder } from './temporary.ts'
 
-/** Where one store of one kind may be: empty at first, and nobody else's. */
+/** Where one store of one kind may be: empty at first, and of its own. */
 export interface Place {
   /** What a queue is opened with. */
   readonly url: string
   readonly ground: Ground
   /** Bytes on disk. */
   bytes(): Promise<number>
-  /** Waits until all that was written is on the disk: a commit would wait for gigabytes that a load before it has left in memory. */
+  /**
+   * Waits until all that was written is on the disk: a commit would wait for gigabytes that a load before it
+   * has left in memory.
+   */
   calm(): Promise<void>
   /** Takes it away, with all that is in it. */
   leave(): Promise<void>
@@ -24,7 +27,7 @@ export interface Place {
 
 /** One kind of store. */
 export interface ScaleStore {
-  /** What inserts the same items by hand. */
+  /** What inserts the same items by plain SQL. */
   readonly bare: Adapter
   makePlace(): Promise<Place>
 }

@@ -23,7 +23,10 @@ export interface ScalePoint {
   /** What the items take on disk, indexes included, in MB. */
   readonly diskMb: number
   readonly load: LoadPoint
-  /** The load average of the machine, of one minute: the higher of before and after the measurements of this size. */
+  /**
+   * The load average of the machine, of one minute: the higher of before and after the measurements of this
+   * size.
+   */
   readonly machineLoad: number
 }
 

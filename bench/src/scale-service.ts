@@ -1,4 +1,5 @@
-// A process of its own: the engine on a queue, 500 jobs that run on, fifteen ticks. It says the most memory that it had, in MB, and the median of a tick, in ms.
+// A process of its own: the engine on a queue, 500 jobs that run on, fifteen ticks. It says the most memory
+// that it had, in MB, and the median of a tick, in ms.
 import { WorkQueue, processingLimit } from '@sluice/engine'
 import { openQueue } from '@sluice/queue-sql'
 import { openWorker } from '@sluice/worker-dummy'

@@ -12,7 +12,10 @@ import type { ScalePoint } from './scale-result.ts'
 
 const TURNS = 31
 
-/** Fills one place to each of the sizes in turn, ascending, and measures at each; `note` gets each size's figures as they come. */
+/**
+ * Fills one place to each of the sizes in turn, ascending, and measures at each; `note` gets each size's
+ * figures as they come.
+ */
 export async function measureStore(
   store: ScaleStore,
   sizes: readonly number[],

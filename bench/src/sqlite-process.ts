@@ -1,4 +1,5 @@
-// A process of its own: claims and settles items of a SQLite queue, a hundred at a time, from the word "go" until there are none or its time is over.
+// A process of its own: claims and settles items of a SQLite queue, a hundred at a time, from the word "go"
+// until there are none or its time is over.
 import { once } from 'node:events'
 import { openQueue } from '@sluice/queue-sql'
 import { storeOf } from './adapters/sluice.ts'

@@ -27,7 +27,10 @@ function baselineOf(name: string): string {
   return BASELINES[name] ?? 'limit'
 }
 
-/** The rate (or another figure) of one contender in a cell beside another's: the median of the ratios within each repeat. */
+/**
+ * The rate (or another figure) of one contender in a cell beside another's: the median of the ratios within
+ * each repeat.
+ */
 export function ratioOf(
   { measurements }: Pick<RunResult, 'measurements'>,
   at: { readonly case: string; readonly cell: string; readonly figure?: 'perSecond' | 'serverUs' },

@@ -4,7 +4,10 @@ import { join } from 'node:path'
 
 const folders = new Set<string>()
 
-/** A folder that goes when this process ends, by an interrupt or an error too: ten million items must not stay on somebody's disk. */
+/**
+ * A folder that goes when this process ends, by an interrupt or an error too: ten million items must not stay
+ * on the disk.
+ */
 export function temporaryFolder(name: string): string {
   watchTheEnd()
   const folder = mkdtempSync(join(tmpdir(), `sluice-${name}-`))

@@ -1,4 +1,5 @@
-// Loaded into a process that is measured: when it ends, it writes what it used to the file that USAGE_FILE names.
+// Loaded into a process that is measured: when it ends, it writes what it used to the file that USAGE_FILE
+// names.
 import { writeFileSync } from 'node:fs'
 
 process.on('exit', () => {

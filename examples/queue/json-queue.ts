@@ -1,4 +1,5 @@
-// A durable queue for the services of one process. All that it knows is one JSON file, which each change replaces whole.
+// A durable queue for the services of one process. All that it knows is one JSON file, which each change
+// replaces whole.
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { SluiceError, type ItemRecord, type Lease, type PageOptions, type Queue } from '@sluice/core'
@@ -88,8 +89,8 @@ class JsonItems implements Omit<sluice.QueueBackend, 'leases' | 'documents' | 'c
   remove(ids: readonly string[], { stages }: sluice.RemoveOrder) {
     const mentions = ids.map((id) => ({ id }))
     return this.#each(mentions, (record, { id }, { items }) => {
-      if (record === undefined) return { refusal: 'not-found' }
-      if (!stages.includes(record.stage)) return { refusal: 'wrong-stage' }
+      if (record === undefined) return { refusal: 'not-found' as const }
+      if (!stages.includes(record.stage)) return { refusal: 'wrong-stage' as const }
       items.delete(id)
       return {}
     })
@@ -123,7 +124,10 @@ class JsonItems implements Omit<sluice.QueueBackend, 'leases' | 'documents' | 'c
     return { ...state, items: new Map(items), leases: new Map(leases), documents: new Map(documents) }
   }
 
-  /** The one place that writes. Killed before the rename, the file is as before the call; killed after it, as after the call. */
+  /**
+   * The one place that writes. Killed before the rename, the file is as before the call; killed after it, as
+   * after the call.
+   */
   change<T>(act: (state: State) => T): T {
     const state = this.#read()
     const result = act(state)

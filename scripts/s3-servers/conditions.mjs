@@ -1,4 +1,5 @@
-// What a store makes of `PUT If-None-Match: *`, found without a line of Sluice: is it honoured, and does one of several racers win.
+// What a store makes of `PUT If-None-Match: *`, found without a line of Sluice: is it honoured, and does one
+// of several racers win.
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { connect } from 'node:net'
@@ -12,7 +13,8 @@ const ANSWER_WITHIN_MS = 30_000
 /**
  * @param {string} endpoint
  * @param {number} rounds races, of eight requests each
- * @returns {Promise<{ condition: 'honoured' | 'ignored', rounds: number, shared: number }>} `shared`: the rounds with several winners
+ * @returns {Promise<{ condition: 'honoured' | 'ignored', rounds: number, shared: number }>} `shared`: the
+ * rounds with several winners
  */
 export async function measureConditions(endpoint, rounds) {
   const signer = new Signer(endpoint)
@@ -73,7 +75,10 @@ class Signer {
   }
 }
 
-/** All but the last byte of each, and then the last bytes, so that the server has all of them at the same time. */
+/**
+ * All but the last byte of each, and then the last bytes, so that the server has all of them at the same
+ * time.
+ */
 async function race(endpoint, requests) {
   const { hostname, port } = new URL(endpoint)
   const sockets = requests.map(() => connect({ host: hostname, port: Number(port), noDelay: true }))

@@ -1,5 +1,5 @@
-// Installs a pinned server from a package registry, with that registry's own client, into node_modules/.cache/sluice/s3-servers.
-// What is there already is not installed again.
+// Installs a pinned server from a package registry, with that registry's own client, into
+// node_modules/.cache/sluice/s3-servers. What is there already is not installed again.
 import { execFile } from 'node:child_process'
 import { existsSync, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,5 +1,5 @@
-// What starts a server of somebody else's for a test: a free port, a process group that ends with this process, a bucket, and the
-// environment in which the tests look for it.
+// What starts a foreign server for a test: a free port, a process group that ends with this
+// process, a bucket, and the environment in which the tests look for it.
 import { spawn } from 'node:child_process'
 import { randomInt } from 'node:crypto'
 import { existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
@@ -17,7 +17,7 @@ const READY_WITHIN_MS = 90_000
 const STOP_WITHIN_MS = 5_000
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 
-/** A store that runs, as the tests are told of it. */
+/** A store that runs, as the tests address it. */
 export class RunningStore {
   endpoint
   accessKeyId = ACCESS_KEY
@@ -44,7 +44,8 @@ export class RunningStore {
 /**
  * Starts one program on a free port with a folder of its own, and makes the bucket.
  *
- * @param {{ id: string, store?: string, command: (place: { port: number, dir: string, freePort: () => Promise<number> }) => Promise<{ line: string[], env?: Record<string, string> }> }} server
+ * @param {{ id: string, store?: string, command: (place: { port: number, dir: string, freePort: () =>
+ * Promise<number> }) => Promise<{ line: string[], env?: Record<string, string> }> }} server
  * @returns {Promise<RunningStore>}
  */
 export async function startOnLoopback(server) {
@@ -194,7 +195,10 @@ export function storeEnvironment(store) {
   }
 }
 
-/** Runs `command` with the environment of a store, or prints that environment and stays until Ctrl-C; the store is stopped afterwards. */
+/**
+ * Runs `command` with the environment of a store, or prints that environment and stays until Ctrl-C; the
+ * store is stopped afterwards.
+ */
 export async function withStore(start, command) {
   // Until the store runs, a signal ends this process, and the store with it.
   const interrupted = { handle: () => process.exit(1) }

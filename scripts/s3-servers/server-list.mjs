@@ -1,4 +1,5 @@
-// The S3 servers that package registries and Debian serve, each with the version that is run and how it is started.
+// The S3 servers that package registries and Debian serve, each with the version that is run and how it is
+// started.
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { installGo, installJar, installPython } from './install.mjs'
@@ -15,8 +16,10 @@ import { ACCESS_KEY, SECRET_KEY, startOnLoopback } from './loopback.mjs'
  * @property {string} notes what else a user should know, for the table
  * @property {readonly string[]} tools programs without which it can't be installed
  * @property {() => string | undefined} [whyNot] more reasons why it can't be started here
- * @property {() => Promise<import('./loopback.mjs').RunningStore>} [start] where it is more than one program; else:
- * @property {(place: { port: number, dir: string, freePort: () => Promise<number> }) => Promise<{ line: string[], env?: Record<string, string> }>} [command]
+ * @property {() => Promise<import('./loopback.mjs').RunningStore>} [start] where it is more than one program;
+ * else:
+ * @property {(place: { port: number, dir: string, freePort: () => Promise<number> }) => Promise<{ line:
+ * string[], env?: Record<string, string> }>} [command]
  */
 
 /** The machine code of a server that runs for a minute is worth little of the time in which it is made. */

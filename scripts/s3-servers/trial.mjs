@@ -1,4 +1,5 @@
-// One server's trial: what it makes of the condition, whether Sluice opens a queue there, and if so the contract and two kill tests.
+// One server's trial: what it makes of the condition, whether Sluice opens a queue there, and if so the
+// contract and two kill tests.
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -91,7 +92,10 @@ function resultsIn(stdout) {
   return lines.map((line) => JSON.parse(line)).filter(({ outcome }) => outcome !== undefined)
 }
 
-/** Four processes without a lease that claim at once, from listings some of which are old; one of them is killed each second. */
+/**
+ * Four processes without a lease that claim at once, from listings some of which are old; one of them is
+ * killed each second.
+ */
 async function runClaimers(store, { items, seconds }) {
   const args = [KILL_TEST, '--items', items, '--seconds', seconds]
   const env = { ...process.env, ...storeEnvironment(store) }

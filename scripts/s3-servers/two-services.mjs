@@ -1,5 +1,5 @@
-// Two services work one queue off on a store, and each is killed once in the midst of it. Then every item is counted: in the queue, and in
-// a file to which each job wrote a line.
+// Two services work one queue off on a store, and each is killed once in the midst of it. Then every item is
+// counted: in the queue, and in a file to which each job wrote a line.
 import { execFile, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
@@ -58,7 +58,8 @@ export class SluiceOnStore {
 }
 
 /**
- * @returns {Promise<{ items: number, lost: number, doubled: number, kills: number, seconds: number, wrong: string[] }>}
+ * @returns {Promise<{ items: number, lost: number, doubled: number, kills: number, seconds: number, wrong:
+ * string[] }>}
  */
 export async function runTwoServices(store, { items = 200 } = {}) {
   const jobs = mkdtempSync(join(tmpdir(), 'sluice-jobs-'))

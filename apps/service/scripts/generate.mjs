@@ -1,4 +1,5 @@
-// What is generated from the schema and from --help: the JSON Schema for editors, and two tables of the README.
+// What is generated from the schema and from --help: the JSON Schema for editors, and two tables of the
+// README.
 //   node scripts/generate.mjs           writes (after a build)
 //   node scripts/generate.mjs --check   fails where something is out of date
 import { execFileSync } from 'node:child_process'

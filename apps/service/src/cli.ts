@@ -15,7 +15,10 @@ if (major < oldest[0] || (major === oldest[0] && minor < oldest[1])) {
   void start(earlySignal())
 }
 
-/** `run` stops gracefully from the start, even before its modules are loaded. Other commands end at a signal, as any program does. */
+/**
+ * `run` stops gracefully from the start, even before its modules are loaded. Other commands end at a signal,
+ * as any program does.
+ */
 function earlySignal(): AbortSignal | undefined {
   if (process.argv.slice(2).find((each) => !each.startsWith('-')) !== 'run') return undefined
   const early = new AbortController()
@@ -24,7 +27,10 @@ function earlySignal(): AbortSignal | undefined {
   return early.signal
 }
 
-/** Hides the warning of Node 22 that its SQLite is experimental, which a user can't act on. Other warnings stay. */
+/**
+ * Hides the warning of Node 22 that its SQLite is experimental, which a user can't act on. Other warnings
+ * stay.
+ */
 function hideSqliteWarning(): void {
   const emit = process.emitWarning.bind(process)
   process.emitWarning = (warning: string | Error, ...rest: never[]) => {

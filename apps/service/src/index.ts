@@ -1,4 +1,4 @@
-/** For programs that want the service's configuration and commands without the command line. */
+/** For programs that use the service's configuration and commands without the command line. */
 export { loadConfig } from './config/load-config.js'
 export type { LoadConfigOptions, LoadedConfig, FlagSetting } from './config/load-config.js'
 export type { Config, PackageSettings } from './config/config-schema.js'

@@ -1,7 +1,9 @@
 import { Queue } from 'bullmq'
 import type { Adapter } from '../adapter.ts'
 
-/** BullMQ on Redis with an append-only file that is synced each second: a power cut may cost the last second. */
+/**
+ * BullMQ on Redis with an append-only file that is synced each second: a power cut may cost the last second.
+ */
 export const bullmq: Adapter = {
   name: 'BullMQ',
   open: async ({ redisPort }, clients) => {

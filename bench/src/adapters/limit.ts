@@ -28,8 +28,8 @@ const COUNT = { name: 'count', text: 'select count(*) as n from items where stat
 const LOOKUP = { name: 'lookup', text: 'select state from items where id = $1' }
 
 /**
- * The limit of one table: SQL written by hand over `pg`, prepared under names, a partial index on what waits, finished items kept. It has
- * no priorities, attempts, fences, history, counters or checks of input.
+ * The limit of one table: SQL written directly over `pg`, prepared under names, a partial index on what
+ * waits, finished items kept. It has no priorities, attempts, fences, history, counters or checks of input.
  */
 export const limit: Adapter = {
   name: 'limit',

@@ -4,7 +4,10 @@ import type { Adapter } from '../adapter.ts'
 
 const QUEUE = 'bench'
 
-/** pg-boss at its best: no monitors, no schedules, no fence of attempts, many jobs in one `insert`, ids that grow. */
+/**
+ * pg-boss at its best: no monitors, no schedules, no fence of attempts, many jobs in one `insert`, ids that
+ * grow.
+ */
 export const pgBoss: Adapter = {
   name: 'pg-boss',
   open: async ({ postgresUrl }, clients) => {

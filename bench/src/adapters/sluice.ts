@@ -8,7 +8,10 @@ export const sluice: Adapter = {
   open: async ({ postgresUrl }, clients) => storeOf([await open(postgresUrl, { poolSize: clients })]),
 }
 
-/** Sluice with an object, and so a connection, for each caller: as many processes, none of which has calls to share. */
+/**
+ * Sluice with an object, and so a connection, for each caller: as many processes, none of which has calls to
+ * share.
+ */
 export const sluiceAlone: Adapter = {
   name: 'sluice, each alone',
   open: async ({ postgresUrl }, clients) => {

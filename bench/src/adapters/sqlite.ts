@@ -12,8 +12,8 @@ export const sluiceSqlite: Adapter = {
 }
 
 /**
- * Bare prepared statements on the same tables, one row at a time in one transaction a call: what the queue keeps of an item, without
- * priorities in the order, fences, checks of input, or anybody else.
+ * Bare prepared statements on the same tables, one row at a time in one transaction a call: what the queue
+ * keeps of an item, without priorities in the order, fences, checks of input, or anybody else.
  */
 export const bareSqlite: Adapter = {
   name: 'prepared statements',

@@ -9,7 +9,7 @@ import { tidy, type Opened } from '../grounds.ts'
 import { measure } from '../meter.ts'
 
 const CALLERS = 128
-/** The connections that each contender may have: as many as a pool has where nobody says otherwise. */
+/** The connections that each contender may have: as many as a pool has by default. */
 const CONNECTIONS = 10
 const ITEMS = 20_000
 

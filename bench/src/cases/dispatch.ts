@@ -12,7 +12,10 @@ import { measure, processMeter } from '../meter.ts'
 import { NoopWorker } from '../noop-worker.ts'
 import { tidy } from '../grounds.ts'
 
-/** From the backlog through the contender's own loop to a handler that does nothing, and back to what says that it is done. */
+/**
+ * From the backlog through the contender's own loop to a handler that does nothing, and back to what says
+ * that it is done.
+ */
 interface Runner {
   readonly name: string
   readonly adapter: Adapter
@@ -21,7 +24,10 @@ interface Runner {
   run(place: { url: string; redisPort: number | undefined }, items: number): Promise<Leave>
 }
 
-/** What is left to do when the last item is done. Not measured: the CPU of a connection that was closed would count as the vacuum's. */
+/**
+ * What is left to do when the last item is done. Not measured: the CPU of a connection that was closed would
+ * count as the vacuum's.
+ */
 type Leave = () => Promise<void>
 
 const CONCURRENCY = 16
@@ -83,7 +89,8 @@ async function runOne(bench: Bench, runner: Runner, repeat: number): Promise<voi
 async function runSluice(url: string, items: number): Promise<Leave> {
   const queue = await openQueue({ name: 'bench', url, timeoutMs: 120_000 })
   const worker = new NoopWorker('bench')
-  // A batch that is sent and one that is claimed meanwhile, as graphile-worker fills its local queue again while jobs are completed.
+  // A batch that is sent and one that is claimed meanwhile, as graphile-worker fills its local queue again
+  // while jobs are completed.
   const policy = processingLimit(2 * BATCH)
   const workQueue = new WorkQueue({
     queue,

@@ -36,7 +36,7 @@ async function runCell(bench: Bench, cell: Cell): Promise<void> {
     for (const [adapter, { store }] of rotated([...opened], repeat)) {
       const meter = adapter === bullmq && bench.redis ? processMeter(bench.redis.pid) : bench.postgres
       const bound = boundOf(bench, cell.batch === 1 ? 20_000 : 40_000)
-      // Made beforehand: what a case costs to make is nobody's.
+      // Made beforehand: making them is not part of any case.
       const items = makeItems(bound.items + cell.batch * cell.clients)
       let next = 0
       const cost = await measure(meter, () =>

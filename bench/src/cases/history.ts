@@ -14,7 +14,10 @@ const HISTORY = 1_000_000
 const FEW = 100_000
 const SLICE_MS = 4_000
 
-/** What a million finished items, and a snapshot that somebody holds open, do to those that come after. Each contender runs once, alone. */
+/**
+ * What a million finished items, and an open snapshot, do to those that come after. Each
+ * contender runs once, alone.
+ */
 export const history: BenchCase = {
   name: 'history',
   title: 'After a million items',
@@ -95,7 +98,7 @@ class History {
     this.#note('lookup', cost)
   }
 
-  /** Rows that were deleted since can't be cleared away while somebody may still look at them. */
+  /** Rows that were deleted since can't be cleared away while a snapshot may still see them. */
   async #heldSnapshot(): Promise<void> {
     await this.#fill(sized(this.#bench, FEW))
     const holder = new pg.Client({ connectionString: this.#opened.url })

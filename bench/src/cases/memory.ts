@@ -15,9 +15,10 @@ interface Contender {
 }
 
 /**
- * The queue in memory beside three of a bare Map and an array, behind methods that return promises as a queue's do: one that keeps
- * next to nothing, one that shares no object with its callers, and one that keeps of each item what the queue keeps. None of them
- * checks what it is given, or has priorities, delays, fences, lists of a stage, or sizes.
+ * The queue in memory beside three of a bare Map and an array, behind methods that return promises as a
+ * queue's do: one that keeps next to nothing, one that shares no object with its callers, and one that keeps
+ * of each item what the queue keeps. None of them checks what it is given, or has priorities, delays, fences,
+ * lists of a stage, or sizes.
  */
 export const memory: BenchCase = {
   name: 'memory',
@@ -51,7 +52,9 @@ async function runOne(bench: Bench, contender: Contender, repeat: number): Promi
   })
 }
 
-/** @param copies whether bodies are kept as JSON text, as a queue must that shares no object with its callers */
+/**
+ * @param copies whether bodies are kept as JSON text, as a queue must that shares no object with its callers
+ */
 function bareMap(copies: boolean): () => Promise<Contender> {
   return async () => {
     const stages = new Map<string, { stage: string; body: unknown }>()

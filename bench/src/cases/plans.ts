@@ -8,7 +8,10 @@ import { measure } from '../meter.ts'
 const SMALL = 5_000
 const GROWN = 100_000
 
-/** A connection that has planned its statements on small tables goes on with those plans when the tables have grown. */
+/**
+ * A connection that has planned its statements on small tables goes on with those plans when the tables have
+ * grown.
+ */
 export const plans: BenchCase = {
   name: 'plans',
   title: 'Old plans after growth: batch 100, 1 client',

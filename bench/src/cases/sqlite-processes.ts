@@ -9,7 +9,10 @@ import { removeFolder, temporaryFolder } from '../temporary.ts'
 const ITEMS = 150_000
 const PROGRAM = join(import.meta.dirname, '../sqlite-process.ts')
 
-/** Processes that share one SQLite file, which has one writer at a time: what do they lose by waiting for each other? */
+/**
+ * Processes that share one SQLite file, which has one writer at a time: what do they lose by waiting for each
+ * other?
+ */
 export const sqliteProcesses: BenchCase = {
   name: 'sqlite-processes',
   title: 'SQLite: several processes on one file, claim and settle, batch 100',

@@ -29,9 +29,9 @@ export interface NewJob<Body = JsonValue> {
 export type FailureClass = KnownFailureClass | (string & Record<never, never>)
 
 /**
- * `failed`: the work itself said no · `error`: what runs the work broke · `timeout`: it took too long ·
- * `killed`: somebody or something ended it · `evicted`: the machine under it went · `rejected`: the worker
- * can never accept it · `lost`: it was seen and is gone · `unschedulable`: it was accepted and nothing of it
+ * `failed`: the work itself failed · `error`: what runs the work failed · `timeout`: it took too long ·
+ * `killed`: it was ended from outside · `evicted`: the machine under it went · `rejected`: the worker can
+ * never accept it · `lost`: it was seen and is missing · `unschedulable`: it was accepted and nothing of it
  * could begin within the time that was given · `oom`: it used more memory than it was given · `unsendable`:
  * the worker refused it again and again while it took others · `invalid-body`: the body isn't what the work
  * needs. `rejected`, `unsendable` and `invalid-body` are never retried.
@@ -71,7 +71,7 @@ export interface JobReport {
    * runs, or has run: it is never pending again. Absent: not known [W-PEND-1].
    */
   readonly pending?: boolean
-  /** One or a few lines for people; of a failure it becomes the item's reason. */
+  /** One or a few lines; of a failure it becomes the item's reason. */
   readonly message?: string
   /** Of a success. */
   readonly result?: JsonValue
@@ -83,7 +83,7 @@ export interface JobReport {
    * `leftOut`.
    */
   readonly leftOut?: readonly string[]
-  /** Where a person can look at the job. */
+  /** A page about the job. */
   readonly url?: string
   /** Epoch ms of the worker's clock. */
   readonly startedAt?: number
@@ -93,7 +93,7 @@ export interface JobReport {
   readonly exitCode?: number
   /**
    * The job's own id in the outside system, such as a workflow's uid. Of two jobs of one name, the first
-   * deleted and the second made afterwards, it differs; of one job that a person retried there it doesn't.
+   * deleted and the second made afterwards, it differs; of one job that was retried there it doesn't.
    */
   readonly jobUid?: string
   /**
@@ -114,7 +114,7 @@ export interface JobReport {
 export interface JobReports extends ReadonlyMap<string, JobReport> {
   /** `false`: something could not be asked for. Absent: it is complete. */
   readonly complete?: boolean
-  /** Of one that isn't complete: what could not be asked for, and why. For people. */
+  /** Of one that isn't complete: what could not be asked for, and why. */
   readonly incompleteReason?: string
 }
 
@@ -167,11 +167,11 @@ export interface SendManySupport {
 export interface ReadLogOptions {
   /**
    * Ends the reading, which then rejects with the signal's reason, as Node's own streams and iterators do: a
-   * log that was cut off never looks whole. Nothing stays open after it.
+   * log that was cut off never seems whole. Nothing stays open after it.
    */
   readonly signal?: AbortSignal
   /**
-   * At most so many bytes, 0 or more: the last ones of what is there when the reading begins. Default: all
+   * The most bytes to read, 0 or more: the last ones of what is there when the reading begins. Default: all
    * that is there.
    */
   readonly tailBytes?: number
@@ -209,10 +209,10 @@ export interface Worker<Body = JsonValue> {
   readonly supports: WorkerSupports
 
   /**
-   * Names the place where the jobs of this worker run, so that a configuration that leads to another place is
-   * told from one that leads to the same. All objects on one place have the same, across restarts; one on
-   * another place has another one [W-ID-1]. Known from the first answered `check` or `pollAllStatus` on, and
-   * `undefined` before, and where it can't be found out. No secret: it is stored in the queue, and logged.
+   * Names the place where the jobs of this worker run, so that a configuration of another place can be told
+   * from one of the same. All objects on one place have the same, across restarts; one on another place has
+   * another one [W-ID-1]. Known from the first answered `check` or `pollAllStatus` on, and `undefined`
+   * before, and where it can't be found out. No secret: it is stored in the queue, and logged.
    */
   readonly identity?: string | undefined
 
@@ -242,9 +242,9 @@ export interface Worker<Body = JsonValue> {
   sendMany?(jobs: readonly NewJob<Body>[]): Promise<readonly (SluiceError | undefined)[]>
 
   /**
-   * Every job of this queue that isn't finished and every finished one not yet forgotten, by item id; of two
-   * attempts of one item, the later one. The cost does not grow with jobs forgotten long ago [W-POLL-1].
-   * Absence is never a failure [W-POLL-2].
+   * Every job of this queue that isn't finished and every finished one not yet acknowledged, by item id; of
+   * two attempts of one item, the later one. The cost does not grow with jobs acknowledged long ago
+   * [W-POLL-1]. Absence is never a failure [W-POLL-2].
    *
    * @param awaited the jobs that the queue waits for, where the caller knows them. A worker that can't tell
    * cheaply which of the jobs that have ended are settled may then leave it at these, and report one that
@@ -269,8 +269,8 @@ export interface Worker<Body = JsonValue> {
   cancelJob?(job: JobRef, reason: string): Promise<void>
 
   /**
-   * Tells that these jobs' outcomes are stored, so that they need not be reported again. A hint: it may be
-   * repeated, and it may be lost in a crash, after which they are reported and forgotten again [W-POLL-1].
+   * Says that these jobs' outcomes are stored, so that they need not be reported again. A hint: it may be
+   * repeated, and it may be lost in a crash, after which they are reported and acknowledged again [W-POLL-1].
    */
   acknowledgeJobs?(jobs: readonly JobRef[]): Promise<void>
 
@@ -278,7 +278,7 @@ export interface Worker<Body = JsonValue> {
    * Finds out whether a job could be sent now, without starting one: it succeeds only if a send of the sample
    * would get as far as any can, the permission to start included. Reading something is no probe [W-PROBE-1].
    *
-   * @param sample an item that was sent well, where the caller knows one; without it the worker takes what it
+   * @param sample an item that was sent without trouble, where the caller knows one; default what the worker
    * sent last itself
    * @throws SluiceError as `sendJob` does; SLUICE_WORKER_UNAVAILABLE also where there is nothing to probe
    * with
@@ -286,7 +286,7 @@ export interface Worker<Body = JsonValue> {
   probeSend?(sample?: ProbeSample<Body>): Promise<void>
 
   /**
-   * Holds an item against what the worker makes jobs of, such as a command or a template, and starts and
+   * Checks an item against what the worker makes jobs of, such as a command or a template, and starts and
    * stores nothing. Resolved, a send may still meet trouble; rejected with SLUICE_JOB_REJECTED, it would be
    * rejected as things are now [W-CHECK-1].
    *

@@ -1,12 +1,12 @@
 import { SluiceError, isSluiceError } from '@sluice/core'
 import { sendTrouble } from './sending/send-trouble.js'
 
-/** Whether an error says that the other side can't be used now, and may be later: no item fails for it. */
+/** Whether the other side can't be used now, and may be later: no item fails for it. */
 export function isOutage(error: unknown): error is SluiceError {
   return isSluiceError(error) && (error.retryable || error.code === 'SLUICE_WORKER_DENIED')
 }
 
-/** Which of the two an outage is of. */
+/** The side of an outage. */
 export function sideOf(error: SluiceError): 'queue' | 'worker' {
   return isQueueError(error) ? 'queue' : 'worker'
 }
@@ -15,7 +15,7 @@ function isQueueError(error: unknown): boolean {
   return isSluiceError(error) && error.code.startsWith('SLUICE_QUEUE_')
 }
 
-/** An error that a worker isn't documented to throw, as one that it is: who can't be understood can't be used now. */
+/** An undocumented error of a worker, as an outage. */
 export function oddWorkerError(call: string, error: unknown): SluiceError {
   const name = error instanceof Error ? error.name : typeof error
   const attempted = `${call} of the worker failed with ${name}, which is none of its documented errors`
@@ -24,7 +24,7 @@ export function oddWorkerError(call: string, error: unknown): SluiceError {
   })
 }
 
-/** Calls a worker; whatever it throws is then an outage, or fatal. */
+/** Calls a worker; every error is then an outage, or fatal. */
 export async function callWorker<T>(call: string, run: () => Promise<T>): Promise<T> {
   try {
     return await run()

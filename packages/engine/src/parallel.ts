@@ -1,6 +1,6 @@
 /**
- * Does the work for each item, at most `limit` at once, in order of start. After the first failure nothing new starts; it rejects
- * with that failure once all that had started has ended, so that nothing goes on behind the caller's back.
+ * Does the work for each item, at most `limit` at once, started in order. After the first failure nothing new
+ * starts; it rejects with that failure once all started work has ended.
  *
  * @param limit whole number, 1 or more
  */
@@ -11,7 +11,7 @@ export async function forEachParallel<T>(
 ): Promise<void> {
   const iterator = items.values()
   const failures: unknown[] = []
-  const lane = async (): Promise<void> => {
+  const workThrough = async (): Promise<void> => {
     for (const item of iterator) {
       try {
         await work(item)
@@ -21,6 +21,6 @@ export async function forEachParallel<T>(
       if (failures.length > 0) return
     }
   }
-  await Promise.all(Array.from({ length: Math.min(limit, items.length) }, lane))
+  await Promise.all(Array.from({ length: Math.min(limit, items.length) }, workThrough))
   if (failures.length > 0) throw failures[0]
 }

@@ -1,5 +1,4 @@
 import {
-  assertSpan,
   silentLogger,
   type JsonValue,
   type Runtime,
@@ -7,73 +6,85 @@ import {
   type Queue,
   type Worker,
 } from '@sluice/core'
-import { systemRuntime } from '@sluice/core/backend'
+import { assertSpan, systemRuntime } from '@sluice/core/backend'
 import type { LostPolicy } from './reconcile/decide.js'
 import { processingLimit, type DispatchPolicy } from './policies/dispatch-policy.js'
 import { retryPolicy, type RetryOptions, type RetryPolicy } from './policies/retry.js'
 import type { WorkEvent } from './work-event.js'
 
-/** What becomes of an item whose job was there and is gone from the worker for good. */
+/** What happens to an item whose job has disappeared from the worker. */
 export interface LostOptions {
   /**
-   * `fail`: the item fails, and the reason says so · `resend`: it is released for another attempt, which counts, though `maxAttempts`
-   * doesn't end it · `hold`: it stays in PROCESSING and keeps its place until a person moves it. Default `fail`.
+   * `fail`: the item fails, and the reason says so · `resend`: it is released for another attempt, which
+   * counts, although `maxAttempts` doesn't end it · `hold`: it stays in PROCESSING and keeps its place until
+   * an operator moves it. Default `fail`.
    */
   readonly policy?: LostPolicy
-  /** How long the job must have been absent, in ms of this process's clock, 0 or more. Default 60,000. */
+  /** How long the job must have been absent, in ms, 0 or more. Default 60,000. */
   readonly graceMs?: number
 }
 
-/** What is done about jobs that were accepted and don't begin. Of use with workers that say which those are, by `JobReport.pending`. */
+/**
+ * The handling of pending jobs, with workers that report them by `JobReport.pending`, and of jobs without
+ * news.
+ */
 export interface JobsOptions {
   /**
-   * A job that is pending for longer is warned of once, together with the others that are held up by the same; in ms of this process's
-   * clock from when it first saw it so, 0 for never. Default 600,000.
+   * A job that is pending for longer is warned of once, together with others that have the same message; in
+   * ms since this process first saw it pending, 0 for never. Default 600,000.
    */
   readonly pendingWarnMs?: number
   /**
-   * A job that is pending for longer is cancelled. Its item keeps its place until the job's end is seen: one that ended well is a
-   * SUCCESS, any other end is a failure of class `unschedulable` under the retry rules. In ms, 1 or more. Default: none is.
+   * A job that is pending for longer is cancelled. Its item keeps its place until the job's end is seen: one
+   * that ended well is a SUCCESS, any other end is a failure of class `unschedulable` under the retry rules.
+   * In ms, 1 or more. Default: never.
    */
   readonly pendingTimeoutMs?: number
   /**
-   * A job that polls report as running is asked for by name when nothing was heard of it for so long, and then less and less often; in ms, 0 for
-   * never. Default 300,000.
+   * A job that polls report as running is looked up when its report has not changed for this time, and then
+   * less and less often; in ms, 0 for never. Default 300,000.
    */
   readonly askAfterMs?: number
 }
 
-/** {@link JobsOptions}, the defaults filled in. */
+/** {@link JobsOptions} with their defaults. */
 export type JobsRule = JobsOptions & { readonly pendingWarnMs: number; readonly askAfterMs: number }
 
-/** What becomes of an item that the worker refuses while it takes others. */
+/** The handling of items that the worker refuses while it accepts others. */
 export interface SendsOptions {
   /**
-   * A refused item fails, of class `unsendable`, once so many tries counted, 1 or more. The first one counts, and each later one if another item was
-   * sent well, or a probe succeeded, since the one before; it takes two at least, so that no outage fails an item. Default 5.
+   * A refused item fails with class `unsendable` after this many tries that count, 1 or more. The first one
+   * counts, and each later one if another item was sent, or a probe succeeded, since the one before; it takes
+   * at least two, so that no outage fails an item. Default 5.
    */
   readonly maxTries?: number
   /** From one try of an item to the next: exponential with jitter, in ms. Default 1,000 to 60,000. */
   readonly baseMs?: number
   readonly maxMs?: number
-  /** A `Retry-After` that asks for longer is cut to this, in ms. Default 300,000. */
+  /** The longest `Retry-After` that is obeyed, in ms. Default 300,000. */
   readonly maxRetryAfterMs?: number
 }
 
-/** How the queue's storage is kept tidy, where the queue has a `sweep`. */
+/** Sweeps of the queue's storage, where the queue has a `sweep`. */
 export interface SweepingOptions {
-  /** From the end of a sweep to the start of the next, in ms; 0 for none. The first comes after five minutes, or this if it is less. Default an hour. */
+  /**
+   * From the end of a sweep to the start of the next, in ms; 0 for none. The first one comes after five
+   * minutes, or this if it is less. Default: an hour.
+   */
   readonly everyMs?: number
-  /** Items that have been in SUCCESS or FAIL for longer than this are removed, in ms, 0 or more. Default: none are. */
+  /**
+   * Items that have been in SUCCESS or FAIL for longer than this are removed, in ms, 0 or more. Default: none
+   * are.
+   */
   readonly retentionMs?: number
 }
 
-/** {@link SweepingOptions}, the default filled in. */
+/** {@link SweepingOptions} with their default. */
 export type SweepRule = SweepingOptions & { readonly everyMs: number }
 
-/** A queue of whatever bodies: the engine hands them on unread. */
+/** A queue of any bodies: the engine passes them on unread. */
 export type AnyQueue = Queue<unknown, unknown, unknown>
-/** A worker that takes whatever bodies the queue gives. */
+/** A worker for any bodies. */
 export type AnyWorker = Worker<unknown>
 
 /** The options of {@link WorkQueue}. `Body` is what the queue's `get` gives and the worker takes. */
@@ -89,34 +100,36 @@ export interface WorkQueueOptions<Body = JsonValue> {
   readonly jobs?: JobsOptions
   readonly sends?: SendsOptions
   /**
-   * A tick in which no call of queue or worker ended for so long has stalled: the call is given up, and the lease with it. At least twice the
-   * longest call that both state. In ms, 1,000 or more. Default 120,000.
+   * A tick without the end of a call of queue or worker for this time has stalled: the call is given up, and
+   * the lease with it. At least twice the longest call that both declare. In ms, 1,000 or more. Default
+   * 120,000.
    */
   readonly stallMs?: number
-  /** How long another engine stands by after this one has died, in ms, 100 or more. Default 15,000. */
+  /** How long a standby waits after this engine has died, in ms, 100 or more. Default 15,000. */
   readonly leaseTtlMs?: number
   /** Names this process among those that share the queue; unique. Default: a new id of the runtime. */
   readonly holder?: string
-  /** How many calls of `sendJob` and `lookupJob` run at once, 1 or more. Default 16. */
+  /** How many calls that send or look up run at once, 1 or more. Default 16. */
   readonly sendConcurrency?: number
-  /** How many calls of `lookupJob` begin within a second, however many ticks that has, 1 or more. Default 200. */
+  /** How many calls of `lookupJob` begin within a second, 1 or more. Default 200. */
   readonly maxLookupsPerSecond?: number
   /** How many items one tick claims at most, 1 or more: their bodies are in memory together. Default 500. */
   readonly maxBatchItems?: number
   /**
-   * Whether the queue may be run with another worker than before while items are in PROCESSING. Each of their jobs is then looked up, and `lost` says
-   * what becomes of those that this worker does not know. Default false: the tick rejects. See `Worker.identity`.
+   * Whether the queue may be run with another worker than before while items are in PROCESSING. Each of their
+   * jobs is then looked up, and `lost` decides about those that this worker does not know. Default false: the
+   * tick rejects. See `Worker.identity`.
    */
   readonly acceptNewWorker?: boolean
   /**
-   * It starts nothing, as if the queue were paused for this engine alone: it follows the jobs that run to their ends, and gives back what was claimed
-   * and never sent. Default false.
+   * Start no jobs, as if the queue were paused for this engine only: running jobs are followed to their ends,
+   * and items that were claimed and not sent are given back. Default false.
    */
   readonly drain?: boolean
   /** Time, scheduling, randomness and ids. Default: the machine's own. */
   readonly runtime?: Runtime
   readonly logger?: Logger
-  /** Told of each thing that happened. What it throws is logged, and stops nothing. */
+  /** Called with each event. What it throws is logged, and stops nothing. */
   readonly onEvent?: (event: WorkEvent) => void
 }
 
@@ -143,7 +156,10 @@ export interface CheckedOptions {
   readonly onEvent: (event: WorkEvent) => void
 }
 
-/** From when on a tick has stalled, in ms: twice the longest call that queue and worker state, if that is more than was configured. */
+/**
+ * After how long a tick has stalled, in ms: twice the longest call that queue and worker declare, if that is
+ * more than configured.
+ */
 export function stallSpanMs({ queue, worker, stallMs }: CheckedOptions): number {
   const longestMs = Math.max(queue.supports.longestCallMs ?? 0, worker.supports.longestCallMs ?? 0)
   return Math.max(stallMs, 2 * longestMs)

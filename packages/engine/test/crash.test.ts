@@ -5,8 +5,9 @@ import { ProcessRuntime } from './process-runtime.js'
 import { World, wrapped } from './world.js'
 
 /**
- * How the n-th call of the first engine goes wrong: the process dies before or after its effect, or the call rejects so, or the process
- * is held up there for longer than its lease lives, while another engine goes on, and then goes on itself.
+ * How the n-th call of the first engine goes wrong: the process dies before or after its effect, or the call
+ * rejects so, or the process is held up there for longer than its lease lives, while another engine goes on,
+ * and then goes on itself.
  */
 type Crash = `${'dies' | 'throws' | 'stalls'} ${'before' | 'after'}`
 
@@ -184,7 +185,10 @@ function unavailable(side: 'queue' | 'worker'): SluiceError {
   return new SluiceError(code, 'as the test wants it')
 }
 
-/** All engines tick once. The first may die of it; it starts anew at once, as a supervisor would have it, while its lease runs on. */
+/**
+ * All engines tick once. The first may die of it; a supervisor starts it again at once, while its lease runs
+ * on.
+ */
 async function tickAll(scenario: Scenario, engines: WorkQueue[]): Promise<void> {
   for (const [index, engine] of engines.entries()) {
     const result = await (engine === scenario.mortal
@@ -198,7 +202,7 @@ async function play(plan: Plan): Promise<Outcome> {
   const scenario = new Scenario(plan)
   const { world } = scenario
   const ids = await world.put(12)
-  await world.worker.sendJob('stray', null, { uid: 'stray', attempt: 1, queue: 'q' })
+  await world.worker.sendJob('foreign', null, { uid: 'foreign', attempt: 1, queue: 'q' })
   const engines = [scenario.mortal, ...(plan.standby ? [scenario.engine()] : [])]
   let steps = 0
   for (; steps < MAX_STEPS && (await scenario.open()); steps++) {
@@ -219,7 +223,8 @@ async function play(plan: Plan): Promise<Outcome> {
 
 async function assertSound({ world }: Scenario, ids: readonly string[]): Promise<void> {
   for (const [name, count] of world.startCounts()) {
-    // The job that vanished without a trace may be started again: nobody can tell it from one that never was.
+    // The job that vanished without a trace may be started again: it can’t be told from one that never
+    // started.
     expect(`${name}: ${count}`).toBe(`${name}: ${name.startsWith('i9 ') ? count : 1}`)
   }
   expect(world.peak).toBeLessThanOrEqual(CAP)

@@ -2,7 +2,9 @@ import type { EngineHarness, EngineSettings, TestedEngine } from '@sluice/testki
 import { processingLimit } from '../src/index.js'
 import { World } from './world.js'
 
-/** The contract's way into the engine: on the memory queue, the dummy worker and a clock that stands still. */
+/**
+ * The contract's way into the engine: on the memory queue, the dummy worker and a clock that stands still.
+ */
 export async function enginePlace(): Promise<EngineHarness> {
   const world = new World('contract')
   return {

@@ -1,6 +1,9 @@
 import type { Runtime } from '@sluice/core'
 
-/** The clock of one process on a machine whose time goes on: while the process is suspended, none of its sleeps ends. */
+/**
+ * The clock of one process on a machine whose time goes on: while the process is suspended, none of its
+ * sleeps ends.
+ */
 export class ProcessRuntime implements Runtime {
   readonly #runtime: Runtime
   #suspended: PromiseWithResolvers<void> | undefined

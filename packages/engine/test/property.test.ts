@@ -12,7 +12,7 @@ type Command =
   | { readonly do: 'tick'; readonly engine: number }
   | { readonly do: 'restart'; readonly engine: number; readonly clean: boolean }
   | { readonly do: 'end'; readonly which: number; readonly stage: 'SUCCESS' | 'FAIL' }
-  | { readonly do: 'fail by hand' | 'cancel' | 'release by hand' | 'put again'; readonly which: number }
+  | { readonly do: 'fail manually' | 'cancel' | 'release manually' | 'put again'; readonly which: number }
   | { readonly do: 'requeue all' }
   | { readonly do: 'pass'; readonly ms: number }
   | { readonly do: 'pause' | 'resume' }
@@ -46,7 +46,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   {
     weight: 3,
     arbitrary: fc.record({
-      do: fc.constantFrom('fail by hand', 'cancel', 'release by hand', 'put again'),
+      do: fc.constantFrom('fail manually', 'cancel', 'release manually', 'put again'),
       which: fc.nat(5),
     }),
   },
@@ -104,11 +104,11 @@ class Play {
         if (job) world.worker.settleJob(job.id, { stage: step.stage })
         return
       }
-      case 'fail by hand':
+      case 'fail manually':
       case 'cancel':
-      case 'release by hand':
+      case 'release manually':
       case 'put again':
-        await this.byHand(step.do, step.which)
+        await this.manually(step.do, step.which)
         return
       case 'requeue all': {
         const { items } = await world.queue.listSummaries('FAIL', { limit: 100 })
@@ -153,15 +153,15 @@ class Play {
   }
 
   /** What an operator does to an item in PROCESSING, whether or not its job runs. */
-  async byHand(
-    what: 'fail by hand' | 'cancel' | 'release by hand' | 'put again',
+  async manually(
+    what: 'fail manually' | 'cancel' | 'release manually' | 'put again',
     which: number,
   ): Promise<void> {
     const { queue } = this.world
     const { items } = await queue.listSummaries('PROCESSING', { limit: 10 })
     const item = items[which % Math.max(items.length, 1)]
     if (item === undefined) return
-    if (what === 'release by hand') return queue.release(item.id)
+    if (what === 'release manually') return queue.release(item.id)
     await queue.fail(item.id, what === 'cancel' ? { details: CANCELLED_DETAILS } : {})
     if (what !== 'put again') return
     await queue.remove([item.id])

@@ -338,7 +338,7 @@ test('denied at a send: the item keeps its claim', async () => {
   expect(await world.engine().tick()).toMatchObject({ resent: 1 })
 })
 
-test('an error that no worker should throw is the item’s trouble while others go well; its words are told to nobody', async () => {
+test('an error that no worker should throw is the item’s trouble while others go well; its message is not shown', async () => {
   const world = new World()
   await world.put(4)
   const { queue, worker } = wrapped(world, (_, name, call) => {
@@ -457,14 +457,11 @@ test.each(QUEUE_CALLS)(
   },
 )
 
-test.each(QUEUE_CALLS)(
-  'what no waiting mends, at %s: the tick rejects; a later one goes on',
-  async (broken) => {
-    const code = 'SLUICE_QUEUE_DENIED'
-    const played = await withQueueTrouble(code, broken)
-    expect(played).toMatchObject({ ...BOTH_DONE, troubled: { name: 'SluiceError', code } })
-  },
-)
+test.each(QUEUE_CALLS)('a permanent error at %s: the tick rejects; a later one goes on', async (broken) => {
+  const code = 'SLUICE_QUEUE_DENIED'
+  const played = await withQueueTrouble(code, broken)
+  expect(played).toMatchObject({ ...BOTH_DONE, troubled: { name: 'SluiceError', code } })
+})
 
 test('a closed worker ends it', async () => {
   const world = new World()
@@ -522,16 +519,16 @@ test('unlimited: batch by batch without waiting', async () => {
 
 test('an orphan that runs: told once, left alone, and takes a place; one that ended is forgotten', async () => {
   const world = new World()
-  await world.worker.sendJob('stray', null, { uid: 's', attempt: 1, queue: 'q' })
+  await world.worker.sendJob('foreign', null, { uid: 's', attempt: 1, queue: 'q' })
   await world.put(3)
   const engine = world.engine({ policy: processingLimit(2) })
   expect(await engine.tick()).toMatchObject({ orphans: 1, sent: 1 })
   expect(await engine.tick()).toMatchObject({ orphans: 1, sent: 0 })
   expect(world.kinds().filter((kind) => kind === 'orphan')).toHaveLength(1)
   expect(world.worker.running()).toHaveLength(2)
-  world.worker.settleJob('stray', { stage: 'SUCCESS' })
+  world.worker.settleJob('foreign', { stage: 'SUCCESS' })
   expect(await engine.tick()).toMatchObject({ orphans: 0, sent: 1 })
-  expect((await world.worker.pollAllStatus()).has('stray')).toBe(false)
+  expect((await world.worker.pollAllStatus()).has('foreign')).toBe(false)
 })
 
 test('a crash between settle and forget: the job is forgotten by the next engine, the outcome stays', async () => {
@@ -552,18 +549,18 @@ test('a crash between settle and forget: the job is forgotten by the next engine
   expect(await world.queue.lookup('i0')).toMatchObject({ stage: 'SUCCESS', result: 1 })
 })
 
-test('moved by hand while it ran: the refusal is logged, the job forgotten, the hand wins', async () => {
+test('moved by an operator while it ran: the refusal is logged, the job acknowledged, the operator’s move stands', async () => {
   const world = new World()
   await world.put(1)
   const { queue, worker } = wrapped(world, async (_, name, call) => {
-    if (name === 'settle') await world.queue.fail('i0', { reason: 'by hand' })
+    if (name === 'settle') await world.queue.fail('i0', { reason: 'manually' })
     return call()
   })
   const engine = world.engine({ queue, worker })
   await engine.tick()
   world.worker.settleJob('i0', { stage: 'SUCCESS' })
   expect(await engine.tick()).toMatchObject({ settled: { success: 0 } })
-  expect(await world.queue.lookup('i0')).toMatchObject({ stage: 'FAIL', reason: 'by hand' })
+  expect(await world.queue.lookup('i0')).toMatchObject({ stage: 'FAIL', reason: 'manually' })
   expect((await world.worker.pollAllStatus()).size).toBe(0)
 })
 
@@ -580,7 +577,7 @@ test('a result that the queue cannot hold does not stop the settling', async () 
   })
 })
 
-test('outcomes that are not stored whole are told of, and counted in a document', async () => {
+test('outcomes that are not stored completely are reported, and counted in a document', async () => {
   const world = new World()
   await world.put(4)
   const engine = world.engine()

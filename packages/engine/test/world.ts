@@ -6,7 +6,13 @@ import { Ticker } from '../src/tick/ticker.js'
 import { checkedOptions, type WorkQueueOptions } from '../src/work-queue-options.js'
 import { ManualRuntime } from '@sluice/testkit'
 
-export type Options = Partial<WorkQueueOptions>
+export type Options = Partial<WorkQueueOptions<unknown>>
+
+export type ManyWorker = DummyWorker & Required<Pick<Worker, 'sendMany'>>
+
+function canSendMany(worker: DummyWorker): worker is ManyWorker {
+  return worker.sendMany !== undefined
+}
 
 /** One store and one cluster, on one clock, and any number of engines on them. */
 export class World {
@@ -39,7 +45,14 @@ export class World {
     return this.jobs.worker({ name: this.#name, runtime: this.runtime, ...options })
   }
 
-  engine(options: Options = {}): WorkQueue {
+  /** A worker that starts up to so many jobs by one call. */
+  openManyWorker(maxJobsPerSend: number): ManyWorker {
+    const worker = this.openWorker({ maxJobsPerSend })
+    if (!canSendMany(worker)) throw new Error('the worker has no sendMany')
+    return worker
+  }
+
+  engine(options: Options = {}): WorkQueue<unknown> {
     return new WorkQueue(this.#options(options))
   }
 
@@ -48,7 +61,7 @@ export class World {
     return new Ticker(checkedOptions(this.#options(options)))
   }
 
-  #options(options: Options): WorkQueueOptions {
+  #options(options: Options): WorkQueueOptions<unknown> {
     const log =
       (level: string) =>
       (fields: object, message: string): void => {

@@ -24,48 +24,53 @@ import { transportError } from './server/trouble.js'
 import type { WatchSettings } from './streams/stream-reply.js'
 import { WorkflowControl } from './cluster/workflow-control.js'
 
-/** What can be chosen of a server; everything has a default. */
+/** The options of a server; each has a default. */
 export interface ArgoServerOptions extends ArgoEndpointOptions {
   /** The version of Argo Workflows that it behaves as. Default `4.1.2`. */
   readonly version?: ArgoVersion
-  /** In what it differs from that version, such as `{ continueBug: false }`. */
+  /** Its differences from that version, such as `{ continueBug: false }`. */
   readonly rules?: Partial<ArgoRules>
-  /** What everything goes by: timestamps, phases, keepalives, delays. Default the machine's clock. */
+  /** The clock and timers of timestamps, phases, keepalives and delays. Default those of the machine. */
   readonly runtime?: Runtime
-  /** The namespaces that there are; the first one is where `workflows` and `operator` look. Default `['argo']`. */
+  /**
+   * The namespaces; `workflows` and `operator` work in the first one. Default
+   * `['argo']`.
+   */
   readonly namespaces?: readonly string[]
-  /** What can be submitted. Default {@link testTemplates}. */
+  /** The templates. Default {@link testTemplates}. */
   readonly templates?: readonly ArgoTemplate[]
-  /** The token that is let in. Default a fixed one: see `server.token`. */
+  /** The accepted token. Default a fixed one: see `server.token`. */
   readonly token?: string
-  /** Whether requests without a token are taken. Default no. */
+  /** Whether requests without a token are accepted. Default no. */
   readonly serverMode?: boolean
-  /** What nobody may do, such as `create workflows`, `get workflowtemplates`, `delete pods`. */
+  /** Actions that are forbidden, such as `create workflows`, `get workflowtemplates`, `delete pods`. */
   readonly denied?: readonly string[]
   /** What the cluster's admission policies and webhooks deny. Default nothing. Later: `server.admission`. */
   readonly admission?: AdmissionRule
-  /** How many workflows a namespace may have, finished ones too. Default any number. Later: `server.quota`. */
+  /**
+   * How many workflows a namespace may have, finished ones too. Default any number. Later: `server.quota`.
+   */
   readonly quota?: number
-  /** The one namespace that a server started with `--namespaced` is for. Default all. */
+  /** The namespace of a server started with `--namespaced`. Default all. */
   readonly managedNamespace?: string
   /** The controller's and server's instance id. Default none. */
   readonly instanceId?: string
-  /** How the controller goes about it. */
+  /** The settings of the controller. */
   readonly controller?: Partial<ControllerSettings>
   /** Whether finished workflows are archived. Default no. */
   readonly archive?: boolean
   /** How long the archive keeps them. Default for ever. */
   readonly archiveTtlMs?: number
-  /** Requests a second, over all; Argo's default is 1,000. Default a million. */
+  /** Requests a second, in all; Argo's default is 1,000. Default a million. */
   readonly apiRateLimit?: number
-  /** How watches, and logs that are read, go. */
+  /** The settings of watches and of log streams. */
   readonly watching?: Partial<WatchSettings>
   /**
-   * Which workflows `workflows.unfinished` and `maxUnfinished` are about. Default all but those that an operator resubmitted, which
-   * nobody else can bound.
+   * Which workflows `workflows.unfinished` and `maxUnfinished` count. Default all but those that an operator
+   * resubmitted, which no client can bound.
    */
   readonly counts?: (workflow: ArgoWorkflow) => boolean
-  /** Of uids and generated names. Default 1. */
+  /** The seed of uids and generated names. Default 1. */
   readonly seed?: number
 }
 
@@ -73,23 +78,26 @@ const DEFAULT_TOKEN = 'sluice-test-token'
 const RESUBMITTED = argoLabel('resubmitted-from-workflow')
 const SUBJECT = 'system:serviceaccount:argo:sluice'
 
-/** An Argo Server in this process, with Kubernetes and the controller behind it: real HTTP, workflows in memory, faults on demand. */
+/**
+ * An Argo Server in the process, with its controller and Kubernetes behind it: real HTTP, workflows in
+ * memory, faults on demand.
+ */
 export class ArgoServer {
-  /** The first address. Faults are set at each address. */
+  /** The first address. Each address has faults of its own. */
   readonly main: ArgoEndpoint
   /** The first namespace. */
   readonly namespace: string
-  /** Workflows to look at and to take through their phases by hand. */
+  /** Reads workflows, and takes them through their phases manually. */
   readonly workflows: WorkflowControl
-  /** Somebody at Argo's UI. */
+  /** An operator at Argo's UI. */
   readonly operator: Operator
-  /** Pause it, and change how workflows go: `controller.settings.outcome = …`. */
+  /** Pauses it, and changes how workflows end: `controller.settings.outcome = …`. */
   readonly controller: Controller
-  /** Add, change and delete templates. */
+  /** Adds, changes and deletes templates. */
   readonly templates: Templates
-  /** Who may come in and do what: `access.denied.add('create workflows')`. */
+  /** Tokens and permissions: `access.denied.add('create workflows')`. */
   readonly access: Access
-  /** How watches that are opened from now on go. */
+  /** The settings of watches that are opened from now on. */
   readonly watching: WatchSettings
   #token: string
   readonly #parts: EndpointParts
@@ -120,12 +128,12 @@ export class ArgoServer {
     return this.main.url
   }
 
-  /** The token that is let in. */
+  /** The accepted token. */
   get token(): string {
     return this.#token
   }
 
-  /** From now on this token is let in and no other one. */
+  /** Accepts this token from now on, and no other one. */
   rotateToken(token: string): void {
     this.access.revokeAll()
     this.access.admit(token, SUBJECT)
@@ -133,14 +141,14 @@ export class ArgoServer {
   }
 
   /**
-   * What is wrong with the way from the server to kube-apiserver, if anything: then submit is answered 400, as if it were the caller's
-   * mistake, and everything else that needs Kubernetes 500.
+   * The trouble between the server and kube-apiserver: submit is then answered 400, as for a caller's
+   * mistake, and all else that needs Kubernetes 500.
    */
   set kubernetes(state: 'up' | 'refused' | 'timeout' | 'limiter') {
     this.#parts.core.parts.kubernetesTrouble = state === 'up' ? undefined : transportError(state)
   }
 
-  /** What the cluster's admission policies and webhooks say of a workflow that is to be created; `undefined`: nothing. */
+  /** Denials of the cluster's admission policies and webhooks for new workflows; `undefined`: none. */
   set admission(rule: AdmissionRule | undefined) {
     this.#parts.core.parts.admission = rule
   }
@@ -151,8 +159,8 @@ export class ArgoServer {
   }
 
   /**
-   * Whether Kubernetes fails to read single workflows, and answers all else. The server then looks into the archive, whatever the error was,
-   * and so answers with what a workflow was when it was archived.
+   * Whether Kubernetes fails to read single workflows, and answers all else. The server then reads the
+   * archive, whatever the error was, and so answers with the workflow as it was archived.
    */
   set readsFail(fail: boolean) {
     this.#parts.core.parts.readsFail = fail
@@ -176,13 +184,15 @@ export class ArgoServer {
     return sumOf(Object.values(this.traffic()))
   }
 
-  /** Sets the counts and logs of all addresses to nothing, and begins `workflows.maxUnfinished` anew. */
+  /** Clears the counts and logs of all addresses, and resets `workflows.maxUnfinished`. */
   resetCounts(): void {
     for (const endpoint of this.#endpoints) endpoint.resetCounts()
     this.workflows.resetMaximum()
   }
 
-  /** Kubernetes forgets all changes so far: watches that ask for what comes after an older one are told that it is too old. */
+  /**
+   * Kubernetes compacts all changes so far: watches from an older one are answered that it is too old.
+   */
   compact(): void {
     this.#parts.core.parts.cluster.compact()
   }

@@ -5,8 +5,8 @@ export const argoVersions = ['3.5.15', '3.6.19', '3.7.18', '4.0.10', '4.1.2'] as
 export type ArgoVersion = (typeof argoVersions)[number]
 
 /**
- * Whether a version is at least another one, each with or without a leading `v`. A version in other words, such as `latest+abc`, counts
- * as the newest.
+ * Whether a version is at least another one, each with or without a leading `v`. Any other text, such as
+ * `latest+abc`, counts as the newest.
  */
 export function isAtLeast(version: string, least: string): boolean {
   const [own, other] = [numbersOf(version), numbersOf(least)]

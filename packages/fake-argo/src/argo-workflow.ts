@@ -11,14 +11,14 @@ export type WorkflowPhase = 'Pending' | 'Running' | FinalPhase
 /** A phase that a workflow ends in. */
 export type FinalPhase = 'Succeeded' | 'Failed' | 'Error'
 
-/** One workflow as the API shows it. It is never changed: each step makes a new one. */
+/** One workflow as the API shows it. It is immutable: each step makes a new one. */
 export interface ArgoWorkflow {
   readonly metadata: WorkflowMetadata
   readonly spec: JsonObject
   readonly status: WorkflowStatus
 }
 
-/** What Kubernetes keeps about a workflow. Instants are RFC 3339 text in whole seconds. */
+/** The metadata of a workflow in Kubernetes. Instants are RFC 3339 text in whole seconds. */
 export interface WorkflowMetadata {
   readonly name: string
   readonly generateName?: string | undefined
@@ -34,7 +34,7 @@ export interface WorkflowMetadata {
   readonly finalizers?: readonly string[] | undefined
 }
 
-/** What the controller says of a workflow. */
+/** The status of a workflow, by the controller. */
 export interface WorkflowStatus {
   readonly phase?: WorkflowPhase | undefined
   readonly startedAt: string | null
@@ -65,7 +65,7 @@ export function isFinal(phase: string | undefined): phase is FinalPhase {
   return phase === 'Succeeded' || phase === 'Failed' || phase === 'Error'
 }
 
-/** Where a workflow is kept: names are unique within a namespace. */
+/** The key of a workflow: names are unique within a namespace. */
 export function keyOf(namespace: string, name: string): string {
   return `${namespace}/${name}`
 }
@@ -95,17 +95,17 @@ export function parameterList(spec: JsonObject): ArgoParameter[] {
   })
 }
 
-/** An object, or an empty one. */
+/** The value if it is an object, else an empty one. */
 export function asObject(value: unknown): JsonObject {
   return isObject(value) ? value : {}
 }
 
-/** Whether something is a JSON object; what was parsed holds nothing but JSON. */
+/** Whether a value is a JSON object; parsed text contains nothing but JSON. */
 export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** A list, or an empty one. */
+/** The value if it is a list, else an empty one. */
 export function asArray(value: unknown): readonly JsonValue[] {
   return Array.isArray(value) ? value : []
 }

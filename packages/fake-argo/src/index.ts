@@ -1,4 +1,7 @@
-/** An Argo Server in this process, with Kubernetes and the workflow controller behind it, and faults on demand. */
+/**
+ * An Argo Server in this process, with Kubernetes and the workflow controller behind it, and faults on
+ * demand.
+ */
 export { ArgoServer, startArgoServer } from './argo-server.js'
 export type { ArgoServerOptions } from './argo-server.js'
 export { ArgoEndpoint } from './server/argo-endpoint.js'

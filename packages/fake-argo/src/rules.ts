@@ -1,28 +1,34 @@
 import type { ArgoVersion } from './argo-version.js'
 
-/** In what the lines of Argo Workflows differ, as far as a client could notice. */
+/** The differences between the lines of Argo Workflows that a client can see. */
 export interface ArgoRules {
-  /** As the server tells it, such as `v4.1.2`; compare it with `isAtLeast`. */
+  /** As the server reports it, such as `v4.1.2`; compare it with `isAtLeast`. */
   readonly version: string
-  /** Whether a list without `ext.showRemainingItemCount=true` gives `continue` by the archive alone, so that live rows are dropped. */
+  /**
+   * Whether a list without `ext.showRemainingItemCount=true` bases `continue` on the archive alone, so that
+   * live rows are dropped.
+   */
   readonly continueBug: boolean
-  /** Whether field selectors know `!=`. */
+  /** Whether field selectors support `!=`. */
   readonly fieldInequality: boolean
-  /** Whether `nameFilter` is known. */
+  /** Whether `nameFilter` is supported. */
   readonly nameFilter: boolean
-  /** Whether `createdAfter` and `finishedBefore` are known. */
+  /** Whether `createdAfter` and `finishedBefore` are supported. */
   readonly timeFilters: boolean
-  /** Whether GET knows `uid`. */
+  /** Whether GET supports `uid`. */
   readonly getByUid: boolean
-  /** Whether submitting takes the caller's right to get the template. */
+  /** Whether submit requires the caller's permission to get the template. */
   readonly callerReadsTemplates: boolean
   /** Whether a workflow terminated while it waits for a lock may end Succeeded. */
   readonly terminatedWaiterSucceeds: boolean
-  /** Whether `fields` brings back `creationTimestamp: null` where it leaves the timestamp out (Kubernetes' library before 0.34). */
+  /**
+   * Whether `fields` brings back `creationTimestamp: null` where it leaves the timestamp out (Kubernetes'
+   * library before 0.34).
+   */
   readonly zeroTimestamps: boolean
   /** Whether `templateReferencing` restricts what a workflow may set beside its reference (3.7.14, 4.0.5). */
   readonly restrictsOverrides: boolean
-  /** Whether one whose program takes SIGTERM and exits 0 ends Succeeded after stop or terminate. */
+  /** Whether a workflow whose program handles SIGTERM and exits 0 ends Succeeded after stop or terminate. */
   readonly trappedShutdownSucceeds: boolean
 }
 
@@ -68,7 +74,7 @@ const RULES: Readonly<Record<ArgoVersion, ArgoRules>> = {
   '4.1.2': v41,
 }
 
-/** What holds of a version. */
+/** The rules of a version. */
 export function rulesOf(version: ArgoVersion): ArgoRules {
   return RULES[version]
 }

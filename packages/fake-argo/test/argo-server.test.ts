@@ -48,7 +48,7 @@ describe('submitting', () => {
     })
   })
 
-  test('under a name that exists is refused, and leaves the first one as it is', async () => {
+  test('under a name that exists is refused, and leaves the first one unchanged', async () => {
     await start()
     const first = await client.submit('one', ['item=1'])
     const again = await client.submit('one', ['item=2'])

@@ -10,7 +10,7 @@ import { assertShape } from './shapes.ts'
 const FILE = join(import.meta.dirname, '..', '..', '..', 'resources', 'test_workflow_template.yaml')
 
 const documents = parseAllDocuments(await readFile(FILE, 'utf8'), { strict: true })
-// oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what it must be is held against the shapes below
+// oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the shapes below check it
 const templates = documents.map((document) => document.toJS() as ArgoTemplate)
 
 /** The parameters of a template, each with its default. */
@@ -20,7 +20,7 @@ function declared(name: string): readonly unknown[] {
   return Array.isArray(parameters) ? parameters.map((one) => [at(one, 'name'), at(one, 'value')]) : []
 }
 
-describe('the templates to try things with', () => {
+describe('the templates for trials', () => {
   test('are YAML, and WorkflowTemplates of the shape that the API takes', () => {
     expect(documents.flatMap(({ errors, warnings }) => [...errors, ...warnings])).toEqual([])
     for (const template of templates) {
@@ -42,7 +42,7 @@ describe('the templates to try things with', () => {
     ])
   })
 
-  test('end as the mode says, after so many seconds', async () => {
+  test('end as the mode says, after the given seconds', async () => {
     const runtime = new ManualRuntime()
     const server = await startArgoServer({ runtime, templates, controller: { reconcileDelayMs: 0 } })
     const client = clientOf(server)

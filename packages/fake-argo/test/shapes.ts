@@ -31,8 +31,9 @@ interface Definition {
 
 const { definitions } = shapes as { definitions: Record<string, Definition> }
 
-// Where the document is known to be wrong about the wire: instants may be null, an empty list is null, what is a number or text is text alone, a submitted workflow has no
-// field that its type doesn't have, and errors have no key `error`.
+// Where the document is known to be wrong about the wire: instants may be null, an empty list is null, what
+// is a number or text is text alone, a submitted workflow has no field that its type doesn't have, and errors
+// have no key `error`.
 for (const definition of Object.values(definitions)) {
   if (definition.properties !== undefined) definition.additionalProperties ??= false
 }

@@ -1,4 +1,4 @@
-/** An S3 server in this process, with faults on demand, and what every S3 is expected to do, as data. */
+/** An S3 server in the process, with faults on demand, and the expected behaviour of every S3 as data. */
 export { S3Server, startS3Server } from './s3-server.js'
 export type { S3ClientOptions, S3ServerOptions } from './s3-server.js'
 export { S3Endpoint } from './server/s3-endpoint.js'

@@ -9,21 +9,30 @@ export interface S3Rules {
   readonly putIfNoneMatch: 'honoured' | 'ignored' | 'not-implemented'
   /** PUT `If-Match`. `unquoted-only` refuses the right ETag in its quotes. */
   readonly putIfMatch: 'honoured' | 'unquoted-only' | 'ignored' | 'not-implemented'
-  /** What PUT `If-Match` of a key that isn't there is told. */
+  /** The answer to PUT `If-Match` of a missing key. */
   readonly putIfMatchOfNothing: 'NoSuchKey' | 'PreconditionFailed'
-  /** `If-None-Match` other than `*`, `If-Match: *`, and both together: refused with 501, or taken for what they say. */
+  /**
+   * `If-None-Match` other than `*`, `If-Match: *`, and both together: refused with 501, or evaluated.
+   */
   readonly oddConditions: 'not-implemented' | 'taken'
-  /** What the losers of a race for one key are told, when the winner came while they were under way. */
+  /** The answer to the losers of a race for one key, where the winner came while they were in flight. */
   readonly raceLosers: 'PreconditionFailed' | 'InternalError' | 'ConditionalRequestConflict'
-  /** `false`: the condition is checked first and the object written later, so that two racers can both win. */
+  /**
+   * `false`: the condition is checked first and the object written later, so that two racers can both win.
+   */
   readonly atomicConditions: boolean
-  /** PUT conditions in a bucket whose versioning is enabled. `void`: as if they were not there, as on Ceph 16. */
+  /**
+   * PUT conditions in a bucket whose versioning is enabled. `void`: they are ignored, as on Ceph 16.
+   */
   readonly conditionsWhileVersioned: 'honoured' | 'void'
-  /** The id of a version that has none, written while versioning is suspended or before it was enabled. `absent`: no header, as on Ceph. */
+  /**
+   * The id of a version that has none, written while versioning is suspended or before it was enabled.
+   * `absent`: no header, as on Ceph.
+   */
   readonly nullVersionId: 'told' | 'absent'
   /**
-   * What becomes of a connection after a 412. `closed`: the server gives it up and does not say so, as MinIO does; the next request on
-   * it is not answered.
+   * The connection after a 412. `closed`: the server drops it without notice, as MinIO does; the next request
+   * on it gets no answer.
    */
   readonly connectionAfterRefusal: 'kept' | 'closed'
   /** DELETE `If-Match`. */
@@ -34,13 +43,18 @@ export interface S3Rules {
   readonly copyConditions: 'honoured' | 'ignored'
   /** The order of listings: by UTF-8 bytes, by UTF-16 units, or by the rules of a language. */
   readonly listOrder: ListOrder
-  /** `encoding-type=url` of a LIST. `ignored`: keys come as they are, and the answer names no EncodingType. */
+  /**
+   * `encoding-type=url` of a LIST. `ignored`: keys are not encoded, and the answer has no EncodingType.
+   */
   readonly listEncoding: 'honoured' | 'ignored'
   /** The most keys in DeleteObjects. AWS: 1,000. */
   readonly maxBatchDelete: number
   /** The longest key, in bytes of UTF-8. AWS: 1,024. */
   readonly maxKeyBytes: number
-  /** The longest part of a key between two slashes, in bytes: stores that keep objects as files have 255. AWS has no such limit. */
+  /**
+   * The longest part of a key between two slashes, in bytes: stores that keep objects as files have 255. AWS
+   * has no such limit.
+   */
   readonly maxSegmentBytes: number
 }
 

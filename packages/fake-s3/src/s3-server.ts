@@ -1,4 +1,5 @@
 import type { Runtime } from '@sluice/core'
+import { systemRuntime } from '@sluice/core/backend'
 import { s3Operations, type S3Operation } from './server/operation.js'
 import type { BucketVersioning } from './store/object-store.js'
 import { awsRules, type S3Rules } from './rules.js'
@@ -7,25 +8,37 @@ import { S3Endpoint, type S3EndpointOptions } from './server/s3-endpoint.js'
 import type { S3Credentials } from './server/signature.js'
 import { objectOf } from './operations/write-operations.js'
 
-/** What can be chosen of a server; everything has a default. */
+/** The options of a server; each has a default. */
 export interface S3ServerOptions extends S3EndpointOptions {
   /** Buckets that exist from the start. Default `['sluice-test']`. */
   readonly buckets?: readonly string[]
-  /** What `Date`, `Last-Modified` and LIST are read from. Default the machine's clock. */
-  readonly runtime?: Pick<Runtime, 'now'>
-  /** In what it differs from AWS, such as one of `s3Stores`' rules. */
+  /**
+   * The clock of `Date`, `Last-Modified` and LIST, the timers of latencies, and the ids of versions. Default
+   * that of the machine.
+   */
+  readonly runtime?: Runtime
+  /** Its differences from AWS, such as the rules of one of `s3Stores`. */
   readonly rules?: Partial<S3Rules>
-  /** The keys that come in. Default a fixed pair. */
+  /** The accepted keys. Default a fixed pair. */
   readonly credentials?: S3Credentials
   /** The region that requests must be signed for. Default: any. */
   readonly region?: string
-  /** How far a request's instant may be from the clock's, in ms (AWS: 900,000); beyond it 403 `RequestTimeTooSkewed`. Default: any. */
+  /**
+   * How far a request's instant may be from the clock's, in ms (AWS: 900,000); beyond it 403
+   * `RequestTimeTooSkewed`. Default: any.
+   */
   readonly maxClockSkewMs?: number
   /** Operations that are answered 403. Without `ListObjectsV2` a missing key is 403 too, as on AWS. */
   readonly denied?: readonly S3Operation[]
-  /** The versioning of the buckets that exist from the start. Default: never enabled. Old versions themselves are not kept. */
+  /**
+   * The versioning of the buckets that exist from the start. Default: never enabled. Old versions themselves
+   * are not kept.
+   */
   readonly versioning?: BucketVersioning
-  /** How many changes LIST is behind, at most 5,000; asked at each LIST. What it has once shown it goes on showing. Default 0. */
+  /**
+   * How many changes LIST lags behind, at most 5,000; read at each LIST. What was listed once stays listed.
+   * Default 0.
+   */
   readonly listLag?: number | (() => number)
 }
 
@@ -34,9 +47,12 @@ const DEFAULT_CREDENTIALS: S3Credentials = {
   secretAccessKey: 'sluice-test-secret',
 }
 
-/** An S3 server in this process: real HTTP on the loopback, objects in memory, AWS's codes, and faults on demand. */
+/**
+ * An S3 server in this process: real HTTP on the loopback, objects in memory, AWS's codes, and faults on
+ * demand.
+ */
 export class S3Server {
-  /** The first address. Its counts, log and faults are also at hand here. */
+  /** The first address, with its counts, log and faults. */
   readonly main: S3Endpoint
   readonly credentials: S3Credentials
   /** The region to sign for. */
@@ -84,7 +100,7 @@ export class S3Server {
     return sum
   }
 
-  /** Sets the counts and logs of all addresses to nothing. */
+  /** Clears the counts and logs of all addresses. */
   resetCounts(): void {
     for (const endpoint of this.#endpoints) endpoint.resetCounts()
   }
@@ -106,7 +122,10 @@ export class S3Server {
     for (const [key, text] of objects) this.#core.store.put(bucket, key, objectOf({}, Buffer.from(text)))
   }
 
-  /** Copies the objects of a prefix of the first bucket, metadata included, to another prefix without requests. */
+  /**
+   * Copies the objects of a prefix of the first bucket, metadata included, to another prefix without
+   * requests.
+   */
   copyPrefix(from: string, to: string): void {
     const bucket = this.#core.store.buckets.get(this.bucket)
     for (const key of this.keys().filter((one) => one.startsWith(from))) {
@@ -116,13 +135,13 @@ export class S3Server {
     }
   }
 
-  /** Deletes an object of the first bucket without a request, as an operator does behind a queue's back. */
+  /** Deletes an object of the first bucket without a request, as an operator may while a queue is in use. */
   deleteKey(key: string): void {
     const bucket = this.#core.store.buckets.get(this.bucket)
     if (bucket !== undefined) this.#core.store.delete(bucket, key)
   }
 
-  /** Switches versioning of the first bucket, as somebody does under running services. */
+  /** Switches versioning of the first bucket, as an operator may while services run. */
   setVersioning(versioning: BucketVersioning): void {
     const bucket = this.#core.store.buckets.get(this.bucket)
     if (bucket !== undefined) bucket.versioning = versioning
@@ -154,12 +173,12 @@ export interface S3ClientOptions {
  * ```ts
  * const server = await startS3Server({ latencyMs: 20 })
  * const client = new S3Client(server.clientOptions())
- * server.main.onRequest = (request) => (request.operation === 'PutObject' ? answerWith('SlowDown') : undefined)
+ * server.main.onRequest = ({ operation }) => (operation === 'PutObject' ? answerWith('SlowDown') : undefined)
  * await server.close()
  * ```
  */
 export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Server> {
-  const { buckets = ['sluice-test'], runtime = Date, listLag = 0 } = options
+  const { buckets = ['sluice-test'], runtime = systemRuntime, listLag = 0 } = options
   const rules = { ...awsRules, ...options.rules }
   const core = new S3Core({
     rules,
@@ -170,7 +189,7 @@ export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Se
     },
     denied: new Set(options.denied),
     listLag: typeof listLag === 'number' ? () => listLag : listLag,
-    now: () => runtime.now(),
+    runtime,
   })
   for (const bucket of buckets) core.store.createBucket(bucket, rules.listOrder)
   for (const bucket of core.store.buckets.values()) bucket.versioning = options.versioning

@@ -1,7 +1,7 @@
 import type { S3Rules } from './rules.js'
 import type { S3Deviation } from './facts/s3-fact.js'
 
-/** What is known of one store: how to act like it, and where it does not do as AWS does. */
+/** What is known of one store: the rules that simulate it, and its deviations from AWS. */
 export interface S3Store {
   readonly title: string
   /** For `startS3Server({ rules })`. */
@@ -11,7 +11,7 @@ export interface S3Store {
 
 const always = (fact: string, instead: string): S3Deviation => ({ fact, instead, always: true })
 const atTimes = (fact: string, instead: string): S3Deviation => ({ fact, instead, always: false })
-/** Seen on the store itself and not acted out by the server's rules. */
+/** Observed on the store itself and not simulated by the server's rules. */
 const onlyReal = (fact: string, instead: string): S3Deviation => ({
   fact,
   instead,
@@ -55,8 +55,8 @@ const NO_CONDITIONS = {
 } as const satisfies Partial<S3Rules>
 
 /**
- * Stores by name. `radosgw16` is held against the store itself in CI; the others are as their documentation, their source or a
- * measurement has them.
+ * Stores by name. `radosgw16` is compared with the store itself in CI; the others follow their documentation,
+ * their source or a measurement.
  */
 export const s3Stores = {
   aws: { title: 'AWS S3', rules: {}, deviations: [] },

@@ -45,7 +45,7 @@ async function refusal(call: Promise<unknown>): Promise<{ name: string; status: 
 }
 
 describe('time', () => {
-  test('Date, Last-Modified and the listing are of the clock handed in', async () => {
+  test('Date, Last-Modified and the listing are of the given clock', async () => {
     const runtime = new ManualRuntime(Date.parse('2026-11-24T10:00:00.700Z'))
     await start({ runtime })
     await put('key')
@@ -58,13 +58,13 @@ describe('time', () => {
     expect(answer.headers.get('x-amz-request-id')).toMatch(/^[0-9A-F]{16}$/)
   })
 
-  test('a request of another time is refused when asked for', async () => {
+  test('a request of another time is refused where that is set', async () => {
     await start({ runtime: new ManualRuntime(Date.parse('2020-01-01T00:00:00Z')), maxClockSkewMs: 900_000 })
     expect(await refusal(put('key'))).toEqual({ name: 'RequestTimeTooSkewed', status: 403 })
     expect(server.keys()).toEqual([])
   })
 
-  test('and so is one of a time a day off, but not of one a minute off', async () => {
+  test('a request whose time is a day off is refused too, and one a minute off is not', async () => {
     await start({ runtime: new ManualRuntime(Date.now() + 60_000), maxClockSkewMs: 900_000 })
     await put('key')
     expect(server.keys()).toEqual(['key'])
@@ -82,7 +82,7 @@ describe('access', () => {
     expect(server.keys()).toEqual([])
   })
 
-  test('the credentials, the token of a session included, can be chosen', async () => {
+  test('the credentials, the token of a session included, can be set', async () => {
     const credentials = { accessKeyId: 'A', secretAccessKey: 'S', sessionToken: 'T' }
     await start({ credentials })
     await put('key')
@@ -99,7 +99,7 @@ describe('access', () => {
     other.destroy()
   })
 
-  test('without the right to list, what is missing is 403', async () => {
+  test('without the permission to list, a missing object is 403', async () => {
     await start({ denied: ['ListObjectsV2'] })
     await put('key')
     expect(await (await get('key')).Body?.transformToString()).toBe('x')
@@ -109,7 +109,7 @@ describe('access', () => {
     expect(await refusal(list())).toEqual({ name: 'AccessDenied', status: 403 })
   })
 
-  test('a bucket name that can be none is refused; one made again is taken in us-east-1 and refused elsewhere', async () => {
+  test('an invalid bucket name is refused; a second create succeeds in us-east-1 and is refused elsewhere', async () => {
     await start({ region: 'eu-west-1' })
     expect(await refusal(createBucket('No'))).toEqual({ name: 'InvalidBucketName', status: 400 })
     expect(await refusal(createBucket(Bucket))).toEqual({ name: 'BucketAlreadyOwnedByYou', status: 409 })
@@ -117,7 +117,7 @@ describe('access', () => {
 })
 
 describe('listing', () => {
-  test('may be behind by some changes', async () => {
+  test('may lag behind by some changes', async () => {
     await start({ listLag: 2 })
     await put('a')
     await put('b')
@@ -129,7 +129,7 @@ describe('listing', () => {
     expect(server.keys()).toEqual(['a', 'b', 'c', 'd'])
   })
 
-  test('may be behind at times: it never goes back on what it has shown', async () => {
+  test('may lag behind at times: what it listed once stays listed', async () => {
     let lag = 0
     await start({ listLag: () => lag })
     await put('a')
@@ -152,7 +152,7 @@ describe('listing', () => {
     expect([folders.CommonPrefixes, folders.KeyCount]).toEqual([[{ Prefix: 'k/' }], 1])
   })
 
-  test('in the order of a language pages and folds keys all the same', async () => {
+  test('in the order of a language pages and groups keys too', async () => {
     await start({ rules: { listOrder: 'locale' } })
     for (const key of ['B', 'a', 'c/1', 'C/1', 'c/2', 'd']) await put(key)
     const seen: (string | undefined)[] = []
@@ -169,7 +169,7 @@ describe('listing', () => {
 })
 
 describe('counts', () => {
-  test('are by operation and by address, and the log tells what was asked and answered', async () => {
+  test('are by operation and by address, and the log has requests and answers', async () => {
     await start()
     const other = await server.addEndpoint()
     const elsewhere = clientOf(server.clientOptions(other))
@@ -189,14 +189,14 @@ describe('counts', () => {
     expect([server.counts().PutObject, server.main.requests]).toEqual([0, []])
   })
 
-  test('remember only the latest requests, as many as asked', async () => {
+  test('keep only the latest requests, as many as set', async () => {
     await start({ maxLogged: 2 })
     for (let n = 0; n < 7; n++) await put(`key-${n}`)
     expect(server.main.requests.map(({ key }) => key)).toEqual(['key-5', 'key-6'])
     expect(server.counts().PutObject).toBe(7)
   })
 
-  test('know the most that were under way at once', async () => {
+  test('have the highest number of concurrent requests', async () => {
     await start()
     const { promise: until, resolve } = Promise.withResolvers<void>()
     server.main.onRequest = ({ index }) => {

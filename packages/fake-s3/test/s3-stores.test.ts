@@ -99,7 +99,7 @@ describe('versioning', () => {
 })
 
 describe('a race window', () => {
-  test('lets all win that check before the first has written', async () => {
+  test('makes all writers win that check before the first has written', async () => {
     const both = Promise.withResolvers<void>()
     let checked = 0
     const { client } = await start({
@@ -113,7 +113,7 @@ describe('a race window', () => {
     expect(await create(client, 'a')).toBe(412)
   })
 
-  test('is there for those requests only that are given one', async () => {
+  test('exists only for requests that are given one', async () => {
     const { client } = await start({ rules: { atomicConditions: false }, raceWindow: () => undefined })
     const ends = await Promise.all(Array.from({ length: 8 }, () => create(client, 'a')))
     expect(ends.filter((end) => end === 200)).toHaveLength(1)
@@ -121,7 +121,7 @@ describe('a race window', () => {
 })
 
 describe('a connection after a 412', () => {
-  test('can be given up without a word: the next request on it is not answered and takes no effect', async () => {
+  test('can be dropped without notice: the next request on it gets no answer and takes no effect', async () => {
     const { server, client } = await start({ rules: { connectionAfterRefusal: 'closed' } })
     expect(await create(client, 'a')).toBe(200)
     expect(await create(client, 'a')).toBe(412)
@@ -143,7 +143,7 @@ const listed = async (client: S3Client, more = {}) =>
 
 describe('a listing', () => {
   const keys = ['a b', 'a+b', 'a%20b', 'ä', '\u{1f600}', '\uff5e']
-  test('that ignores encoding-type names none, and gives keys as they are', async () => {
+  test('that ignores encoding-type names none, and returns keys unencoded', async () => {
     const { server, client } = await start({ rules: { listEncoding: 'ignored' } })
     server.seed(keys.map((key) => [key, 'x']))
     const { EncodingType, Contents = [] } = await listed(client)

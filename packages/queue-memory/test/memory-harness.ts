@@ -2,7 +2,7 @@ import type { Queue } from '@sluice/core'
 import { ManualRuntime, crashAtCalls, troubleAtCalls, type QueueHarness } from '@sluice/testkit'
 import { MemoryStore } from '../src/index.js'
 
-/** A fresh store with a clock that is set on by hand. */
+/** A fresh store with a clock that the harness advances. */
 export async function memoryHarness(): Promise<QueueHarness> {
   const runtime = new ManualRuntime()
   const store = new MemoryStore({ runtime })

@@ -67,7 +67,7 @@ describe('the order', () => {
 })
 
 describe('what is swept', () => {
-  test('priorities that nobody uses any more, never one that somebody does', () => {
+  test('priorities that no item has any more, never one that is in use', () => {
     const trial = new Trial()
     for (let priority = 0; priority < 1_000; priority++) trial.add(priority, 0)
     for (const item of trial.inTurn().toReversed()) if (item.priority % 5 > 0) trial.leave(item)

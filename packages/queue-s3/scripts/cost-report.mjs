@@ -243,7 +243,10 @@ async function newLease(queue) {
   await queue.close()
 }
 
-/** What an engine asks at each tick of an empty queue, and to stay the one that dispatches; a test of the service counts the same there. */
+/**
+ * What an engine asks at each tick of an empty queue, and to stay the one that dispatches; a test of the
+ * service counts the same there.
+ */
 async function byDay() {
   const queue = await open('idle')
   const lease = await queue.lease('dispatcher', 'me', 15_000)

@@ -1,5 +1,5 @@
-// One process of the kill test: takes items, writes down what it was given before it does anything with it, and settles them.
-// It is killed at any instruction. What it has written with writeSync stays.
+// One process of the kill test: takes items, writes down what it was given before it does anything with it,
+// and settles them. It is killed at any instruction. What it has written with writeSync stays.
 import { openSync, writeSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 import { isSluiceError } from '@sluice/core'

@@ -1,5 +1,5 @@
-// Four processes work a queue off and one of them is killed each second for a minute, with old listings mixed in. Then the books are
-// compared with the bucket. From the root of the repository, after a build:
+// Four processes work a queue off and one of them is killed each second for a minute, with old listings mixed
+// in. Then the books are compared with the bucket. From the root of the repository, after a build:
 //   node scripts/radosgw.mjs -- node packages/queue-s3/scripts/kill-test.mjs [--items 2000] [--seconds 60]
 // It prints one line of JSON and exits 1 if anything was lost, claimed twice, or is in two stages.
 import { fork } from 'node:child_process'
@@ -20,7 +20,10 @@ const { values } = parseArgs({
 const ITEMS = Number(values.items)
 const SECONDS = Number(values.seconds)
 const PROCESSES = 4
-/** Held unchanged for longer than this, an item is taken for one of a dead process; it may be wrong about that. */
+/**
+ * Held unchanged for longer than this, an item is taken for one of a dead process; it may be wrong about
+ * that.
+ */
 const SUSPECTED_MS = 4_000
 const DRAIN_MS = 600_000
 

@@ -1,4 +1,5 @@
-// How long putMany, and get with settle, take on a store with latency, against bare parallel PUTs of as many requests in the same run.
+// How long putMany, and get with settle, take on a store with latency, against bare parallel PUTs of as many
+// requests in the same run.
 //   node packages/queue-s3/scripts/latency-bench.mjs [--items 10000] [--latency 20] [--concurrency 32] [--batch 1000]
 // A bench, not a test: it prints what it measures, and judges nothing.
 import { fork } from 'node:child_process'

@@ -1,7 +1,9 @@
-// How many openings let a store through, and how long one takes: of a racy store none should get through, of a sound one all.
+// How many openings let a store through, and how long one takes: of a racy store none should get through, of
+// a sound one all.
 //   node packages/queue-s3/scripts/probe-bench.mjs --endpoint http://127.0.0.1:9090 [--openings 300] [--probe thorough] [--bucket probe-bench]
-// Without --endpoint: the testkit's server, sound, in a process of its own. Credentials from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.
-// A bench, not a test: it prints what it measures, and judges nothing.
+// Without --endpoint: the testkit's server, sound, in a process of its own. Credentials from
+// AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. A bench, not a test: it prints what it measures, and judges
+// nothing.
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'

@@ -3,8 +3,8 @@ import { createServer, request } from 'node:http'
 const KEPT_PAGES = 200
 
 /**
- * Stands before a store and answers some listings of WAITING with a page from long ago: what a program sees that listed, slept, and goes
- * on with what it had read. Everything else it passes on.
+ * Stands before a store and answers some listings of WAITING with a page from long ago: what a program sees
+ * that listed, slept, and goes on with what it had read. Everything else it passes on.
  *
  * @param {{ endpoint: string, share: number }} options `share`: of the listings that are answered so, 0 to 1
  * @returns {Promise<{ url: string, stale: () => number, close: () => Promise<void> }>}

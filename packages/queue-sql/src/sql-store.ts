@@ -16,20 +16,9 @@ export interface OpenOptions {
 /** {@link OpenOptions} with the runtime that every part of a store uses. */
 export type StoreOptions = OpenOptions & { readonly runtime: Runtime }
 
-/** One open database: everything in which PostgreSQL and SQLite differ. */
-export interface SqlStore {
-  readonly db: Kysely<Tables>
-  readonly names: TableNames
-  readonly runtime: Runtime
-  /** Host and database, or the path, for messages. Never a password. */
-  readonly place: string
-  readonly durable: boolean
-  readonly sharedBy: SharedBy
-  /** The `timeoutMs` of the options. */
-  readonly timeoutMs: number
-  /** The longest time of a call with few bytes, as derived in README.md. */
-  readonly longestCallMs: number
-  /** The storage's clock, epoch ms, as an SQL expression. */
+/** What differs between PostgreSQL and SQLite within statements. */
+export interface SqlExpressions {
+  /** The storage's clock, epoch ms. */
   readonly nowMs: RawBuilder<number>
   /** A `from` clause: items `i` with their rows in `processing` `p` and `finished` `f`, if any. */
   readonly facts: RawBuilder<unknown>
@@ -44,12 +33,41 @@ export interface SqlStore {
    * settings. Always true.
    */
   readonly durably: RawBuilder<boolean>
-  /** Rows of counters of a queue: about one per concurrent writer. */
+  /** The rows of counters of a queue: about one per concurrent writer. */
   readonly counterSlots: number
-  /** Batches of one kind of call that a process runs at once, unless they must keep an order. */
-  readonly concurrency: number
+  /** The clause of an INSERT that sets an identity column. */
+  readonly overriding: string
   /** `column` is one of these values, as one parameter. */
   among(column: 'seq' | 'i.id' | 'i.seq', values: readonly (string | number)[]): RawBuilder<boolean>
+}
+
+/** The tables of a store. */
+export interface SqlUpkeep {
+  /** The version of the tables, 0 if there are none; creates nothing. */
+  tablesVersion(): Promise<number>
+  /** Creates and upgrades the tables; safe to run in many processes at once. */
+  migrate(): Promise<void>
+  /** Creates the tables in a transaction that is rolled back. */
+  tryMigration(): Promise<void>
+  /** Creates the index of finished items by age, if it does not exist. */
+  indexAges(): Promise<void>
+}
+
+/** One open database: everything in which PostgreSQL and SQLite differ. */
+export interface SqlStore extends SqlExpressions, SqlUpkeep {
+  readonly db: Kysely<Tables>
+  readonly names: TableNames
+  readonly runtime: Runtime
+  /** Host and database, or the path, for messages. Never a password. */
+  readonly place: string
+  readonly durable: boolean
+  readonly sharedBy: SharedBy
+  /** The `timeoutMs` of the options. */
+  readonly timeoutMs: number
+  /** The longest time of a call with few bytes, as derived in README.md. */
+  readonly longestCallMs: number
+  /** Batches of one kind of call that a process runs at once, unless they must keep an order. */
+  readonly concurrency: number
   /** The moves of one queue. */
   moves(queueId: number): Moves
   /** Whether the transaction failed only because of another one, and is to be retried. */
@@ -58,21 +76,11 @@ export interface SqlStore {
   pauseMs(tries: number, spentMs: number): number | undefined
   /** What to do about an error that only the database can explain, such as a missing privilege. */
   adviceOn?(error: unknown): Promise<string | undefined>
-  /** The version of the tables, 0 if there are none; creates nothing. */
-  tablesVersion(): Promise<number>
-  /** Creates and upgrades the tables; safe to run in many processes at once. */
-  migrate(): Promise<void>
-  /** Creates the tables in a transaction that is rolled back. */
-  tryMigration(): Promise<void>
   /**
    * The privileges that the role lacks, with the statements that grant them; `undefined`: none. Absent
    * without roles.
    */
   lackingPrivileges?(): Promise<string | undefined>
-  /** The clause of an INSERT that sets an identity column. */
-  readonly overriding: string
-  /** Creates the index of finished items by age, if it does not exist. */
-  indexAges(): Promise<void>
   /** Called before each try of a call; what must be done first, if anything. */
   prepareCall?(atMonotonic: number): Promise<void> | undefined
   /**

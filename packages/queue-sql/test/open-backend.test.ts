@@ -60,7 +60,7 @@ describe('options', () => {
 })
 
 describe('SQLite', () => {
-  test('makes the folders of its file, and says which can’t be made', async () => {
+  test('creates the folders of its file, and names one that cannot be created', async () => {
     await open({ url: `sqlite:${join(directory, 'a', 'b', 'queue.db')}` })
     writeFileSync(join(directory, 'file'), '')
     const error = await refusal(open({ url: `sqlite:${join(directory, 'file', 'c', 'queue.db')}` }))
@@ -68,7 +68,7 @@ describe('SQLite', () => {
     expect(error.message).toMatch(/in its folder .*file.c: .*A part of its path is a file/u)
   })
 
-  test('the directory of the file is made, and what is in the file is there at the next opening', async () => {
+  test('the directory of the file is created, and its contents persist', async () => {
     const url = `sqlite:${join(directory, 'a', 'b', 'queue.db')}`
     const first = await open({ url })
     await first.put('one', { n: 1 })
@@ -76,7 +76,7 @@ describe('SQLite', () => {
     expect(await (await open({ url })).lookupStatus('one')).toBe('WAITING')
   })
 
-  test('a new file and its companions are for their owner alone; a file that is there keeps its mode', async () => {
+  test('a new file and its companions are readable only by their owner; an existing file keeps its mode', async () => {
     const file = join(directory, 'queue.db')
     const modes = () => [file, `${file}-wal`, `${file}-shm`].map((path) => statSync(path).mode & 0o777)
     const queue = await open({ url: `sqlite:${file}` })
@@ -92,35 +92,35 @@ describe('SQLite', () => {
     expect(statSync(empty).mode & 0o777).toBe(0o644)
   })
 
-  test('in memory each object has its own, and says so', async () => {
+  test('in memory each object has a database of its own, as `supports` says', async () => {
     const [one, two] = [await open({ url: 'sqlite::memory:' }), await open({ url: 'sqlite::memory:' })]
     await one.put('one', 1)
     expect(await two.sizes()).toEqual({ WAITING: 0, PROCESSING: 0, SUCCESS: 0, FAIL: 0 })
     expect(one.supports).toMatchObject({ durable: false, sharedBy: 'process' })
   })
 
-  test('a file that is no database is refused and left alone', async () => {
+  test('a file that is not a database is refused and left alone', async () => {
     const file = join(directory, 'notes.txt')
-    writeFileSync(file, 'Not a database, and dear to somebody.\n'.repeat(100))
+    writeFileSync(file, 'Not a database, but important.\n'.repeat(100))
     const error = await refusal(open({ url: `sqlite:${file}` }))
     expect(error).toMatchObject({ code: 'SLUICE_QUEUE_CORRUPT' })
     expect(error.message).toContain(file)
     expect(readFileSync(file, 'utf8')).toMatch(/^Not a database/)
   })
 
-  test('a directory as the path is refused with what to name instead', async () => {
+  test('a directory as the path is refused with an example of a file', async () => {
     const error = await refusal(open({ url: `sqlite:${directory}` }))
     expect(error).toMatchObject({ code: 'SLUICE_CONFIG_INVALID' })
     expect(error.message).toContain('it is a directory')
   })
 
-  test('a path that leads through a file is refused', async () => {
+  test('a path through a file is refused', async () => {
     writeFileSync(join(directory, 'file'), '')
     const error = await refusal(open({ url: `sqlite:${join(directory, 'file', 'queue.db')}` }))
     expect(error).toMatchObject({ code: 'SLUICE_CONFIG_INVALID' })
   })
 
-  test('tables of a newer release are refused with what to do', async () => {
+  test('tables of a newer release are refused with advice', async () => {
     const file = join(directory, 'queue.db')
     await (await open({ url: `sqlite:${file}` })).close()
     const database = new DatabaseSync(file)
@@ -131,7 +131,7 @@ describe('SQLite', () => {
     expect(error.message).toMatch(/version 99.*Upgrade @sluice\/queue-sql/s)
   })
 
-  test('tables of the same names that are not ours are refused, nothing of them changed; a prefix gets around it', async () => {
+  test('foreign tables of the same names are refused unchanged; another prefix works', async () => {
     const file = join(directory, 'queue.db')
     const database = new DatabaseSync(file)
     database.exec('create table sluice_items (mine text); insert into sluice_items values (1)')
@@ -166,7 +166,7 @@ describe('SQLite', () => {
 describe('PostgreSQL', () => {
   const url = inject('postgresUrl')
 
-  test('a wrong password is DENIED, and no password is told', async () => {
+  test('a wrong password is DENIED, and no password is shown', async () => {
     const wrong = new URL(url)
     wrong.password = 'hunter2-wrong'
     const error = await refusal(open({ url: wrong.href }))
@@ -185,7 +185,7 @@ describe('PostgreSQL', () => {
     expect(error.message).not.toContain(wrong.password)
   })
 
-  test('a database that is not there is named', async () => {
+  test('the error for a missing database names it', async () => {
     const wrong = new URL(url)
     wrong.pathname = '/nowhere'
     const error = await refusal(open({ url: wrong.href }))
@@ -193,7 +193,7 @@ describe('PostgreSQL', () => {
     expect(error.message).toContain('nowhere')
   })
 
-  test('a user without the right to make tables is DENIED', async () => {
+  test('a user who may not create tables is DENIED', async () => {
     const client = new pg.Client({ connectionString: url })
     await client.connect()
     const role = `role_${freshPrefix()}`
@@ -222,7 +222,7 @@ describe('PostgreSQL', () => {
     expect(error.message).toMatch(/SQL_ASCII.*UTF8/s)
   })
 
-  test('a network that swallows everything is UNAVAILABLE within the timeout, and close ends all the same', async () => {
+  test('a network that drops everything is UNAVAILABLE within the timeout, and close ends in any case', async () => {
     const relay = await startRelay(url)
     const queue = await open({ url: relay.url, tablePrefix: freshPrefix(), timeoutMs: 400 })
     relay.hold()
@@ -234,7 +234,7 @@ describe('PostgreSQL', () => {
     await relay.cut()
   })
 
-  test('a connection that breaks while idle ends no process, and the next call makes a new one', async () => {
+  test('a connection that breaks while idle does not end the process, and the next call opens a new one', async () => {
     const tablePrefix = freshPrefix()
     const queue = await open({ url, tablePrefix })
     await queue.size('WAITING')
@@ -249,7 +249,7 @@ describe('PostgreSQL', () => {
     await expect.poll(() => queue.size('WAITING').catch(() => undefined)).toBe(0)
   })
 
-  test('without prepared statements and session settings, as old poolers want it, it works the same', async () => {
+  test('it works without prepared statements and session settings, as old poolers require', async () => {
     const queue = await open({ url, tablePrefix: freshPrefix(), preparedStatements: false })
     await queue.putMany([
       { id: 'a', body: 1 },

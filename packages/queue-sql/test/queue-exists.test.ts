@@ -33,7 +33,7 @@ async function make(options: Record<string, unknown>): Promise<void> {
 }
 
 describe('SQLite', () => {
-  test('it is there once it was opened, under its own name, file and prefix only', async () => {
+  test('exists once it was opened, under its own name, file and prefix only', async () => {
     const url = `sqlite:${join(directory, 'queue.db')}`
     await make({ url })
     const before = everything()
@@ -53,7 +53,7 @@ describe('SQLite', () => {
     expect(await queueExists({ name: 'tiles', url: through })).toBe(false)
   })
 
-  test('it is seen while others are at it, even what is only in the write-ahead log', async () => {
+  test('is found while other processes use it, also if it is only in the write-ahead log', async () => {
     const url = `sqlite:${join(directory, 'queue.db')}`
     const queue = await openQueue({ name: 'tiles', url })
     const other = new DatabaseSync(join(directory, 'queue.db'))
@@ -81,7 +81,7 @@ describe('SQLite', () => {
     },
   )
 
-  test('an empty file is none, and stays empty', async () => {
+  test('an empty file is not a queue, and stays empty', async () => {
     const file = join(directory, 'queue.db')
     writeFileSync(file, '')
     const before = everything()
@@ -89,11 +89,11 @@ describe('SQLite', () => {
     expect(everything()).toEqual(before)
   })
 
-  test('in memory there is never one', async () => {
+  test('a queue in memory never exists', async () => {
     expect(await queueExists({ name: 'tiles', url: 'sqlite::memory:' })).toBe(false)
   })
 
-  test('what openQueue rejects it rejects too, and changes nothing', async () => {
+  test('it rejects whatever openQueue rejects, and changes nothing', async () => {
     const text = join(directory, 'notes.txt')
     writeFileSync(text, 'Not a database.\n'.repeat(100))
     const newer = join(directory, 'newer.db')
@@ -110,8 +110,8 @@ describe('SQLite', () => {
       [newer, 'SLUICE_QUEUE_CORRUPT', 'version 99'],
       [directory, 'SLUICE_CONFIG_INVALID', 'it is a directory'],
     ] as const) {
-      const told = { code, message: expect.stringContaining(word) }
-      await expect(queueExists({ name: 'tiles', url: `sqlite:${path}` })).rejects.toMatchObject(told)
+      const refusal = { code, message: expect.stringContaining(word) }
+      await expect(queueExists({ name: 'tiles', url: `sqlite:${path}` })).rejects.toMatchObject(refusal)
     }
     expect(everything()).toEqual(before)
   })
@@ -120,7 +120,7 @@ describe('SQLite', () => {
 describe('PostgreSQL', () => {
   const url = inject('postgresUrl')
 
-  test('it is there once it was opened, and looking makes no tables', async () => {
+  test('exists once it was opened, and the check creates no tables', async () => {
     const tablePrefix = freshPrefix()
     expect(await queueExists({ name: 'tiles', url, tablePrefix })).toBe(false)
     expect(await tablesOf(tablePrefix)).toBe(0)
@@ -129,7 +129,7 @@ describe('PostgreSQL', () => {
     expect(await queueExists({ name: 'tile', url, tablePrefix })).toBe(false)
   })
 
-  test('what openQueue rejects it rejects too', async () => {
+  test('it rejects whatever openQueue rejects', async () => {
     for (const [part, value, code] of [
       ['port', '1', 'SLUICE_QUEUE_UNAVAILABLE'],
       ['password', 'no', 'SLUICE_QUEUE_DENIED'],

@@ -3,7 +3,7 @@ import type { QueueHarness } from '@sluice/testkit'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { bothStores } from './support/both-stores.js'
 
-describe.each(bothStores)('what is special to SQL: %s', (_, makeHarness) => {
+describe.each(bothStores)('SQL specifics: %s', (_, makeHarness) => {
   let harness: QueueHarness
   let queue: Queue
 
@@ -13,14 +13,14 @@ describe.each(bothStores)('what is special to SQL: %s', (_, makeHarness) => {
   })
   afterEach(() => harness.close())
 
-  test('items of one batch, and of one batch after another, are given out in their order', async () => {
+  test('items of one batch, and of consecutive batches, are claimed in their order', async () => {
     // Ids in another order than the items, since rows are locked in the order of ids.
     const ids = Array.from({ length: 2_500 }, (_, index) => `${(index * 7_919) % 2_500}`)
     await queue.putMany(ids.map((id) => ({ id, body: 0 })))
     expect((await queue.get(2_500)).map(({ id }) => id)).toEqual(ids)
   })
 
-  test('priorities beyond number are given out in order, past those that must wait', async () => {
+  test('very many priorities are claimed in order, past delayed items', async () => {
     const items: NewItem[] = Array.from({ length: 200 }, (_, index) => ({
       id: `p${index}`,
       body: 0,
@@ -41,7 +41,7 @@ describe.each(bothStores)('what is special to SQL: %s', (_, makeHarness) => {
     expect(await queue.size('WAITING')).toBe(200)
   })
 
-  test('the history keeps its newest attempts, and the table no more', async () => {
+  test('the history keeps its newest attempts, and the table has no others', async () => {
     await queue.put('again', 0)
     for (let attempt = 1; attempt <= MAX_HISTORY + 5; attempt++) {
       await queue.get(1)
@@ -54,7 +54,7 @@ describe.each(bothStores)('what is special to SQL: %s', (_, makeHarness) => {
     expect(record).toMatchObject({ attempt: 55, uncounted: 55, reason: 'try 55' })
   })
 
-  test('of many single calls at once each gets its own answer', async () => {
+  test('concurrent single calls get their own outcomes', async () => {
     const puts = Array.from({ length: 300 }, (_, index) => queue.put(`i${index % 200}`, index))
     const answers = await Promise.allSettled(puts)
     expect(answers.filter(({ status }) => status === 'fulfilled')).toHaveLength(200)
@@ -68,7 +68,7 @@ describe.each(bothStores)('what is special to SQL: %s', (_, makeHarness) => {
       queue.success('i1', { attempt: 2 }),
       queue.fail('i2', { reason: 'no' }),
       queue.fail('i2', { reason: 'no' }),
-      queue.success('nobody'),
+      queue.success('unknown'),
       queue.release('i3'),
     ])
     expect(moves.map((move) => (move.status === 'fulfilled' ? 'done' : move.reason.code))).toEqual([
@@ -83,7 +83,7 @@ describe.each(bothStores)('what is special to SQL: %s', (_, makeHarness) => {
     expect(await queue.sizes()).toEqual({ WAITING: 1, PROCESSING: 197, SUCCESS: 1, FAIL: 1 })
   })
 
-  test('a uid that is none is a stranger, whatever it looks like', async () => {
+  test('an invalid uid matches no item', async () => {
     await queue.put('one', 1)
     await queue.get(1)
     for (const uid of ['', 'not-a-uuid', '\0', '\u{d800}', "'; drop table x"]) {
@@ -92,7 +92,7 @@ describe.each(bothStores)('what is special to SQL: %s', (_, makeHarness) => {
     expect(await queue.lookupStatus('one')).toBe('PROCESSING')
   })
 
-  test('an attempt beyond all numbers of the database is another attempt', async () => {
+  test("an attempt beyond the database's integers is another attempt", async () => {
     await queue.put('one', 1)
     await queue.get(1)
     const attempt = Number.MAX_SAFE_INTEGER
@@ -100,7 +100,7 @@ describe.each(bothStores)('what is special to SQL: %s', (_, makeHarness) => {
     expect(await queue.settle([{ id: 'one', attempt, stage: 'FAIL' }])).toMatchObject({ settled: 0 })
   })
 
-  test('a cursor that no page gave is a TypeError', async () => {
+  test('an unknown cursor is a TypeError', async () => {
     for (const cursor of ['', 'x', '1.2', '1.2.3.4', '1;2', '99999999999999999999']) {
       await expect(queue.listSummaries('SUCCESS', { limit: 1, cursor })).rejects.toBeInstanceOf(TypeError)
     }

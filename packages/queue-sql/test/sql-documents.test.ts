@@ -23,7 +23,7 @@ describe.each(bothStores)('documents: %s', (_, makeHarness) => {
 
   afterEach(() => harness.close())
 
-  test('what one process wrote another reads, and none is an item', async () => {
+  test('other processes read what one wrote, and no document is an item', async () => {
     expect(await other.document('rates').read()).toBeUndefined()
     expect(await queue.document('rates').write({ perSecond: 12 }, { ifVersion: undefined })).toBe(true)
     expect(await other.document('rates').read()).toEqual({ value: { perSecond: 12 }, version: 1 })
@@ -41,7 +41,7 @@ describe.each(bothStores)('documents: %s', (_, makeHarness) => {
     expect((await other.document('large').read())?.version).toBe(1)
   })
 
-  test('of many writes of one version exactly one wins, of the first one too', async () => {
+  test('of concurrent writes of one version exactly one wins, also of the first', async () => {
     for (const ifVersion of [undefined, 1, 2]) {
       const writes = Array.from({ length: 20 }, async (__, n) =>
         (n % 2 === 0 ? queue : other).document('one').write(n, { ifVersion }),
@@ -51,7 +51,7 @@ describe.each(bothStores)('documents: %s', (_, makeHarness) => {
     expect((await queue.document('one').read())?.version).toBe(3)
   })
 
-  test('a number never comes again, over a removal too', async () => {
+  test('versions never repeat, also after a removal', async () => {
     const document = queue.document('gone')
     await document.write(1, { ifVersion: undefined })
     expect(await document.remove({ ifVersion: 2 })).toBe(false)
@@ -65,7 +65,7 @@ describe.each(bothStores)('documents: %s', (_, makeHarness) => {
     expect(await document.write(3, { ifVersion: undefined })).toBe(false)
   })
 
-  test('names are told apart by their bytes, and are in their order', async () => {
+  test('names are compared and ordered by their bytes', async () => {
     const names = [
       'a',
       'A',
@@ -91,11 +91,11 @@ describe.each(bothStores)('documents: %s', (_, makeHarness) => {
 
   test('queues of other names see none of them', async () => {
     await queue.document('mine').write(1, { ifVersion: undefined })
-    const stranger = await harness.open('stranger')
-    expect(await stranger.documents()).toEqual([])
-    expect(await stranger.document('mine').read()).toBeUndefined()
-    expect(await stranger.document('mine').remove()).toBe(false)
-    expect(await stranger.document('mine').write(2, { ifVersion: undefined })).toBe(true)
+    const other = await harness.open('other')
+    expect(await other.documents()).toEqual([])
+    expect(await other.document('mine').read()).toBeUndefined()
+    expect(await other.document('mine').remove()).toBe(false)
+    expect(await other.document('mine').write(2, { ifVersion: undefined })).toBe(true)
     expect((await queue.document('mine').read())?.value).toBe(1)
   })
 
@@ -119,7 +119,7 @@ describe.each(bothStores)('documents: %s', (_, makeHarness) => {
         },
       ],
       [
-        'somebody else’s',
+        'another holder’s',
         async (lease: Lease) => {
           await lease.release()
           await held(queue, 'other')

@@ -103,15 +103,15 @@ const recorded: [string, Error, string, boolean][] = [
     'CORRUPT',
     false,
   ],
-  ['something new', said('ERROR', 'P0001', 'a trigger of somebody said no'), 'UNAVAILABLE', false],
+  ['something new', said('ERROR', 'P0001', 'a foreign trigger said no'), 'UNAVAILABLE', false],
   ['SQLite busy', sqlite(5, 'database is locked'), 'UNAVAILABLE', true],
   ['SQLite busy, a snapshot', sqlite(517, 'database is locked'), 'UNAVAILABLE', true],
   ['SQLite disk full', sqlite(13, 'database or disk is full'), 'UNAVAILABLE', true],
   ['SQLite I/O error', sqlite(266, 'disk I/O error'), 'UNAVAILABLE', true],
   ['SQLite write error', sqlite(778, 'disk I/O error'), 'UNAVAILABLE', true],
-  ['SQLite has no room for its shared memory', sqlite(4874, 'disk I/O error'), 'UNAVAILABLE', true],
+  ['SQLite has no space for its shared memory', sqlite(4874, 'disk I/O error'), 'UNAVAILABLE', true],
   [
-    'no room for the directory',
+    'no space for the directory',
     system('ENOSPC', 'mkdir', "ENOSPC: no space left on device, mkdir '/srv'"),
     'UNAVAILABLE',
     true,
@@ -129,7 +129,7 @@ const recorded: [string, Error, string, boolean][] = [
   ],
 ]
 
-describe('what a database says becomes ours', () => {
+describe('errors of a database become SluiceErrors', () => {
   test.each(recorded)('%s', (_, error, code, retryable) => {
     const ours = sqlError(error, attempt)
     expect(ours).toBeInstanceOf(SluiceError)
@@ -144,12 +144,12 @@ describe('what a database says becomes ours', () => {
     sqlite(4874, 'disk I/O error'),
     said('ERROR', '53100', 'could not extend file "base/5/16401": No space left on device'),
     system('ENOSPC', 'open', "ENOSPC: no space left on device, open '/srv/queue.db'"),
-  ])('a full disk is called that: %s', (error) => {
-    expect(sqlError(error, attempt).message).toMatch(/: the disk is full \(.+\)\. .*make room/)
+  ])('a full disk is reported as such: %s', (error) => {
+    expect(sqlError(error, attempt).message).toMatch(/: the disk is full \(.+\)\. .*free space/)
   })
 
   test.each([
-    ['a database that is not there', said('FATAL', '3D000', 'database "work" does not exist'), /url/],
+    ['a missing database', said('FATAL', '3D000', 'database "work" does not exist'), /url/],
     [
       'a pooler that keeps no settings',
       said('FATAL', '08P01', 'unsupported startup parameter: statement_timeout'),
@@ -166,7 +166,7 @@ describe('what a database says becomes ours', () => {
       /preparedStatements: false/,
     ],
     [
-      'a certificate that nobody knows',
+      'an unknown certificate',
       Object.assign(new Error('self-signed certificate'), { code: 'DEPTH_ZERO_SELF_SIGNED_CERT' }),
       /sslrootcert=FILE/,
     ],
@@ -177,7 +177,7 @@ describe('what a database says becomes ours', () => {
       }),
       /sslmode=verify-full/,
     ],
-  ])('%s is a wrong option, with what to set', (_, error, next) => {
+  ])('%s is SLUICE_CONFIG_INVALID and names the setting', (_, error, next) => {
     const ours = sqlError(error, attempt)
     expect(ours).toMatchObject({ code: 'SLUICE_CONFIG_INVALID', retryable: false, cause: error })
     expect(ours.message).toMatch(next)
@@ -206,25 +206,25 @@ describe('what a database says becomes ours', () => {
     ['08P01', 'pgbouncer cannot connect to server', 'UNAVAILABLE', true, /server_login_retry/],
     ['08P01', 'query_timeout', 'UNAVAILABLE', true, /above `timeoutMs`/],
     ['08P01', 'idle transaction timeout', 'UNAVAILABLE', true, /above `timeoutMs`/],
-  ])('what PgBouncer says names its setting: %s %s', (sqlState, message, code, retryable, next) => {
+  ])('an error of PgBouncer names its setting: %s %s', (sqlState, message, code, retryable, next) => {
     const ours = sqlError(said('FATAL', sqlState, message), attempt)
     expect(ours).toMatchObject({ code: `SLUICE_QUEUE_${code}`, retryable })
     expect(ours.message).toMatch(next)
   })
 
-  test('what is ours already and what is the mistake of a caller stays', () => {
+  test("a SluiceError and a caller's TypeError stay as they are", () => {
     const mistake = new TypeError('cursor must be one that an earlier page gave')
     const ours = new SluiceError('SLUICE_QUEUE_CORRUPT', 'newer')
     expect(sqlError(mistake, attempt)).toBe(mistake)
     expect(sqlError(ours, attempt)).toBe(ours)
   })
 
-  test('a thrown value that is no error is told all the same', () => {
+  test('a thrown value that is not an error is reported', () => {
     expect(sqlError('odd', attempt)).toMatchObject({ code: 'SLUICE_QUEUE_UNAVAILABLE', retryable: false })
   })
 })
 
-test('contention is what another transaction caused, and nothing else', () => {
+test('contention is only what another transaction caused', () => {
   expect(isPostgresContention(said('ERROR', '40P01', 'deadlock detected'))).toBe(true)
   expect(isPostgresContention(said('ERROR', '40001', 'could not serialize access'))).toBe(true)
   expect(isPostgresContention(said('ERROR', '57014', 'canceling statement'))).toBe(false)

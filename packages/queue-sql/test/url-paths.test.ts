@@ -32,7 +32,7 @@ test.each([
   expect(withAbsolutePaths(url, '/base')).toBe(expected)
 })
 
-test('a queue is opened, and looked for, beside what its context says', async () => {
+test('a queue is opened and checked relative to its base directory', async () => {
   const options = { name: 'tiles', url: 'sqlite:data/queue.db' }
   const context = { baseDir: dir }
   expect(await queueExists(options, context)).toBe(false)

@@ -1,39 +1,43 @@
 import type { ItemRecord, JobRef } from '@sluice/core'
 
-/** A promise that a play broke. */
+/** A broken promise. */
 export interface Violation {
   readonly promise: 'one start' | 'cap' | 'claims' | 'terminal' | 'outcome' | 'time'
   readonly what: string
 }
 
-/** What the checker looks at. It knows neither the script nor the faults. */
+/** What the checker reads. It knows neither the script nor the faults. */
 export interface CheckedPlace {
   running(): readonly JobRef[]
   endOf(job: Pick<JobRef, 'uid' | 'attempt'>): 'SUCCESS' | 'FAIL' | 'runs' | 'none'
 }
 
-/** A call of which it is known how long it may take. */
+/** A call with a documented longest time. */
 export interface TimedCall {
   ended(nowMs: number): void
-  /** Its process was stopped dead or suspended meanwhile: how long it takes says nothing. */
+  /** Its process was killed or suspended meanwhile: its time does not count. */
   excused(): void
 }
 
 /**
- * Holds a play against what Sluice promises: one start for each (uid, attempt), the cap, an end for every item, that it is the end of its job, and that calls end in time. What
- * operators did, and what the cluster lost, it is told.
+ * Checks a play against the promises of Sluice: one start for each (uid, attempt), the cap, an end for every
+ * item, which is the end of its job, and calls that end in time. Actions of operators and lost jobs are
+ * reported to it.
  */
 export class Checker {
   readonly violations: Violation[] = []
   readonly #starts = new Map<string, number>()
   readonly #startedAt = new Map<string, number>()
-  /** Attempts whose items were moved by operators, and those whose jobs the cluster lost: what came of them is not the job's. */
+  /**
+   * Attempts whose items were moved by operators, and those whose jobs the cluster lost: their outcomes need
+   * not match their jobs.
+   */
   readonly #excused = new Set<string>()
   readonly #calls = new Set<{ readonly what: string; readonly maxMs: number; readonly endByMs: number }>()
   #maxLimit: number
   #allowance = 0
 
-  /** @param cap as the services are configured */
+  /** @param cap as configured for the services */
   constructor(cap: number) {
     this.#maxLimit = cap
   }
@@ -47,24 +51,28 @@ export class Checker {
       this.#break('one start', `${id} (${name}) started ${starts} times`)
   }
 
-  /** A process was stopped dead while so many sends of it were under way: they may start jobs beyond the cap. */
+  /**
+   * A process was killed with this many sends under way: they may start jobs beyond the cap.
+   */
   sendsCutOff(count: number): void {
     this.#allowance += count
   }
 
-  /** An operator moved the item: how its job ends says nothing of it. */
+  /** An operator moved the item: its stage need not match the end of its job. */
   excuse(job: Pick<JobRef, 'uid' | 'attempt'>): void {
     this.#excused.add(nameOf(job))
   }
 
-  /** The cluster lost the job. Of one that ran for a moment only nobody may have seen it, and then it is sent again. */
+  /**
+   * The cluster lost the job. One that ran only for a moment may not have been seen, and is then sent again.
+   */
   jobVanished(job: Pick<JobRef, 'uid' | 'attempt'>, nowMs: number): void {
     const name = nameOf(job)
     this.#excused.add(name)
     if (nowMs - (this.#startedAt.get(name) ?? nowMs) < 60_000) this.#excused.add(`lost early ${name}`)
   }
 
-  /** At any instant. */
+  /** Checks what must hold at every instant. */
   now(place: CheckedPlace, { nowMs, processing }: { nowMs: number; processing: number }): void {
     this.#overdue(nowMs)
     const running = place.running().length
@@ -78,7 +86,7 @@ export class Checker {
       this.#break('claims', `${processing} items are in PROCESSING at a cap of ${this.#maxLimit}`)
   }
 
-  /** All faults are over for long enough: every item must have come to its end. */
+  /** Checks the end of a play: faults have been over for long enough, and every item must have ended. */
   atEnd(
     place: CheckedPlace,
     items: { readonly open: readonly ItemRecord[]; readonly finished: readonly ItemRecord[] },
@@ -88,7 +96,10 @@ export class Checker {
     for (const item of items.finished) this.#checkOutcome(place, item)
   }
 
-  /** A call whose longest time is documented. What is not ended by then has broken its promise, whether it ever ends or not. */
+  /**
+   * A call with a documented longest time begins. After that time it has broken its promise, whether it ever
+   * ends or not.
+   */
   callBegan(what: string, { nowMs, maxMs }: { readonly nowMs: number; readonly maxMs: number }): TimedCall {
     const call = { what, maxMs, endByMs: nowMs + maxMs }
     this.#calls.add(call)

@@ -1,6 +1,8 @@
 import { seededRandom } from '@sluice/testkit'
 
-/** Everything that is left to chance in a play, from one seed: the same seed gives the same choices in the same order. */
+/**
+ * The random choices of a play, from one seed: the same seed gives the same choices in the same order.
+ */
 export class Choices {
   readonly #random: () => number
 
@@ -22,12 +24,12 @@ export class Choices {
     return this.#random() < probability
   }
 
-  /** One of several; `undefined` of none. */
+  /** One of the items; `undefined` for an empty list. */
   oneOf<T>(items: readonly T[]): T | undefined {
     return items[Math.floor(this.#random() * items.length)]
   }
 
-  /** One of several by their weights. */
+  /** One of the entries by their weights. */
   weighted<T>(entries: readonly (readonly [weight: number, value: T])[], fallback: T): T {
     const total = entries.reduce((sum, [weight]) => sum + weight, 0)
     let left = this.#random() * total
@@ -38,7 +40,7 @@ export class Choices {
     return fallback
   }
 
-  /** Another line of choices that doesn't depend on how many are drawn here from now on. */
+  /** An independent source of choices. */
   fork(): Choices {
     return new Choices(this.between(0, 2 ** 31))
   }

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util'
+import { systemRuntime } from '@sluice/core/backend'
 import { play } from './play.js'
 
 const { values } = parseArgs({
@@ -15,7 +16,7 @@ if (!Number.isInteger(from) || !Number.isInteger(seeds) || seeds < 1) {
   console.error('usage: node dist/cli.js [--seeds N] [--from SEED] [--trace] [--max VIOLATIONS]')
   process.exit(2)
 }
-const beganMs = performance.now()
+const beganAtMonotonic = systemRuntime.monotonicMs()
 let broken = 0
 let [items, jobs] = [0, 0]
 for (let seed = from; seed < from + seeds; seed++) {
@@ -29,7 +30,7 @@ for (let seed = from; seed < from + seeds; seed++) {
     for (const { promise, what } of result.violations.slice(0, 3))
       console.log(`seed ${seed}: ${promise}: ${what}`)
 }
-const seconds = ((performance.now() - beganMs) / 1_000).toFixed(1)
+const seconds = ((systemRuntime.monotonicMs() - beganAtMonotonic) / 1_000).toFixed(1)
 console.log(
   `${seeds} plays, ${items} items, ${jobs} jobs ended in them, ${seconds} s: ${broken} plays broke a promise`,
 )

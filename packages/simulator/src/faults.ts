@@ -13,7 +13,10 @@ export interface Spell {
   readonly untilMs: number
 }
 
-/** What goes wrong between the services and what they use: in spells, for a share of the calls. It knows nothing of what the calls are for. */
+/**
+ * Faults between the services and their queue and worker: for a time, and for a share of the calls, whatever
+ * the calls are for.
+ */
 export class Faults {
   #spells: Spell[] = []
   readonly #runtime: ManualRuntime
@@ -28,12 +31,12 @@ export class Faults {
     this.#spells.push({ ...spell, untilMs: this.#runtime.monotonicMs() + ms })
   }
 
-  /** All is well from now on. */
+  /** Ends all faults. */
   end(): void {
     this.#spells = []
   }
 
-  /** What becomes of a call that a service makes now. */
+  /** The fate of a call that a service makes now. */
   of(side: Side, service: number): 'well' | 'refused' | 'answer-lost' {
     const nowMs = this.#runtime.monotonicMs()
     this.#spells = this.#spells.filter(({ untilMs }) => untilMs > nowMs)
@@ -45,7 +48,7 @@ export class Faults {
   }
 }
 
-/** What a service is told of a call that was refused, or whose answer was lost. */
+/** The error of a call that was refused, or whose answer was lost. */
 export function outage(side: Side, method: string): SluiceError {
   const code = side === 'queue' ? 'SLUICE_QUEUE_UNAVAILABLE' : 'SLUICE_WORKER_UNAVAILABLE'
   return new SluiceError(

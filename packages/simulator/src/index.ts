@@ -1,4 +1,6 @@
-/** Plays: several services on one queue, with faults and operators, held against what Sluice promises. */
+/**
+ * Plays: several services on one queue, with faults and operators, checked against the promises of Sluice.
+ */
 export { play } from './play.js'
 export type { PlayResult } from './play.js'
 export type { Violation } from './checker.js'

@@ -20,7 +20,7 @@ interface Service {
   readonly stop: AbortController
   /** Whether its run has ended, by a stop or an error. */
   ended: boolean
-  /** Its stop, once it was told to. */
+  /** Its stop, once begun. */
   stopCall?: TimedCall
 }
 
@@ -32,13 +32,13 @@ export interface PlaceOptions {
   readonly trace: (line: string) => void
 }
 
-/** One store, one cluster, one clock, and services on them: what a play happens in. */
+/** The place of a play: one store, one cluster, one clock, and services on them. */
 export class Place {
   readonly runtime: ManualRuntime
   readonly store: MemoryStore
   readonly jobs: JobStore
   readonly queue: Queue
-  /** What operators and the cluster itself see: nothing stands between. */
+  /** The cluster as operators and its own jobs see it, without faults. */
   readonly cluster: DummyWorker
   readonly faults: Faults
   readonly services: Service[]
@@ -79,7 +79,7 @@ export class Place {
     stop.abort()
   }
 
-  /** SIGTERM, as a service takes it: at once, and not when the tick under way has ended. */
+  /** SIGTERM, which a service obeys at once, not when the tick under way has ended. */
   stop(index: number): void {
     const service = this.service(index)
     const { process, stop, ended } = service
@@ -104,7 +104,7 @@ export class Place {
     for (const { worker } of this.services) worker.limitJobs(jobs ?? Number.POSITIVE_INFINITY)
   }
 
-  /** Lets time go by; processes that are suspended for so long go on. */
+  /** Lets time pass; processes go on when their suspensions end. */
   async pass(ms: number): Promise<void> {
     const endMs = this.runtime.monotonicMs() + ms
     for (;;) {
@@ -118,7 +118,7 @@ export class Place {
     }
   }
 
-  /** No fault is left, and every service is there. */
+  /** Ends all faults, and starts every service. */
   heal(): void {
     this.faults.end()
     this.setQuota(null)
@@ -150,7 +150,7 @@ export class Place {
     for (const job of items) await this.cluster.cancelJob(job, 'cancelled')
   }
 
-  /** Every job that was ever made for one attempt has ended so, as far as the cluster remembers. */
+  /** How the job of an attempt has ended, as far as the cluster remembers. */
   endOf(job: Pick<JobRef, 'uid' | 'attempt'>): 'SUCCESS' | 'FAIL' | 'runs' | 'none' {
     const found = this.jobs.find(QUEUE, job)
     if (found === undefined) return 'none'
@@ -169,7 +169,12 @@ export class Place {
       maxSendMs,
       maxCallMs,
     })
-    const worker = this.jobs.worker({ name: QUEUE, runtime: this.runtime })
+    const { maxJobsPerSend } = setting
+    const worker = this.jobs.worker({
+      name: QUEUE,
+      runtime: this.runtime,
+      ...(maxJobsPerSend !== undefined && { maxJobsPerSend }),
+    })
     worker.limitJobs(this.#quota ?? Number.POSITIVE_INFINITY)
     for (const number of setting.poison) worker.troubleItem(`i${number}`, { concerns: 'item' })
     const workQueue = new WorkQueue({
@@ -208,7 +213,7 @@ export class Place {
     service.ended = true
     if (process.isDead) return
     service.stopCall?.ended(this.runtime.monotonicMs())
-    // The process exits: what it has sent off by now may still arrive.
+    // The process exits: requests that it has made may still arrive.
     checker.sendsCutOff(process.sendsInFlight)
     process.kill()
   }

@@ -15,17 +15,17 @@ import {
 export interface PlayResult {
   readonly seed: number
   readonly violations: readonly Violation[]
-  /** What happened, a line each. */
+  /** What happened, one line for each event. */
   readonly trace: readonly string[]
   readonly items: number
   readonly jobs: number
 }
 
-/** Longer than every backoff, grace and takeover together, many times over. */
+/** Many times longer than all backoffs, graces and takeovers together. */
 const MAX_DRAIN_MS = 3_600_000
 const DRAIN_STEP_MS = 1_000
 
-/** Plays one seed to its end: the script, then without faults until every item has ended, or should have. */
+/** Plays the script of one seed, then goes on without faults until every item has ended, or should have. */
 export async function play(seed: number): Promise<PlayResult> {
   const choices = new Choices(seed)
   const script = drawScript(choices.fork())

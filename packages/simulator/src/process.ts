@@ -6,26 +6,33 @@ import { outage, type Faults, type Side } from './faults.js'
 const SYNCHRONOUS = new Set(['watch', 'document'])
 const NEVER = new Promise<never>(() => {})
 
+interface Call {
+  readonly side: Side
+  readonly method: string
+  /** How many it starts. */
+  readonly jobs: number
+}
+
 export interface ProcessOptions {
   readonly runtime: ManualRuntime
   readonly choices: Choices
   readonly faults: Faults
-  /** Which service it is. */
+  /** The index of the service. */
   readonly service: number
   readonly maxSendMs: number
   readonly maxCallMs: number
 }
 
 /**
- * A process as the play sees it: all that its code waits for goes through here, so that it can be killed, suspended, or left without an answer. While it is
- * suspended its clock goes on, and what it had sent off takes effect.
+ * A simulated process: all that its code waits for goes through it, so that it can be killed, suspended, or
+ * left without an answer. While it is suspended its clock goes on, and its requests under way take effect.
  */
 export class SimulatedProcess {
   readonly #options: ProcessOptions
   #isDead = false
   #resumed: PromiseWithResolvers<void> | undefined
   readonly #hanging = new Set<Side>()
-  /** Calls of `sendJob` that have begun and not ended. */
+  /** Jobs whose sends have begun and not ended. */
   sendsInFlight = 0
 
   constructor(options: ProcessOptions) {
@@ -40,7 +47,7 @@ export class SimulatedProcess {
     return this.#resumed !== undefined
   }
 
-  /** SIGKILL: nothing of it goes on, and what it has not sent off never happens. */
+  /** SIGKILL: it does nothing more, and requests that it has not made never happen. */
   kill(): void {
     this.#isDead = true
   }
@@ -56,7 +63,7 @@ export class SimulatedProcess {
     this.#resumed = undefined
   }
 
-  /** Every call of this side that begins from now on never answers. */
+  /** Calls of this side that begin from now on never answer. */
   hang(side: Side): void {
     this.#hanging.add(side)
   }
@@ -105,7 +112,8 @@ export class SimulatedProcess {
             this.#wrap(asObject(Reflect.apply(value, target, args)), side, 'document.')
         if (SYNCHRONOUS.has(name)) return (...args: unknown[]): unknown => Reflect.apply(value, target, args)
         return async (...args: unknown[]) => {
-          const answer = await this.#call(side, `${prefix}${name}`, async (): Promise<unknown> => {
+          const jobs = jobsOf(name, args)
+          const answer = await this.#call({ side, method: `${prefix}${name}`, jobs }, async () => {
             const called: unknown = await Reflect.apply(value, target, args)
             return called
           })
@@ -115,41 +123,49 @@ export class SimulatedProcess {
     })
   }
 
-  /** What is written under a lease is compared with the lease's fields: they stay as they are, its calls go through here. */
+  /**
+   * Only the calls of the lease go through the process: writes under a lease compare its fields, which stay
+   * as they are.
+   */
   #lease(lease: object): object {
     return this.#wrap(lease, 'queue', 'lease.')
   }
 
-  async #call(side: Side, method: string, run: () => Promise<unknown>): Promise<unknown> {
+  async #call({ side, method, jobs }: Call, run: () => Promise<unknown>): Promise<unknown> {
     const { faults, service, choices, maxSendMs, maxCallMs, runtime } = this.#options
     await this.#alive()
     if (this.#hanging.has(side)) return NEVER
-    const isSend = method === 'sendJob'
-    const maxMs = isSend ? maxSendMs : maxCallMs
+    const maxMs = jobs > 0 ? maxSendMs : maxCallMs
     const fate = faults.of(side, service)
     const [thereMs, backMs] = [choices.between(0, maxMs), choices.between(0, maxMs)]
-    if (isSend) this.sendsInFlight += 1
+    this.sendsInFlight += jobs
     try {
       if (thereMs > 0) await runtime.sleep(thereMs)
-      // Of a process that was killed what is on its way may arrive, or not.
+      // The requests of a killed process may arrive, or not.
       if (this.#isDead && choices.chance(0.5)) return await NEVER
       if (fate === 'refused') throw outage(side, method)
       const answer = await run()
       if (fate === 'answer-lost') throw outage(side, method)
       return answer
     } finally {
-      if (isSend) this.sendsInFlight -= 1
+      this.sendsInFlight -= jobs
       if (backMs > 0) await runtime.sleep(backMs)
       await this.#alive()
     }
   }
 
-  /** Goes on once the process does, which one that is dead never does. */
+  /** Resolves once the process runs; never for a dead one. */
   async #alive(): Promise<void> {
     if (this.#isDead) await NEVER
     while (this.#resumed !== undefined) await this.#resumed.promise
     if (this.#isDead) await NEVER
   }
+}
+
+/** How many jobs a call starts. */
+function jobsOf(method: string, [first]: readonly unknown[]): number {
+  if (method === 'sendJob') return 1
+  return method === 'sendMany' && Array.isArray(first) ? first.length : 0
 }
 
 function isObject(value: unknown): value is object {

@@ -9,6 +9,8 @@ export interface Setting {
   readonly maxAttempts: number
   readonly lost: LostPolicy
   readonly sendConcurrency: number
+  /** How many jobs the worker starts by one call; absent: one. */
+  readonly maxJobsPerSend?: number
   readonly leaseTtlMs: number
   readonly graceMs: number
   readonly stallMs: number
@@ -20,7 +22,7 @@ export interface Setting {
   readonly poison: readonly number[]
 }
 
-/** One thing that happens in a play, and how long it is until the next. */
+/** One act of a play, and the time until the next. */
 export interface Step {
   readonly act: Act
   readonly thenMs: number
@@ -33,7 +35,7 @@ export type ClusterAct =
   | { readonly by: 'cluster'; readonly kind: 'nothing' }
   /** Some of the running jobs end. */
   | { readonly by: 'cluster'; readonly kind: 'end-jobs'; readonly share: number; readonly fails: number }
-  /** A job is gone from the worker without a trace. */
+  /** A job disappears from the worker. */
   | { readonly by: 'cluster'; readonly kind: 'vanish' }
   | { readonly by: 'cluster'; readonly kind: 'hold-job' }
 
@@ -61,7 +63,7 @@ export type ServiceAct =
       readonly side: 'queue' | 'worker'
     }
 
-/** What goes wrong with queue or worker, for all services or one, for a while. */
+/** Faults of queue or worker, for all services or one, for a time. */
 export type OutsideAct =
   | {
       readonly by: 'outside'
@@ -88,6 +90,7 @@ export function drawScript(choices: Choices): Script {
 
 function drawSetting(choices: Choices): Setting {
   const items = choices.between(3, 30)
+  const maxJobsPerSend = choices.oneOf([undefined, 2, 5])
   const poison = choices.chance(0.3) ? [choices.between(0, items - 1)] : []
   return {
     services: 2,
@@ -102,6 +105,7 @@ function drawSetting(choices: Choices): Setting {
       'fail',
     ),
     sendConcurrency: choices.between(1, 4),
+    ...(maxJobsPerSend !== undefined && { maxJobsPerSend }),
     leaseTtlMs: choices.oneOf([1_000, 5_000, 15_000]) ?? 5_000,
     graceMs: 20_000,
     stallMs: 20_000,

@@ -13,7 +13,10 @@ export interface CatalogCase {
   /** The id of the promise that it checks. */
   readonly promise: string
   readonly title: string
-  /** What the case is skipped without, such as `supports.sweep` or `harness.openCrashing`; absent where it always applies. */
+  /**
+   * What the case is skipped without, such as `supports.sweep` or `harness.openCrashing`; absent where it
+   * always applies.
+   */
   readonly needs?: readonly string[]
 }
 
@@ -23,7 +26,10 @@ export interface CatalogContract {
   readonly cases: readonly CatalogCase[]
 }
 
-/** The whole contract as data, for implementations in other languages: the content of `@sluice/testkit/cases.json`. */
+/**
+ * The whole contract as data, for implementations in other languages: the content of
+ * `@sluice/testkit/cases.json`.
+ */
 export interface CaseCatalog {
   readonly queue: CatalogContract
   readonly worker: CatalogContract
@@ -39,7 +45,10 @@ export async function caseCatalog(): Promise<CaseCatalog> {
   }
 }
 
-/** What an implementation that offers nothing but these is asked for: the keys that are read are added to `read`. */
+/**
+ * What an implementation that offers nothing but these is asked for: the keys that are read are added to
+ * `read`.
+ */
 interface Offer {
   readonly offered: ReadonlySet<string>
   readonly read: Set<string>
@@ -85,7 +94,10 @@ async function entriesOf<Case extends { readonly id: string; readonly title: str
   return entries
 }
 
-/** The least that has to be offered for a case to run: all that it asks for until it runs, less what makes no difference. */
+/**
+ * The least that has to be offered for a case to run: all that it asks for until it runs, less what makes no
+ * difference.
+ */
 async function needsOf(ask: (offer: Offer) => Promise<string | undefined>): Promise<string[]> {
   const offered = new Set<string>()
   for (;;) {
@@ -110,12 +122,14 @@ function offering<T extends object>(prefix: string, bare: T, { offered, read }: 
       const path = `${prefix}.${key}`
       read.add(path)
       if (!offered.has(path)) return undefined
-      return FLAGS.test(path) ? true : async () => ({})
+      return VALUES.get(path) ?? (FLAGS.test(path) ? true : async () => ({}))
     },
   })
 }
 
 /** A size is no capability, and `writesNothing` is declared where one is absent. */
 const GIVEN = new Set(['maxBodyBytes', 'writesNothing'])
+/** Capabilities that say how much. */
+const VALUES = new Map<string, object>([['supports.sendMany', { maxJobs: 100 }]])
 /** What is a value; all else that a harness offers is a function. */
 const FLAGS = /^supports\.|^harness\.(?:hasJobUids|exitCodes|exactLogs)$/u

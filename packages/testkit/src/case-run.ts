@@ -4,21 +4,21 @@ import { promiseOf } from './promises.js'
 import type { QueueCase, QueueHarness } from './queue/queue-harness.js'
 import type { WorkerCase, WorkerHarness } from './worker/worker-harness.js'
 
-/** How one case went. */
+/** The outcome of one case. */
 export interface CaseResult {
   readonly id: string
   readonly title: string
-  /** `slow`: it holds, and took longer than a case may; or the storage or worker did not answer in time. */
+  /** `slow`: it passed after more than its time, or the storage or worker did not answer in time. */
   readonly outcome: 'passed' | 'failed' | 'skipped' | 'slow'
   /** Why it was skipped, or what was slow. */
   readonly reason?: string
-  /** What was wrong, for people. */
+  /** What was wrong. */
   readonly error?: Error
   readonly ms: number
 }
 
 /**
- * Runs one queue case on a harness of its own, and closes that in any event.
+ * Runs one queue case on a harness of its own, and closes the harness in any case.
  *
  * @returns why the case was skipped, or `undefined` when it passed
  * @throws AssertionError whose message says which promise is broken, what was expected and what came
@@ -70,7 +70,7 @@ async function onHarness<H extends { close(): Promise<void> }>(
     return reason
   })
   const closing = await attempt(() => harness.close())
-  // The case's own failure tells more than that of the clean-up which it may have caused.
+  // The case's own failure says more than that of the clean-up, which it may have caused.
   if ('error' in end) throw explained(one, end.error)
   if ('error' in closing) throw explained(one, closing.error)
   return end.value
@@ -84,7 +84,7 @@ async function attempt<T>(action: () => Promise<T>): Promise<{ value: T } | { er
   }
 }
 
-/** The error with the promise in front, so that the message alone tells a stranger what is wrong. */
+/** The error with the promise before it, so that the message alone explains the failure. */
 function explained(one: { id: string; title: string }, error: unknown): Error {
   const promise = promiseOf(one.id)
   const what = error instanceof Error ? error.message : String(error)

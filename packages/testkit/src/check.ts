@@ -2,7 +2,7 @@ import { AssertionError } from 'node:assert'
 import { inspect, isDeepStrictEqual } from 'node:util'
 import { isSluiceError, type ErrorCode } from '@sluice/core'
 
-/** Throws unless the two are deep-equal. `what` says in a sentence what was expected of what. */
+/** Throws unless the two are deep-equal. `what` says in a sentence what was expected. */
 export function same(actual: unknown, expected: unknown, what: string): void {
   if (isDeepStrictEqual(actual, expected)) return
   throw broken(what, actual, expected)
@@ -13,7 +13,7 @@ export function sameMembers(actual: readonly string[], expected: readonly string
   same(actual.toSorted(), expected.toSorted(), what)
 }
 
-/** The error of a server that was found not to do what a fact says. */
+/** The error about a server for which a fact does not hold. */
 export function brokenFact(
   { id, title }: { readonly id: string; readonly title: string },
   error: unknown,
@@ -37,7 +37,10 @@ export async function rejects(call: Promise<unknown>, code: ErrorCode, what: str
   })
 }
 
-/** Throws unless the promise rejects with a TypeError, by rejection rather than by a throw before there is a promise. */
+/**
+ * Throws unless the promise rejects with a TypeError, by rejection rather than by a throw before there is a
+ * promise.
+ */
 export async function refuses(call: () => Promise<unknown>, what: string): Promise<Error> {
   const end = await endOf(promised(call, what))
   if (end.rejected && end.error instanceof TypeError) return end.error
@@ -46,7 +49,7 @@ export async function refuses(call: () => Promise<unknown>, what: string): Promi
   })
 }
 
-/** Throws if the promise rejects; else gives its value. */
+/** Throws if the promise rejects; else returns its value. */
 export async function resolves<T>(call: Promise<T>, what: string): Promise<T> {
   try {
     return await call

@@ -5,7 +5,7 @@ import { queuePromises, workerPromises, type ContractPromise } from './promises.
 import { queueContract } from './queue/queue-contract.js'
 import { workerContract } from './worker/worker-contract.js'
 
-/** What the contract came to for one backend or worker. */
+/** The results of the contract for one backend or worker. */
 export interface ContractColumn {
   /** As the head of its column, such as `queue-sql (Postgres)`. */
   readonly name: string
@@ -32,7 +32,10 @@ export function contractTable(): string {
   ].join('\n\n')
 }
 
-/** Promise by backend: how many cases passed, which were skipped and why, which failed. As Markdown, with no times in it. */
+/**
+ * Promise by backend: how many cases passed, which were skipped and why, which failed. As Markdown, with no
+ * times in it.
+ */
 export function contractMarkdown({ queues = [], workers = [] }: ContractResults): string {
   return [
     ...resultSections('Queues', queuePromises, queues),

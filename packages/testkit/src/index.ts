@@ -1,4 +1,4 @@
-/** The contract of Sluice's queues and workers as data, with what it takes to run it. */
+/** The contract of Sluice's queues and workers as data, with its runners. */
 export { queueContract } from './queue/queue-contract.js'
 export type {
   CallSize,

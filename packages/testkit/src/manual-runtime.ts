@@ -8,7 +8,7 @@ interface Sleeper {
   readonly wake: () => void
 }
 
-/** A runtime whose time stands still until it is told to go on, with random numbers that are the same in every run. */
+/** A runtime whose time is advanced manually, with random numbers that are the same in every run. */
 export class ManualRuntime implements Runtime {
   #startAt: number
   #now: number
@@ -18,7 +18,8 @@ export class ManualRuntime implements Runtime {
 
   /**
    * @param startAt epoch ms that it shows at first; default an instant in November 2026
-   * @param seed of the random numbers, and then of the ids too. Default 1, and ids that are unique also among processes: tests of several share a storage
+   * @param seed of the random numbers, and then of the ids too. Default 1, and ids that are unique also among
+   * processes: tests of several share a storage
    */
   constructor(startAt = 1_795_500_000_000, seed?: number) {
     this.#random = seededRandom(seed ?? 1)
@@ -43,7 +44,8 @@ export class ManualRuntime implements Runtime {
   async sleep(ms: number, signal?: AbortSignal): Promise<void> {
     if (signal?.aborted) return
     const { promise, resolve } = Promise.withResolvers<void>()
-    // Whole ms, as timers have them: at an instant of so many digits a smaller part is lost, and no time would go by.
+    // Whole ms, as timers have them: at an instant of so many digits a smaller part is lost, and no time
+    // would go by.
     const sleeper = { wakeAt: this.#now + Math.max(0, Math.ceil(ms)), wake: resolve }
     this.#sleepers.push(sleeper)
     const leave = () => {
@@ -68,8 +70,9 @@ export class ManualRuntime implements Runtime {
   }
 
   /**
-   * Goes on by so many ms. Sleepers wake in the order of their instants, each at its own, and what they do then, promise jobs and
-   * immediates, runs before the next one wakes: a sleeper that goes to sleep again within the span wakes again within the call.
+   * Advances time by `ms`. Sleepers wake in the order of their instants, each at its own, and what they do
+   * then, promise jobs and immediates, runs before the next one wakes: a sleeper that goes to sleep again
+   * within the span wakes again within the call.
    */
   async advance(ms: number): Promise<void> {
     const end = this.#now + ms

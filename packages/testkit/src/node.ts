@@ -8,7 +8,10 @@ import type { WorkerHarness } from './worker/worker-harness.js'
 
 export type { RunnerOptions } from './runner-options.js'
 
-/** Registers every case of the queue contract as a test, each on a harness of its own. Skips come from `needs` alone. */
+/**
+ * Registers every case of the queue contract as a test, each on a harness of its own. Skips come from `needs`
+ * alone.
+ */
 export function testQueue(
   name: string,
   makeHarness: () => Promise<QueueHarness>,
@@ -25,7 +28,10 @@ export function testQueue(
   })
 }
 
-/** Registers every case of the worker contract as a test, each on a harness of its own. Skips come from `needs` alone. */
+/**
+ * Registers every case of the worker contract as a test, each on a harness of its own. Skips come from
+ * `needs` alone.
+ */
 export function testWorker(
   name: string,
   makeHarness: () => Promise<WorkerHarness>,

@@ -1,6 +1,6 @@
 import { MAX_DOCUMENT_NAME_BYTES, MAX_ID_BYTES, type JsonValue } from '@sluice/core'
 
-/** Legal ids that have broken some store or other. All are different items. */
+/** Legal ids that are known to break stores. All are different items. */
 export const oddIds: readonly string[] = [
   'a',
   'A',
@@ -62,7 +62,10 @@ export const oddIds: readonly string[] = [
 
 const MIXED = 'Zoom/é_漢-😀.b'
 
-/** Legal ids of every length from 1 byte to the longest, by what they are made of. All of a kind are different, many by their length only. */
+/**
+ * Legal ids of every length from 1 byte to the longest, by what they are made of. All of a kind are
+ * different, many by their length only.
+ */
 export const idsOfEachLength = {
   letters: eachLength((bytes) => 'abcdefgh'.repeat(bytes).slice(0, bytes)),
   escaped: eachLength((bytes) => '/'.repeat(bytes % 2) + 'é'.repeat(bytes >> 1)),
@@ -73,7 +76,7 @@ function eachLength(make: (bytes: number) => string): readonly string[] {
   return Array.from({ length: MAX_ID_BYTES }, (_, index) => make(index + 1))
 }
 
-/** The first so many bytes of a text; full stops in place of a character that would be cut in two. */
+/** The first bytes of a text, with full stops in place of a character that would be cut in two. */
 function cutToBytes(text: string, bytes: number): string {
   let [kept, left] = ['', bytes]
   for (const character of text) {

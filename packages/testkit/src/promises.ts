@@ -203,7 +203,7 @@ export const workerPromises: readonly ContractPromise[] = [
   },
   {
     id: 'W-POLL-1',
-    text: 'A poll reports every job of this queue that is not finished, and every finished one not yet forgotten; of several jobs of one id one report has, as `earlier`, all others that are unfinished. `jobUid` and `exitCode`, where a report has them, are the job’s own and stay.',
+    text: 'A poll reports every job of this queue that is not finished, and every finished one not yet acknowledged; of several jobs of one id one report has, as `earlier`, all others that are unfinished. `jobUid` and `exitCode`, where a report has them, are the job’s own and stay.',
   },
   {
     id: 'W-POLL-2',

@@ -1,4 +1,6 @@
-/** Numbers that look random and are the same for the same seed (mulberry32). Each call gives one in [0, 1). */
+/**
+ * Numbers that look random and are the same for the same seed (mulberry32). Each call gives one in [0, 1).
+ */
 export function seededRandom(seed: number): () => number {
   let state = seed >>> 0
   return () => {

@@ -2,7 +2,7 @@
 export interface RunnerOptions {
   /** A case that takes longer has failed. Default 60,000 ms. */
   readonly timeoutMs?: number
-  /** Run the cases at once instead of one after the other: for a store that is far away. Default false. */
+  /** Run the cases concurrently instead of one after the other: for a distant store. Default false. */
   readonly concurrent?: boolean
   /** Which cases, by their ids: to spread a long contract over several files. Default all. */
   readonly only?: (id: string) => boolean

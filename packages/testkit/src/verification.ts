@@ -11,13 +11,19 @@ export interface VerifyOptions<Case> {
   readonly onResult?: (result: CaseResult) => void
   /** Which cases; default the whole contract. */
   readonly cases?: readonly Case[]
-  /** A case that takes longer is slow; one that has not ended after three times as long has failed. Default 60,000. */
+  /**
+   * A case that takes longer is slow; one that has not ended after three times as long has failed. Default
+   * 60,000.
+   */
   readonly timeoutMs?: number
   /** Default that of the machine. */
   readonly runtime?: Runtime
 }
 
-/** Runs the queue contract with no test runner, one case after the other, and returns the results as data. It does not reject. */
+/**
+ * Runs the queue contract with no test runner, one case after the other, and returns the results as data. It
+ * does not reject.
+ */
 export async function verifyQueue(
   makeHarness: () => Promise<QueueHarness>,
   options: VerifyOptions<QueueCase> = {},

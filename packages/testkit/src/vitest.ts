@@ -10,7 +10,10 @@ import type { WorkerHarness } from './worker/worker-harness.js'
 
 export type { RunnerOptions } from './runner-options.js'
 
-/** Registers every case of the queue contract as a test, each on a harness of its own. Skips come from `needs` alone. */
+/**
+ * Registers every case of the queue contract as a test, each on a harness of its own. Skips come from `needs`
+ * alone.
+ */
 export function testQueue(
   name: string,
   makeHarness: () => Promise<QueueHarness>,
@@ -27,7 +30,10 @@ export function testQueue(
   })
 }
 
-/** Registers every case of the worker contract as a test, each on a harness of its own. Skips come from `needs` alone. */
+/**
+ * Registers every case of the worker contract as a test, each on a harness of its own. Skips come from
+ * `needs` alone.
+ */
 export function testWorker(
   name: string,
   makeHarness: () => Promise<WorkerHarness>,

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { ManualRuntime } from '../src/index.js'
 
-test('it stands still until it is told to go on', async () => {
+test('its time stands still until it is advanced', async () => {
   const runtime = new ManualRuntime(1_000)
   expect([runtime.now(), runtime.monotonicMs()]).toEqual([1_000, 0])
   await runtime.advance(250)
@@ -46,7 +46,7 @@ test('a loop that sleeps again within the span wakes again within the call', asy
   expect(runtime.sleeping).toBe(0)
 })
 
-test('an aborted signal ends a sleep at once, before it and during it', async () => {
+test('an aborted signal ends a sleep immediately, before it and during it', async () => {
   const runtime = new ManualRuntime()
   await runtime.sleep(1_000, AbortSignal.abort())
   const stop = new AbortController()
@@ -56,7 +56,7 @@ test('an aborted signal ends a sleep at once, before it and during it', async ()
   expect(runtime.sleeping).toBe(0)
 })
 
-test('set back, it shows an earlier instant, and spans and sleeps go on as before', async () => {
+test('set back, it returns an earlier instant, and durations and sleeps go on as before', async () => {
   const runtime = new ManualRuntime(10_000)
   await runtime.advance(100)
   const woken: number[] = []

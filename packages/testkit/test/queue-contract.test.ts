@@ -40,7 +40,7 @@ describe('the contract as data', () => {
 describe('verification', () => {
   const facts = { id: 'W-POLL-2/z', title: 'a case of this test' }
 
-  test('gives what passed, what failed and what was skipped as data', async () => {
+  test('returns what passed, what failed and what was skipped as data', async () => {
     expect(await run({ ...facts, run: async () => undefined })).toMatchObject({ ...facts, outcome: 'passed' })
     const skipped = { ...facts, needs: () => 'the moon is down', run: async () => expect.unreachable() }
     expect(await run(skipped)).toMatchObject({ outcome: 'skipped', reason: 'the moon is down' })
@@ -72,7 +72,7 @@ describe('verification', () => {
   test('a case that ends late is slow when it holds, and has failed when it does not', async () => {
     expect(await run({ ...facts, run: late(() => undefined) }, 20)).toMatchObject({
       outcome: 'slow',
-      reason: 'it holds, and took over 20 ms',
+      reason: 'it passed after more than 20 ms',
     })
     const failing = late(() => {
       throw new Error('it fell over')
@@ -86,7 +86,7 @@ describe('verification', () => {
     expect(seen).toMatchObject({ outcome: 'slow', reason: 'no answer came in time' })
   })
 
-  test('the harness is closed in any event, and what its close rejects with is a failure', async () => {
+  test('the harness is closed in any case, and a rejection of its close is a failure', async () => {
     const passing: WorkerCase = { ...facts, run: async () => undefined }
     const [result] = await verifyWorker(untidyHarness, { cases: [passing] })
     expect(result?.error?.message).toContain('something is left over')

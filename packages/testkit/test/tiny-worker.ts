@@ -18,7 +18,7 @@ interface TinyJob {
   readonly ref: JobRef
   readonly queue: string
   report: JobReport
-  forgotten: boolean
+  acknowledged: boolean
   starts: number
   log: Buffer | undefined
 }
@@ -51,7 +51,7 @@ class TinyPlace {
       ref: { id, uid, attempt },
       queue,
       report: { stage: 'PROCESSING', uid, attempt, jobUid: `job ${++this.#started}` },
-      forgotten: false,
+      acknowledged: false,
       starts: 1,
       log: Buffer.alloc(0),
     })
@@ -139,8 +139,8 @@ function tinyWorker(
       if (obstruction.isThere)
         return Object.assign(new Map(lastKnown), { complete: false, incompleteReason: 'obstructed' })
       const reports = new Map<string, JobReport>()
-      for (const { queue, ref, report, forgotten } of place.jobs.values()) {
-        if (queue !== name || forgotten) continue
+      for (const { queue, ref, report, acknowledged } of place.jobs.values()) {
+        if (queue !== name || acknowledged) continue
         const other = reports.get(ref.id)
         reports.set(ref.id, other === undefined ? report : together(other, report))
       }
@@ -162,7 +162,7 @@ function tinyWorker(
       begin()
       for (const job of jobs) {
         const found = place.find(name, job)
-        if (found) found.forgotten = true
+        if (found) found.acknowledged = true
       }
     },
     async *readLog(job, { signal, tailBytes, follow } = {}) {
@@ -281,7 +281,9 @@ export async function tinyHarness(): Promise<WorkerHarness> {
       tinyWorker(
         place,
         'contract',
-        failing(new SluiceError('SLUICE_WORKER_UNAVAILABLE', 'nobody there', { concerns: 'worker' })),
+        failing(
+          new SluiceError('SLUICE_WORKER_UNAVAILABLE', 'an unreachable server', { concerns: 'worker' }),
+        ),
       ),
     openDenied: async () =>
       tinyWorker(place, 'contract', failing(new SluiceError('SLUICE_WORKER_DENIED', 'who are you?'))),

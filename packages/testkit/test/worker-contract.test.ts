@@ -5,7 +5,10 @@ import { tinyHarness } from './tiny-worker.js'
 
 testWorker('a tiny worker', tinyHarness)
 
-/** A harness whose worker's cancelled jobs are reported to have ended after so many polls, each of which takes its time. */
+/**
+ * A harness whose worker's cancelled jobs are reported to have ended after so many polls, each of which takes
+ * its time.
+ */
 async function slowToEnd(polls: number, endsWithinMs: number): Promise<WorkerHarness> {
   const harness = await tinyHarness()
   const inner = await harness.open()

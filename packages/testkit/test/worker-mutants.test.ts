@@ -3,7 +3,7 @@ import { verifyWorker, workerContract, workerMutants, wrapWorker, type WorkerHar
 import { tinyHarness } from './tiny-worker.js'
 
 describe('broken workers', () => {
-  test('the good worker they are made of passes every case, none skipped', async () => {
+  test('the correct worker that they are made of passes every case, none skipped', async () => {
     const results = await verifyWorker(tinyHarness)
     expect(results.filter((result) => result.outcome !== 'passed')).toEqual([])
     expect(results).toHaveLength(workerContract.length)

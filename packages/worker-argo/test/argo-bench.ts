@@ -9,7 +9,7 @@ import {
   type ArgoServerOptions,
 } from '@sluice/fake-argo'
 import { openWorker, type ArgoWorker, type ArgoWorkerOptions } from '../src/index.js'
-import { nameJob } from '../src/job-name.js'
+import { nameJob } from '../src/jobs/job-name.js'
 
 /** A fake Argo Server, and workers on it. */
 export class ArgoBench {
@@ -84,7 +84,7 @@ export const fastClock: Runtime = {
 
 const BOUND_MS = 20_000
 
-/** Waits until it is so: for what nothing tells of. */
+/** Waits until it holds: for what no event reports. */
 export async function eventually(
   what: string,
   holds: () => boolean | Promise<boolean>,

@@ -5,7 +5,7 @@ import type { JobRef, Worker } from '@sluice/core'
 import { wrapWorker, type WorkerHarness } from '@sluice/testkit'
 import { startArgoServer } from '@sluice/fake-argo'
 import { openWorker, type ArgoWorker, type ArgoWorkerOptions } from '../src/index.js'
-import { LABELS, nameJob, queueLabel } from '../src/job-name.js'
+import { LABELS, nameJob, queueLabel } from '../src/jobs/job-name.js'
 import { eventually } from './argo-bench.js'
 
 /** An Argo Server to be worked with through its REST API alone: a real one, or else the fake. */
@@ -17,7 +17,10 @@ export interface ArgoTarget {
   close(): Promise<void>
 }
 
-/** The real one that the environment names, with `resources/test_workflow_template.yaml` in its namespace; else the fake. */
+/**
+ * The real one that the environment names, with `resources/test_workflow_template.yaml` in its namespace;
+ * else the fake.
+ */
 export async function openTarget(): Promise<ArgoTarget> {
   const { SLUICE_TEST_ARGO_URL: url, SLUICE_TEST_ARGO_NAMESPACE: namespace = 'argo' } = process.env
   const { SLUICE_TEST_ARGO_TOKEN: token = '' } = process.env
@@ -37,11 +40,11 @@ export async function openTarget(): Promise<ArgoTarget> {
 /** A busy controller takes 15 s for a cancel, and longer until its lists show it. */
 const PATIENCE_MS = 120_000
 
-/** What the contract needs, by requests that a person could send. */
+/** What the contract needs, by requests that an operator could send. */
 export class TargetHarness implements WorkerHarness {
   readonly hasJobUids = true
   readonly endsWithinMs = PATIENCE_MS
-  /** They have no pod: a step that waits is ended by hand. */
+  /** They have no pod: a step that waits is ended manually. */
   readonly writesNothing = 'the workflows of this place only wait'
   readonly #target: ArgoTarget
   /** A real cluster remembers: each case has queues that were never there before. */
@@ -72,7 +75,7 @@ export class TargetHarness implements WorkerHarness {
     return { id: 'a template', body: { item: '{{workflow.name}}' } }
   }
 
-  /** The workflow only waits; its step is ended by hand. */
+  /** The workflow only waits; its step is ended manually. */
   async finish(job: JobRef, how: 'SUCCESS' | 'FAIL'): Promise<void> {
     const [name = '', queue = ''] = await this.#find(job)
     const path = `workflows/${this.#target.namespace}/${name}`

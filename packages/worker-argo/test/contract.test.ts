@@ -90,7 +90,7 @@ class ArgoHarness implements WorkerHarness {
     return { worker, crashed: () => endpoint.crashed() }
   }
 
-  /** It waits for a lock that nobody else can give. */
+  /** It waits for a lock that only the test gives. */
   async sendPending(worker: Worker, job: JobRef, message: string): Promise<void> {
     const { id, uid, attempt } = job
     const { controller, workflows } = this.#bench.server
@@ -116,7 +116,10 @@ class ArgoHarness implements WorkerHarness {
     }
   }
 
-  /** A webhook of the cluster denies one item in words of its own; the account loses its role, or kube-apiserver goes; a quota is used up. */
+  /**
+   * A webhook of the cluster denies one item in words of its own; the account loses its role, or
+   * kube-apiserver goes; a quota is used up.
+   */
   async openTroubledSends(concerns: TroubleConcerns) {
     const worker = await this.#open({ name: 'contract' })
     const { obstruct, restore } = this.#trouble(concerns)

@@ -10,7 +10,7 @@ const SECONDS = 300
 const CAP = 20
 
 let bench: ArgoBench
-/** Workflows that were over and that people brought back, by name. */
+/** Workflows that were over and that operators brought back, by name. */
 const broughtBack = new Set<string>()
 afterEach(async () => {
   broughtBack.clear()
@@ -18,8 +18,8 @@ afterEach(async () => {
 })
 
 /**
- * Whether it is ours to bound. What people make run beside our jobs, copies and workflows that were over, comes on top, and nobody else
- * can keep it from running: in all there are never more than the cap and those.
+ * Whether it is ours to bound. What operators start beside our jobs, copies and workflows that were over,
+ * comes on top, and no one else can keep it from running: in all there are never more than the cap and those.
  */
 function isOurs({ metadata }: ArgoWorkflow): boolean {
   return !(RESUBMITTED in metadata.labels) && !broughtBack.has(metadata.name)
@@ -28,7 +28,7 @@ function isOurs({ metadata }: ArgoWorkflow): boolean {
 const RESUBMITTED = 'workflows.argoproj.io/resubmitted-from-workflow'
 
 test.each([1, 2, 3])(
-  'five minutes in which people do two things a second to the workflows, at random (%i): every item ends in a stage that its evidence explains',
+  'five minutes in which operators do two things a second to the workflows, at random (%i): every item ends in a stage that its evidence explains',
   async (seed) => {
     const runtime = new ManualRuntime()
     bench = await ArgoBench.start({
@@ -93,7 +93,8 @@ function act(next: () => number, done: Map<OperatorAction, number>): void {
   if (target === undefined || action === undefined) return
   const { name } = target.metadata
   const bringsBack = target.status.finishedAt !== null && (action === 'retry' || action === 'recreate')
-  // Before it happens: it is counted as it changes. Retries that are refused change nothing, and what is over counts for nothing.
+  // Before it happens: it is counted as it changes. Retries that are refused change nothing, and what is over
+  // counts for nothing.
   if (bringsBack) broughtBack.add(name)
   if (server.operator.attempt(action, name)) done.set(action, (done.get(action) ?? 0) + 1)
 }
@@ -103,7 +104,10 @@ async function isDone(queue: Queue): Promise<boolean> {
   return WAITING + PROCESSING === 0
 }
 
-/** A success has a workflow that ended so; a failure a reason and a class; and each attempt before it the same. */
+/**
+ * A success has a workflow that ended so; a failure a reason and a class; and each attempt before it the
+ * same.
+ */
 function explained({ stage, details, reason, failureClass, history }: ItemRecord): boolean {
   const evidence = new Map(Object.entries(Object(details)))
   const last =

@@ -1,5 +1,6 @@
-import { describe, expect, test } from 'vitest'
-import { openWorker, optionsSchema } from '../src/index.js'
+import { describe, expect, expectTypeOf, test } from 'vitest'
+import type { z } from 'zod'
+import { openWorker, optionsSchema, type ArgoWorker, type ArgoWorkerOptions } from '../src/index.js'
 
 const LEAST = { name: 'q', baseUrl: 'https://argo.example.org/argo/', namespace: 'jobs', template: 'tile' }
 
@@ -67,6 +68,7 @@ describe('the options', () => {
     [{ mode: '{{workflow.name}}' }, /parameters: mode has "\{\{", which Argo would evaluate/u],
     [{ mode: { from: 'x'.repeat(50), as: 'base64' } }, /parameters: mode is 68 bytes, and at most 60/u],
   ])('say what is wrong with the mapping %j', async (parameters, message) => {
+    // @ts-expect-error -- options that a file may hold, and their type does not allow
     await expect(openWorker({ ...LEAST, maxParameterBytes: 60, parameters })).rejects.toThrow(message)
   })
 
@@ -91,4 +93,14 @@ describe('the options', () => {
       code: 'SLUICE_CONFIG_INVALID',
     })
   })
+})
+
+test('their interface has the keys of the schema, and the type of the bodies follows from the type argument', () => {
+  expectTypeOf<keyof ArgoWorkerOptions>().toEqualTypeOf<keyof z.input<typeof optionsSchema>>()
+  interface Tile {
+    readonly path: string
+  }
+  expectTypeOf(openWorker<Tile>).returns.resolves.toEqualTypeOf<ArgoWorker<Tile>>()
+  // @ts-expect-error -- a Date is no JSON
+  expectTypeOf(openWorker<{ at: Date }>).toBeFunction()
 })

@@ -52,7 +52,7 @@ afterEach(async () => {
 
 const OUTAGES: readonly (readonly [string, Outage])[] = [
   [
-    'nobody listens',
+    'no port is open',
     {
       begin: (server) => server.main.stop(),
       end: (server) => server.main.start(),
@@ -118,7 +118,7 @@ test.each(OUTAGES)(
     const { server, queue, results, step } = await working()
     await outage.begin(server)
     for (let elapsed = 0; elapsed < HOUR_MS; elapsed += INTERVAL_MS) await step()
-    // The outages that begin at an instant may let the tick at that very instant through.
+    // The outages that begin at an instant may not hit the tick of that very instant.
     expect(new Set(results.slice(-350).map(({ unavailable }) => unavailable?.code))).toEqual(
       new Set([outage.code]),
     )
@@ -137,7 +137,7 @@ test.each(OUTAGES)(
   },
 )
 
-test('an hour in which a server that was begun anew has no list: the work goes on by the name of each job', async () => {
+test('an hour in which a restarted server has no list: the work goes on by the name of each job', async () => {
   const { server, queue, results, step } = await working()
   server.main.restart(HOUR_MS)
   for (let elapsed = 0; elapsed < HOUR_MS; elapsed += INTERVAL_MS) await step()
@@ -158,7 +158,7 @@ function ticking(engine: WorkQueue, time: ManualRuntime) {
   return { results, step }
 }
 
-/** Its pauses take no time: nobody lets the clock go on while a tick is under way. */
+/** Its pauses take no time: the clock does not advance while a tick is under way. */
 function workerClock(time: ManualRuntime) {
   return {
     ...systemRuntime,

@@ -14,12 +14,12 @@ afterEach(() => bench.close())
 const GRACE_MS = 60_000
 
 interface Setup {
-  readonly engine?: Partial<WorkQueueOptions>
+  readonly engine?: Partial<Omit<WorkQueueOptions, 'queue'>>
   readonly server?: ArgoServerOptions
   readonly worker?: Partial<ArgoWorkerOptions>
 }
 
-/** One item whose workflow runs until somebody ends it, and an engine that ticks each second. */
+/** One item whose workflow runs until the test ends it, and an engine that ticks each second. */
 async function oneItem({ engine: options, server: serverOptions, worker: workerOptions }: Setup = {}) {
   const runtime = new ManualRuntime()
   bench = await ArgoBench.start({ runtime, controller: { reconcileDelayMs: 0 }, ...serverOptions })
@@ -53,7 +53,7 @@ function latest(server: ArgoServer): string {
 }
 
 describe('a workflow that is nowhere to be seen', () => {
-  test('since somebody deleted it is waited for, and then its item fails, and says why', async () => {
+  test('since an operator deleted it is waited for, and then its item fails, and says why', async () => {
     const { server, seconds, workflow } = await oneItem({ engine: { lost: { graceMs: GRACE_MS } } })
     server.operator.delete(workflow())
     expect(await seconds(50)).toMatchObject({ stage: 'PROCESSING', attempt: 1 })
@@ -65,7 +65,7 @@ describe('a workflow that is nowhere to be seen', () => {
     expect(server.workflows.size).toBe(0)
   })
 
-  test('since somebody deleted it is followed by another attempt if so wished: another workflow', async () => {
+  test('since an operator deleted it is followed by another attempt if so wished: another workflow', async () => {
     const lost = { policy: 'resend', graceMs: GRACE_MS } as const
     const { server, seconds, workflow } = await oneItem({ engine: { lost } })
     const first = workflow()
@@ -77,7 +77,7 @@ describe('a workflow that is nowhere to be seen', () => {
     expect(await seconds(2)).toMatchObject({ stage: 'SUCCESS', attempt: 2 })
   })
 
-  test('since somebody deleted it is held if so wished, for a person to decide, and keeps its place', async () => {
+  test('since an operator deleted it is held if so wished, for an operator to decide, and keeps its place', async () => {
     const { server, seconds, workflow } = await oneItem({
       engine: { lost: { policy: 'hold', graceMs: GRACE_MS } },
     })

@@ -35,7 +35,7 @@ export async function drain(queue: Queue, engine: WorkQueue, between: () => Prom
   throw new Error(`not at an end: ${JSON.stringify(await queue.sizes())}`)
 }
 
-/** How many workflows there are of each item's attempt; the copies that people make apart. */
+/** How many workflows there are of each item's attempt; copies made by operators not counted. */
 export function workflowsPerJob(bench: ArgoBench): readonly number[] {
   const counts = new Map<string, number>()
   for (const { metadata } of bench.server.workflows.all('!workflows.argoproj.io/resubmitted-from-workflow')) {

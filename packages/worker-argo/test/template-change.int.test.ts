@@ -33,7 +33,7 @@ const RENAMED = withParameters([
   { name: 'mode', value: 'succeed', enum: ['succeed', 'fail', 'error', 'hang'] },
   { name: 'seconds', value: '1' },
 ])
-/** A new parameter that nobody gives. */
+/** A new parameter that no item gives. */
 const GROWN = withParameters([
   { name: 'item' },
   { name: 'mode', value: 'x' },

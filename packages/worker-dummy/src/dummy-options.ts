@@ -9,17 +9,17 @@ export interface DummyWorkerOptions {
   /** The queue's name. */
   readonly name: string
   /** How jobs end by themselves. Default: only `settleJob` and cancels end them. */
-  readonly rule?: JobRule
+  readonly rule?: JobRule | undefined
   /** The rule's seed, where the rule has none. Default 1. */
-  readonly seed?: number
+  readonly seed?: number | undefined
   /** Where instants come from. Default the machine's. */
-  readonly runtime?: Runtime
+  readonly runtime?: Runtime | undefined
   /** Shared with other workers that are to see the same jobs. Default a new one. */
-  readonly store?: JobStore
+  readonly store?: JobStore | undefined
   /** The most jobs that one `sendMany` takes. Default: the worker has no `sendMany`. */
-  readonly maxJobsPerSend?: number
+  readonly maxJobsPerSend?: number | undefined
   /** What the worker gives as its `identity`. Default: it has none. */
-  readonly identity?: string
+  readonly identity?: string | undefined
 }
 
 const span = z.number().int().min(0)
@@ -31,20 +31,20 @@ const range = z.union([
 
 const ruleSchema = z.strictObject({
   afterMs: range,
-  pendingMs: range.exactOptional(),
-  failRate: z.number().min(0).max(1).exactOptional(),
-  seed: z.number().int().exactOptional(),
+  pendingMs: range.optional(),
+  failRate: z.number().min(0).max(1).optional(),
+  seed: z.number().int().optional(),
 })
 
 /** The options of `openWorker`: a zod schema, and so a Standard Schema. */
 export const optionsSchema = z.strictObject({
   name: z.string().min(1),
-  rule: ruleSchema.exactOptional(),
-  seed: z.number().int().exactOptional(),
+  rule: ruleSchema.optional(),
+  seed: z.number().int().optional(),
   runtime: z
     .custom<Runtime>(isRuntime, 'must be a Runtime, such as systemRuntime of @sluice/core/backend')
-    .exactOptional(),
-  store: z.instanceof(JobStore).exactOptional(),
-  maxJobsPerSend: z.number().int().min(1).exactOptional(),
-  identity: z.string().min(1).exactOptional(),
+    .optional(),
+  store: z.instanceof(JobStore).optional(),
+  maxJobsPerSend: z.number().int().min(1).optional(),
+  identity: z.string().min(1).optional(),
 })

@@ -12,7 +12,7 @@ type Method = 'lookupJob' | 'cancelJob' | 'acknowledgeJobs' | 'probeSend' | 'rea
 
 /**
  * A worker that runs nothing: jobs are entries in a `JobStore`, and end by {@link DummyControls.settleJob} or by a rule. It keeps every promise of
- * `Worker` within one process, and can be told to misbehave.
+ * `Worker` within one process, and misbehaves on request.
  */
 export type DummyWorker<Body = JsonValue> = WorkerWith<Method, Body> & DummyControls
 

@@ -3,11 +3,11 @@ export interface JobRule {
   /** How long a job runs, in ms, 0 or more; of a pair, something between the two, both included. */
   readonly afterMs: number | readonly [number, number]
   /** How long a job is pending before it runs, in ms; of a pair, something between the two. Default 0. */
-  readonly pendingMs?: number | readonly [number, number]
+  readonly pendingMs?: number | readonly [number, number] | undefined
   /** The share of jobs that fail, 0 to 1. Default 0. */
-  readonly failRate?: number
+  readonly failRate?: number | undefined
   /** Another seed, other fates. Default 1. */
-  readonly seed?: number
+  readonly seed?: number | undefined
 }
 
 /** What the rule says of one job. */
@@ -19,7 +19,8 @@ export interface JobFate {
 }
 
 /**
- * The fate of one job. It depends on the rule, the id and the attempt alone, and is the same in every process.
+ * The fate of one job. It depends on the rule, the id and the attempt alone, and is the same in every
+ * process.
  *
  * @param attempt 1 or more
  */

@@ -13,7 +13,7 @@ function setup(options: Partial<DummyWorkerOptions> = {}) {
   return { started, store, runtime, worker }
 }
 
-test('one job for one (queue, uid, attempt): twice, at once, from another process, after its end and after forgetting [W-SEND-1]', async () => {
+test('one job for one (queue, uid, attempt): twice, at once, from another process, after its end and after its acknowledgement [W-SEND-1]', async () => {
   const { worker, store, started } = setup()
   const other = store.worker({ name: 'q' })
   await Promise.all([worker.sendJob('a', 1, job('u')), other.sendJob('a', 1, job('u'))])
@@ -27,7 +27,7 @@ test('one job for one (queue, uid, attempt): twice, at once, from another proces
   expect(started).toHaveLength(2)
 })
 
-test('settled by hand: reported with all that was said, by every worker of the store, until forgotten [W-POLL-1]', async () => {
+test('settled manually: reported whole, by every worker of the store, until acknowledged [W-POLL-1]', async () => {
   const { worker, store } = setup()
   await worker.sendJob('a', null, job('u'))
   expect((await worker.pollAllStatus()).get('a')).toMatchObject({ stage: 'PROCESSING', uid: 'u', attempt: 1 })
@@ -46,7 +46,7 @@ test('settled by hand: reported with all that was said, by every worker of the s
   expect(await worker.lookupJob({ id: 'a', uid: 'u', attempt: 1 })).toMatchObject({ stage: 'FAIL' })
 })
 
-test('a job that runs is never forgotten', async () => {
+test('a job that runs is never acknowledged', async () => {
   const { worker } = setup()
   await worker.sendJob('a', null, job('u'))
   await worker.acknowledgeJobs([{ id: 'a', uid: 'u', attempt: 1 }])
@@ -204,7 +204,7 @@ test('openWorker checks its options', async () => {
   }
 })
 
-test('held by hand: pending with its message until it is let go, and not after its end [W-PEND-1]', async () => {
+test('held: pending with its message until it begins, and not after its end [W-PEND-1]', async () => {
   const { worker, store } = setup()
   const other = store.worker({ name: 'q' })
   await worker.sendJob('a', null, job('u'))
@@ -271,10 +271,10 @@ test('one item in trouble: its calls are refused as ordered, others go well, unt
     await worker.sendJob('b', null, job('v'))
   }
   expect(await worker.lookupJob({ id: 'a', uid: 'u', attempt: 1 })).toBeUndefined()
-  worker.troubleItem('a', { calls: ['lookupJob'], message: 'no words that anybody knows' })
+  worker.troubleItem('a', { calls: ['lookupJob'], message: 'unknown words' })
   await worker.sendJob('a', null, job('u'))
   const lookup = worker.lookupJob({ id: 'a', uid: 'u', attempt: 1 })
-  await expect(lookup).rejects.toThrow('no words that anybody knows')
+  await expect(lookup).rejects.toThrow('unknown words')
   await expect(lookup).rejects.toMatchObject({ concerns: undefined })
   worker.troubleItem('a', 'none')
   expect(await worker.lookupJob({ id: 'a', uid: 'u', attempt: 1 })).toMatchObject({ stage: 'PROCESSING' })

@@ -1,8 +1,13 @@
 import { dirname } from 'node:path'
-import { checkOptions, type PackageContext, type RoomNeed } from '@sluice/core'
-import { withAbsolutePaths } from './absolute-paths.js'
+import type { PackageContext, RoomNeed } from '@sluice/core'
+import { checkOptions, systemRuntime } from '@sluice/core/backend'
 import { Layout } from './disk/layout.js'
-import { optionsSchema, type ProcessWorkerSettings } from './options.js'
+import {
+  optionsSchema,
+  withAbsolutePaths,
+  type ProcessWorkerOptions,
+  type ProcessWorkerSettings,
+} from './options.js'
 import { isSystemError } from './process-errors.js'
 import { freeRoom, freeText, type FreeRoom } from './disk/room.js'
 
@@ -12,23 +17,24 @@ const KEPT_INODES = 7
 const KEPT_BLOCKS = 3
 
 /**
- * Holds what stays on the disk of so many items against what is free there: see `keepOutputs`. What the commands write is not known and not counted,
- * and of `failed` it is taken that none fails.
+ * Compares what stays on the disk of this many items with what is free there: see `keepOutputs`. What the commands write is not known and not
+ * counted; with `failed` it is assumed that none fails.
  *
  * @param options as of `openWorker`
- * @returns what there is too little of, and what can be done; `undefined` where there is enough, or it can't be told
+ * @returns what there is too little of, and what can be done; `undefined` where there is enough, or that is not known
  * @throws SluiceError SLUICE_CONFIG_INVALID for wrong options
  */
 export async function checkRoom(
-  options: unknown,
+  options: ProcessWorkerOptions,
   { items }: RoomNeed,
   context: PackageContext = {},
 ): Promise<string | undefined> {
   const checked = await checkOptions(optionsSchema, options, '@sluice/worker-process')
   const settings = withAbsolutePaths(checked, context)
-  const { root } = new Layout(settings.dir, settings.name)
+  const { dir, name: queue, runtime = systemRuntime } = settings
+  const { root } = new Layout({ dir, queue, runtime })
   const free = await freeAbove(root)
-  // It can't be a folder, or not be looked at: the worker says so when it is opened.
+  // It can't be a folder, or can't be read: the worker says so when it is opened.
   if (free === undefined) return undefined
   const each = keptOf(settings, free)
   const need = { inodes: each.inodes * items, bytes: each.bytes * items }
@@ -50,7 +56,7 @@ function keptOf(
     : { inodes: 1, bytes: 0 }
 }
 
-/** The folder may not be there yet. */
+/** What is free at the first folder above it that is there. */
 async function freeAbove(folder: string): Promise<FreeRoom | undefined> {
   try {
     return await freeRoom(folder)

@@ -16,9 +16,8 @@ const DENIED_ADVICE =
   '; let the user of the service write there, or name another folder as `dir` (`worker.dir` in the service)'
 
 /**
- * What the file system said, as ours: a missing permission is SLUICE_WORKER_DENIED, all else (a full disk, too many open files,
- * a folder that went away) passes by or is put right by a person, so it is SLUICE_WORKER_UNAVAILABLE and no item fails for it: it is
- * everybody's trouble.
+ * An error of the file system as one of ours: a missing permission is SLUICE_WORKER_DENIED. All else (a full disk, too many open files, a folder that went
+ * away) passes or is fixed by an operator, so it is SLUICE_WORKER_UNAVAILABLE and no item fails for it: it is the worker's trouble.
  */
 export function fileError(error: unknown, doing: string, more = ''): SluiceError {
   if (error instanceof SluiceError) return error
@@ -33,8 +32,8 @@ export function fileError(error: unknown, doing: string, more = ''): SluiceError
 }
 
 /**
- * What starting a process said, as ours. Only arguments that are too large belong to the item; too many processes or too little
- * memory mean that the machine takes no more for now, and all else is everybody's trouble.
+ * An error of starting a process as one of ours. Only arguments that are too large are the item's trouble; too many processes or too little memory mean
+ * that the machine has no capacity for now, and all else is the worker's trouble.
  */
 export function spawnError(error: unknown, itemId: string): SluiceError {
   if (isSystemError(error, 'E2BIG')) return tooLarge(itemId, error)
@@ -46,12 +45,11 @@ export function spawnError(error: unknown, itemId: string): SluiceError {
   return new SluiceError(code, message, { itemId, concerns, cause: error })
 }
 
-/** Linux takes no argument that is longer, with the NUL behind it, whatever room the whole command line has. */
+/** Linux takes no longer argument, its NUL included, however short the whole command line is. */
 const MAX_ARGUMENT_BYTES = 131_072
 
 /**
- * Whether each argument is one that the system takes. What they have room for together depends on the limits of the service's process, and shows when a
- * process is started.
+ * Whether the system takes each argument. How many it takes together depends on the limits of the service's process, and shows when a process is started.
  *
  * @throws SluiceError SLUICE_JOB_REJECTED
  */
@@ -77,13 +75,13 @@ const PLAIN: Readonly<Record<string, string>> = {
   EROFS: 'the file system is read-only',
 }
 
-/** The system's own words without the arguments of the call, which may hold a body. */
+/** The system's own message without the arguments of the call, which may hold a body. */
 function systemText(error: unknown): string {
   if (!isSystemError(error)) return error instanceof Error ? error.message : String(error)
   const call = error.syscall?.split(' ')[0]
   const words = PLAIN[error.code ?? '']
   if (words === undefined) return [error.code, call, error.path].filter(Boolean).join(' ')
-  // It is the folder that refuses; what was to be made in it may have a name that says nothing to anybody.
+  // The folder refuses; the name of what was to be made in it is internal.
   const folder = error.path === undefined ? '' : ` in ${dirname(error.path)}`
   return `${words} (${[error.code, call].filter(Boolean).join(' ')}${folder})`
 }

@@ -46,7 +46,10 @@ function newScenario(keepOutputs: 'all' | 'none'): Scenario {
   return { options, job: newJob(name, {}, { queue: name }) }
 }
 
-/** From before the job is sent until it is forgotten, as a service goes about it, beginning with one call or another. */
+/**
+ * From before the job is sent until it is acknowledged, as a service does it, beginning with one call or
+ * another.
+ */
 async function live({ options, job }: Scenario, first: First, onOpen?: () => void): Promise<void> {
   const worker = await openWorker(options)
   onOpen?.()
@@ -56,15 +59,18 @@ async function live({ options, job }: Scenario, first: First, onOpen?: () => voi
   await worker.pollAllStatus()
 }
 
-/** Ran once, its exit code is told as often as asked, and once forgotten it is polled no more, but known. */
+/**
+ * Ran once, its exit code is reported as often as asked, and once acknowledged it is polled no more, but
+ * known.
+ */
 async function expectIntact({ options, job }: Scenario): Promise<void> {
   const worker = await bench.open(options)
   const stages = [await followToEnd(worker, job), await followToEnd(worker, job)]
   for (const report of stages) {
     expect(report).toMatchObject({ stage: 'FAIL', uid: job.uid })
     // Of files that were removed there is the stage alone; they are removed when the queue has the rest.
-    const forgotten = options.keepOutputs === 'none' && report.details === undefined
-    if (!forgotten) expect([detail(report, 'exitCode'), report.failureClass]).toEqual([3, 'failed'])
+    const acknowledged = options.keepOutputs === 'none' && report.details === undefined
+    if (!acknowledged) expect([detail(report, 'exitCode'), report.failureClass]).toEqual([3, 'failed'])
   }
   await worker.acknowledgeJobs([job])
   await send(worker, job)
@@ -123,7 +129,7 @@ async function expectIntactAfter(what: string, scenario: Scenario): Promise<void
 }
 
 describe.each(['all', 'none'] as const)('keeping %s', (keepOutputs) => {
-  test('a host dies at each change, and a second one at each: the job runs once, its exit code is told', async () => {
+  test('a host dies at each change, and a second one at each: the job runs once, its exit code is reported', async () => {
     const ones = await distinctDeaths(keepOutputs)
     const checked = new Set<string>()
     const starts = ones.flatMap((one) => FIRSTS.map((first) => ({ one, first })))

@@ -130,7 +130,7 @@ describe.skipIf(lackingPids !== undefined)('out of processes', () => {
 
 describe.skipIf(lackingMemory !== undefined)('out of memory', () => {
   test(
-    'a job that the kernel ends is of class oom, for every worker from then on; one that anybody else ends is not',
+    'a job that the kernel ends is of class oom, for every worker from then on; one that another sender ends is not',
     { timeout: 60_000 },
     async () => {
       const script =

@@ -1,6 +1,7 @@
 import { checkOptions } from '@sluice/core'
-import { expect, test } from 'vitest'
-import { optionsSchema } from '../src/index.js'
+import { expect, expectTypeOf, test } from 'vitest'
+import type { z } from 'zod'
+import { openWorker, optionsSchema, type ProcessWorker, type ProcessWorkerOptions } from '../src/index.js'
 
 const good = { name: 'tiles', command: ['convert', '{id}', '{body.url}'], dir: '/tmp/jobs' }
 const check = (options: unknown) => checkOptions(optionsSchema, options, '@sluice/worker-process')
@@ -47,4 +48,14 @@ test.each([
   const error = await check(options).catch((error: unknown) => error)
   expect(error).toMatchObject({ code: 'SLUICE_CONFIG_INVALID' })
   expect(String(error)).toMatch(message)
+})
+
+test('their interface has the keys of the schema, and the type of the bodies follows from the type argument', () => {
+  expectTypeOf<keyof ProcessWorkerOptions>().toEqualTypeOf<keyof z.input<typeof optionsSchema>>()
+  interface Tile {
+    readonly path: string
+  }
+  expectTypeOf(openWorker<Tile>).returns.resolves.toEqualTypeOf<ProcessWorker<Tile>>()
+  // @ts-expect-error -- a Date is no JSON
+  expectTypeOf(openWorker<{ at: Date }>).toBeFunction()
 })

@@ -25,7 +25,7 @@ test.each([
   ['ENOSPC', 'SLUICE_WORKER_UNAVAILABLE'],
   ['EMFILE', 'SLUICE_WORKER_UNAVAILABLE'],
   ['ENOENT', 'SLUICE_WORKER_UNAVAILABLE'],
-])('of the file system: %s is %s, and everybody’s trouble', (code, expected) => {
+])('of the file system: %s is %s, and the worker’s trouble', (code, expected) => {
   const cause = systemError(code, 'mkdir', '/var/jobs')
   const error = fileError(cause, 'start a job')
   expect(error).toMatchObject({ code: expected, concerns: 'worker', cause })

@@ -206,7 +206,7 @@ describe('a job', () => {
     expect((await outcome(worker, job)).result).toEqual(job.body)
   })
 
-  test('leaves nobody behind when it ends', async () => {
+  test('leaves no process behind when it ends', async () => {
     const worker = await bench.open(bench.options(['sh', '-c', 'sleep 100 & echo $!']))
     const job = newJob('a')
     await send(worker, job)
@@ -245,7 +245,7 @@ describe('sendJob', () => {
   })
 
   test.each(['all', 'none'] as const)(
-    'runs a job that was forgotten never again, keeping %s',
+    'runs a job that was acknowledged never again, keeping %s',
     async (keepOutputs) => {
       const worker = await bench.open(bench.scriptOptions('exit 0', { keepOutputs }))
       const job = newJob('a')
@@ -338,7 +338,7 @@ describe('pollAllStatus', () => {
     expect(await other.lookupJob(job)).toBeUndefined()
   })
 
-  test('reports what runs and what has ended, until it is forgotten [W-POLL-1]', async () => {
+  test('reports what runs and what has ended, until it is acknowledged [W-POLL-1]', async () => {
     const worker = await bench.open(
       bench.options(['sh', '-c', '[ "$1" = quick ] || sleep 100', 'sh', '{id}']),
     )
@@ -396,8 +396,8 @@ describe('cancelJob', () => {
     expect(report.message).toBe('cancelled: no longer wanted (killed by SIGTERM)')
     const other = newJob('b')
     await send(worker, other)
-    await worker.cancelJob(other, 'cancelled by hand')
-    expect((await outcome(worker, other)).message).toMatch(/^cancelled by hand \(/u)
+    await worker.cancelJob(other, 'cancelled by an operator')
+    expect((await outcome(worker, other)).message).toMatch(/^cancelled by an operator \(/u)
     await eventually('it is gone', async () => !(await isAlive(Number(await readFile(pidFile, 'utf8')))))
   })
 
@@ -492,7 +492,7 @@ describe('probeSend', () => {
   test.each([
     ['a program that isn’t there', { command: ['sluice-no-such-program'] }, /no executable program/u],
     ['a cwd that isn’t there', { cwd: '/no/such/folder' }, /ENOENT/u],
-  ])('says that %s is everybody’s trouble', async (_, more, message) => {
+  ])('says that %s is the worker’s trouble', async (_, more, message) => {
     const worker = await bench.open({ ...bench.options(['true']), ...more })
     await expect(worker.probeSend()).rejects.toMatchObject({
       code: 'SLUICE_WORKER_UNAVAILABLE',
@@ -541,7 +541,7 @@ describe('check, open and close', () => {
     ['a file that isn’t executable', ['/etc/passwd'], {}, /no executable program/u],
     ['a folder', ['/usr'], {}, /no executable program/u],
     ['a cwd that isn’t there', ['true'], { cwd: '/no/such/folder' }, /cwd "\/no\/such\/folder"/u],
-  ])('check tells of %s', async (_, command, more, message) => {
+  ])('check reports %s', async (_, command, more, message) => {
     const worker = await bench.open(bench.options(command, more))
     const error = await worker.check().catch((error: unknown) => error)
     expect(isSluiceError(error, 'SLUICE_CONFIG_INVALID')).toBe(true)
@@ -555,7 +555,7 @@ describe('check, open and close', () => {
     await expect(worker.check()).resolves.toBeUndefined()
   })
 
-  test('open tells of a dir that can’t be made', async () => {
+  test('open reports a dir that can’t be made', async () => {
     writeFileSync(join(bench.dir, 'file'), '')
     const options = bench.options(['true'], { dir: join(bench.dir, 'file', 'sub') })
     await expect(openWorker(options)).rejects.toMatchObject({ code: 'SLUICE_CONFIG_INVALID' })
@@ -581,7 +581,7 @@ describe('check, open and close', () => {
     await expect(worker.acknowledgeJobs([job])).rejects.toMatchObject(closed)
     await expect(worker.check()).rejects.toMatchObject(closed)
     await expect(worker.probeSend()).rejects.toMatchObject(closed)
-    expect(() => worker.watch()).toThrow(/was closed/u)
+    await expect(worker.watch()[Symbol.asyncIterator]().next()).rejects.toMatchObject(closed)
     const next = await bench.open(options)
     expect(await outcome(next, job)).toMatchObject({ stage: 'FAIL', details: { exitCode: 4 } })
     expect(await bench.runs()).toBe(1)

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, readFile, readdir, readlink, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { systemRuntime } from '@sluice/core/backend'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { readClaim } from '../src/jobs/claim.js'
 import { acceptJob } from '../src/jobs/job-file.js'
@@ -99,7 +100,7 @@ describe('the service is killed', () => {
   })
 
   test(
-    'at any instruction of sendJob: whoever comes next, the job runs once and its exit code is told [W-SEND-1]',
+    'at any instruction of sendJob: whichever process comes next, the job runs once and its exit code is reported [W-SEND-1]',
     { timeout: 120_000 },
     async () => {
       const options = bench.scriptOptions('exit 3', { fsync: true })
@@ -122,7 +123,7 @@ describe('the service is killed', () => {
   )
 
   test.each(['all', 'none'] as const)(
-    'at any instruction of acknowledgeJobs, keeping %s: forgotten again, it stays forgotten and runs no more',
+    'at any instruction of acknowledgeJobs, keeping %s: acknowledged again, it stays so and runs no more',
     { timeout: 120_000 },
     async (keepOutputs) => {
       const options = bench.scriptOptions('exit 0', { keepOutputs })
@@ -178,7 +179,7 @@ describe('the service is killed', () => {
   )
 
   test(
-    'once it has told a job to end that ignores SIGTERM: it ends, though no service runs and nobody looks',
+    'once it has told a job to end that ignores SIGTERM: it ends, though no service runs and no poll reads it',
     { timeout: 30_000 },
     async () => {
       const options = bench.scriptOptions(DEAF, { killAfterMs: 300 })
@@ -288,17 +289,17 @@ describe('a supervisor', () => {
   })
 
   test('had a pid that now is another process: the job fails, that process is left alone', async () => {
-    const stranger = spawn('sleep', ['100'], { detached: true, stdio: 'ignore' })
+    const foreign = spawn('sleep', ['100'], { detached: true, stdio: 'ignore' })
     try {
       const worker = await bench.open(bench.scriptOptions(''))
       const job = newJob('a')
       await acceptOnly(job)
-      await writeOnce(bench.layout().place(job).claim, `${stranger.pid} 12345`)
+      await writeOnce(bench.layout().place(job).claim, `${foreign.pid} 12345`)
       expect((await worker.pollAllStatus()).get('a')).toMatchObject({ stage: 'FAIL', failureClass: 'killed' })
       await worker.cancelJob(job, 'x')
-      expect(await isAlive(Number(stranger.pid))).toBe(true)
+      expect(await isAlive(Number(foreign.pid))).toBe(true)
     } finally {
-      killGroup(Number(stranger.pid))
+      killGroup(Number(foreign.pid))
     }
   })
 
@@ -375,12 +376,12 @@ describe('a worker that only reads', () => {
   })
 })
 
-describe('the machine is started anew', () => {
+describe('the machine restarts', () => {
   test.each(['claimed', 'unclaimed'])('a %s job of before fails and does not run', async (kind) => {
     const worker = await bench.open(bench.scriptOptions('exit 0'))
     const job = newJob('a')
     await acceptOnly(job, { bootId: 'another' })
-    // Pids begin anew: this one may well be in use by a process of the same start.
+    // Pids start over: this one may well be in use by a process of the same start.
     const own = await systemProcessTable().starts([process.pid])
     if (kind === 'claimed') {
       await writeOnce(bench.layout().place(job).claim, `${process.pid} ${own.get(process.pid)}`)
@@ -388,7 +389,7 @@ describe('the machine is started anew', () => {
     await send(worker, job)
     const report = (await worker.pollAllStatus()).get('a')
     expect(report).toMatchObject({ stage: 'FAIL', failureClass: 'killed' })
-    expect(report?.message).toMatch(/machine was started anew/u)
+    expect(report?.message).toMatch(/machine restarted/u)
     expect(await bench.runs()).toBe(0)
   })
 })
@@ -421,7 +422,7 @@ describe('leftovers', () => {
     const job = newJob('a')
     await acceptOnly(job)
     const { JobStopper } = await import('../src/jobs/job-stopper.js')
-    const stopper = new JobStopper({ table: systemProcessTable(), killAfterMs: 0 })
+    const stopper = new JobStopper({ table: systemProcessTable(), runtime: systemRuntime, killAfterMs: 0 })
     await stopper.cancel(bench.layout().place(job), 'not wanted')
     const report = (await worker.pollAllStatus()).get('a')
     expect(report).toMatchObject({ stage: 'FAIL', failureClass: 'killed' })
@@ -440,7 +441,7 @@ describe('leftovers', () => {
     expect(await bench.runs()).toBe(0)
   })
 
-  test('one that could not be started never is, whoever could start it now', async () => {
+  test('one that could not be started never is, even where it could be now', async () => {
     const worker = await bench.open(bench.scriptOptions('exit 0'))
     const job = newJob('a')
     const place = await acceptOnly(job)
@@ -483,7 +484,7 @@ describe('leftovers', () => {
   })
 
   test.each(['all', 'none'] as const)(
-    'records that come late, once the job was forgotten keeping %s, change nothing and are swept',
+    'records that come late, once the job was acknowledged keeping %s, change nothing and are swept',
     async (keepOutputs) => {
       const options = bench.scriptOptions('exit 0', { keepOutputs })
       const worker = await bench.open(options)
@@ -492,7 +493,8 @@ describe('leftovers', () => {
       await outcome(worker, job)
       await worker.pollAllStatus()
       const place = bench.layout().place(job)
-      // The process that keeps the job outlives its exit code for a moment, and such a job would count as one that runs.
+      // The process that keeps the job outlives its exit code for a moment, and such a job would count as one
+      // that runs.
       const pid = (await readClaim(place))?.pid ?? 0
       await eventually('its keeper has ended', async () => !(await isAlive(pid)))
       await worker.acknowledgeJobs([job])

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { JobReport, JobSpec, JsonValue, WorkerUse } from '@sluice/core'
+import { systemRuntime } from '@sluice/core/backend'
 import { Layout } from '../src/disk/layout.js'
 import { openWorker, type ProcessWorker, type ProcessWorkerOptions } from '../src/index.js'
 import { SmallDisk } from './disk/small-disk.js'
@@ -22,7 +23,10 @@ export function newJob(id: string, body: JsonValue = {}, more: Partial<JobSpec> 
   return { id, body, uid: `u${serial++}`, attempt: 1, queue: 'tiles', ...more }
 }
 
-/** A folder of its own for a test, and what the test opened in it; `close` leaves neither a process nor a file. */
+/**
+ * A folder of its own for a test, and what the test opened in it; `close` leaves neither a process nor a
+ * file.
+ */
 export class WorkerBench {
   readonly dir = mkdtempSync(join(tmpdir(), 'sluice-process-'))
   readonly log = join(this.dir, 'starts.log')
@@ -53,7 +57,7 @@ export class WorkerBench {
   }
 
   layout(name = 'tiles'): Layout {
-    return new Layout(join(this.dir, 'work'), name)
+    return new Layout({ dir: join(this.dir, 'work'), queue: name, runtime: systemRuntime })
   }
 
   /** How often the command ran, by item. */
@@ -63,7 +67,10 @@ export class WorkerBench {
     return id === undefined ? lines.length : lines.filter((line) => line.startsWith(`${id} `)).length
   }
 
-  /** Another process with a worker in it, that has sent these jobs. Resolves when it has, or was killed by its CRASH_AT. */
+  /**
+   * Another process with a worker in it, that has sent these jobs. Resolves when it has, or was killed by its
+   * CRASH_AT.
+   */
   async host(
     options: ProcessWorkerOptions,
     jobs: readonly TestJob[],
@@ -128,20 +135,20 @@ export async function send(worker: ProcessWorker, job: TestJob): Promise<void> {
   await worker.sendJob(job.id, job.body, job)
 }
 
-/** The job's report once it has ended. Woken by the worker's own doorbell. */
+/** The job's report once it has ended. Woken by the worker's own wake signal. */
 export async function outcome(worker: ProcessWorker, job: TestJob): Promise<JobReport> {
   const stop = new AbortController()
-  const bell = worker.watch({ signal: stop.signal })[Symbol.asyncIterator]()
+  const wakes = worker.watch({ signal: stop.signal })[Symbol.asyncIterator]()
   try {
     for (;;) {
-      const ring = bell.next()
+      const woken = wakes.next()
       const report = await worker.lookupJob(job)
       if (report !== undefined && report.stage !== 'PROCESSING') return report
-      await ring
+      await woken
     }
   } finally {
     stop.abort()
-    await bell.return?.(undefined)
+    await wakes.return?.(undefined)
   }
 }
 
@@ -155,7 +162,7 @@ export async function followToEnd(worker: ProcessWorker, job: TestJob): Promise<
   }
 }
 
-/** Waits for what another process does and no event tells of. */
+/** Waits for what another process does and no event reports. */
 export async function eventually(what: string, holds: () => Promise<boolean> | boolean): Promise<void> {
   const end = Date.now() + 10_000
   while (!(await holds())) {

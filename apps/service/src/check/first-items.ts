@@ -35,7 +35,8 @@ export interface FirstItemsOptions {
  * Checks with the worker whether the next items to claim can become jobs. No item moves, and no job starts.
  *
  * @returns `undefined` where the worker has no such check, or no item waits
- * @throws SluiceError of the queue; SLUICE_WORKER_UNAVAILABLE, SLUICE_WORKER_DENIED where the worker can't check
+ * @throws SluiceError of the queue; SLUICE_WORKER_UNAVAILABLE, SLUICE_WORKER_DENIED where the worker can't
+ * check
  */
 export async function checkFirstItems(
   queue: Queue,

@@ -1,5 +1,6 @@
 import { InvalidArgumentError } from '@commander-js/extra-typings'
-import { STAGES, assertItemId, isStage, type Stage } from '@sluice/core'
+import { STAGES, isStage, type Stage } from '@sluice/core'
+import { assertItemId } from '@sluice/core/backend'
 import { CommandError } from './command-error.js'
 
 /** A parser for a whole number within bounds. */
@@ -39,7 +40,9 @@ const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h
 
 const MAX_SPAN_MS = 36_500 * 86_400_000
 
-/** Parses a duration such as `500ms`, `30s`, `5m`, `2h` or `1d` into ms. Without a unit only 0 is accepted. */
+/**
+ * Parses a duration such as `500ms`, `30s`, `5m`, `2h` or `1d` into ms. Without a unit only 0 is accepted.
+ */
 export function spanMs(text: string): number {
   if (text === '0') return 0
   const [, digits = '', unit = ''] = /^(\d{1,12}(?:\.\d{1,6})?)(ms|s|m|h|d)$/.exec(text) ?? []

@@ -3,8 +3,8 @@ import { isSluiceError, SluiceError } from '@sluice/core'
 import type { ExitName } from './exit-codes.js'
 
 /**
- * The error of a command that is not a {@link @sluice/core!SluiceError}: not confirmed, interrupted, a broken contract. It is printed as
- * one message without a stack trace.
+ * The error of a command that is not a {@link @sluice/core!SluiceError}: not confirmed, interrupted, a broken
+ * contract. It is printed as one message without a stack trace.
  */
 export class CommandError extends Error {
   override readonly name = 'CommandError'
@@ -20,7 +20,8 @@ export class CommandError extends Error {
 /**
  * Runs work that a signal ends.
  *
- * @throws CommandError INTERRUPTED with the message where the work fails after the signal; any other error of the work
+ * @throws CommandError INTERRUPTED with the message where the work fails after the signal; any other error of
+ * the work
  */
 export async function untilInterrupted<T>(
   context: { interrupted(): AbortSignal },
@@ -76,7 +77,10 @@ const NO_FOLDER: Readonly<Record<string, readonly [why: string, next: string]>> 
   EEXIST: ['it is not a folder, or a broken link', 'Move it away'],
 }
 
-/** Explains a file or folder that can't be created or written, which is not a bug. Any other error stays unchanged. */
+/**
+ * Explains a file or folder that can't be created or written, which is not a bug. Any other error stays
+ * unchanged.
+ */
 export function fileRefusal(error: unknown): unknown {
   if (!(error instanceof Error) || !('code' in error) || !('path' in error)) return error
   const { code, path } = error

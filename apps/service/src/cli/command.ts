@@ -19,23 +19,16 @@
  *
  * 2. Add it to the list in src/cli/program.ts.
  *
- * Rules: throw SluiceError or CommandError and don't catch it: main.ts prints it and sets the exit code. The context closes
- * what was opened through it. Results go to `output.print`, which handles --json; notes go to `output.note`. Ids and reasons
- * go through `printable`. Time, sleeps and ids come from `context.runtime`. Read `context.output` inside the action only:
- * before it the command line isn't parsed. Import heavy libraries inside the action (`await import`), so that `--help` stays
- * fast. The global options --config, --set, --json need no declaration.
+ * Rules: throw SluiceError or CommandError and don't catch it: main.ts prints it and sets the exit code. The
+ * context closes what was opened through it. Results go to `output.print`, which handles --json; notes go to
+ * `output.note`. Ids and reasons go through `printable`. Time, sleeps and ids come from `context.runtime`.
+ * Read `context.output` inside the action only: before it the command line isn't parsed. Import heavy
+ * libraries inside the action (`await import`), so that `--help` stays fast. The global options --config,
+ * --set, --json need no declaration.
  */
 import type { Readable } from 'node:stream'
-import type {
-  Logger,
-  Queue,
-  QueueUse,
-  Runtime,
-  Secrets,
-  StorageFinding,
-  Worker,
-  WorkerUse,
-} from '@sluice/core'
+import type { Logger, Queue, QueueUse, Runtime, StorageFinding, Worker, WorkerUse } from '@sluice/core'
+import type { Secrets } from '@sluice/core/backend'
 import type { Command } from '@commander-js/extra-typings'
 import type { LoadedConfig } from '../config/load-config.js'
 import { exitCodeLines, type ExitName } from './exit-codes.js'
@@ -72,7 +65,10 @@ export interface CommandContext {
   readonly runtime: Runtime
   /** The secrets of the configuration and the command line, which no message may show. */
   readonly secrets: Secrets
-  /** Sets a setting from a flag of the command, such as `processing.limit` from `--limit`; call it before {@link config}. */
+  /**
+   * Sets a setting from a flag of the command, such as `processing.limit` from `--limit`; call it before
+   * {@link config}.
+   */
   override(path: string, value: unknown, flag: string): void
   /** The configuration: flags over environment over file over defaults. Loaded once. */
   config(): Promise<LoadedConfig>
@@ -82,22 +78,29 @@ export interface CommandContext {
    * @throws AbsentQueueError SLUICE_CONFIG_INVALID where the queue does not exist, without `make`
    */
   openQueue(options?: OpenQueueOptions): Promise<Queue>
-  /** The configured queue where it exists; otherwise, or where its package can't tell, the function that opens and creates it. */
+  /**
+   * The configured queue where it exists; otherwise, or where its package can't tell, the function that opens
+   * and creates it.
+   */
   openQueueOrLater(options?: Omit<OpenQueueOptions, 'make'>): Promise<Queue | (() => Promise<Queue>)>
-  /** Tries the storage operations of a service, as far as the package supports it; it creates no queue and leaves nothing behind. */
+  /**
+   * Tries the storage operations of a service, as far as the package supports it; it creates no queue and
+   * leaves nothing behind.
+   */
   checkStorage(logger: Logger): Promise<StorageFinding>
   /** The configured worker. Opened once, with the logger. */
   openWorker(use?: OpenWorkerOptions): Promise<Worker>
   /**
-   * Validates the options of the configured worker, where its package is installed: a list must not be loaded for a worker that can't
-   * start.
+   * Validates the options of the configured worker, where its package is installed: a list must not be loaded
+   * for a worker that can't start.
    *
    * @throws SluiceError SLUICE_CONFIG_INVALID
    */
   checkWorkerOptions(): Promise<void>
   /**
-   * Whether the worker lacks room for this many items in its own storage, as a message. Counts the items only where the worker has such
-   * a check. It does not open the worker, and does not fail where that can't be opened.
+   * Whether the worker lacks room for this many items in its own storage, as a message. Counts the items only
+   * where the worker has such a check. It does not open the worker, and does not fail where that can't be
+   * opened.
    */
   checkRoom(items: () => Promise<number>): Promise<string | undefined>
   /**
@@ -106,9 +109,15 @@ export interface CommandContext {
    * @throws CommandError REFUSED for a no, and where it can't ask (no terminal, or `--json`)
    */
   confirm(question: string, options: { readonly yes: boolean }): Promise<void>
-  /** Aborted by the first SIGINT, SIGTERM or SIGHUP; the second ends the process at once. Listening starts with the first call. */
+  /**
+   * Aborted by the first SIGINT, SIGTERM or SIGHUP; the second ends the process at once. Listening starts
+   * with the first call.
+   */
   interrupted(): AbortSignal
-  /** For a command whose work matters more than its output: it continues, with its own exit code, when standard output is closed. */
+  /**
+   * For a command whose work matters more than its output: it continues, with its own exit code, when
+   * standard output is closed.
+   */
   goOnWithoutReader(): void
   /** Limits the time to close what was opened, in ms. */
   closeWithin(ms: number): void

@@ -11,8 +11,8 @@ export interface Interrupts {
 }
 
 /**
- * Turns the first SIGINT, SIGTERM or SIGHUP into an abort, with the signal's name as the reason. The second one exits at once with 130,
- * without loss.
+ * Turns the first SIGINT, SIGTERM or SIGHUP into an abort, with the signal's name as the reason. The second
+ * one exits at once with 130, without loss.
  *
  * @param early aborted where a signal came before
  */

@@ -9,7 +9,10 @@ const CLONE_SCRIPT = fileURLToPath(new URL('../../../scripts/sluice.mjs', import
 /** Whether this is an installed package, and not a clone of the repository. */
 export const IS_INSTALLED = import.meta.url.includes('/node_modules/') || !existsSync(CLONE_SCRIPT)
 
-/** The command line that runs `sluice` with these arguments in a directory: `npx sluice …`, in a clone its script. */
+/**
+ * The command line that runs `sluice` with these arguments in a directory: `npx sluice …`, in a clone its
+ * script.
+ */
 export function sluiceCommand(args: string, cwd: string): string {
   if (IS_INSTALLED) return `npx sluice ${args}`
   const path = relative(cwd, CLONE_SCRIPT)

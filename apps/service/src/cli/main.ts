@@ -1,6 +1,7 @@
-import { readFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
 import { CommanderError } from '@commander-js/extra-typings'
-import { isSluiceError, redactError, type PartlyStored, type Secrets } from '@sluice/core'
+import { isSluiceError, type PartlyStored } from '@sluice/core'
+import { redactError, type Secrets } from '@sluice/core/backend'
 import { CommandError, fileRefusal, messageOf } from './command-error.js'
 import { CliContext, type World } from './context.js'
 import { atMost } from './timing.js'
@@ -73,7 +74,7 @@ export async function main(argv: readonly string[], world: World): Promise<ExitC
   const at = { json: argv.includes('--json'), world, secrets }
   let code: ExitCode
   try {
-    const program = makeProgram(context, { ...world, version: await readVersion() })
+    const program = makeProgram(context, { ...world, version: readVersion() })
     await program.parseAsync([...argv], { from: 'user' })
     code = context.exitCode
   } catch (error) {
@@ -110,9 +111,9 @@ function outputFailed(error: NodeJS.ErrnoException): ExitCode {
   return EXIT.INVALID
 }
 
-async function readVersion(): Promise<string> {
-  const text = await readFile(new URL('../package.json', import.meta.url), 'utf8')
-  const content: unknown = JSON.parse(text)
+/** From the sources as from `dist`: the package refers to itself by its name. */
+function readVersion(): string {
+  const content: unknown = createRequire(import.meta.url)('@sluice/service/package.json')
   const version = typeof content === 'object' && content !== null && 'version' in content && content.version
   return String(version)
 }

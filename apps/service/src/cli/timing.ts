@@ -32,14 +32,14 @@ export async function inTime<T>(
 export function every(runtime: Pick<Runtime, 'sleep'>, ms: number, run: () => void): { cancel(): void } {
   const cancelled = new AbortController()
   const { signal } = cancelled
-  const beat = (): void => {
-    void runtime.sleep(ms, signal, { background: true }).then(() => {
+  const beat = async (): Promise<void> => {
+    for (;;) {
+      await runtime.sleep(ms, signal, { background: true })
       if (signal.aborted) return
       run()
-      beat()
-    })
+    }
   }
-  beat()
+  void beat()
   return { cancel: () => cancelled.abort() }
 }
 
@@ -68,7 +68,8 @@ export class StopDeadline {
   }
 
   /**
-   * Waits for work, but not beyond a share of the deadline: storage that hangs must not keep the process from ending.
+   * Waits for work, but not beyond a share of the deadline: storage that hangs must not keep the process from
+   * ending.
    *
    * @returns whether it ended in time
    * @throws what the work rejects with in time

@@ -3,25 +3,29 @@ import { layerOfEntries, type ConfigLayer } from './config-layer.js'
 import { parseText, variableOf } from './setting-text.js'
 import { listSettings, OPEN_SECTIONS } from './setting-tree.js'
 
-/** The variables of a process. */
+/** The environment variables of a process. */
 export type Environment = Readonly<Record<string, string | undefined>>
 
-/** Variables of ours that are no settings. */
+/** Sluice's variables that are not settings. */
 const OTHERS = new Set(['SLUICE_CONFIG', 'SLUICE_DEBUG'])
-/** Kubernetes sets such variables in every pod beside a Service that is called `sluice` or `sluice-…`. */
+/** Kubernetes sets these variables in every pod for a Service named `sluice` or `sluice-…`. */
 const KUBERNETES = /_SERVICE_(HOST|PORT)(_[A-Z0-9_]+)?$|_PORT(_\d+_(TCP|UDP|SCTP)(_[A-Z]+)?)?$/
-/** Jobs of the process worker are told so of themselves; a `sluice` that such a job calls must not read them as settings. */
+/**
+ * worker-process sets these variables for its jobs; a `sluice` called by a job must not read them as
+ * settings.
+ */
 const OF_JOBS = /^SLUICE_(ITEM_ID|ATTEMPT|UID|QUEUE|OUTPUT_DIR)$/
 
-/** The settings of the environment, and what looks like a mistyped one. */
+/** The settings of the environment, and warnings about mistyped ones. */
 export interface EnvironmentLayer {
   readonly layer: ConfigLayer
   readonly warnings: readonly string[]
 }
 
 /**
- * Reads `SLUICE_…`: `service.intervalMs` is `SLUICE_SERVICE_INTERVAL_MS`, an option `poolSize` of the queue's package is
- * `SLUICE_QUEUE_POOL_SIZE`. Values are text where the schema wants text; elsewhere JSON when they are JSON, else text.
+ * Reads `SLUICE_…`: `service.intervalMs` is `SLUICE_SERVICE_INTERVAL_MS`, an option `poolSize` of the
+ * queue's package is `SLUICE_QUEUE_POOL_SIZE`. A value is text where the schema expects text; elsewhere it is
+ * parsed as JSON where possible.
  */
 export function readEnvironment(env: Environment): EnvironmentLayer {
   const known = new Map(
@@ -54,10 +58,10 @@ function optionPath(name: string): string | undefined {
   return `${section}.${key.join('')}`
 }
 
-/** A variable that is nothing of ours may belong to anybody; only what is nearly a setting is worth a word. */
+/** Unknown variables may belong to other programs; only one that is nearly a setting gets a warning. */
 function warnOf(name: string, known: readonly string[]): string[] {
   const near = known.find((other) => leven(other, name) <= 2)
   return near === undefined
     ? []
-    : [`the variable ${name} is no setting and is ignored: did you mean ${near}?`]
+    : [`the variable ${name} is not a setting and is ignored: did you mean ${near}?`]
 }

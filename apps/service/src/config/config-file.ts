@@ -5,18 +5,18 @@ import { pathToFileURL } from 'node:url'
 import { SluiceError } from '@sluice/core'
 import { isTree, valueAt, type ConfigLayer } from './config-layer.js'
 
-/** File names that are looked for, the first one wins; two of them side by side are refused. */
+/** The names of configuration files; two of them in one directory are refused. */
 export const CONFIG_FILES = ['ts', 'mts', 'mjs', 'js', 'json', 'yaml', 'yml', 'toml'].map(
   (extension) => `sluice.config.${extension}`,
 )
 
-/** A configuration file that was read. */
+/** A configuration file. */
 export interface ConfigFile {
   readonly path: string
   readonly layer: ConfigLayer
 }
 
-/** Content of a file, and the line of a setting where the format can tell. */
+/** The content of a file, and the line of a setting where the format has lines. */
 interface Parsed {
   readonly content: unknown
   readonly lineOf: (path: readonly string[]) => number | undefined
@@ -26,19 +26,19 @@ interface Parsed {
  * Finds the configuration file of a directory.
  *
  * @param given `--config` or `SLUICE_CONFIG`, relative to `cwd`
- * @returns `undefined` when none was given and none is there
- * @throws SluiceError SLUICE_CONFIG_INVALID when the given one isn't there, or when there are several
+ * @returns `undefined` where none was given and none exists
+ * @throws SluiceError SLUICE_CONFIG_INVALID where the given one does not exist, or where there are several
  */
 export function findConfigFile(cwd: string, given?: { path: string; place: string }): string | undefined {
   if (given !== undefined) {
     const path = resolve(cwd, given.path)
     if (existsSync(path)) return path
-    throw invalid(`There is no configuration file ${shown(cwd, path)} (given by ${given.place}).`)
+    throw invalid(`The configuration file ${shown(cwd, path)} does not exist (set by ${given.place}).`)
   }
   const found = CONFIG_FILES.filter((name) => existsSync(join(cwd, name)))
   if (found.length > 1) {
     throw invalid(
-      `There are ${found.length} configuration files here: ${found.join(', ')}. Keep one, or choose one with --config FILE.`,
+      `There are ${found.length} configuration files: ${found.join(', ')}. Keep one, or select one with --config FILE.`,
     )
   }
   return found[0] === undefined ? undefined : join(cwd, found[0])
@@ -47,13 +47,16 @@ export function findConfigFile(cwd: string, given?: { path: string; place: strin
 /**
  * Reads a configuration file in any of its formats.
  *
- * @throws SluiceError SLUICE_CONFIG_INVALID when it can't be read or parsed, with the line where the format tells it
+ * @throws SluiceError SLUICE_CONFIG_INVALID where it can't be read or parsed, with the line where the format
+ * has lines
  */
 export async function readConfigFile(path: string, cwd: string): Promise<ConfigFile> {
   const name = shown(cwd, path)
   const { content, lineOf } = await parseFile(path, name)
   if (!isTree(content)) {
-    throw invalid(`${name} must hold settings by name (queue, worker, …). \`sluice init\` writes an example.`)
+    throw invalid(
+      `${name} must contain settings by name (queue, worker, …). \`sluice init\` writes an example.`,
+    )
   }
   const placeOf = (settingPath: readonly string[]): string | undefined => {
     if (valueAt(content, settingPath) === undefined) return undefined
@@ -76,10 +79,11 @@ async function parseFile(path: string, name: string): Promise<Parsed> {
 }
 
 /**
- * Why a file can't be read, without what parsers quote of it: nothing is known yet of what in it is secret. The cause is left out for the same reason.
+ * Why a file can't be read, without the quotes of parsers: its secrets are not known yet. The cause is left
+ * out for the same reason.
  */
 function unreadableText(error: unknown): string {
-  if (!(error instanceof Error)) return 'what it throws is no error'
+  if (!(error instanceof Error)) return 'it throws a value that is not an Error'
   const [line = '', ...picture] = error.message.split('\n')
   const at = /:(\d+):(\d+)\s*$/mu.exec(picture.join('\n'))
   const where = at === null ? '' : ` (line ${at[1]}, column ${at[2]})`
@@ -87,7 +91,10 @@ function unreadableText(error: unknown): string {
   return `${isQuoting ? withoutQuotes(line) : line.trim()}${where}`
 }
 
-/** An identifier that is unexpected may be the rest of a token; what was expected is one character or none. */
+/**
+ * Removes quoted text: an unexpected identifier may be part of a token. Single characters are expected
+ * syntax.
+ */
 function withoutQuotes(line: string): string {
   return line
     .replaceAll(/(['"`])[^'"`]{2,}\1/gu, '…')
@@ -100,7 +107,7 @@ async function readText(path: string): Promise<string> {
   return text
 }
 
-/** JSON is YAML too, and this parser knows the lines. */
+/** Parses YAML, and JSON as a subset of it, with lines. */
 async function parseYaml(text: string): Promise<Parsed> {
   const { LineCounter, parseDocument, isNode, isMap, isScalar, isSeq } = await import('yaml')
   const lines = new LineCounter()
@@ -124,7 +131,7 @@ async function parseYaml(text: string): Promise<Parsed> {
   return { content: contentOf(document), lineOf: keyLine }
 }
 
-/** Behind a colon, and of an escape sequence, the parser quotes what it read. */
+/** Removes the text that the parser quotes after a colon, and in an escape sequence. */
 function yamlText({ code, message }: { readonly code: string; readonly message: string }): string {
   if (code === 'BAD_DQ_ESCAPE') return 'Invalid escape sequence'
   return (message.split(/:\s/u)[0] ?? message).replace(/%.*$/u, '').trim()
@@ -134,9 +141,9 @@ function contentOf(document: { toJS(): unknown }): unknown {
   try {
     return document.toJS()
   } catch (error) {
-    // It names the alias, which may be a password that begins with a `*`.
+    // The message names the alias, which may be a password that begins with `*`.
     if (error instanceof ReferenceError)
-      throw new Error('an alias (`*name`) has no anchor (`&name`); text that begins with * is to be quoted', {
+      throw new Error('an alias (`*name`) has no anchor (`&name`); quote text that begins with *', {
         cause: error,
       })
     throw error
@@ -149,7 +156,7 @@ async function parseToml(text: string): Promise<Parsed> {
     return { content: parse(text), lineOf: () => undefined }
   } catch (error) {
     if (!(error instanceof TomlError)) throw error
-    // The rest of its message is a picture of the line, which may hold a password.
+    // The rest of its message quotes the line, which may contain a password.
     const [message = 'not TOML'] = error.message.split('\n')
     throw new Error(`line ${error.line}, column ${error.column}: ${message}`, { cause: error })
   }

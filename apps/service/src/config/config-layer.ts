@@ -1,17 +1,17 @@
-/** What may stand in a configuration, by key. */
+/** The content of a configuration, by key. */
 export type ConfigTree = { [key: string]: unknown }
 
 /** One source of settings. */
 export interface ConfigLayer {
   readonly values: ConfigTree
   /**
-   * Where this layer says something of a setting, for people: `sluice.config.yaml:12`, `SLUICE_QUEUE_URL`, `--limit`.
-   * `undefined` when it says nothing of it.
+   * Where this layer sets a setting, for messages: `sluice.config.yaml:12`, `SLUICE_QUEUE_URL`, `--limit`.
+   * `undefined` where it does not.
    */
   readonly placeOf: (path: readonly string[]) => string | undefined
 }
 
-/** A layer of single settings, each with the variable or flag that it comes from. */
+/** A layer of single settings, each with its variable or flag. */
 export function layerOfEntries(
   entries: readonly { readonly path: string; readonly value: unknown; readonly place: string }[],
 ): ConfigLayer {
@@ -28,12 +28,15 @@ export function layerOfEntries(
   }
 }
 
-/** Later layers win; sections are merged key by key, lists and everything else are replaced whole. */
+/**
+ * Merges layers by precedence, the last first; sections are merged by key, lists and other values are
+ * replaced.
+ */
 export function mergeLayers(layers: readonly ConfigLayer[]): ConfigTree {
   return layers.reduce<ConfigTree>((merged, layer) => mergeTrees(merged, layer.values), {})
 }
 
-/** What stands at a path, sections and lists included; `undefined` when nothing does. */
+/** The value at a path, also a section or a list; `undefined` without one. */
 export function valueAt(tree: ConfigTree, path: readonly string[]): unknown {
   let at: unknown = tree
   for (const key of path) {
@@ -66,7 +69,7 @@ function setKey(tree: ConfigTree, key: string, value: unknown): void {
   Object.defineProperty(tree, key, { value, enumerable: true, configurable: true, writable: true })
 }
 
-/** Whether a value is a section: an object, and no list. */
+/** Whether a value is a section: an object, not a list. */
 export function isTree(value: unknown): value is ConfigTree {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -9,15 +9,15 @@ const queue = z
       .string()
       .min(1)
       .describe(
-        'Package that brings the queue: a short name (`sql`, `s3`, `memory`), an npm package, or a relative path.',
+        'The package of the queue: a short name (`sql`, `s3`, `memory`), an npm package, or a relative path.',
       ),
     name: z
       .string()
       .min(1)
       .max(200)
-      .describe("The queue's name; queues of different names in one store never see each other's items."),
+      .describe("The queue's name; queues with different names share a store independently."),
   })
-  .describe('Where items are kept. All further keys are options of the package, such as `url`.')
+  .describe('The queue. All further keys are options of its package, such as `url`.')
 
 const worker = z
   .looseObject({
@@ -25,11 +25,11 @@ const worker = z
       .string()
       .min(1)
       .describe(
-        'Package that brings the worker: a short name (`argo`, `process`, `dummy`), an npm package, or a relative path.',
+        'The package of the worker: a short name (`argo`, `process`, `dummy`), an npm package, or a relative path.',
       ),
   })
   .describe(
-    "What runs the jobs; only `run` needs it. All further keys are options of the package; `name` is the queue's.",
+    "The worker, which runs the jobs. All further keys are options of its package; `name` is the queue's.",
   )
 
 const processing = z
@@ -39,25 +39,25 @@ const processing = z
       .min(0)
       .default(10)
       .describe(
-        'Most jobs that are unfinished at once; 0 starts none. `sluice limit` overrides it while the service runs.',
+        'The most unfinished jobs; 0 starts no jobs. `sluice limit` overrides it while the service runs.',
       ),
   })
-  .describe('How many jobs may run.')
+  .describe('The dispatch limits.')
 
 const backoff = z
   .strictObject({
     baseMs: wholeMs
       .default(1000)
-      .describe('Wait before the second attempt, in ms; doubled for each further one.'),
-    maxMs: wholeMs.default(300_000).describe('Longest wait between two attempts, in ms.'),
+      .describe('Wait before the second attempt, in ms; it doubles with each further one.'),
+    maxMs: wholeMs.default(300_000).describe('The longest wait between two attempts, in ms.'),
   })
-  .describe('Waits between attempts, with jitter.')
+  .describe('The backoff between attempts, with jitter.')
 
 const MAX_EXIT_CODE = 255
 const EXIT_CODE =
   'must be an exit code from 0 to 255 such as 75, or a range such as "130-145" with the lower code first'
 
-/** As the engine takes it: a code, or both ends of a range. */
+/** The format of the engine: a code, or a range. */
 function isExitCodes(text: string): boolean {
   const [, low = '', high = low] = /^(\d{1,3})(?:-(\d{1,3}))?$/u.exec(text) ?? []
   return low !== '' && Number(low) <= Number(high) && Number(high) <= MAX_EXIT_CODE
@@ -68,7 +68,7 @@ const retryRule = z.strictObject({
     .array(z.string().min(1))
     .min(1)
     .optional()
-    .describe('Classes of failure that it is about; default any.'),
+    .describe('The failure classes that it matches; default any.'),
   exitCodes: z
     .array(
       z.union([z.int().min(0).max(MAX_EXIT_CODE), z.string().refine(isExitCodes, { error: EXIT_CODE })], {
@@ -77,15 +77,15 @@ const retryRule = z.strictObject({
     )
     .min(1)
     .optional()
-    .describe('Exit codes that it is about, such as `75`, and ranges, such as `"130-145"`; default any.'),
+    .describe('The exit codes that it matches, such as `75`, and ranges, such as `"130-145"`; default any.'),
   maxAttempts: z
     .int()
     .min(1)
-    .describe('Such a failure is tried again until the item has had so many attempts in all; 1 for never.'),
+    .describe('The most attempts of an item with such a failure, in total; 1 for no retry.'),
   backoff: z
     .strictObject({ baseMs: wholeMs.optional(), maxMs: wholeMs.optional() })
     .optional()
-    .describe('Waits between attempts; default `retry.backoff`.'),
+    .describe('The backoff between attempts; default `retry.backoff`.'),
 })
 
 const retry = z
@@ -94,19 +94,19 @@ const retry = z
       .int()
       .min(1)
       .optional()
-      .meta({ default: 1, description: 'Attempts that an item gets before it comes to FAIL.' }),
+      .meta({ default: 1, description: 'The most attempts of an item before it moves to FAIL.' }),
     backoff: backoff.prefault({}),
     on: z
       .array(z.string().min(1))
       .optional()
       .describe(
-        'Classes of failure that are retried, such as `failed`, `timeout`, `killed`, `evicted`, `unschedulable`; default all but `rejected`.',
+        'The failure classes that are retried, such as `failed`, `timeout`, `killed`, `evicted`, `unschedulable`; default all but `rejected`.',
       ),
     rules: z
       .array(retryRule)
       .optional()
       .describe(
-        'Retries by class and exit code, instead of `maxAttempts` and `on`: the first rule that matches a failure decides, and what none matches is not retried. See [Retries](#retries).',
+        'Retries by class and exit code, instead of `maxAttempts` and `on`: the first matching rule decides; without a match there is no retry. See [Retries](#retries).',
       ),
   })
   .superRefine(({ rules, maxAttempts, on }, context) => {
@@ -116,29 +116,29 @@ const retry = z
         context.addIssue({
           code: 'custom',
           path: [name],
-          message: 'can’t be given together with retry.rules: each rule says it for itself',
+          message: 'can’t be combined with retry.rules: set it in each rule',
         })
   })
-  .describe('What becomes of an item whose job failed.')
+  .describe('The retry policy for failed jobs.')
 
 const lost = z
   .strictObject({
     policy: z
       .enum(['fail', 'resend', 'hold'])
       .default('fail')
-      .describe('`fail` the item, `resend` it as a new attempt, or `hold` it for a person.'),
+      .describe('`fail` the item, `resend` it as a new attempt, or `hold` it for an operator.'),
     graceMs: wholeMs
       .default(60_000)
       .describe('How long a job may be missing before it counts as lost, in ms.'),
   })
-  .describe('What becomes of an item whose job was seen and is gone from the worker.')
+  .describe('The policy for items whose job started and disappeared from the worker.')
 
 const jobs = z
   .strictObject({
     pendingWarnMs: wholeMs
       .default(600_000)
       .describe(
-        'A job that was accepted and has not begun for longer than this is warned of, together with those held up by the same, in ms; 0 for never.',
+        'After this time the log warns about a job that was accepted and has not started, together with others held up by the same cause, in ms; 0 for never.',
       ),
     pendingTimeoutMs: z
       .int()
@@ -146,16 +146,14 @@ const jobs = z
       .max(2_147_483_647)
       .optional()
       .describe(
-        'A job that has not begun for longer than this is cancelled, in ms; when its end is seen, its item is retried or fails, as `unschedulable`. Default: never.',
+        'After this time a job that has not started is cancelled, in ms; its item is then retried or fails, as `unschedulable`. Default: never.',
       ),
     askAfterMs: wholeMs
       .default(300_000)
-      .describe(
-        'A job that is listed as running is asked for by name when nothing was heard of it for so long, in ms; 0 for never.',
-      ),
+      .describe('After this time without news of a running job, the job is looked up, in ms; 0 for never.'),
   })
   .describe(
-    'What is done about jobs that do not begin, with workers that say which those are (`argo` and `dummy` do), and about jobs that are not heard of.',
+    'The policy for jobs that do not start, with workers that report pending jobs (`argo` and `dummy` do), and for jobs without news.',
   )
 
 const sends = z
@@ -165,48 +163,46 @@ const sends = z
       .min(1)
       .default(5)
       .describe(
-        'An item that the worker refuses while it takes others fails after so many tries, as `unsendable`. In an outage none counts.',
+        'The most sends of an item that the worker refuses while it accepts others; then it fails, as `unsendable`. Sends in an outage do not count.',
       ),
     baseMs: z
       .int()
       .min(1)
       .max(2_147_483_647)
       .default(1000)
-      .describe('Wait before the second try of such an item, in ms; doubled for each further one.'),
+      .describe('Wait before the second send of such an item, in ms; it doubles with each further one.'),
     maxMs: z
       .int()
       .min(1)
       .max(2_147_483_647)
       .default(60_000)
-      .describe('Longest wait between two tries, in ms; not less than `sends.baseMs`.'),
+      .describe('The longest wait between two sends, in ms; not less than `sends.baseMs`.'),
     maxRetryAfterMs: wholeMs
       .default(300_000)
-      .describe(
-        'Longest time that a storage or worker is left alone because it asked for it (`Retry-After`), in ms.',
-      ),
+      .describe('The longest wait for a storage or worker that sends `Retry-After`, in ms.'),
   })
   .refine(({ baseMs, maxMs }) => maxMs >= baseMs, {
     path: ['maxMs'],
     message: 'must not be less than sends.baseMs',
   })
-  .describe('What becomes of items that the worker refuses, and of a worker that asks to be left alone.')
+  .describe('The policy for items that the worker refuses, and for `Retry-After`.')
 
 const sweep = z
   .strictObject({
     everyMs: wholeMs
       .default(3_600_000)
       .describe(
-        'Time between two sweeps of the storage, in ms; 0 for none. Of use to queues that have a sweep; `s3`, `sql` and `memory` do.',
+        'Time between two sweeps of the storage, in ms; 0 for none. For queues with a sweep: `s3`, `sql` and `memory`.',
       ),
     retentionMs: z
       .int()
       .min(0)
       .optional()
       .describe(
-        'Items that have been in SUCCESS or FAIL for longer than this are removed by the sweep, in ms; default: they stay for ever.',
+        'The sweep removes items that have been in SUCCESS or FAIL for longer than this, in ms; default: none.',
       ),
   })
-  .describe('How the storage is kept tidy.')
+  .describe('The cleanup of the storage.')
 
 const service = z
   .strictObject({
@@ -216,11 +212,13 @@ const service = z
       .min(1000)
       .max(3_600_000)
       .default(15_000)
-      .describe('After so many ms without a sign of life of the dispatching service a standby takes over.'),
+      .describe(
+        'The TTL of the dispatcher lease, in ms: a standby takes over after this time without a renewal.',
+      ),
     stopDeadlineMs: wholeMs
       .default(10_000)
       .describe(
-        'How long the service may take to end after SIGTERM, SIGINT or SIGHUP, in ms. Nothing is started in this time.',
+        'The longest time to stop after SIGTERM, SIGINT or SIGHUP, in ms. No job starts in this time.',
       ),
     stallMs: z
       .int()
@@ -228,34 +226,32 @@ const service = z
       .max(2_147_483_647)
       .default(120_000)
       .describe(
-        'A call of the storage or the worker that has not ended for so long, in ms, is given up, and the lease with it; if it still has not one lease later, the service ends with 4. Never less than twice the longest call that they state.',
+        'After this time a call to the storage or the worker counts as stalled, in ms, and the service gives up the lease; if the call has not ended one TTL later, the service exits with 4. At least twice the longest call that they declare.',
       ),
-    sendConcurrency: z.int().min(1).max(1000).default(16).describe('Jobs that are started at the same time.'),
+    sendConcurrency: z.int().min(1).max(1000).default(16).describe('The concurrency of sends.'),
     maxLookupsPerSecond: z
       .int()
       .min(1)
       .max(100_000)
       .default(200)
-      .describe(
-        'Jobs that the worker is asked for one by one within a second, where its list does not show them.',
-      ),
+      .describe('The most look-ups of single jobs per second, for jobs that the poll does not show.'),
   })
-  .describe('How the service runs.')
+  .describe('The service itself.')
 
 const log = z
   .strictObject({
     level: z
       .enum(['debug', 'info', 'warn', 'error', 'silent'])
       .default('info')
-      .describe('Least severity that is logged.'),
+      .describe('The least severity to log.'),
     format: z
       .enum(['auto', 'pretty', 'json'])
       .default('auto')
-      .describe('`pretty` for people, `json` for machines; `auto` is pretty on a terminal.'),
+      .describe('`pretty`, `json`, or `auto`: pretty on a terminal, else JSON.'),
   })
   .describe('The log of `run`, on stderr.')
 
-/** The whole configuration: the one source of its checks, defaults, JSON Schema and reference. */
+/** The whole configuration: the source of its checks, defaults, JSON Schema and reference. */
 export const configSchema = z
   .strictObject({
     $schema: z.string().optional().describe('For editors; has no effect.'),
@@ -275,10 +271,10 @@ export const configSchema = z
       context.addIssue({ code: 'custom', path: [...path], message })
   })
 
-/** A configuration that was checked, its defaults filled in. */
+/** A valid configuration with its defaults. */
 export type Config = z.output<typeof configSchema>
 
-/** Settings of a package to open: its name, and whatever options it takes. */
+/** The settings of a package: its name, and its options. */
 export interface PackageSettings {
   readonly package: string
   readonly [option: string]: unknown

@@ -4,8 +4,8 @@ import { isTree, type ConfigTree } from './config-layer.js'
 import type { EnvReference } from '../secrets/config-secrets.js'
 
 /**
- * Replaces `{ env: NAME }`, wherever it stands as a value, by the variable's text. So secrets stay out of files, and a
- * `${…}` meant for a job's own shell stays what it is. A reference to a variable that is not set stays, and is listed.
+ * Replaces each value `{ env: NAME }` with the variable's text: secrets stay out of files, and a `${…}` for a
+ * job's shell stays unchanged. A reference to an unset variable stays, and is returned in `unset`.
  */
 export function resolveReferences(
   tree: ConfigTree,
@@ -25,14 +25,14 @@ export function resolveReferences(
   return { tree: isTree(resolved) ? resolved : tree, references, unset }
 }
 
-/** A setting that was given as `{ env: NAME }`, and the variable is not set. */
+/** A setting `{ env: NAME }` whose variable is not set. */
 export interface UnsetReference extends EnvReference {
-  /** Where the setting stands, for messages. */
+  /** The source of the setting, for messages. */
   readonly place?: string
 }
 
 /**
- * Refuses settings whose variables are not set; all of them in one message.
+ * Refuses settings whose variables are not set, in one message.
  *
  * @throws SluiceError SLUICE_CONFIG_INVALID
  */
@@ -45,17 +45,17 @@ export function assertSet(unset: readonly UnsetReference[]): void {
   const [one] = lines
   const message =
     lines.length === 1
-      ? `${one}. Set it, or write the value itself.`
-      : `Variables that the configuration names are not set:\n${lines.map((line) => `  ${line}`).join('\n')}\nSet them, or write the values themselves.`
+      ? `${one}. Set it, or replace the reference with the value.`
+      : `Variables in the configuration are not set:\n${lines.map((line) => `  ${line}`).join('\n')}\nSet them, or replace the references with the values.`
   throw new SluiceError('SLUICE_CONFIG_INVALID', message)
 }
 
-/** Those of one section of the configuration. */
+/** The unset references of one section of the configuration. */
 export function unsetIn(unset: readonly UnsetReference[], section: string): readonly UnsetReference[] {
   return unset.filter(({ path }) => path[0] === section)
 }
 
-/** A tree with its references replaced, and what they were. */
+/** A tree with its references replaced, and the references. */
 export interface ResolvedTree {
   readonly tree: ConfigTree
   readonly references: readonly EnvReference[]
@@ -68,7 +68,7 @@ function resolveValue(value: unknown, path: readonly string[], lookup: Lookup): 
   if (Array.isArray(value)) {
     return value.map((item: unknown, index) => resolveValue(item, [...path, String(index)], lookup))
   }
-  // Instances, such as a clock or credentials in a configuration written in TypeScript, are handed on untouched.
+  // Class instances, such as a runtime or credentials in a TypeScript configuration, are passed on unchanged.
   if (!isTree(value) || !isPlain(value)) return value
   const name = referenceIn(value)
   if (path.length > 0 && name !== undefined) return lookup(name, path)
@@ -77,13 +77,13 @@ function resolveValue(value: unknown, path: readonly string[], lookup: Lookup): 
   )
 }
 
-/** The variable that a value names, if it is a reference to one. */
+/** The variable of a reference; `undefined` for any other value. */
 export function referenceIn(value: unknown): string | undefined {
   if (!isTree(value) || Object.keys(value).length !== 1) return undefined
   return typeof value['env'] === 'string' ? value['env'] : undefined
 }
 
-/** Whether an object is nobody's instance. */
+/** Whether an object is plain, not an instance of a class. */
 export function isPlain(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value)
   return prototype === null || Object.getPrototypeOf(prototype) === null

@@ -1,7 +1,7 @@
 import { FAILURE_CLASSES } from '@sluice/core'
-import { nearest } from './nearest.js'
+import { nearest } from './config-issue.js'
 
-/** What of a configuration names classes of failures. */
+/** The part of a configuration that names failure classes. */
 interface ClassesConfig {
   readonly worker?: { readonly package: string } | undefined
   readonly retry: {
@@ -16,18 +16,21 @@ export interface UnknownClass {
 }
 
 const KNOWN: ReadonlySet<string> = new Set(FAILURE_CLASSES)
-/** A worker of somebody else's may have classes of its own. */
+/** A third-party worker may have its own classes. */
 const OWN_WORKER = /^(?:@sluice\/worker-)?(?:argo|dummy|process)$/u
 
-/** Classes of failure in `retry` that there are not. Where the worker may have classes of its own, only what is nearly one of ours. */
+/**
+ * Unknown failure classes in `retry`. For a worker that may have its own classes, only near misses of ours.
+ */
 export function unknownClasses({ worker, retry }: ClassesConfig): readonly UnknownClass[] {
   const isOpen = worker !== undefined && !OWN_WORKER.test(worker.package)
   return namedClasses(retry).flatMap(({ path, name }) => {
     if (KNOWN.has(name)) return []
     const near = nearest(name, FAILURE_CLASSES)
     if (near === undefined && isOpen) return []
-    const hint = near === undefined ? `there are ${FAILURE_CLASSES.join(', ')}` : `did you mean ${near}?`
-    return [{ path, message: `there is no such class of failure; ${hint}` }]
+    const hint =
+      near === undefined ? `known classes are ${FAILURE_CLASSES.join(', ')}` : `did you mean ${near}?`
+    return [{ path, message: `unknown failure class; ${hint}` }]
   })
 }
 

@@ -20,51 +20,54 @@ export interface FlagSetting {
   /** Such as `processing.limit`. */
   readonly path: string
   readonly value: unknown
-  /** As the user knows it, such as `--limit`. */
+  /** The flag, such as `--limit`. */
   readonly flag: string
 }
 
-/** Where a configuration is looked for. */
+/** The sources of a configuration. */
 export interface LoadConfigOptions {
   readonly cwd: string
   readonly env: Environment
   /** `--config`: a file, relative to `cwd`. */
   readonly configFile?: string
   readonly flags?: readonly FlagSetting[]
-  /** Takes the secrets of the configuration, those of one that turns out to be wrong too. Default: one of its own. */
+  /** Collects the secrets of the configuration, also of an invalid one. Default: its own. */
   readonly secrets?: ConfigSecrets
 }
 
-/** A configuration, and where it came from. */
+/** A configuration and its sources. */
 export interface LoadedConfig {
   readonly config: Config
   /** The file, if there is one. */
   readonly file?: string
-  /** Directories from which packages are looked for, the nearest first. */
+  /** Directories from which packages are resolved, the nearest first. */
   readonly baseDirs: readonly string[]
   /**
-   * The directory that a relative path in a setting is relative to: that of the file where the file says it, the working directory where a flag or a
-   * variable does, `{ env: NAME }` in the file included. Of a setting that nothing says: that of the file, if there is one.
+   * The base directory of a relative path in a setting: that of the file for a setting of the file; the
+   * working directory for one of a flag or a variable, also with `{ env: NAME }` in the file. For an unset
+   * one: that of the file, if there is one.
    */
   baseDirOf(path: readonly string[]): string
   /**
-   * Options of the queue and the worker that were given as `{ env: NAME }`, and the variable is not set. They are refused when the package is opened: a
-   * command that opens the queue alone needs no variable of the worker.
+   * Options `{ env: NAME }` of the queue and the worker whose variable is not set. They are refused when the
+   * package is opened: a command that only opens the queue needs no variable of the worker.
    */
   readonly unset: readonly UnsetReference[]
-  /** What is odd and yet no error. */
   readonly warnings: readonly string[]
-  /** What no message may show. */
+  /** The secrets, which no message may show. */
   readonly secrets: ConfigSecrets
-  /** Where a setting comes from, for messages: `sluice.config.yaml:3`, `SLUICE_QUEUE_URL`, `--limit`; `undefined`: nowhere. */
+  /**
+   * The source of a setting, for messages: `sluice.config.yaml:3`, `SLUICE_QUEUE_URL`, `--limit`; `undefined`
+   * without one.
+   */
   placeOf(path: readonly string[]): string | undefined
 }
 
 /**
  * Loads the configuration: flags over environment over file over defaults.
  *
- * @throws SluiceError SLUICE_CONFIG_INVALID with a line for each wrong setting, its place, and never its value. A variable that only the options of a package name
- * may be unset: see {@link LoadedConfig.unset}
+ * @throws SluiceError SLUICE_CONFIG_INVALID with a line for each invalid setting and its source, never its
+ * value. Variables in package options may be unset: see {@link LoadedConfig.unset}
  */
 export async function loadConfig(options: LoadConfigOptions): Promise<LoadedConfig> {
   const { cwd, env, flags = [], secrets = new ConfigSecrets() } = options
@@ -95,13 +98,18 @@ export async function loadConfig(options: LoadConfigOptions): Promise<LoadedConf
   }
 }
 
-/** Every command needs to know which queue it is about; what else a package needs is asked for when it is opened. */
+/**
+ * Every command needs the queue's package and name; the other options are checked when the package is opened.
+ */
 function isDeferred({ path }: UnsetReference): boolean {
   const [section, option] = path
   return section === 'worker' || (section === 'queue' && option !== 'package' && option !== 'name')
 }
 
-/** The name of the worker's package as text, where its variable is not set: the settings are checked as a whole, and it is refused when it is opened. */
+/**
+ * Replaces an unset reference for the worker's package with text, so that the schema passes; opening the
+ * worker refuses it.
+ */
 function withPackageText(tree: ConfigTree): ConfigTree {
   const { worker } = tree
   const variable = isTree(worker) ? referenceIn(worker['package']) : undefined
@@ -136,9 +144,9 @@ function check(merged: unknown, placeOf: LoadedConfig['placeOf'], hasFile: boole
   if (!hasFile && placeOf(['queue']) === undefined) {
     throw new SluiceError(
       'SLUICE_CONFIG_INVALID',
-      'There is no configuration here. Run `sluice init` to write one, or give its place with --config FILE.',
+      'No configuration found. Create one with `sluice init`, or set its path with --config FILE.',
     )
   }
   const lines = describeIssues(result.error.issues, { schema: configSchema, placeOf, prefix: [] })
-  throw new SluiceError('SLUICE_CONFIG_INVALID', `The configuration is wrong:\n${lines.join('\n')}`)
+  throw new SluiceError('SLUICE_CONFIG_INVALID', `The configuration is invalid:\n${lines.join('\n')}`)
 }

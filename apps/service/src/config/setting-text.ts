@@ -3,12 +3,15 @@ export function variableOf(path: string): string {
   return `SLUICE_${path.replaceAll(/[A-Z]/g, '_$&').replaceAll('.', '_').toUpperCase()}`
 }
 
-/** JSON when it is JSON, else the text itself: `8`, `true`, `["sha256sum","{id}"]`, `sqlite:queue.db`. */
+/**
+ * The JSON value where the text is JSON, else the text: `8`, `true`, `["sha256sum","{id}"]`,
+ * `sqlite:queue.db`.
+ */
 export function parseText(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
-    // Text that is no JSON is what it is.
+    // Not JSON: plain text.
     return text
   }
 }

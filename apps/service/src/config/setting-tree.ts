@@ -1,14 +1,14 @@
 import { z } from 'zod'
 import { configSchema } from './config-schema.js'
 
-/** One setting of the schema, for the environment, for suggestions and for the reference. */
+/** A setting of the schema, for the environment, suggestions and the reference. */
 export interface Setting {
   /** Such as `service.intervalMs`. */
   readonly path: string
   readonly description: string
-  /** In words, such as `integer` or `fail | resend | hold`. */
+  /** As text, such as `integer` or `fail | resend | hold`. */
   readonly type: string
-  /** Read as it is, without parsing: what the schema takes is text. */
+  /** The schema expects text: values are not parsed. */
   readonly isText: boolean
   readonly default?: unknown
   readonly isSection: boolean
@@ -23,13 +23,13 @@ interface JsonNode {
   readonly properties?: Readonly<Record<string, JsonNode>>
 }
 
-/** The JSON Schema of a configuration as users write it, for editors. */
+/** The JSON Schema of a configuration file, for editors. */
 export function configJsonSchema(): Record<string, unknown> {
   const schema: Record<string, unknown> = z.toJSONSchema(configSchema, { io: 'input' })
   return { ...schema, title: 'Configuration of Sluice' }
 }
 
-/** Every setting and section of the schema, in its order; options of packages aren't known here. */
+/** Every setting and section of the schema, in order, without the options of packages. */
 export function listSettings(): Setting[] {
   return [...walk('', configJsonSchema())]
 }
@@ -57,5 +57,5 @@ function typeInWords(node: JsonNode): string {
   return node.type ?? 'anything'
 }
 
-/** Sections whose further keys are options of a package. */
+/** The sections with options of a package. */
 export const OPEN_SECTIONS: readonly string[] = ['queue', 'worker']

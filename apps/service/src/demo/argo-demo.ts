@@ -10,7 +10,10 @@ const DEFAULT_ITEMS = 1_000
 const TEMPLATE = 'test-workflow-template'
 const ATTEMPT_LABEL = 'sluice/attempt'
 
-/** A workflow for each item, on a stand-in for Argo in this very process: all but the cluster is real, HTTP included. */
+/**
+ * A workflow for each item, on a fake Argo Server in this process: everything but the cluster is real,
+ * including HTTP.
+ */
 export const argoDemo: DemoKind = {
   folder: 'demo-argo',
   noun: 'workflow',
@@ -19,22 +22,21 @@ export const argoDemo: DemoKind = {
   columns: ['stage', 'attempt', 'details.workflow', 'durationMs', 'finishedAt', 'reason'],
   settings: {
     retry: { maxAttempts: 2, on: ['error', 'evicted'], backoff: { baseMs: 500, maxMs: 500 } },
-    // The stand-in's workflows end with the process; a run that goes on makes those anew which nobody saw the end of.
+    // The fake's workflows end with the process; the next run creates unfinished ones again.
     lost: { policy: 'resend', graceMs: 1_000 },
   },
   plan({ items, root }) {
-    if (root !== undefined) throw new CommandError('INVALID', '--root has no meaning with --argo')
+    if (root !== undefined) throw new CommandError('INVALID', '--root has no effect with --argo')
     return { items: items ?? DEFAULT_ITEMS }
   },
   items: async ({ items }) => Array.from({ length: items }, (_, index) => itemOf(index)),
   openWorker,
   planText: ({ items }) => plural(items, 'workflow'),
-  beginText: (_, total) =>
-    `Running ${plural(total, 'workflow')} on a stand-in for Argo Workflows in this process`,
+  beginText: (_, total) => `Running ${plural(total, 'workflow')} on a fake Argo Server in this process`,
   facts: () => ({ text: '', json: {} }),
 }
 
-/** One in fifty fails for good, one in fifty loses its pod once; all others take half a second to a second and a half. */
+/** One in fifty fails permanently, one in fifty loses its pod once; the others take 0.5 to 1.5 s. */
 function itemOf(index: number): NewItem {
   const seconds = Math.round(500 + 1_000 * ((index * 0.618) % 1)) / 1_000
   const mode = new Map([
@@ -69,9 +71,9 @@ async function openWorker({ name, cwd }: DemoWorkerOptions): Promise<DemoWorker>
   }
 }
 
-/** By the server's own count, not by ours. */
+/** The facts by the server's own count. */
 function factsOf({ workflows }: ArgoServer): DemoFacts {
   const { size: made, maxUnfinished } = workflows
-  const text = `The server was given ${plural(made, 'workflow')}, at most ${maxUnfinished} of them unfinished at once.`
+  const text = `The server received ${plural(made, 'workflow')}, at most ${maxUnfinished} unfinished at once.`
   return { text, json: { workflows: made, mostUnfinished: maxUnfinished } }
 }

@@ -3,68 +3,68 @@ import type { Config } from '../config/config-schema.js'
 import type { DemoOutcome } from './demo-outcome.js'
 import type { DemoPlace } from './demo-place.js'
 
-/** What a demo is about. */
+/** The plan of a demo. */
 export interface DemoPlan {
-  /** How many were asked for; there may be fewer. */
+  /** The requested number of items; there may be fewer. */
   readonly items: number
-  /** Whose files are digested; an absolute path. */
+  /** The directory with the files; an absolute path. */
   readonly root?: string | undefined
 }
 
-/** What was asked for; what wasn't, a demo that was begun decides. */
+/** The requested plan; the plan of an unfinished demo fills in the rest. */
 export interface WantedPlan {
   readonly items: number | undefined
   readonly root: string | undefined
-  /** The root of a new demo that nobody gave one. */
+  /** The default root of a new demo. */
   readonly cwd: string
 }
 
-/** What a kind of demo knows of its work beside what the queue tells. */
+/** Facts of a demo besides those of the queue. */
 export interface DemoFacts {
-  /** A sentence, or nothing. */
+  /** A sentence, or empty. */
   readonly text: string
   readonly json: Readonly<Record<string, JsonValue>>
 }
 
-/** The worker of a demo, and what it needs to run. */
+/** The worker of a demo. */
 export interface DemoWorker {
   readonly worker: Worker
-  /** Of the run so far. */
+  /** The facts of the run so far. */
   facts(): DemoFacts
   close(): Promise<void>
 }
 
-/** Where a demo's worker is opened, and for what. */
+/** How a demo's worker is opened. */
 export interface DemoWorkerOptions {
   readonly name: string
   readonly plan: DemoPlan
   readonly place: DemoPlace
-  /** From where packages are looked for. */
+  /** Where packages are resolved from. */
   readonly cwd: string
 }
 
-/** What a demo runs, and how it is spoken of. */
+/** A kind of demo: what it runs, and its texts. */
 export interface DemoKind {
-  /** Its directory below that of all demos. */
+  /** Its directory within that of all demos. */
   readonly folder: string
-  /** What one item is: `file`. */
+  /** The word for an item: `file`. */
   readonly noun: string
-  /** What `sluice demo` is told for it: `--argo`. */
+  /** Its flags of `sluice demo`: `--argo`. */
   readonly flags: readonly string[]
-  /** Most jobs at once, unless it is told. */
+  /** The default limit of jobs. */
   readonly limit: number
   /** The columns of its report. */
   readonly columns: readonly string[]
-  /** What its service does otherwise than the defaults. */
+  /** Settings of its service other than the defaults. */
   readonly settings: Partial<Pick<Config, 'retry' | 'lost'>>
   plan(wanted: WantedPlan): DemoPlan
-  /** @throws CommandError INVALID when there are none */
+  /** @throws CommandError INVALID where there are none */
   items(plan: DemoPlan): Promise<readonly NewItem[]>
   openWorker(options: DemoWorkerOptions): Promise<DemoWorker>
   /** `1,000 files of /home/me`. */
   planText(plan: DemoPlan): string
-  /** What a new demo is about to do with so many items. */
+  /** The text before a new demo starts. */
   beginText(plan: DemoPlan, total: number): string
-  /** What came of all runs together. */
+  /** The facts of all runs together. */
   facts(outcome: DemoOutcome): DemoFacts
 }

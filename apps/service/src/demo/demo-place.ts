@@ -8,7 +8,7 @@ import type { DemoKind, DemoPlan, WantedPlan } from './demo-kind.js'
 
 const planSchema = z.object({ root: z.string().optional(), items: z.int() })
 
-/** The directory of a demo and what lies in it. */
+/** The directory of a demo and its files. */
 export class DemoPlace {
   readonly dir: string
   readonly manifest: string
@@ -18,7 +18,7 @@ export class DemoPlace {
   readonly #plan: string
   readonly #kind: DemoKind
 
-  /** @param dir what all demos share, such as `.sluice` */
+  /** @param dir the directory of all demos, such as `.sluice` */
   constructor(dir: string, kind: DemoKind) {
     this.#kind = kind
     this.dir = resolve(dir, kind.folder)
@@ -30,10 +30,11 @@ export class DemoPlace {
   }
 
   /**
-   * The plan of the demo that was begun here, or a new one with its manifest. The manifest is written once: a tree that changes
-   * later must not change what was begun.
+   * The plan of the unfinished demo, or a new one with its manifest. The manifest is written once: later
+   * changes of the files must not change the demo.
    *
-   * @throws CommandError INVALID when another plan than the one that was begun is asked for, or there are no items
+   * @throws CommandError INVALID where the plan differs from that of the unfinished demo, or there are no
+   * items
    */
   async begin(wanted: WantedPlan): Promise<DemoPlan> {
     const plan = this.#kind.plan(wanted)
@@ -42,12 +43,12 @@ export class DemoPlace {
     await makeFolder(this.dir)
     const lines = (await this.#kind.items(plan)).map((item) => `${JSON.stringify(item)}\n`)
     await writeText(this.manifest, lines.join(''))
-    // Last: as long as it isn't there, nothing was begun.
+    // Written last: without it no demo was begun.
     await writeText(this.#plan, `${JSON.stringify(plan)}\n`)
     return plan
   }
 
-  /** Throws the demo away: its own files and nothing else that may lie there. */
+  /** Deletes the demo: only its own files. */
   async clear(): Promise<void> {
     const files = [this.#plan, this.manifest, this.report, this.jobs]
     const database = ['', '-wal', '-shm', '-journal'].map((end) => `${this.queue}${end}`)
@@ -59,7 +60,7 @@ export class DemoPlace {
     if (text === undefined) return undefined
     const parsed = planSchema.safeParse(parseJson(text))
     if (parsed.success) return parsed.data
-    throw new CommandError('INVALID', `${this.#plan} is damaged. Start afresh with --fresh`)
+    throw new CommandError('INVALID', `${this.#plan} is corrupt. Start a new demo with --fresh`)
   }
 
   #assertSame(begun: DemoPlan, wanted: WantedPlan): DemoPlan {
@@ -67,13 +68,13 @@ export class DemoPlace {
     if (isSame) return begun
     throw new CommandError(
       'INVALID',
-      `The demo that was begun here is of ${this.#kind.planText(begun)}. ` +
-        'Go on with it without --items and --root, or start another with --fresh',
+      `The demo in this directory has ${this.#kind.planText(begun)}. ` +
+        'Continue it without --items and --root, or start a new one with --fresh',
     )
   }
 }
 
-/** A plan that can't be read is another matter than none: a demo begun anew would take the other one's place. */
+/** A missing file is no plan; another error must not start a demo in place of the old one. */
 function absent(error: unknown): undefined {
   if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
   throw error
@@ -83,7 +84,7 @@ function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
-    // No plan either way: the caller says that the file is damaged.
+    // The caller reports the corrupt file.
     return undefined
   }
 }

@@ -1,4 +1,5 @@
 import { STAGES, type Stage } from '@sluice/core'
+import { IS_INSTALLED } from '../cli/invocation.js'
 import type { Output } from '../output/output.js'
 import { countText, elapsedText, plural, rateText } from '../output/amounts.js'
 import { failureJson, failureLines } from '../report/failure-table.js'
@@ -11,19 +12,17 @@ export interface DemoRun {
   readonly kind: DemoKind
   readonly plan: DemoPlan
   readonly outcome: DemoOutcome
-  /** What the worker knows of this run; nothing if there was nothing to run. */
+  /** The worker's facts of this run; `undefined` where nothing ran. */
   readonly facts: DemoFacts | undefined
-  /** Items that an earlier run had finished. */
+  /** Items that an earlier run finished. */
   readonly finishedBefore: number
-  /** Of this run alone. */
+  /** The time of this run. */
   readonly elapsedMs: number
   readonly report: string
   readonly interrupted: boolean
 }
 
-const IS_INSTALLED = import.meta.url.includes('/node_modules/')
-
-/** What a run says before it goes to work. */
+/** The text at the start of a run. */
 export function goOnText(at: {
   kind: DemoKind
   plan: DemoPlan
@@ -34,13 +33,13 @@ export function goOnText(at: {
   const total = totalOf(before)
   const finished = before.SUCCESS + before.FAIL
   if (finished + before.PROCESSING === 0) {
-    return `${kind.beginText(plan, total)}; everything is kept in ${at.place.dir}\n`
+    return `${kind.beginText(plan, total)}; all files are in ${at.place.dir}\n`
   }
-  const running = before.PROCESSING === 0 ? '' : `, ${countText(before.PROCESSING)} were begun`
-  return `Going on: ${countText(finished)} of ${plural(total, kind.noun)} were finished${running}\n`
+  const running = before.PROCESSING === 0 ? '' : `, ${countText(before.PROCESSING)} in progress`
+  return `Continuing: ${countText(finished)} of ${plural(total, kind.noun)} finished${running}\n`
 }
 
-/** The outcomes as a table, and where to go from here. */
+/** The outcomes as a table, and the next step. */
 export function demoText(run: DemoRun, output: Output): string {
   const { outcome } = run
   const stages = STAGES.map((stage) => [stage, countText(outcome.sizes[stage])])
@@ -66,25 +65,25 @@ function paceText({ kind, outcome, finishedBefore, elapsedMs }: DemoRun): string
 function attemptsText({ outcome }: DemoRun): string {
   if (outcome.mostAttempts > 1) return `Most attempts of one item: ${outcome.mostAttempts}.`
   const isWhole = finishedOf(outcome) === totalOf(outcome.sizes)
-  return isWhole ? 'Every item was tried once, none twice.' : 'None was tried twice so far.'
+  return isWhole ? 'Every item ran once, none twice.' : 'No item ran twice so far.'
 }
 
 function nextText(run: DemoRun): string {
   const left = totalOf(run.outcome.sizes) - finishedOf(run.outcome)
-  if (left > 0) return `Stopped; jobs under way end by themselves. Go on with ${commandText(run.kind)}`
+  if (left > 0) return `Stopped; running jobs end by themselves. Continue with ${commandText(run.kind)}`
   const again =
-    finishedOf(run.outcome) === run.finishedBefore ? ' It was finished before, so nothing ran.' : ''
-  return `All ${run.kind.noun}s are done.${again} Start afresh with ${commandText(run.kind, '--fresh')}`
+    finishedOf(run.outcome) === run.finishedBefore ? ' The demo had finished before, so nothing ran.' : ''
+  return `All ${run.kind.noun}s are done.${again} Start a new demo with ${commandText(run.kind, '--fresh')}`
 }
 
-/** A checkout starts it with `npm start`, an installation with its own name. */
+/** A clone starts it with `npm start`, an installation as `sluice`. */
 function commandText({ flags }: DemoKind, ...more: readonly string[]): string {
   const all = [...flags, ...more]
   if (IS_INSTALLED) return ['sluice demo', ...all].join(' ')
   return ['npm start', ...(all.length === 0 ? [] : ['--', ...all])].join(' ')
 }
 
-/** The same for programs. */
+/** The same for `--json`. */
 export function demoJson(run: DemoRun) {
   const { kind, outcome, facts, plan, finishedBefore, elapsedMs, report, interrupted } = run
   const { sizes, mostAttempts, failures, spanMs } = outcome

@@ -1,5 +1,5 @@
-// The demo's command: prints the SHA-256 and the size of one file as JSON. It is started once for each item, so it loads
-// nothing that it doesn't need.
+// The demo's command: prints the SHA-256 and the size of one file as JSON. It starts once per item, so it has
+// few imports.
 import { createHash } from 'node:crypto'
 import { closeSync, openSync, readSync } from 'node:fs'
 

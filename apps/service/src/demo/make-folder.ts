@@ -2,10 +2,10 @@ import { mkdir, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 
 /**
- * Makes a folder, and those above it that are not there. One after the other: where a file system lets nobody make one, such as `/proc`, `recursive` of
- * Node tries for ever.
+ * Creates a folder and its missing parents, one by one: where the file system refuses folders, as `/proc`
+ * does, Node's `recursive` retries forever.
  *
- * @throws what the system says
+ * @throws the error of the system
  */
 export async function makeFolder(path: string): Promise<void> {
   if (await isFolder(path)) return
@@ -13,13 +13,13 @@ export async function makeFolder(path: string): Promise<void> {
   try {
     await mkdir(path)
   } catch (error) {
-    // Another process that starts at the same time may have made it.
+    // Another process may have created it meanwhile.
     if (!(await isFolder(path))) throw error
   }
 }
 
 async function isFolder(path: string): Promise<boolean> {
-  // What else is there, or why it can't be looked at, making it says.
+  // For anything else `mkdir` throws the reason.
   const found = await stat(path).catch(() => undefined)
   return found?.isDirectory() === true || dirname(path) === path
 }

@@ -33,10 +33,12 @@ export interface DemoFlags {
 const DEMO_QUEUE = 'demo'
 
 /**
- * Starts a demo, or continues the unfinished one, to its end. After a kill at any moment the next run continues.
+ * Starts a demo, or continues the unfinished one, to its end. After a kill at any moment the next run
+ * continues.
  *
- * @throws SluiceError of the queue, the worker or the service; CommandError INVALID for another plan than the unfinished one, CONFLICT
- * where `fresh` meets a running demo, UNEXPECTED where items failed without a reason, or all failed
+ * @throws SluiceError of the queue, the worker or the service; CommandError INVALID for another plan than the
+ * unfinished one, CONFLICT where `fresh` meets a running demo, UNEXPECTED where items failed without a
+ * reason, or all failed
  */
 export async function runDemo(flags: DemoFlags, context: CommandContext): Promise<void> {
   const kind = flags.argo === true ? argoDemo : digestDemo

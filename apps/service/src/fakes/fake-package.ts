@@ -13,7 +13,8 @@ const S3 = '@sluice/fake-s3'
  * Loads the fake Argo Server. It is no dependency of the service: only the commands that start one need it.
  *
  * @param cwd where it is looked for first
- * @throws SluiceError SLUICE_PACKAGE_MISSING with the line that installs it; SLUICE_CONFIG_INVALID when it can't be loaded
+ * @throws SluiceError SLUICE_PACKAGE_MISSING with the line that installs it; SLUICE_CONFIG_INVALID when it
+ * can't be loaded
  */
 export async function loadArgoFake(cwd: string): Promise<ArgoFake> {
   const loaded = await loadNamed(ARGO, { baseDirs: [cwd] })

@@ -23,10 +23,11 @@ export interface BulkCommand {
 }
 
 /**
- * Finds the items, asks for confirmation, and moves them a page at a time; with `--dry-run` it only reports them. A signal ends it at
- * once.
+ * Finds the items, asks for confirmation, and moves them a page at a time; with `--dry-run` it only reports
+ * them. A signal ends it at once.
  *
- * @throws CommandError CONFLICT where a filter matches nothing, INTERRUPTED after a signal before any item moved
+ * @throws CommandError CONFLICT where a filter matches nothing, INTERRUPTED after a signal before any item
+ * moved
  */
 export async function runBulk(queue: Queue, command: BulkCommand, context: CommandContext): Promise<void> {
   const { flags, stage, done } = command

@@ -52,6 +52,7 @@ export async function moveSelected(
           progress?.update(selected, count.items)
         }
       } catch (error) {
+        // After the signal the result says that the move was interrupted.
         if (!signal.aborted) throw error
       }
     })

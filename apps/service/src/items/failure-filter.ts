@@ -1,11 +1,6 @@
 import { InvalidArgumentError, Option } from '@commander-js/extra-typings'
-import {
-  FAILURE_GROUP_ID_CHARS,
-  failureGroupOf,
-  type FailureGroup,
-  type Queue,
-  type Stage,
-} from '@sluice/core'
+import type { Queue, Stage } from '@sluice/core'
+import { FAILURE_GROUP_ID_CHARS, failureGroupOf, type FailureGroup } from '@sluice/core/backend'
 import { CommandError } from '../cli/command-error.js'
 import { printable } from '../output/output.js'
 import { itemsText } from '../output/amounts.js'

@@ -21,8 +21,8 @@ const LEAST_REASON_CELLS = 24
 const PIPED_REASON_CHARS = 300
 
 /**
- * Items as lines of fixed columns, sized by the ids of the first page and the terminal. A table would have to hold all items to know
- * its widths.
+ * Items as lines of fixed columns, sized by the ids of the first page and the terminal. A table would have to
+ * hold all items to know its widths.
  */
 export class ItemLines {
   readonly #options: ItemLinesOptions

@@ -1,4 +1,5 @@
-import { eachItem, failureGroupOf, type ItemRecord, type Queue, type Runtime, type Stage } from '@sluice/core'
+import { eachItem, type ItemRecord, type Queue, type Runtime, type Stage } from '@sluice/core'
+import { failureGroupOf } from '@sluice/core/backend'
 import { inPages } from './pages.js'
 
 const PAGE_ITEMS = 500
@@ -27,8 +28,8 @@ export interface ReadOptions {
 }
 
 /**
- * The selected items, one page at a time, as they were at the start: items that enter the stage later are left out, so that a walk
- * that moves items ends even while a service returns them.
+ * The selected items, one page at a time, as they were at the start: items that enter the stage later are
+ * left out, so that a walk that moves items ends even while a service returns them.
  */
 export async function* selectPages(
   queue: Queue,

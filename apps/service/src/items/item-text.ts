@@ -53,7 +53,10 @@ export function itemText({ item, job, earlier }: ShownItem, output: Output, maxC
   return [...lines, ...historyLines(item.history, output, maxChars)].join('\n')
 }
 
-/** Whether its outcome is that of its last attempt; in WAITING and PROCESSING it is that of the attempt before. */
+/**
+ * Whether its outcome is that of its last attempt; in WAITING and PROCESSING it is that of the attempt
+ * before.
+ */
 function isOver({ stage }: ItemRecord): boolean {
   return stage === 'SUCCESS' || stage === 'FAIL'
 }
@@ -116,7 +119,9 @@ function retryRows({ retryState }: ItemRecord, maxChars: number): [string, strin
   ]
 }
 
-/** One line per field, so that a long one does not cut off another, such as a link. `leftOut` has its own row. */
+/**
+ * One line per field, so that a long one does not cut off another, such as a link. `leftOut` has its own row.
+ */
 function detailsText(details: JsonValue | undefined, maxChars: number): string | undefined {
   if (!isRecord(details)) return jsonText(details, maxChars)
   const fields = Object.entries(details).filter(([name, value]) => name !== 'leftOut' || !isTexts(value))

@@ -21,8 +21,8 @@ export interface MovedCount {
 }
 
 /**
- * Walks over many items and moves them. Where it fails in the middle, its error also says how many were moved; the storage may have
- * moved some more of the failed page.
+ * Walks over many items and moves them. Where it fails in the middle, its error also says how many were
+ * moved; the storage may have moved some more of the failed page.
  *
  * @param done the participle for messages, such as `released`
  * @returns how many were moved

@@ -15,7 +15,10 @@ import type { CommandContext } from '../cli/command.js'
 /** The worker's answer about a job, for a command that only reads. */
 export type JobAnswer =
   | { readonly kind: 'report'; readonly report: JobReport }
-  /** The worker has no such job: it is not sent yet, acknowledged, or, where it is known to have started, missing. */
+  /**
+   * The worker has no such job: it is not sent yet, acknowledged, or, where it is known to have started,
+   * missing.
+   */
   | { readonly kind: 'none'; readonly started?: StartedNote }
   /** The worker could not be asked. */
   | { readonly kind: 'unasked'; readonly why: string }
@@ -46,7 +49,9 @@ interface AskerParts {
   readonly runtime: Runtime
 }
 
-/** Asks the worker about jobs for commands that must not fail without it: the obstacle is part of the answer. */
+/**
+ * Asks the worker about jobs for commands that must not fail without it: the obstacle is part of the answer.
+ */
 export class JobAsker {
   readonly #worker: Worker | string
   readonly #queue: Queue
@@ -81,7 +86,10 @@ export class JobAsker {
     return report === undefined ? this.#none(job) : { kind: 'report', report }
   }
 
-  /** Many jobs, by item id: a single poll for all calls, and then look-ups, up to the bound, of those whose start a poll does not show. */
+  /**
+   * Many jobs, by item id: a single poll for all calls, and then look-ups, up to the bound, of those whose
+   * start a poll does not show.
+   */
   async many(jobs: readonly JobRef[]): Promise<ReadonlyMap<string, JobAnswer>> {
     this.#reports ??= this.#poll()
     const reports = await this.#reports
@@ -166,7 +174,10 @@ function refOf({ id, uid, attempt }: JobRef): JobRef {
   return { id, uid, attempt }
 }
 
-/** The job of an item for `--json`: `null` where the worker has none, with the note about one that had started. */
+/**
+ * The job of an item for `--json`: `null` where the worker has none, with the note about one that had
+ * started.
+ */
 export function jobJson(answer: JobAnswer | undefined): object {
   if (answer === undefined) return {}
   if (answer.kind === 'unasked') return { jobError: answer.why }

@@ -29,7 +29,10 @@ const COUNT_OF_FATE: Readonly<Record<RowFate, keyof RowCounts>> = {
   exists: 'exists',
 }
 
-/** The most ids of done rows whose items existed before: for more, reading all of WAITING is cheaper than a look-up for each. */
+/**
+ * The most ids of done rows whose items existed before: for more, reading all of WAITING is cheaper than a
+ * look-up for each.
+ */
 const MAX_KNOWN_IDS = 100
 
 /** Puts rows into a queue and counts the outcome of each. */
@@ -108,7 +111,10 @@ export class BatchPut {
     return this.#counts.knownDone === this.knownDoneIds.length ? this.knownDoneIds : undefined
   }
 
-  /** A package older than the option `stage` ignores it and puts done items into WAITING: the first item shows that. */
+  /**
+   * A package older than the option `stage` ignores it and puts done items into WAITING: the first item shows
+   * that.
+   */
   async #assertStage(items: readonly NewItem[], { added, skipped }: PutReport): Promise<void> {
     if (this.#isStageKnown || added === 0) return
     const before = skipped.filter(({ reason }) => reason !== 'repeated')
@@ -138,7 +144,8 @@ export class BatchPut {
   }
 
   /**
-   * Replaces the bodies of items in WAITING, by id without uid: the current item of the id gets the list's body.
+   * Replaces the bodies of items in WAITING, by id without uid: the current item of the id gets the list's
+   * body.
    *
    * @returns the ids of items that were not updated, and why
    */

@@ -2,17 +2,20 @@ import type { NewItem } from '@sluice/core'
 import type { ItemRow, ListedRow } from './listed-row.js'
 import type { EntryPlace, GoodEntry } from '../manifest/manifest-entry.js'
 
-/** Rows that are put in one call. Of each the item and its position are kept, and no object of its own: thousands of these would outlive the young heap. */
+/**
+ * Rows that are put in one call. Positions are kept in arrays, not in an object per row: thousands of those
+ * would outlive the young generation of the heap.
+ */
 export class CallRows {
   readonly items: NewItem[] = []
-  /** Rows whose id may have come before. */
+  /** Rows whose id may be a repeat. */
   readonly suspects = new Set<number>()
   readonly #lines: number[] = []
   readonly #sources: (string | undefined)[] = []
-  /** Of the elements of documents alone, by the row: where a line doesn't tell. */
+  /** The positions of document elements, by row, where the line does not identify them. */
   readonly #elements = new Map<number, Pick<EntryPlace, 'element' | 'byte'>>()
   readonly #raws: GoodEntry['raw'][] = []
-  /** Of each row: how many rows of its batch came before. */
+  /** The index of each row in its batch. */
   readonly #places: number[] = []
 
   add(entry: GoodEntry, row: { isSuspect: boolean; place: number }): void {
@@ -44,16 +47,18 @@ export class CallRows {
   }
 }
 
-/** A row to list, and its place among the rows of its batch. */
+/** A row to list, and its index in the batch. */
 export interface PlacedRow {
   readonly place: number
   readonly row: ListedRow
 }
 
-/** Neighbouring rows of a list: those that are stored in one call, or in two where some are done elsewhere, and those that are refused. */
+/**
+ * Consecutive rows of a list: those to store, in one call or, with done rows, in two, and the refused ones.
+ */
 export class Batch {
   readonly waiting = new CallRows()
-  /** Their items are put into SUCCESS. */
+  /** Rows whose items are put into SUCCESS. */
   readonly done = new CallRows()
   readonly refused: PlacedRow[] = []
   bytes = 0
@@ -80,7 +85,7 @@ export class Batch {
   }
 }
 
-/** What has succeeded is given out never, and takes no delay [Q-PUT-5]. */
+/** A succeeded item takes no delay [Q-PUT-5]. */
 function undelayed(item: NewItem): NewItem {
   const { delayMs: _delay, notBeforeAt: _instant, ...undelayed } = item
   return undelayed

@@ -45,8 +45,8 @@ export const MAX_REPEATED_IDS = 1_000_000
 const PAUSE_ROWS = 500
 
 /**
- * Reads a whole manifest and stores nothing. Only where hashes show that ids may repeat, it reads the manifest again, to compare these
- * rows: the ids themselves, and 64-bit hashes of the bodies.
+ * Reads a whole manifest and stores nothing. Only where hashes show that ids may repeat, it reads the
+ * manifest again, to compare these rows: the ids themselves, and 64-bit hashes of the bodies.
  *
  * @param read reads the manifest from its start
  * @throws SluiceError SLUICE_INPUT_INVALID for more than {@link MAX_REPEATED_IDS} repeated ids

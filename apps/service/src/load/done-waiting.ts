@@ -21,6 +21,7 @@ export async function countDoneWaiting(
       if (isDone(id)) waiting += 1
     }
   } catch (error) {
+    // After the signal the count is unknown.
     if (signal?.aborted !== true) throw error
   }
   return signal?.aborted === true ? undefined : waiting

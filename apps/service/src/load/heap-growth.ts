@@ -1,10 +1,11 @@
 import { setFlagsFromString } from 'node:v8'
 
 /**
- * Keeps the space of young objects as small as it is now, for the rest of this process. Where much passes through and little stays, V8
- * lets it grow to 134 MB on a large machine, which gains a tenth of the time: as much again as a long load needs otherwise.
+ * Keeps the young generation of the heap at its current size, for the rest of this process. With many
+ * short-lived objects V8 lets it grow to 134 MB on a large machine, which doubles the memory of a long load
+ * for a tenth of its time.
  *
- * It can't be said on the command line, since npm's links to a program give Node no options. V8 reads this flag whenever it would grow.
+ * npm's links to a program can't pass options to Node. V8 reads this flag each time before it grows.
  */
 export function keepYoungHeapSmall(): void {
   setFlagsFromString('--semi-space-growth-factor=1')

@@ -3,13 +3,13 @@ import xxhash from 'xxhash-wasm'
 /** Hashes an id to 64 bits. */
 export type HashId = (id: string) => bigint
 
-/** XXH64: far apart for ids that are alike. */
+/** XXH64, which spreads similar ids. */
 export async function openIdHash(): Promise<HashId> {
   const hashes = await xxhash()
   return (id) => hashes.h64(id)
 }
 
-/** By the highest bits of a hash, so that growing copies one small table at a time and never the whole. */
+/** Tables by the highest bits of a hash, so that growth copies one small table at a time. */
 const TABLES = 256
 const FIRST_SLOTS = 256
 /** With {@link TABLES} and 8 bytes a slot: 153 MB. */
@@ -19,26 +19,26 @@ const GROWTH = 1.5
 const MAX_LOAD = 0.8
 const TWO_POW_32 = 2 ** 32
 
-/** Of so many different ids the hashes are kept; the tables then take 153 MB, and 102 MB for 10 million. */
+/** The most ids whose hashes are kept; the tables then take 153 MB, and 102 MB for 10 million ids. */
 export const MAX_HASHED_IDS = Math.floor(TABLES * MAX_SLOTS * MAX_LOAD)
 
 /**
- * Ids that have been met, 8 bytes for each: whether an id may have come before. Two ids can have the same hash, so a yes is a suspicion, and only a no
- * is certain.
+ * The ids seen so far, 8 bytes each: whether an id may be a repeat. Two ids can have the same hash: only a
+ * negative answer is certain.
  */
 export class IdHashes {
   readonly #hash: HashId
   readonly #tables = Array.from({ length: TABLES }, () => new HashTable())
   readonly #long = new BigUint64Array(1)
   readonly #words = new Uint32Array(this.#long.buffer)
-  /** An id was not kept for lack of room: from now on a no is not certain either. */
+  /** An id was not kept for lack of room: a negative answer is no longer certain either. */
   isFull = false
 
   constructor(hash: HashId) {
     this.#hash = hash
   }
 
-  /** @returns whether an id of this hash was added before */
+  /** @returns whether an id with this hash was added before */
   add(id: string): boolean {
     this.#split(id)
     const added = this.#table().add(this.#low(), this.#high())
@@ -46,7 +46,7 @@ export class IdHashes {
     return added === 'known'
   }
 
-  /** Whether an id of this hash was added. */
+  /** Whether an id with this hash was added. */
   has(id: string): boolean {
     this.#split(id)
     return this.#table().has(this.#low(), this.#high())
@@ -71,14 +71,14 @@ export class IdHashes {
   }
 }
 
-/** Open addressing with linear probing. A slot is two words, both zero where it is free. */
+/** Open addressing with linear probing. A slot is two words; both are zero in a free one. */
 class HashTable {
   #slots = FIRST_SLOTS
   #words = new Uint32Array(2 * FIRST_SLOTS)
   #count = 0
 
   add(low: number, high: number): 'new' | 'known' | 'full' {
-    // The one hash that would look like a free slot shares another's.
+    // The hash 0 would look like a free slot, so it shares the slot of 1.
     const filled = low === 0 && high === 0 ? 1 : low
     const at = this.#find(filled, high)
     if (this.#isSet(at)) return 'known'
@@ -95,9 +95,9 @@ class HashTable {
     return this.#isSet(this.#find(low === 0 && high === 0 ? 1 : low, high))
   }
 
-  /** The slot of a hash, or the free one where it belongs. */
+  /** The slot of a hash, or the free one for it. */
   #find(low: number, high: number): number {
-    // In proportion, since the number of slots is no power of two.
+    // Scaled, since the number of slots is not a power of two.
     let slot = Math.floor((low * this.#slots) / TWO_POW_32)
     for (;;) {
       const at = 2 * slot
@@ -125,7 +125,8 @@ class HashTable {
       const high = old[at + 1] ?? 0
       if (low !== 0 || high !== 0) this.#set(this.#find(low, high), low, high)
     }
-    // At once, and not when the garbage collector comes to it: the tables are large, and all grow at about the same time.
+    // Frees the memory now rather than at the next collection: the tables are large, and all grow at about
+    // the same time.
     old.buffer.transfer(0)
   }
 }

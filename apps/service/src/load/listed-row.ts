@@ -8,11 +8,11 @@ import {
 /** A row and its item. */
 export type ItemRow = EntryPlace & Pick<GoodEntry, 'item' | 'raw'>
 
-/** A row that is not in the queue as the list has it, or repeats one that is. */
+/** A row that is not in the queue as listed, or that is a duplicate. */
 export interface ListedRow extends Omit<RefusedEntry, 'stops'> {
   readonly id?: string
   readonly what: 'refused' | 'changed' | 'duplicate'
-  /** Nothing is lost by it: it repeats a row, body and all. */
+  /** It repeats a row with the same body, so nothing is lost. */
   readonly harmless?: true
 }
 
@@ -22,10 +22,10 @@ export function refusedRow(entry: RefusedEntry): ListedRow {
 }
 
 const CHANGED = {
-  kept: 'the item has another body in the queue and keeps it; --update-waiting replaces it where the item still waits',
-  started: 'the item has another body in the queue and keeps it, since it does not wait any more',
-  gone: 'the item had another body in the queue and was removed while the list was loaded; load it again to add it',
-  'not tried': 'the item has another body in the queue; the load was stopped before it was replaced',
+  kept: 'the item has another body in the queue and keeps it; --update-waiting replaces it while the item is in WAITING',
+  started: 'the item has another body in the queue and keeps it, since it has left WAITING',
+  gone: 'the item had another body in the queue and was removed during the load; load it again to add it',
+  'not tried': 'the item has another body in the queue; the load stopped before replacing it',
 } as const
 
 export function changedRow(entry: ItemRow, why: keyof typeof CHANGED): ListedRow {
@@ -34,7 +34,7 @@ export function changedRow(entry: ItemRow, why: keyof typeof CHANGED): ListedRow
 
 const DUPLICATE = {
   same: 'the id came before in this load, with the same body',
-  changed: 'the id came before in this load, with another body; the first one counts',
+  changed: 'the id came before in this load, with another body; the first row counts',
   'not compared': 'the id came before in this load',
 } as const
 
@@ -43,13 +43,13 @@ export function duplicateRow(entry: ItemRow, body: keyof typeof DUPLICATE): List
   return body === 'changed' ? row : { ...row, harmless: true }
 }
 
-/** @param row perhaps with what is counted of it while it is stored, which is nothing to tell */
+/** @param row `bytes` is internal and left out */
 function at(row: ItemRow & { readonly bytes?: number }) {
   const { item: _item, bytes: _bytes, ...place } = row
   return place
 }
 
-/** `tiles.csv, line 7, id "a": the id came before …`, for people. */
+/** `tiles.csv, line 7, id "a": the id came before …`. */
 export function describeRow(row: ListedRow): string {
   return describeRefusal(row)
 }

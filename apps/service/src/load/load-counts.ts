@@ -1,4 +1,4 @@
-/** What became of the rows of a load: each row is in exactly one of the counts. */
+/** The outcomes of the rows of a load: each row is in exactly one count. */
 export interface RowCounts {
   /** New in the queue. */
   added: number
@@ -8,30 +8,30 @@ export interface RowCounts {
   changed: number
   /** The id came before in this load. */
   duplicate: number
-  /** In the queue before this load, and the bodies were not compared. */
+  /** In the queue before this load; the bodies were not compared. */
   exists: number
-  /** No queue can take the row. */
+  /** The row is invalid. */
   refused: number
-  /** Left out, since another program's log says that it is done, and such rows were not wanted. */
+  /** Left out, as done by the log of another program. */
   done: number
-  /** The storage gave no answer: it may be stored or not. */
+  /** The storage did not answer: the item may be stored or not. */
   unknown: number
-  /** Read, and not stored, since the load failed before. */
+  /** Read, and not stored because the load failed before. */
   unstored: number
 }
 
-/** The counts of rows, their sum, and parts of them. */
+/** The counts of rows, their sum, and subsets of them. */
 export interface LoadCounts extends RowCounts {
   rows: number
-  /** Of those that are `added`: put into SUCCESS, since another program's log says that it is done. */
+  /** The `added` rows that were put into SUCCESS, as done by the log of another program. */
   addedDone: number
-  /** Of those that are `same`, `changed` or `exists`: the log says that it is done. The item stays in its stage. */
+  /** The `same`, `changed` and `exists` rows that are done by that log. The item stays in its stage. */
   knownDone: number
-  /** Of those that are `changed`: now the item has the body of the list. */
+  /** The `changed` rows whose item got the list's body. */
   updated: number
-  /** Of those that are `changed`: it was to be updated, and was not waiting any more. */
+  /** The `changed` rows that were not updated because the item had left WAITING. */
   started: number
-  /** Of those that are `duplicate`: with another body. */
+  /** The `duplicate` rows with another body. */
   duplicateChanged: number
 }
 
@@ -50,13 +50,13 @@ export function noRows(): LoadCounts {
   return { rows: 0, ...none, addedDone: 0, knownDone: 0, updated: 0, started: 0, duplicateChanged: 0 }
 }
 
-/** Counts rows, and with them the sum. */
+/** Adds rows to a count and to the sum. */
 export function countRows(counts: LoadCounts, kind: keyof RowCounts, rows: number): void {
   counts[kind] += rows
   counts.rows += rows
 }
 
-/** Rows that are not in the queue as the list has them: exit code 2. */
+/** Rows that are not in the queue as listed: exit code 2. */
 export function problemsOf(counts: LoadCounts): number {
   const { refused, changed, updated, duplicateChanged } = counts
   return refused + changed - updated + duplicateChanged
@@ -66,6 +66,6 @@ export function problemsOf(counts: LoadCounts): number {
 export interface RowPosition {
   /** The file, where there are several. */
   readonly source?: string
-  /** 0: no row at all. */
+  /** 0: no row yet. */
   readonly line: number
 }

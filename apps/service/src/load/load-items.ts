@@ -62,7 +62,9 @@ const BATCH_MS = 100
 const BATCH_BYTES = 4 * 1024 * 1024
 /** Refused rows wait for the rows before them to be stored, so that all are listed in order. */
 const MAX_BATCH_REFUSED = 1_000
-/** The longest wait of a row for others in its batch: a list that is still being written starts jobs at once. */
+/**
+ * The longest wait of a row for others in its batch: a list that is still being written starts jobs at once.
+ */
 const FLUSH_MS = 100
 /** Above this, the next batch is not read meanwhile: a signal would have to wait for two batches. */
 const SLOW_BATCH_MS = 500
@@ -78,11 +80,12 @@ export class LoadError extends Error {
 }
 
 /**
- * Puts the valid entries of a manifest into a queue, in order. Run again after an interruption, it adds the missing ones and leaves the
- * rest unchanged [Q-PUT-3].
+ * Puts the valid entries of a manifest into a queue, in order. Run again after an interruption, it adds the
+ * missing ones and leaves the rest unchanged [Q-PUT-3].
  *
  * @param queue the queue, or the function that opens it, which is called at the first valid row
- * @throws LoadError with what was stored so far, for an error of the queue or the file; an error of opening the queue, unchanged
+ * @throws LoadError with what was stored so far, for an error of the queue or the file; an error of opening
+ * the queue, unchanged
  */
 export async function loadItems(
   queue: Queue | (() => Promise<Queue>),
@@ -145,8 +148,8 @@ class Load {
     if (this.#storageFailure === undefined) return reading
     countRows(this.#counts, 'unstored', this.#batch.items)
     await failureOf(this.#list(this.#batch.refused))
-    // The manifest may break off, or Ctrl-C come, while a batch is stored. If that fails too, its error is reported: it decides what is in
-    // the queue.
+    // The manifest may break off, or Ctrl-C come, while a batch is stored. If that fails too, its error is
+    // reported: it decides what is in the queue.
     return this.#storageFailure
   }
 

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
-import { isSluiceError, withStored, type Queue, type Runtime } from '@sluice/core'
+import { isSluiceError, type Queue, type Runtime } from '@sluice/core'
+import { withStored } from '@sluice/core/backend'
 import { messageOf, withLine } from '../cli/command-error.js'
 import type { Progress } from '../output/progress.js'
 import { countText, itemsText } from '../output/amounts.js'
@@ -29,7 +30,10 @@ export interface LoadManifestOptions extends Pick<LoadOptions, 'compare' | 'upda
   readonly reading?: ReadingOptions
   /** The base of relative paths. Default: the working directory. */
   readonly cwd?: string
-  /** Store nothing where a row is refused or repeats an id with another body: the whole manifest is read once before. */
+  /**
+   * Store nothing where a row is refused or repeats an id with another body: the whole manifest is read once
+   * before.
+   */
   readonly strict?: boolean
   /** The file for all rows that are refused, changed or duplicates; `-` for {@link stdout}. */
   readonly rejects?: string
@@ -71,7 +75,10 @@ export interface JoblogSummary {
 export interface LoadSummary {
   readonly counts: LoadCounts
   readonly interrupted: boolean
-  /** Nothing was stored, because `strict` found a problem or there was no queue. Valid rows then count as `unstored`. */
+  /**
+   * Nothing was stored, because `strict` found a problem or there was no queue. Valid rows then count as
+   * `unstored`.
+   */
   readonly checkedOnly: boolean
   /** Absent where the whole list was read. */
   readonly stopped?: StoppedAt
@@ -94,11 +101,13 @@ export type QueueSource = Queue | (() => Promise<Queue>)
 const DEFAULT_MAX_BODY_BYTES = 1024 * 1024
 
 /**
- * Loads a manifest into a queue in order; without a queue it only checks the manifest. Safe to run again [Q-PUT-3].
+ * Loads a manifest into a queue in order; without a queue it only checks the manifest. Safe to run again
+ * [Q-PUT-3].
  *
  * @param queue the queue, or the function that opens it, which is called at the first row to store
  * @param paths one or several files, or `-` for standard input
- * @returns the outcome of its rows, also after an error of the queue or the file in the middle, which is then `failure`
+ * @returns the outcome of its rows, also after an error of the queue or the file in the middle, which is then
+ * `failure`
  * @throws SluiceError SLUICE_INPUT_INVALID where the manifest can't be opened or its format is unknown
  */
 export async function loadManifest(

@@ -6,28 +6,30 @@ import { assertReplaceable } from '../output/replaceable-file.js'
 import type { ListedRow } from './listed-row.js'
 import { rejectsError } from '../manifest/manifest-errors.js'
 
-/** Rows kept for people to read; the others are only counted, or go to the file of rejects. */
+/** The rows that the report lists; the others are only counted, or written to the rejects file. */
 export const SHOWN_ROWS = 20
 
-/** Where a document breaks comes after its elements. */
+/** A document's own error sorts after its elements. */
 const LAST = Number.MAX_SAFE_INTEGER
 
 export interface RefusalLogOptions {
-  /** The file of rejects, `-` for {@link stdout}; absent: there is none. */
+  /** The rejects file, `-` for {@link stdout}; absent: none. */
   readonly path?: string
-  /** Files that it must not be, `-` for standard input. */
+  /** Files that it must not overwrite, `-` for standard input. */
   readonly kept?: readonly string[]
   readonly stdout?: Writable
 }
 
-/** Keeps the first rows that are a problem, and writes these and all duplicates as JSON lines to a file if there is one. */
+/**
+ * Keeps the first problem rows, and writes all of them and all duplicates as JSON lines to the rejects file.
+ */
 export class RefusalLog {
   readonly #first: ListedRow[] = []
   readonly #path: string | undefined
   readonly #kept: readonly string[]
   readonly #stdout: Writable | undefined
   #file: FileHandle | undefined
-  /** It was not there before. */
+  /** The file did not exist before. */
   #isNew = false
   #stream: Writable | undefined
   #failure: Error | undefined
@@ -38,7 +40,7 @@ export class RefusalLog {
     if (path === '-') this.#stdout = stdout
   }
 
-  /** By their lines: a load of several files may list them in another order. */
+  /** Sorted by line: a load of several files may list them in another order. */
   get first(): readonly ListedRow[] {
     const sources = [...new Set(this.#first.map(({ source }) => source))]
     return this.#first.toSorted(
@@ -50,15 +52,15 @@ export class RefusalLog {
   }
 
   /**
-   * Makes sure that the file can be written. What is in it stays until the first row is listed.
+   * Ensures that the file can be written. Its content stays until the first row is listed.
    *
-   * @throws SluiceError SLUICE_INPUT_INVALID when it can't be, or is one to keep
+   * @throws SluiceError SLUICE_INPUT_INVALID where it can't be written, or must be kept
    */
   async open(): Promise<void> {
     const path = this.#path
     if (path === undefined || path === '-') return
     await assertReplaceable(path, 'the rejects', this.#kept)
-    // What can't be looked at is not made either: opening it tells.
+    // A file whose status can't be read counts as existing only if it opens.
     this.#isNew = (await stat(path).catch(() => undefined)) === undefined
     this.#file = await open(path, constants.O_WRONLY | constants.O_CREAT).catch((error: unknown) =>
       Promise.reject(rejectsError(error, path)),
@@ -66,9 +68,9 @@ export class RefusalLog {
   }
 
   /**
-   * Resolves when the file keeps up, so that a manifest of nothing but bad lines takes little memory.
+   * Resolves when the file keeps up, so that a manifest of only bad lines takes little memory.
    *
-   * @param source the file that the row is from, where it doesn't say
+   * @param source the file of a row without `source`
    */
   async add(row: ListedRow, source: string): Promise<void> {
     const { raw, harmless, ...fields } = row
@@ -79,7 +81,7 @@ export class RefusalLog {
     const { source: from = source, line, element, byte, id, field, what, reason, ...more } = fields
     const place = { source: from, line, element, byte }
     const text = { ...place, id, field, what, reason, ...more, ...rawFields(raw) }
-    // Standard output that nobody reads any more takes nothing, and never will.
+    // A closed standard output never drains.
     if (stream.destroyed || stream.write(`${JSON.stringify(text)}\n`) || stream.destroyed) return
     await Promise.race([
       new Promise<void>((resolve) => stream.once('drain', () => resolve())),
@@ -88,8 +90,8 @@ export class RefusalLog {
   }
 
   /**
-   * @param isWhole the whole list was read: a file of an older load is of no more use, though this one has nothing to list
-   * @throws SluiceError SLUICE_INPUT_INVALID when the file could not be written
+   * @param isWhole the whole list was read: the file of an older load is emptied, even without rows to list
+   * @throws SluiceError SLUICE_INPUT_INVALID where the file could not be written
    */
   async close(isWhole: boolean): Promise<void> {
     const [file, path] = [this.#file, this.#path]
@@ -102,14 +104,14 @@ export class RefusalLog {
       return
     }
     this.#stream.end()
-    // Its failure is noted by the listener of `#begin`, and thrown below.
+    // The listener of `#begin` records a failure, which is thrown below.
     await finished(this.#stream).catch(() => undefined)
     if (this.#failure !== undefined) throw this.#failure
   }
 
   async #begin(path: string): Promise<Writable> {
     const file = this.#file
-    // That it can't be written is noted by whoever owns it.
+    // The owner of standard output handles its errors.
     if (file === undefined) return this.#stdout ?? process.stdout
     await emptied(file)
     const stream = file.createWriteStream()
@@ -118,7 +120,7 @@ export class RefusalLog {
   }
 }
 
-/** A pipe or a device has nothing to lose. */
+/** Truncates a regular file; a pipe or a device has no content to lose. */
 async function emptied(file: FileHandle): Promise<void> {
   if ((await file.stat()).isFile()) await file.truncate()
 }

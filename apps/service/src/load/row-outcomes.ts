@@ -1,33 +1,35 @@
-import { isSameJson, type NewItem, type SkippedItem, type SkipReason } from '@sluice/core'
+import type { NewItem, SkippedItem, SkipReason } from '@sluice/core'
+import { isSameJson } from '@sluice/core/backend'
 
-/** What a row is called that was not added. */
+/** The outcome of a row that was not added. */
 export type RowFate = 'same' | 'changed' | 'duplicate' | 'duplicate-changed' | 'exists'
 
 /** A row of a batch that was not added. */
 export interface RowOutcome {
-  /** In the batch. */
+  /** Its index in the batch. */
   readonly index: number
   readonly fate: RowFate
 }
 
 export interface PutBatch {
   readonly items: readonly NewItem[]
-  /** Rows whose id may have come in an earlier batch. */
+  /** Rows whose id may be in an earlier batch. */
   readonly suspects: ReadonlySet<number>
   /** Whether bodies are compared. */
   readonly compare: boolean
 }
 
 /**
- * Names the rows of a batch that the storage did not add. Its answer decides what a row is: a suspect that was added is no duplicate.
+ * Classifies the rows of a batch that the storage did not add. The storage decides: a suspect that was added
+ * is no duplicate.
  *
- * @param skipped as `putMany` gave it, in the order of the batch [Q-BULK-1]
+ * @param skipped as `putMany` returned it, in the order of the batch [Q-BULK-1]
  */
 export function outcomesOf(batch: PutBatch, skipped: readonly SkippedItem[]): RowOutcome[] {
   if (skipped.length === 0) return []
   const firsts = skipped.some(({ reason }) => reason === 'repeated') ? firstRows(batch.items) : undefined
   const outcomes: RowOutcome[] = []
-  /** Of rows that others of the batch repeat. */
+  /** First rows of repeated ids that were changed. */
   const changedFirsts = new Set<number>()
   let next = 0
   for (const [index, { id }] of batch.items.entries()) {
@@ -58,7 +60,7 @@ function fateOf(reason: SkipReason, isSuspect: boolean): RowFate {
   return reason === 'exists-same' ? 'same' : 'exists'
 }
 
-/** The storage compares with what it has, which is the first row's body unless that row was not added for having another one. */
+/** The stored body is the first row's, unless that row was not added because its body differed. */
 function repeatedFate(
   { items, compare }: PutBatch,
   row: { readonly index: number; readonly first: number; readonly changedFirsts: ReadonlySet<number> },

@@ -1,22 +1,25 @@
 import { countText } from '../output/amounts.js'
 
-/** What was read otherwise than it is written, and needed no flag since it can mean nothing else: counted, so that nothing is left out in silence. */
+/**
+ * Normalizations that need no flag because they are unambiguous. They are counted, so that nothing is changed
+ * silently.
+ */
 const WORDS = {
   byteOrderMarks: ['byte order mark', 'byte order marks'],
   utf16: ['file in UTF-16', 'files in UTF-16'],
   carriageReturnFiles: ['file whose lines end with CR', 'files whose lines end with CR'],
   separatorLines: ['sep= line', 'sep= lines'],
-  skippedLines: ['line left out at the beginning', 'lines left out at the beginning'],
+  skippedLines: ['line skipped at the beginning', 'lines skipped at the beginning'],
   commentLines: ['comment line', 'comment lines'],
   blankRows: ['blank row', 'blank rows'],
   blankColumns: ['blank column', 'blank columns'],
   namelessColumns: ['column without a name, kept as ""', 'columns without a name, kept as ""'],
-  trimmedNames: ['column name without its outer blanks', 'column names without their outer blanks'],
-  pathsToNothing: ['place where the path leads to nothing', 'places where the path leads to nothing'],
+  trimmedNames: ['trimmed column name', 'trimmed column names'],
+  pathsToNothing: ['place where the path has no match', 'places where the path has no match'],
   rowsOverLines: ['row over several lines', 'rows over several lines'],
   numbersAsText: [
-    'number left as text, since it would not be written back so',
-    'numbers left as text, since they would not be written back so',
+    'number kept as text, because its digits would change',
+    'numbers kept as text, because their digits would change',
   ],
   quotesAsText: [
     "value that begins and ends with a quote (--quote '\"' if the writer quotes)",
@@ -26,7 +29,7 @@ const WORDS = {
 
 export type Convenience = keyof typeof WORDS
 
-/** Counts them for one reading of one or several files. */
+/** Counts normalizations for one reading of one or several files. */
 export class Conveniences {
   readonly #counts = new Map<Convenience, number>()
 
@@ -34,13 +37,13 @@ export class Conveniences {
     this.#counts.set(kind, (this.#counts.get(kind) ?? 0) + count)
   }
 
-  /** Those that were met. */
+  /** Those with a count above 0. */
   get counts(): Readonly<Partial<Record<Convenience, number>>> {
     return Object.fromEntries(this.#counts)
   }
 }
 
-/** `2 blank rows, 1 blank column`, for people; nothing for nothing. */
+/** `2 blank rows, 1 blank column`; empty without any. */
 export function describeConveniences(counts: Conveniences['counts']): string {
   const kinds = Object.keys(WORDS).filter(isConvenience)
   return kinds

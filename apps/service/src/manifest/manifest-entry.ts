@@ -1,7 +1,7 @@
-import { checkNewItem, type NewItem } from '@sluice/core'
+import type { JsonValue, NewItem } from '@sluice/core'
+import { checkNewItem } from '@sluice/core/backend'
 import type { Conveniences } from './conveniences.js'
 import type { EscapeIn } from './csv/row-scanner.js'
-import { jsonChars } from './json-chars.js'
 import type { RawRow } from './raw-row.js'
 import type { LineEnds } from './text/text-lines.js'
 
@@ -9,107 +9,111 @@ import type { LineEnds } from './text/text-lines.js'
 export interface EntryPlace {
   /** The file, where there are several. */
   readonly source?: string
-  /** Of the file, 1 is the first; of a CSV row that spans lines, its first. */
+  /** The line in the file, from 1; the first line of a CSV row with several. */
   readonly line: number
-  /** Of a JSON document, whose elements may all be on one line: which of those that the path leads to, 1 is the first. */
+  /** The index of an element in a JSON document, from 1: all may be on one line. */
   readonly element?: number
-  /** Where the element begins: bytes of the unpacked file before it. Absent in a file in UTF-16. */
+  /** The offset of the element in the decompressed file. Absent in UTF-16. */
   readonly byte?: number
 }
 
-/** A row of a manifest that a queue can take. */
+/** A valid row of a manifest. */
 export interface GoodEntry extends EntryPlace {
   readonly item: NewItem
-  /** About how much memory the item takes until it is stored. */
+  /** The approximate memory of the item until it is stored. */
   readonly bytes: number
-  /** As it was read, where that is asked for. */
+  /** The text as read, where requested. */
   readonly raw?: RawRow
 }
 
-/** A row that no queue can take, and why. */
+/** An invalid row, and why. */
 export interface RefusedEntry extends EntryPlace {
-  /** Of an element that has one: a line is found by its number. */
+  /** The id of an element, which has no line of its own. */
   readonly id?: string
-  /** The JSON field, such as `id` or `$.body.n`, or the CSV column that is to blame. */
+  /** The JSON field at fault, such as `id` or `$.body.n`, or the CSV column. */
   readonly field?: string
   readonly reason: string
-  /** As it was read, where that is asked for and the row was not too long to be kept. */
+  /** The text as read, where requested and not too long. */
   readonly raw?: RawRow
-  /** It concerns the whole file, and nothing after this line is read: a header without ids, a document that isn't JSON lines. */
+  /** A fault of the whole file, such as a header without ids: nothing after this line is read. */
   readonly stops?: true
 }
 
 export type ManifestEntry = GoodEntry | RefusedEntry
 
-/** How a manifest is written down. */
+/** The formats of a manifest. */
 export const MANIFEST_FORMATS = ['jsonl', 'csv', 'tsv', 'lines'] as const
 
 export type ManifestFormat = (typeof MANIFEST_FORMATS)[number]
 
-/** How a manifest is read. What is absent is the default of the format. */
+/** How a manifest is read. An absent option is the default of the format. */
 export interface ReadingOptions {
-  /** Default: what the file's name tells, else its first line. */
+  /** Default: by the file name, else by the first line. */
   readonly format?: ManifestFormat
   /** Ids are `{base name}:{row}`. */
   readonly idFrom?: 'row'
   /** The base name of standard input. */
   readonly sourceName?: string
-  /** JSONL: the field that holds the id, or the keys to it with dots between them; the whole object is the body. */
+  /** JSONL: the field of the id, or the keys to it separated by dots; the whole object is the body. */
   readonly idField?: string
-  /** JSONL: the field that holds the body. */
+  /** JSONL: the field of the body. */
   readonly bodyField?: string
-  /** JSONL: the field that holds the priority. */
+  /** JSONL: the field of the priority. */
   readonly priorityField?: string
-  /** JSON: where the items are in one document, such as `$.features[*]`. */
+  /** JSON: the path to the items in one document, such as `$.features[*]`. */
   readonly path?: string
-  /** CSV: the column of the ids, or several with commas between them. Default `id`. */
+  /** CSV: the column of the id, or several separated by commas. Default `id`. */
   readonly idColumn?: string
   readonly priorityColumn?: string
-  /** CSV: the names of the columns, of a file without a header. */
+  /** CSV: the column names of a file without a header. */
   readonly columns?: string
-  /** CSV: unquoted numbers, `true`, `false` and `null` become JSON values; otherwise every value is a string. */
+  /**
+   * CSV: unquoted numbers, `true`, `false` and `null` become JSON values; otherwise every value is a string.
+   */
   readonly typed?: boolean
-  /** CSV: what an unquoted value of no characters is: a field that is absent, or the empty string (default). */
+  /** CSV: the meaning of an empty unquoted value: no field, or the empty string (default). */
   readonly blank?: 'absent' | 'empty'
   /** CSV: one character. */
   readonly delimiter?: string
-  /** CSV: one character, or `none`. Default a double quote, and `none` where the delimiter is a tab. */
+  /** CSV: one character, or `none`. Default a double quote, and `none` with tabs. */
   readonly quote?: string
-  /** CSV: one character. Default none, beside the doubled quote. */
+  /** CSV: one character. Default none, besides the doubled quote. */
   readonly escape?: string
-  /** CSV with quotes: where the escape counts. Default: a row where it matters is refused. */
+  /** CSV with quotes: where the escape applies. Default: an ambiguous row is refused. */
   readonly escapeIn?: EscapeIn
-  /** CSV: an unquoted value that is written so is null. */
+  /** CSV: the unquoted text for null. */
   readonly nullValue?: string
-  /** CSV and lines: what comment lines begin with, or `none`. */
+  /** CSV and lines: the prefix of comment lines, or `none`. */
   readonly comment?: string
   readonly lineEnds?: LineEnds
-  /** CSV and lines: a byte order mark that begins a line other than the first is dropped, or is text. Default: the line is refused. */
+  /**
+   * CSV and lines: drop or keep a byte order mark at the start of a later line. Default: the line is refused.
+   */
   readonly byteOrderMarks?: 'drop' | 'keep'
-  /** So many lines at the beginning are left out. */
+  /** The number of lines to skip at the beginning. */
   readonly skipLines?: number
-  /** CSV: outer blanks of column names are dropped, or kept. */
+  /** CSV: trim or keep spaces around column names. */
   readonly headerBlanks?: 'trim' | 'keep'
-  /** CSV: a header that comes again is an item. */
+  /** CSV: a repeated header is an item. */
   readonly keepHeaderRows?: boolean
-  /** CSV: so many lines a quoted value goes on for at most. Default {@link MAX_ROW_LINES}. */
+  /** CSV: the most lines of a quoted value. Default {@link MAX_ROW_LINES}. */
   readonly maxRowLines?: number
-  /** Lines: columns are separated by runs of blanks. */
+  /** Lines: columns are separated by runs of spaces. */
   readonly split?: boolean
-  /** Lines: they end with NUL. */
+  /** Lines: lines end with NUL. */
   readonly nul?: boolean
 }
 
 export interface ManifestOptions extends ReadingOptions {
-  /** As the queue's `supports.maxBodyBytes`. */
+  /** The queue's `supports.maxBodyBytes`. */
   readonly maxBodyBytes: number
-  /** Rows are given with their text as it was read, too. Default false. */
+  /** Return rows with their text as read. Default false. */
   readonly keepRaw?: boolean
   /** A longer line or CSV row is refused instead of filling the memory. Default {@link MAX_LINE_BYTES}. */
   readonly maxLineBytes?: number
 }
 
-/** What a reader is told beside its options. */
+/** The input of a reader. */
 export interface Reading {
   readonly options: ManifestOptions
   /** The base name for `--id-from row`. */
@@ -117,29 +121,35 @@ export interface Reading {
   readonly conveniences: Conveniences
 }
 
-/** Turns bytes into entries: those that are complete with the bytes given. After one that stops, it is asked no more. */
+/** Turns bytes into the entries that they complete. After an entry with `stops` it is not called again. */
 export interface ManifestReader {
   push(bytes: Buffer): readonly ManifestEntry[]
   end(): readonly ManifestEntry[]
 }
 
-/** A body of a mebibyte written in the longest way JSON knows is six. */
+/** A body of 1 MiB in the longest JSON notation takes 6 MiB. */
 export const MAX_LINE_BYTES = 16 * 1024 * 1024
 
-/** Far above any text that stands in a cell, and few enough that a stray quote takes little with it. */
+/** Far above any text in a cell, and low enough that an unclosed quote affects few rows. */
 export const MAX_ROW_LINES = 1_000
 
 export interface JudgeOptions {
   readonly line: number
   readonly maxBodyBytes: number
-  /** The body is part of so many characters of JSON that `parseJson` took: it needs no second look, unless it may be too large. */
+  /**
+   * The length of the JSON that `parseJson` accepted with this body: it is checked again only where it may be
+   * too large.
+   */
   readonly parsedChars?: number
 }
 
-/** How far a body can outgrow its characters: one of a string to six bytes, as `\u0001`, and a number such as `1e20` to five times its length. */
+/**
+ * The most bytes per character of a body: six for `\u0001`; a number such as `1e20` takes five times its
+ * length.
+ */
 const MAX_GROWTH = 6
 
-/** Judges an item as the queue would: what passes here no backend refuses. */
+/** Checks an item as the queue does: no backend refuses a valid one. */
 export function judgeItem(item: NewItem, at: JudgeOptions): ManifestEntry {
   const { line, maxBodyBytes, parsedChars } = at
   const isSmall = parsedChars !== undefined && parsedChars * MAX_GROWTH <= maxBodyBytes
@@ -152,14 +162,17 @@ export function judgeItem(item: NewItem, at: JudgeOptions): ManifestEntry {
   }
 }
 
-/** The queue makes text of each body and checks it then: here that is done only for those which may be too large, or are no plain JSON. */
+/**
+ * The queue encodes and checks each body; this encodes only bodies that may be too large or are not plain
+ * JSON.
+ */
 function bodyChars(item: NewItem, maxBodyBytes: number): number {
   const chars = jsonChars(item.body)
   if (chars * MAX_GROWTH > maxBodyBytes) return checkNewItem(item, maxBodyBytes).bodyText.length
   return checkedButBody(item, chars)
 }
 
-/** Of a body that fits for sure: the item without it is checked. */
+/** Checks an item whose body is known to fit, without the body. */
 function checkedButBody(item: NewItem, chars: number): number {
   checkNewItem({ ...item, body: null }, MAX_LINE_BYTES)
   return chars
@@ -172,14 +185,14 @@ function refusal(line: number, reason: string): RefusedEntry {
   return field === undefined ? { line, reason } : { line, field, reason }
 }
 
-/** `tiles.csv, line 7, field "body": body must be …`, for people. */
+/** `tiles.csv, line 7, field "body": body must be …`. */
 export function describeRefusal(entry: RefusedEntry): string {
   const id = entry.id === undefined ? '' : `, id ${JSON.stringify(entry.id)}`
   const field = entry.field === undefined ? '' : `, field ${JSON.stringify(entry.field)}`
   return `${describePlace(entry)}${id}${field}: ${entry.reason}`
 }
 
-/** `tiles.json, line 1, element 3 (byte 1204)`, for people. */
+/** `tiles.json, line 1, element 3 (byte 1204)`. */
 function describePlace({ source, line, element, byte }: EntryPlace): string {
   const byteText = byte === undefined ? '' : ` (byte ${byte})`
   const elementText = element === undefined ? byteText : `, element ${element}${byteText}`
@@ -188,4 +201,32 @@ function describePlace({ source, line, element, byte }: EntryPlace): string {
 
 export function isRefused(entry: ManifestEntry): entry is RefusedEntry {
   return 'reason' in entry
+}
+
+/** `-1.7976931348623157e+308`, and a comma. */
+const NUMBER_CHARS = 25
+const WORD_CHARS = 6
+/** Two quotes, a comma or colon. */
+const QUOTE_CHARS = 3
+/** Deeper values are rare, and may be too deep. */
+const MAX_DEPTH = 100
+
+/**
+ * An upper bound for the length of a value's JSON text without escapes; infinity for a value that may not be
+ * JSON. For values parsed from JSON or made of strings: class instances are not detected.
+ */
+function jsonChars(value: JsonValue, depth = 0): number {
+  if (typeof value === 'string') return value.isWellFormed() ? value.length + QUOTE_CHARS : Infinity
+  if (typeof value === 'number') return Number.isFinite(value) ? NUMBER_CHARS : Infinity
+  if (value === null || typeof value === 'boolean') return WORD_CHARS
+  if (typeof value !== 'object' || depth === MAX_DEPTH) return Infinity
+  let chars = QUOTE_CHARS
+  if (Array.isArray(value)) {
+    for (const element of value) chars += jsonChars(element, depth + 1)
+    return chars
+  }
+  for (const [key, field] of Object.entries(value)) {
+    chars += key.isWellFormed() ? key.length + QUOTE_CHARS + jsonChars(field, depth + 1) : Infinity
+  }
+  return chars
 }

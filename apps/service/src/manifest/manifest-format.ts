@@ -29,21 +29,21 @@ const FORMAT_OF_EXTENSION: Readonly<Partial<Record<string, ManifestFormat>>> = {
   tab: 'tsv',
 }
 
-/** Names that say that each line is an item. */
+/** File names for one JSON item per line. */
 const LINES_OF_JSON = /\.(?:jsonl|ndjson|ndgeojson|geojsonl|geojsons|geojsonseq|json-?seq)(?:\.gz)?$/iu
 
-/** Names of plain lists; also those of JSON lines whose name says only that they are text. */
+/** Extensions of plain lists, and of JSON lines with the extension of a text file. */
 const LISTS = ['txt', 'list', 'lst']
 
 /** What is known of a file before it is read. */
 export interface ManifestName {
-  /** As it was given; absent for standard input. */
+  /** As given; absent for standard input. */
   readonly path: string | undefined
   readonly format: ManifestFormat | undefined
   readonly isList: boolean
 }
 
-/** The format that the options, or else a file's name (`.gz` set aside), tell. */
+/** The format by the options, else by the file name (without `.gz`). */
 export function nameOf(path: string, options: ReadingOptions): ManifestName {
   const isPipe = path === '-'
   const extension = isPipe ? '' : extensionOf(path)
@@ -52,7 +52,7 @@ export function nameOf(path: string, options: ReadingOptions): ManifestName {
   return { path: isPipe ? undefined : path, format, isList: LISTS.includes(extension) }
 }
 
-/** Options that mean something for one form alone. Those of a table are for `--split`, too, where it is not told what stands between values. */
+/** Options of one format only. Those of `table` also apply to `--split`, which has no delimiter. */
 export const OPTIONS_OF_FORM = {
   json: ['idField', 'bodyField', 'priorityField', 'path'],
   table: ['idColumn', 'priorityColumn', 'columns', 'typed', 'keepHeaderRows'],
@@ -60,7 +60,7 @@ export const OPTIONS_OF_FORM = {
   lines: ['split', 'nul'],
 } as const satisfies Readonly<Record<string, readonly (keyof ReadingOptions)[]>>
 
-/** The format that an option tells by being given. */
+/** The format that an option implies. */
 function impliedFormat(options: ReadingOptions): ManifestFormat | undefined {
   const isGiven = (name: keyof ReadingOptions) => options[name] !== undefined && options[name] !== false
   const { json, table, csv, lines } = OPTIONS_OF_FORM
@@ -73,7 +73,10 @@ function extensionOf(path: string): string {
   return /\.([^./\\]+)(?:\.gz)?$/iu.exec(path)?.[1]?.toLowerCase() ?? ''
 }
 
-/** A reader for a file: of the format that is known unless the file begins as none of it can, else of the one that its first line tells. */
+/**
+ * A reader for a file: for the known format, unless the beginning contradicts it, else for the format of the
+ * first line.
+ */
 export function openReader(reading: Reading, name: ManifestName): ManifestReader {
   return new SniffingReader(reading, name)
 }
@@ -92,17 +95,17 @@ function readerOf(format: ManifestFormat, reading: Reading, name: ManifestName):
   return new JsonLinesReader(reading, { asked, named: asked || named, name: name.path })
 }
 
-/** @throws SluiceError SLUICE_INPUT_INVALID for what is no path */
+/** @throws SluiceError SLUICE_INPUT_INVALID for an invalid path */
 export function pathOf(path: string) {
   const steps = parsePath(path)
   if (steps !== undefined) return steps
   throw new SluiceError(
     'SLUICE_INPUT_INVALID',
-    `--path ${path} is no path of fields and [*], such as $.features[*], $[*] or $['a b'].c[*]`,
+    `--path ${path} is not a path of fields and [*], such as $.features[*], $[*] or $['a b'].c[*]`,
   )
 }
 
-/** Holds back the beginning of a file until its first line tells the format, or that it is another one. */
+/** Buffers the beginning of a file until its first line decides the format. */
 class SniffingReader implements ManifestReader {
   readonly #reading: Reading
   readonly #name: ManifestName
@@ -128,7 +131,7 @@ class SniffingReader implements ManifestReader {
   #begin(whole: boolean): readonly ManifestEntry[] {
     const { options } = this.#reading
     const { format, isList } = this.#name
-    // With a path, too, a document need not begin as JSON lines do.
+    // With a path, a document need not begin like JSON lines.
     const asked = options.format !== undefined || options.path !== undefined
     const found = sniff(this.#head, options, { whole, name: { format, asked, isList } })
     if (found === undefined) return []

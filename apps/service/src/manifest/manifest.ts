@@ -15,10 +15,10 @@ import { PlainText } from './text/plain-text.js'
 /** One file of a manifest. */
 interface ManifestFile {
   readonly source: ManifestSource
-  /** As it was given, for people. */
+  /** As given, for messages. */
   readonly path: string
   readonly name: ManifestName
-  /** For ids of rows. */
+  /** For ids from row numbers. */
   readonly baseName: string
 }
 
@@ -26,16 +26,19 @@ type ReadingLimits = Pick<ManifestOptions, 'maxBodyBytes' | 'maxLineBytes' | 'ke
 
 const STANDARD_INPUT = '-'
 
-/** The rows of so many bytes are made at once. Those of a whole chunk would outlive the young generation of the heap, and cost more to collect than to make. */
+/**
+ * Rows are made from pieces of this size: those of a whole chunk would outlive the young generation of the
+ * heap.
+ */
 const PIECE_BYTES = 4 * 1024
 
-/** A list of work in one or several files, which are read one after the other as if they were one. */
+/** A list of items in one or several files, read one after the other as one list. */
 export class Manifest {
-  /** What was read otherwise than it is written, in the latest reading. */
+  /** The normalizations of the latest reading. */
   conveniences = new Conveniences()
   readonly #files: readonly ManifestFile[]
   readonly #options: ReadingOptions
-  /** Which file is being read. */
+  /** The index of the current file. */
   #at = 0
 
   private constructor(files: readonly ManifestFile[], options: ReadingOptions) {
@@ -47,7 +50,8 @@ export class Manifest {
    * Opens all files before the first is read.
    *
    * @param paths files, or `-` for standard input
-   * @throws SluiceError SLUICE_INPUT_INVALID when one of them can't be read, or ids from rows would not tell their files apart
+   * @throws SluiceError SLUICE_INPUT_INVALID where one can't be read, or ids from row numbers would collide
+   * between files
    */
   static async open(
     paths: readonly string[],
@@ -67,13 +71,13 @@ export class Manifest {
     return manifest
   }
 
-  /** The file that is being read, as it was given; of standard input its name for people. */
+  /** The current file, as given; for standard input its name in messages. */
   get file(): string {
     const { path = '', source } = this.#files[this.#at] ?? {}
     return path === STANDARD_INPUT ? (source?.name ?? path) : path
   }
 
-  /** Of the files as they lie there, compressed or not; absent where one of them is a pipe. */
+  /** The size of the files as stored, compressed or not; absent where one is a pipe. */
   get totalBytes(): number | undefined {
     let total = 0
     for (const { source } of this.#files) {
@@ -83,19 +87,19 @@ export class Manifest {
     return total
   }
 
-  /** How far the latest reading is, in the same bytes. */
+  /** The progress of the latest reading, in the same bytes. */
   get readBytes(): number {
-    // Of those that come, a source has the number of the reading before.
+    // Later sources still have the count of the previous reading.
     return this.#files.slice(0, this.#at + 1).reduce((bytes, { source }) => bytes + source.readBytes, 0)
   }
 
-  /** The items in the files' order, each row that is none of them with the reason. Reads as it goes. */
+  /** The entries in the order of the files, invalid rows with the reason. Reads lazily. */
   async *read(limits: ReadingLimits): AsyncGenerator<ManifestEntry> {
     this.conveniences = new Conveniences()
     for (const [at, file] of this.#files.entries()) {
       this.#at = at
       const reading = this.#begin(file, limits)
-      // One generator for all of it: a second one around it would cost more than the lines themselves.
+      // A single generator: a nested one would cost more than the lines themselves.
       for await (const chunk of file.source.read()) {
         for (let at = 0; at < chunk.length && !reading.stopped; at += PIECE_BYTES) {
           for (const entry of reading.push(chunk.subarray(at, at + PIECE_BYTES))) yield entry
@@ -110,7 +114,7 @@ export class Manifest {
     const options = {
       ...this.#options,
       ...limits,
-      // Read for each row: it may be learned while the list is read.
+      // A getter, since it may become known while the list is read.
       get maxBodyBytes() {
         return limits.maxBodyBytes
       },
@@ -123,7 +127,7 @@ export class Manifest {
     })
   }
 
-  /** Throws away what was spooled. */
+  /** Deletes temporary copies. */
   async close(): Promise<void> {
     for (const { source } of this.#files) await source.close()
   }
@@ -136,7 +140,7 @@ class FileReading {
   readonly #text: PlainText
   readonly #source: string | undefined
 
-  /** @param from.source what the entries say of where they are from */
+  /** @param from.source the `source` of the entries */
   constructor(reader: ManifestReader, from: { text: PlainText; source: string | undefined }) {
     this.#reader = reader
     this.#text = from.text
@@ -166,7 +170,7 @@ class FileReading {
     return source === undefined ? entries : entries.map((entry) => ({ source, ...entry }))
   }
 
-  /** In the file: readers count from where the text begins. */
+  /** Adjusts positions to the file: readers count from the start of the text. */
   #placed(entry: ManifestEntry): ManifestEntry {
     const { bytesBefore, linesBefore } = this.#text
     const { byte, ...rest } = entry
@@ -178,7 +182,7 @@ class FileReading {
   }
 }
 
-const ALL_SKIPPED = 'the file has no more lines than --skip-lines leaves out'
+const ALL_SKIPPED = '--skip-lines skips all lines of the file'
 
 async function openFile(
   path: string,
@@ -188,25 +192,25 @@ async function openFile(
   const { cwd = '.' } = sources
   const source = await openSource(path === STANDARD_INPUT ? path : resolve(cwd, path), sources)
   const isPipe = path === STANDARD_INPUT || source.isPipe
-  // Packing a list must not make other items of its rows.
+  // Compressing a list must not change its ids.
   const baseName = isPipe ? (options.sourceName ?? '') : basename(path).replace(/(?<=.)\.gz$/iu, '')
   return { source, path, name: nameOf(path, options), baseName }
 }
 
-/** Rows of two files must not get the same ids, and those of a pipe not another one's whenever it is read. */
+/** Base names must be unique, and a pipe needs one, so that ids from row numbers don't collide. */
 function assertBaseNames(files: readonly ManifestFile[]): void {
   for (const [index, { baseName, source }] of files.entries()) {
     if (baseName === '') {
       throw new SluiceError(
         'SLUICE_INPUT_INVALID',
-        `--id-from row makes ids of a file's name, and ${source.name} has none: give --source-name NAME`,
+        `--id-from row creates ids from the file name, and ${source.name} has none: use --source-name NAME`,
       )
     }
     const other = files.findIndex((file) => file.baseName === baseName)
     if (other === index) continue
     throw new SluiceError(
       'SLUICE_INPUT_INVALID',
-      `--id-from row would give rows of two files the same ids, since both are named ${baseName} (.gz set aside): ${files[other]?.source.name ?? ''} and ${source.name}; load them under other names`,
+      `--id-from row would create the same ids for two files, since both are named ${baseName} (without .gz): ${files[other]?.source.name ?? ''} and ${source.name}; rename one`,
     )
   }
 }

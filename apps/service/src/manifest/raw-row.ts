@@ -2,10 +2,10 @@ import { isUtf8 } from 'node:buffer'
 import type { ManifestEntry, Reading } from './manifest-entry.js'
 import type { TextLine } from './text/text-lines.js'
 
-/** A row as it was read, without what ends it; bytes where it is not UTF-8. */
+/** A row as read, without the line ending; bytes where it is not UTF-8. */
 export type RawRow = string | Buffer
 
-/** Adds the lines that a row was read from, where they are asked for. A line that was too long to be kept leaves nothing to add. */
+/** Adds the lines of a row, where requested; none where a line was too long to keep. */
 export function withRaw<Entry extends ManifestEntry>(
   entry: Entry,
   { options }: Pick<Reading, 'options'>,
@@ -15,14 +15,14 @@ export function withRaw<Entry extends ManifestEntry>(
   return { ...entry, raw: rawOf(lines, lineEnd) }
 }
 
-/** Adds the text of an element, where it is asked for. */
+/** Adds the text of an element, where requested. */
 export function withRawElement(
   entry: ManifestEntry,
   { options }: Pick<Reading, 'options'>,
   bytes: Buffer | undefined,
 ): ManifestEntry {
   if (options.keepRaw !== true || bytes === undefined) return entry
-  // A copy: the pieces of a file are read into the same memory again.
+  // A copy, since the buffers of a file are reused.
   return { ...entry, raw: isUtf8(bytes) ? bytes.toString('utf8') : Buffer.from(bytes) }
 }
 

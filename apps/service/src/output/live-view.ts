@@ -24,7 +24,7 @@ export class LiveView {
 
   /** @param shown the picture for a terminal, and its one-line form for a log */
   update(shown: { readonly picture: () => string; readonly line: () => string }): void {
-    if (this.#redraw !== undefined) return void this.#redraw(shown.picture())
+    if (this.#redraw !== undefined) return this.#redraw(shown.picture())
     const nowMonotonic = this.#options.runtime.monotonicMs()
     if (nowMonotonic - this.#shownAtMonotonic < LINE_GAP_MS) return
     this.#shownAtMonotonic = nowMonotonic

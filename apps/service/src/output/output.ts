@@ -1,5 +1,6 @@
 import type { Writable } from 'node:stream'
-import type { Logger, Secrets } from '@sluice/core'
+import type { Logger } from '@sluice/core'
+import type { Secrets } from '@sluice/core/backend'
 import Table from 'cli-table3'
 import pico from 'picocolors'
 
@@ -53,7 +54,8 @@ export class Output {
   }
 
   /**
-   * Writes text or bytes to stdout; resolves when the reader keeps up, so that a long stream takes little memory.
+   * Writes text or bytes to stdout; resolves when the reader keeps up, so that a long stream takes little
+   * memory.
    *
    * @param signal ends the wait for the reader
    */

@@ -14,8 +14,8 @@ export interface ProgressOptions {
   readonly unit: string
   readonly stream: Writable & { readonly isTTY?: boolean; readonly columns?: number }
   /**
-   * Shown every second even without updates; without a terminal, after the first minute every 10 s. Default: only on
-   * updates, and rarely.
+   * Shown every second even without updates; without a terminal, after the first minute every 10 s. Default:
+   * only on updates, and rarely.
    */
   readonly steady?: boolean
   readonly runtime: Pick<Runtime, 'monotonicMs' | 'sleep'>

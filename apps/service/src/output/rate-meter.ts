@@ -25,7 +25,10 @@ export class RateMeter {
     }
   }
 
-  /** Items finished a minute; `undefined` before the second reading. Never negative, even after a requeue or removal. */
+  /**
+   * Items finished a minute; `undefined` before the second reading. Never negative, even after a requeue or
+   * removal.
+   */
   perMinute(): number | undefined {
     const first = this.#readings[0]
     const last = this.#readings.at(-1)

@@ -5,20 +5,20 @@ import { SluiceError } from '@sluice/core'
 
 const STANDARD_INPUT = '-'
 const SQLITE_HEAD = Buffer.from('SQLite format 3\0')
-/** In front of the write-ahead log of SQLite, by the byte order of the machine that wrote it. */
+/** The first bytes of SQLite's write-ahead log, in both byte orders. */
 const WAL_HEADS = [Buffer.from([0x37, 0x7f, 0x06, 0x82]), Buffer.from([0x37, 0x7f, 0x06, 0x83])]
 
 /**
- * Refuses to write a file in place of one that nobody means to lose: what the same command reads, the configuration, or a SQLite database, which may be
- * the queue.
+ * Refuses to overwrite a file that is needed: an input of the command, the configuration, or a SQLite
+ * database, which may be the queue.
  *
- * @param what is written, such as `the report`
- * @param kept files that must stay, `-` for standard input
+ * @param what the new content, such as `the report`
+ * @param kept files to keep, `-` for standard input
  * @throws SluiceError SLUICE_INPUT_INVALID
  */
 export async function assertReplaceable(path: string, what: string, kept: readonly string[]): Promise<void> {
   const found = await identityOf(path)
-  // What is not there yet, or can't be looked at, opening it tells.
+  // A missing file can be written; for any other error, opening it throws the reason.
   if (found === undefined) return
   for (const file of kept) {
     const other = await identityOf(file)
@@ -33,11 +33,12 @@ interface Identity {
   readonly ino: bigint
 }
 
-/** Of a regular file; a pipe or a device loses nothing by being written. */
+/** The identity of a regular file; a pipe or a device has no content to lose. */
 async function identityOf(path: string): Promise<Identity | undefined> {
-  const look = path === STANDARD_INPUT ? promisify(fstat)(0, { bigint: true }) : stat(path, { bigint: true })
-  // There is none: the caller says what that means.
-  const found = await look.catch(() => undefined)
+  const reading =
+    path === STANDARD_INPUT ? promisify(fstat)(0, { bigint: true }) : stat(path, { bigint: true })
+  // The caller handles a missing file.
+  const found = await reading.catch(() => undefined)
   return found?.isFile() === true ? found : undefined
 }
 
@@ -49,7 +50,7 @@ async function isOfSqlite(path: string): Promise<boolean> {
 }
 
 async function headOf(path: string): Promise<Buffer> {
-  // It is not there, or not to be read: then it is not known to be a database.
+  // A missing or unreadable file is not known to be a database.
   const file = await open(path).catch(() => undefined)
   if (file === undefined) return Buffer.alloc(0)
   try {

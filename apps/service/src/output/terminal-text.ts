@@ -1,18 +1,21 @@
-/** Longer than any sequence that a terminal knows, save those with a text of their own. */
+/** Longer than any terminal sequence without a text. */
 const MAX_SEQUENCE_CHARS = 256
 
-/** Control sequences by ECMA-48: CSI with its parameters, OSC with its text, and the others of two or three characters. */
+/**
+ * Control sequences by ECMA-48: CSI with parameters, OSC with its text, and others of two or three
+ * characters.
+ */
 const SEQUENCE =
   // oxlint-disable-next-line no-control-regex -- they are what it is about
   /(?:\u001B\[|\u009B)[0-?]*[ -/]*[@-~]|\u001B\][^\u0007\u001B]*(?:\u0007|\u001B\\)|\u001B[ -/]*[0-Z\\^-~]/gu
 
 /**
- * Makes a log safe for a terminal, in pieces as it comes: control sequences are taken out, and all control characters but line breaks and tabs. What is no UTF-8
- * becomes U+FFFD.
+ * Makes a log safe for a terminal, chunk by chunk: removes control sequences, and all control characters but
+ * line breaks and tabs. Invalid UTF-8 becomes U+FFFD.
  */
 export class TerminalText {
   readonly #decoder = new TextDecoder()
-  /** The beginning of a sequence whose end has not come. */
+  /** The beginning of an incomplete sequence. */
   #held = ''
 
   push(bytes: Uint8Array): string {
@@ -22,14 +25,14 @@ export class TerminalText {
     return plain(text.slice(0, at))
   }
 
-  /** What was held back. */
+  /** The buffered rest. */
   end(): string {
     return plain(this.#held + this.#decoder.decode())
   }
 }
 
 function unfinishedAt(text: string): number {
-  // Of the same length, without the sequences that are whole.
+  // The same length, without the complete sequences.
   const rest = text.replaceAll(SEQUENCE, (sequence) => ' '.repeat(sequence.length))
   // oxlint-disable-next-line no-control-regex -- they are what it is about
   const at = rest.search(/[\u001B\u009B][^\n]*$/u)

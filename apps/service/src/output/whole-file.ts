@@ -4,15 +4,15 @@ import type { Writable } from 'node:stream'
 import { isSluiceError, SluiceError } from '@sluice/core'
 
 /**
- * Writes a file so that it is there whole or as it was before: into a neighbour that is renamed at the end.
- * A pipe or a device is written directly.
+ * Writes a file atomically: to a temporary file beside it that is renamed at the end. A pipe or a device is
+ * written directly.
  *
- * @throws SluiceError SLUICE_INPUT_INVALID when it can't be written there; whatever `write` rejects with
+ * @throws SluiceError SLUICE_INPUT_INVALID where it can't be written; what `write` rejects with
  */
 export async function writeFileWhole<T>(path: string, write: (out: Writable) => Promise<T>): Promise<T> {
-  // A file that isn't there yet has no other name.
+  // A new file has no other name.
   const target = await realpath(path).catch(() => path)
-  // It is made then; where it can't even be looked at, opening it says why.
+  // A missing file is created; for any other error, opening it throws the reason.
   const found = await stat(target).catch(() => undefined)
   if (found !== undefined && !found.isFile()) {
     if (found.isDirectory()) throw outError('it is a directory', path)
@@ -28,13 +28,13 @@ export async function writeFileWhole<T>(path: string, write: (out: Writable) => 
     })
   } catch (error) {
     await rm(draft, { force: true }).catch(() => {
-      // The failure of the file itself is the one to report.
+      // The error of the write itself is reported.
     })
     throw error
   }
 }
 
-/** What the file system refuses is a file that can't be written; anything else comes from what was to be written. */
+/** Explains errors of the file; any other error comes from the content. */
 async function writing<T>(path: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work()
@@ -52,7 +52,7 @@ async function openDraft(draft: string, path: string): Promise<Writable> {
   }
 }
 
-/** Without it a power cut after the rename could leave an empty file under the right name. */
+/** Without it a power failure after the rename could leave an empty file. */
 async function flush(draft: string): Promise<void> {
   const file = await open(draft, 'r+')
   try {
@@ -63,18 +63,18 @@ async function flush(draft: string): Promise<void> {
 }
 
 const REASONS: Partial<Record<string, string>> = {
-  ENOENT: 'there is no such directory',
-  ENOTDIR: 'there is no such directory',
-  EACCES: 'this user may not write there',
-  EPERM: 'this user may not write there',
-  EROFS: 'nobody may write there',
+  ENOENT: 'no such directory',
+  ENOTDIR: 'no such directory',
+  EACCES: 'permission denied',
+  EPERM: 'operation not permitted',
+  EROFS: 'the file system is read-only',
   ENOSPC: 'the disk is full',
-  EDQUOT: 'the quota of this user is used up',
+  EDQUOT: "this user's quota is exhausted",
 }
 
 const FILE_CALLS = new Set(['open', 'write', 'writev', 'fsync', 'rename', 'close'])
 
-/** Of other calls are the errors of a queue's network. */
+/** Errors of other system calls come from a queue's network. */
 function isOfFile(error: unknown): boolean {
   return error instanceof Error && 'syscall' in error && FILE_CALLS.has(String(error.syscall))
 }

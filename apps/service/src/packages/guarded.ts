@@ -1,24 +1,25 @@
-import {
-  redactError,
-  redactJson,
-  type JobRef,
-  type JobReport,
-  type JobReports,
-  type JsonValue,
-  type Logger,
-  type Queue,
-  type QueuePackage,
-  type Secrets,
-  type Worker,
-  type WorkerPackage,
+import type {
+  JobRef,
+  JobReport,
+  JobReports,
+  JsonValue,
+  Logger,
+  Queue,
+  QueuePackage,
+  Worker,
+  WorkerPackage,
 } from '@sluice/core'
+import { redactError, redactJson, type Secrets } from '@sluice/core/backend'
 
-/** A queue whose errors show no secret. */
+/** A queue that redacts secrets in its errors. */
 export function guardedQueue(queue: Queue, secrets: Secrets): Queue {
   return withCleanErrors(queue, secrets)
 }
 
-/** A worker whose errors and reports show no secret: what a report says is stored with the item. Results are data, and stay as they are. */
+/**
+ * A worker that redacts secrets in its errors and reports, which are stored with items. Results are data and
+ * unchanged.
+ */
 export function guardedWorker(worker: Worker, secrets: Secrets): Worker {
   const clean = withCleanErrors(worker, secrets)
   const lookupJob = async (job: JobRef): Promise<JobReport | undefined> => {
@@ -31,7 +32,7 @@ export function guardedWorker(worker: Worker, secrets: Secrets): Worker {
   })
 }
 
-/** A queue's package whose functions, and the queues that it opens, show no secret in an error. */
+/** A queue's package that redacts secrets in the errors of its functions and queues. */
 export function guardedQueuePackage(found: QueuePackage, secrets: Secrets): QueuePackage {
   const clean = withCleanErrors({ ...found }, secrets)
   return withMethods(clean, {
@@ -51,12 +52,12 @@ export function guardedWorkerPackage(found: WorkerPackage, secrets: Secrets): Wo
   })
 }
 
-/** Untouched: a schema may be a function that has fields. */
+/** Unwrapped: a schema may be a function with fields. */
 function schemaOf({ optionsSchema }: QueuePackage | WorkerPackage): Pick<QueuePackage, 'optionsSchema'> {
   return optionsSchema === undefined ? {} : { optionsSchema }
 }
 
-/** A logger whose messages and fields show no secret. */
+/** A logger that redacts secrets in messages and fields. */
 export function guardedLogger(logger: Logger, secrets: Secrets): Logger {
   const clean =
     (level: keyof Logger): Logger['info'] =>
@@ -65,7 +66,7 @@ export function guardedLogger(logger: Logger, secrets: Secrets): Logger {
   return { debug: clean('debug'), info: clean('info'), warn: clean('warn'), error: clean('error') }
 }
 
-/** What a report says, without secrets; the report itself where there are none. */
+/** The report without secrets; the same object where there are none. */
 function redactReport(report: JobReport, secrets: Secrets): JobReport {
   const { message, url, details, leftOut, earlier } = report
   const changes = {
@@ -111,7 +112,7 @@ function redactReports(reports: JobReports, secrets: Secrets): JobReports {
   })
 }
 
-/** Fields are for a log and not for the caller: an error among them is cleaned in place. */
+/** Redacts log fields; an error among them is changed in place. */
 function cleanFields(fields: object, secrets: Secrets): object {
   return Object.fromEntries(
     Object.entries(fields).map(([key, value]: [string, unknown]) => [key, cleanField(value, secrets)]),
@@ -125,7 +126,7 @@ function cleanField(value: unknown, secrets: Secrets): unknown {
   return redactJson(value as JsonValue, secrets)
 }
 
-/** The object with the errors of its methods redacted; the methods still run on the object itself, whose private fields they need. */
+/** Redacts the errors of an object's methods, which still run on the object itself for its private fields. */
 function withCleanErrors<T extends object>(target: T, secrets: Secrets): T {
   const made = new Map<PropertyKey, (...given: unknown[]) => unknown>()
   return new Proxy(target, {

@@ -1,7 +1,6 @@
 import { resolve } from 'node:path'
 import {
   SluiceError,
-  type OptionsSchema,
   type PackageContext,
   type Queue,
   type QueuePackage,
@@ -12,6 +11,7 @@ import {
   type WorkerPackage,
   type WorkerUse,
 } from '@sluice/core'
+import type { OptionsSchema } from '@sluice/core/backend'
 import { AbsentQueueError } from '../cli/command-error.js'
 import { describeIssues, stepName, type FoundIssue } from '../config/config-issue.js'
 import { assertSet, unsetIn } from '../config/env-reference.js'
@@ -26,18 +26,18 @@ import {
   type PackageKind,
 } from './package-loading.js'
 
-/** What the package is lent beside what its paths are relative to. */
+/** The part of the context that the caller provides. */
 type Lent = Pick<PackageContext, 'logger'>
-/** How a queue is opened, and for what use. */
+/** How a queue is opened. */
 export type OpenQueueOptions = OpenOptions &
   Omit<QueueUse, 'baseDir' | 'baseDirOf' | 'placeOf' | 'secrets' | 'isSecretVariable'>
 
 /**
- * Loads the package of a queue and opens it. Nothing else is loaded.
+ * Loads the package of a queue and opens the queue. Loads nothing else.
  *
  * @param settings the package's name, and its options
- * @throws SluiceError SLUICE_PACKAGE_MISSING with the line that installs it; SLUICE_CONFIG_INVALID when it brings no queue
- * or takes other options; whatever its `openQueue` rejects with
+ * @throws SluiceError SLUICE_PACKAGE_MISSING with the install command; SLUICE_CONFIG_INVALID where it has no
+ * queue or the options are invalid; what its `openQueue` rejects with
  */
 export async function openQueuePackage(settings: PackageSettings, options: OpenQueueOptions): Promise<Queue> {
   const found = await loadQueuePackage(settings, options)
@@ -46,7 +46,7 @@ export async function openQueuePackage(settings: PackageSettings, options: OpenQ
 }
 
 /**
- * Tries what a service does with the storage of a queue, as far as its package can.
+ * Tries the storage operations of a service, as far as the package supports it.
  *
  * @throws as {@link openQueuePackage}
  */
@@ -56,7 +56,7 @@ export async function checkStorage(
 ): Promise<StorageFinding> {
   const found = await loadQueuePackage(settings, options)
   const checked = await checkedOptions('queue', settings, withSchema(found, options))
-  // Packages of before have nothing to say of what they found.
+  // Older packages return nothing.
   return (await found.checkStorage?.(checked, useOf(options))) ?? {}
 }
 
@@ -68,7 +68,7 @@ function useOf({ reading, brief, ...options }: OpenQueueOptions): QueueUse {
   }
 }
 
-/** The service can't know which options of a package are paths: the package is told what they are relative to. */
+/** The package gets the base of relative paths, since only it knows which options are paths. */
 function contextOf(kind: PackageKind, { logger, ...options }: OpenOptions & Lent): PackageContext {
   const { secrets, placeOf } = options
   return {
@@ -85,10 +85,10 @@ function contextOf(kind: PackageKind, { logger, ...options }: OpenOptions & Lent
 }
 
 /**
- * Makes sure that there is a queue, for whoever only wants to look at one: opening it would make what isn't there, and an
- * address with a slip in it would look like an empty queue. A package that can't tell is taken to have one.
+ * Ensures that the queue exists, for a command that only reads: opening would create it, and a mistyped
+ * address would look like an empty queue. For a package that can't tell, it is assumed to exist.
  *
- * @throws AbsentQueueError when there is none; else as {@link openQueuePackage}
+ * @throws AbsentQueueError where it does not exist; else as {@link openQueuePackage}
  */
 export async function assertQueueExists(settings: PackageSettings, options: OpenQueueOptions): Promise<void> {
   const found = await loadQueuePackage(settings, options)
@@ -99,7 +99,7 @@ export async function assertQueueExists(settings: PackageSettings, options: Open
 }
 
 /**
- * Whether there is a queue; false where its package can't tell.
+ * Whether the queue exists; false where its package can't tell.
  *
  * @throws as {@link openQueuePackage}
  */
@@ -111,7 +111,7 @@ export async function queueIsThere(settings: PackageSettings, options: OpenQueue
 }
 
 /**
- * Where a queue is that is about to be made, in words; `undefined` where there is one already, or nobody can say.
+ * The address of a queue to be created, as text; `undefined` where it exists, or its package can't tell.
  *
  * @throws as {@link openQueuePackage}
  */
@@ -126,7 +126,7 @@ export async function placeOfNewQueue(
   return `${printable(JSON.stringify(settings['name']), 210)}${addressOf(settings, options)[0]}`
 }
 
-/** Loads the package of a worker and opens it; the rest as for {@link openQueuePackage}. */
+/** Loads the package of a worker and opens the worker, as {@link openQueuePackage} does. */
 export async function openWorkerPackage(
   settings: PackageSettings,
   { reading, ...options }: OpenOptions & Lent & Pick<WorkerUse, 'reading'>,
@@ -138,8 +138,8 @@ export async function openWorkerPackage(
 }
 
 /**
- * Holds the options of a worker against its package, without opening it. Of options whose variables are not set nothing is said: they may be set where
- * the service runs.
+ * Validates the options of a worker, without opening it. Options with unset variables are skipped: they may
+ * be set where the service runs.
  *
  * @throws SluiceError SLUICE_CONFIG_INVALID; SLUICE_PACKAGE_MISSING
  */
@@ -151,9 +151,9 @@ export async function checkWorkerOptions(settings: PackageSettings, options: Ope
 }
 
 /**
- * What of a worker's package says whether there is room for so many items, its options checked.
+ * The room check of a worker's package, with validated options.
  *
- * @returns `undefined` where the package has nothing to say about room
+ * @returns `undefined` where the package has no such check
  * @throws as {@link openQueuePackage}
  */
 export async function loadRoomCheck(
@@ -167,12 +167,12 @@ export async function loadRoomCheck(
   return (need) => checkRoom(checked, need, contextOf('worker', options))
 }
 
-/** A queue's package and the options for it, checked; for what is asked of the package itself rather than of one queue. */
+/** A queue's package with validated options, for functions of the package rather than of one queue. */
 export interface LoadedQueuePackage {
   readonly found: QueuePackage
   readonly given: unknown
   readonly use: QueueUse
-  /** Where its queues are, in words: ` at s3://bucket/prefix`, or nothing. Never what may be secret. */
+  /** The address of its queues as text: ` at s3://bucket/prefix`, or empty. Without possible secrets. */
   readonly at: string
 }
 
@@ -210,18 +210,18 @@ function absentText(settings: PackageSettings, options: OpenOptions): string {
   const name = printable(JSON.stringify(settings['name']), 210)
   return (
     `There is no queue ${name}${at}: check ${check} and queue.name, ` +
-    'or put the first item into it (sluice load, sluice put).'
+    'or create it by adding the first item (sluice load, sluice put).'
   )
 }
 
-/** Where a queue is, without what may be secret, and which setting says so. */
+/** The address of a queue without possible secrets, and its settings. */
 function addressOf(settings: PackageSettings, options: OpenOptions): readonly [string, string] {
   const { url, bucket, prefix } = settings
   if (typeof bucket === 'string') {
     const path = typeof prefix === 'string' ? `/${prefix}` : ''
     return [` at s3://${printable(bucket + path, 300)}`, 'queue.bucket, queue.prefix']
   }
-  // With an @ in its path it is a URL whose password was not percent-encoded: nothing of it is shown.
+  // An @ in the path may come from a password that was not percent-encoded: show nothing of it.
   if (typeof url !== 'string' || !URL.canParse(url) || new URL(url).pathname.includes('@'))
     return ['', `the options of ${settings.package}`]
   const { protocol, host, pathname } = new URL(url)
@@ -232,7 +232,7 @@ function addressOf(settings: PackageSettings, options: OpenOptions): readonly [s
   return [` at ${printable(address, 300)}${from}`, 'queue.url']
 }
 
-/** Whole: a queue that is not found may be in another folder. */
+/** The absolute path: a missing queue may be in another folder. */
 function filePath(path: string, options: OpenOptions): string {
   return path.startsWith(':') ? path : resolve(baseDirFor(options, ['queue', 'url']), path)
 }
@@ -260,17 +260,19 @@ async function checkedOptions(
   secrets?.readVariables(credentialVariables, env)
   if (schema === undefined) return given
   const result = await schema['~standard'].validate(given)
-  // The package gets what was written: it checks again, and fills in its defaults itself.
+  // The package gets the original options: it validates them and fills in the defaults itself.
   const issues = result.issues?.filter((issue) => !unset.some((one) => isAbout(one.slice(1), issue))) ?? []
   if (issues.length === 0) return given
   const lines = describeIssues(issues, { schema, prefix: [kind], placeOf })
   throw new SluiceError(
     'SLUICE_CONFIG_INVALID',
-    `The options of ${settings.package} are wrong:\n${lines.join('\n')}`,
+    `The options of ${settings.package} are invalid:\n${lines.join('\n')}`,
   )
 }
 
-/** Whether an issue is about an option, or about what surrounds it or is part of it: without its value nothing can be said of these. */
+/**
+ * Whether an issue concerns an option, its parents or its parts, which can't be validated without its value.
+ */
 function isAbout(option: readonly string[], { path = [], code }: FoundIssue): boolean {
   if (code === 'unrecognized_keys') return false
   return option.every((step, at) => path[at] === undefined || stepName(path[at]) === step)
@@ -287,6 +289,6 @@ function isWorkerPackage(loaded: object): loaded is WorkerPackage {
 function notOurs(name: string, wanted: string, kind: PackageKind): SluiceError {
   return new SluiceError(
     'SLUICE_CONFIG_INVALID',
-    `${kind}.package: ${name} brings no ${kind} for Sluice: it exports no function ${wanted}`,
+    `${kind}.package: ${name} is not a ${kind} package: it exports no function ${wanted}`,
   )
 }

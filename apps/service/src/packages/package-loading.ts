@@ -7,7 +7,7 @@ import leven from 'leven'
 import type { UnsetReference } from '../config/env-reference.js'
 import type { ConfigSecrets } from '../secrets/config-secrets.js'
 
-/** Our own packages by their short names. Any other name is a package's, or a path. */
+/** Our own packages by short name. Any other name is that of a package, or a path. */
 const SHORT_NAMES = {
   queue: { memory: '@sluice/queue-memory', sql: '@sluice/queue-sql', s3: '@sluice/queue-s3' },
   worker: {
@@ -19,23 +19,26 @@ const SHORT_NAMES = {
 
 export type PackageKind = 'queue' | 'worker'
 
-/** Where a package is looked for, and how its settings are spoken of. */
+/** How a package is resolved and opened. */
 export interface OpenOptions {
-  /** Directories from which the package is resolved, before the service's own place; the first is what paths are relative to. */
+  /**
+   * Directories from which the package is resolved, before the service's own; the first is the base of
+   * relative paths.
+   */
   readonly baseDirs: readonly string[]
-  /** What a path in one setting is relative to, where that is not the same for all. */
+  /** The base of a relative path in one setting, where it differs. */
   readonly baseDirOf?: (path: readonly string[]) => string
-  /** Where a setting comes from, for messages. */
+  /** The source of a setting, for messages. */
   readonly placeOf?: (path: readonly string[]) => string | undefined
-  /** Options whose variables are not set: a package that has some is not opened. */
+  /** Options with unset variables: a package with such options is not opened. */
   readonly unset?: readonly UnsetReference[]
-  /** Takes the secrets among the options, and leaves them out of what the package says. */
+  /** Collects the secrets among the options, and redacts them in the package's errors and logs. */
   readonly secrets?: ConfigSecrets
-  /** Where the libraries beneath a package look for credentials. Default: the environment of this process. */
+  /** The environment in which the package's libraries find credentials. Default: that of this process. */
   readonly env?: Readonly<Record<string, string | undefined>>
 }
 
-/** A package as a setting names it. */
+/** A package by its setting. */
 export interface WantedPackage {
   readonly kind: PackageKind
   /** A short name, a package's name, or a path. */
@@ -46,7 +49,8 @@ export interface WantedPackage {
  * Loads a package, and nothing else.
  *
  * @returns its full name, and its exports
- * @throws SluiceError SLUICE_PACKAGE_MISSING with the line that installs it; SLUICE_CONFIG_INVALID when it can't be loaded
+ * @throws SluiceError SLUICE_PACKAGE_MISSING with the install command; SLUICE_CONFIG_INVALID where it can't
+ * be loaded
  */
 export async function loadPackage(
   wanted: WantedPackage,
@@ -61,7 +65,8 @@ export async function loadPackage(
 /**
  * Loads a package that a command needs and no setting names.
  *
- * @throws SluiceError SLUICE_PACKAGE_MISSING with the line that installs it; SLUICE_CONFIG_INVALID when it can't be loaded
+ * @throws SluiceError SLUICE_PACKAGE_MISSING with the line that installs it; SLUICE_CONFIG_INVALID when it
+ * can't be loaded
  */
 export async function loadNamed(name: string, options: Pick<OpenOptions, 'baseDirs'>): Promise<object> {
   const url = resolvePackage(name, options)
@@ -79,16 +84,16 @@ async function importModule(name: string, url: string): Promise<object> {
 }
 
 /**
- * Looks for several packages before any of them is opened, so that one line installs all that are missing.
+ * Checks several packages before any is opened, so that one command installs all missing ones.
  *
- * @throws SluiceError SLUICE_PACKAGE_MISSING when more than one is missing
+ * @throws SluiceError SLUICE_PACKAGE_MISSING where more than one is missing
  */
 export function assertInstalled(wanted: readonly WantedPackage[], options: OpenOptions): void {
   const absent = wanted.filter((one) => {
     const name = fullName(one)
     return !isPath(name) && resolvePackage(name, options) === undefined
   })
-  // A single one is told of when it is opened; so is a path, which no npm brings.
+  // A single one is reported when it is opened; so is a path, which npm can't install.
   if (absent.length > 1) throw missing(absent, options)
 }
 
@@ -101,12 +106,12 @@ function isPath(name: string): boolean {
   return /^\.{1,2}[\\/]/.test(name) || isAbsolute(name)
 }
 
-/** What a relative path is relative to, by the setting in which it stands. */
+/** The base of a relative path in a setting. */
 export function baseDirFor(options: OpenOptions, path: readonly string[]): string {
   return options.baseDirOf?.(path) ?? mainBaseDir(options)
 }
 
-/** What relative paths are relative to where nothing more is known of them: the configuration file, if there is one. */
+/** The default base of relative paths: the directory of the configuration file, if there is one. */
 export function mainBaseDir({ baseDirs }: OpenOptions): string {
   return baseDirs[0] ?? process.cwd()
 }
@@ -116,12 +121,12 @@ function resolveFile(kind: PackageKind, path: string, options: OpenOptions): str
   if (existsSync(file)) return pathToFileURL(file).href
   throw new SluiceError(
     'SLUICE_PACKAGE_MISSING',
-    `${kind}.package: there is no file ${file}${placed(kind, options)}`,
+    `${kind}.package: no such file: ${file}${placed(kind, options)}`,
   )
 }
 
 function resolvePackage(name: string, options: Pick<OpenOptions, 'baseDirs'>): string | undefined {
-  // The user's own installation comes first: theirs is the version that they chose.
+  // The user's installation comes first: it has the version of their choice.
   const parents = options.baseDirs.map((dir) => pathToFileURL(join(dir, 'sluice.config.js')).href)
   for (const parent of [...parents, import.meta.url]) {
     const url = tryResolve(name, parent)
@@ -159,7 +164,7 @@ function notInstalled(what: string, names: readonly string[]): SluiceError {
   )
 }
 
-/** What people call a storage or a worker, and what its package is called. */
+/** Common names of a storage or a worker, and the short name of its package. */
 const OTHER_NAMES: Readonly<Record<PackageKind, Readonly<Record<string, string>>>> = {
   queue: {
     sqlite: 'sql',
@@ -173,7 +178,10 @@ const OTHER_NAMES: Readonly<Record<PackageKind, Readonly<Record<string, string>>
   worker: { 'argo-workflows': 'argo', command: 'process', local: 'process', shell: 'process' },
 }
 
-/** A name that is nearly one of ours: to install a stranger's package for a mistake of typing would be dangerous advice. */
+/**
+ * The likely intended package: the advice to install a foreign package with a mistyped name would be
+ * dangerous.
+ */
 function meantInstead({ kind, given }: WantedPackage): string | undefined {
   if (given.startsWith('@')) return undefined
   const name = given.toLowerCase()
@@ -190,7 +198,7 @@ function meantInstead({ kind, given }: WantedPackage): string | undefined {
 function mistaken({ kind, given }: WantedPackage, meant: string, options: OpenOptions): SluiceError {
   return new SluiceError(
     'SLUICE_CONFIG_INVALID',
-    `There is no package ${given}${placed(kind, options)} of Sluice, nor is one installed: did you mean ${meant}?`,
+    `Sluice has no package ${given}${placed(kind, options)}, and none is installed: did you mean ${meant}?`,
   )
 }
 

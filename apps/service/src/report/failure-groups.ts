@@ -1,18 +1,19 @@
-import { failureGroupOf, type FailureGroup, type ItemRecord } from '@sluice/core'
+import type { ItemRecord } from '@sluice/core'
+import { failureGroupOf, type FailureGroup } from '@sluice/core/backend'
 
-/** A group of failures, with what was seen of its members. */
+/** A failure group, with facts of its members. */
 export interface CountedGroup extends FailureGroup {
   readonly count: number
-  /** When the first and the last of them failed: epoch ms of the storage's clock. Absent where the records don't tell. */
+  /** When the first and the last failed: epoch ms of the storage's clock. Absent where not recorded. */
   readonly firstAt?: number
   readonly lastAt?: number
-  /** The ids of some of them, those that were seen first. */
+  /** The ids of the first few. */
   readonly samples: readonly string[]
 }
 
-/** Failures in small groups that were no longer counted by themselves. */
+/** Failures in small groups that are no longer counted separately. */
 export interface OtherFailures {
-  /** How many groups were given up; one that came again was given up again. */
+  /** The number of evicted groups; one that returned and was evicted again counts twice. */
   readonly groups: number
   readonly count: number
 }
@@ -25,11 +26,11 @@ interface Tally {
   readonly samples: string[]
 }
 
-/** Failures that all differ must not fill the memory: with more groups than this the smaller half of them is given up. */
+/** Limits the memory for failures that all differ: beyond this many groups the smaller half is evicted. */
 const MAX_GROUPS = 10_000
 const SAMPLES = 3
 
-/** Counts failures by their groups, in bounded memory. */
+/** Counts failures by group, in bounded memory. */
 export class FailureGroups {
   readonly #groups = new Map<string, Tally>()
   #failures = 0
@@ -65,7 +66,7 @@ export class FailureGroups {
     return this.#failures
   }
 
-  /** What is in no group any more. If there are any, a group may have more members than were counted. */
+  /** Failures of evicted groups. If there are any, the counts of groups are lower bounds. */
   get other(): OtherFailures {
     return this.#other
   }
@@ -74,11 +75,11 @@ export class FailureGroups {
     const tally: Tally = { group, count: 0, firstAt: undefined, lastAt: undefined, samples: [] }
     count(tally, item)
     this.#groups.set(group.id, tally)
-    if (this.#groups.size > MAX_GROUPS) this.#giveUpSmall()
+    if (this.#groups.size > MAX_GROUPS) this.#evictSmall()
   }
 
-  /** The larger half stays, so that a cause of many failures is among them however late it comes. */
-  #giveUpSmall(): void {
+  /** Keeps the larger half, so that a cause of many failures stays even if it begins late. */
+  #evictSmall(): void {
     for (const tally of this.#sorted().slice(MAX_GROUPS / 2)) {
       this.#groups.delete(tally.group.id)
       this.#other = { groups: this.#other.groups + 1, count: this.#other.count + tally.count }

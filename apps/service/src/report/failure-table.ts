@@ -2,15 +2,15 @@ import { printable, type Output } from '../output/output.js'
 import { countText, plural } from '../output/amounts.js'
 import type { CountedGroup, FailureGroups } from './failure-groups.js'
 
-/** What a table shows of the failures that were counted. */
+/** The content of the failure table. */
 export interface FailureSummary {
   /** The largest groups, the largest first. */
   readonly groups: readonly CountedGroup[]
-  /** How many groups there are. */
+  /** The number of groups. */
   readonly groupCount: number
-  /** How many failures there are, in whatever group. */
+  /** The number of failures, in all groups. */
   readonly failures: number
-  /** Failures in groups that are too many to be kept. Where there are any, counts are lower bounds. */
+  /** Failures in evicted groups. If there are any, counts are lower bounds. */
   readonly otherFailures: number
 }
 
@@ -24,7 +24,7 @@ export function summaryOf(groups: FailureGroups, limit: number): FailureSummary 
   }
 }
 
-/** The groups of failures: of each a row of a table, and below it what its failures say and some of their ids. Nothing when there are none. */
+/** The failure groups: a table row for each, followed by its message and some ids. Empty without failures. */
 export function failureLines(summary: FailureSummary, output: Output): string[] {
   const { groups, failures } = summary
   if (failures === 0) return []
@@ -59,13 +59,13 @@ function hiddenLines({ groups, groupCount, failures, otherFailures }: FailureSum
     ...(hidden > 0 ? [`… and ${plural(more, 'failure')} in ${plural(hidden, 'more group')}`] : []),
     ...(otherFailures > 0
       ? [
-          `… and ${plural(otherFailures, 'failure')} in groups too many to be kept: counts of groups are at least what is shown`,
+          `… and ${plural(otherFailures, 'failure')} in groups that were not kept: the counts shown are lower bounds`,
         ]
       : []),
   ]
 }
 
-/** `60%`; what is there is never `0%`, and what is not all of it never `100%`. */
+/** `60%`; never `0%` for a count above 0, and `100%` only for the whole. */
 function shareText(count: number, total: number): string {
   const percent = (count * 100) / total
   if (percent < 1) return '<1%'
@@ -77,7 +77,7 @@ function instantText(at: number | undefined): string {
   return at === undefined ? '-' : `${new Date(at).toISOString().slice(0, 16).replace('T', ' ')}Z`
 }
 
-/** The same for programs; instants are ISO 8601, as in the rows of a report. */
+/** The same for `--json`; instants are ISO 8601, as in the rows of a report. */
 export function failureJson({ groups, groupCount, failures, otherFailures }: FailureSummary) {
   return {
     failures: groups.map(({ id, firstAt, lastAt, count, ...group }) => ({

@@ -1,21 +1,15 @@
-import {
-  SluiceError,
-  bodyValueAt,
-  failureGroupOf,
-  readBodyPath,
-  type ItemRecord,
-  type JsonValue,
-} from '@sluice/core'
+import { SluiceError, type ItemRecord, type JsonValue } from '@sluice/core'
+import { bodyValueAt, failureGroupOf, readBodyPath } from '@sluice/core/backend'
 
-/** One column of a report: its name, and what it says of an item. */
+/** A column of a report: its name, and its value for an item. */
 export interface ReportColumn {
   readonly name: string
   readonly value: (item: ItemRecord) => JsonValue | undefined
-  /** A field of a result, details or body: which there are, only the items say. */
+  /** A field of a result, details or body: only the items know which exist. */
   readonly isField?: true
 }
 
-/** What a report says of an item when nobody chooses. Instants are ISO 8601, of the storage's clock. */
+/** The default columns. Instants are ISO 8601, of the storage's clock. */
 const STANDARD: readonly ReportColumn[] = [
   { name: 'id', value: (item) => item.id },
   { name: 'stage', value: (item) => item.stage },
@@ -39,16 +33,16 @@ const MORE: readonly ReportColumn[] = [
   { name: 'body', value: (item) => item.body },
 ]
 
-/** The names that a report knows; result, details and body also with a path, such as `result.sha256`. */
+/** The names of all columns; result, details and body also take a path, such as `result.sha256`. */
 export const REPORT_COLUMNS: readonly string[] = [...STANDARD, ...MORE].map((column) => column.name)
 
 const ROOTS = ['result', 'details', 'body'] as const
 
 /**
- * The columns by their names, `id` always first.
+ * The columns by name, `id` always first.
  *
  * @param names default: all but group, jobUid, uid, priority and body
- * @throws SluiceError SLUICE_INPUT_INVALID for a name that no report has
+ * @throws SluiceError SLUICE_INPUT_INVALID for an unknown name
  */
 export function chooseColumns(names?: readonly string[]): readonly ReportColumn[] {
   if (names === undefined) return STANDARD
@@ -63,7 +57,7 @@ function findColumn(name: string): ReportColumn {
   if (root === undefined || keys.length === 0 || end < name.length) {
     throw new SluiceError(
       'SLUICE_INPUT_INVALID',
-      `There is no column ${JSON.stringify(name)}: choose of ${REPORT_COLUMNS.join(', ')}, ` +
+      `Unknown column ${JSON.stringify(name)}: use ${REPORT_COLUMNS.join(', ')}, ` +
         'or a field of result, details or body, such as result.sha256 or body["file.path"]',
     )
   }
@@ -81,7 +75,7 @@ function pathIn(name: string, from: number): ReturnType<typeof readBodyPath> {
   try {
     return readBodyPath(name, from)
   } catch {
-    // A key in quotes with an escape that there is not: no name of a column either, and refused as such.
+    // An invalid escape in a quoted key: refused as an unknown column.
     return { keys: [], end: from }
   }
 }
@@ -90,7 +84,7 @@ function iso(at: number | undefined): string | undefined {
   return at === undefined ? undefined : new Date(at).toISOString()
 }
 
-/** From the latest claim to the end, so the time in the worker's own queue is part of it. */
+/** From the latest claim to the end, including the time in the worker's own queue. */
 function durationMs(item: ItemRecord): number | undefined {
   if (item.claimedAt === undefined || item.finishedAt === undefined) return undefined
   return item.finishedAt - item.claimedAt

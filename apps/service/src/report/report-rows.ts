@@ -45,7 +45,9 @@ export interface SummarizeOptions extends Omit<ReportRowsOptions, 'stages'> {
   readonly isWanted?: (item: ItemRecord) => boolean
 }
 
-/** Counts the stages and groups the failures by cause. Reads every item of FAIL, one page in memory at a time. */
+/**
+ * Counts the stages and groups the failures by cause. Reads every item of FAIL, one page in memory at a time.
+ */
 export async function summarize(
   queue: Queue,
   { limit, isWanted, ...reading }: SummarizeOptions,

@@ -6,7 +6,7 @@ import { stringify as stringifyNow } from 'csv-stringify/sync'
 import type { ItemRecord, JsonValue } from '@sluice/core'
 import type { ReportColumn } from './report-columns.js'
 
-/** How a report is written down. */
+/** The formats of a report. */
 export const REPORT_FORMATS = ['csv', 'jsonl'] as const
 
 export type ReportFormat = (typeof REPORT_FORMATS)[number]
@@ -14,17 +14,17 @@ export type ReportFormat = (typeof REPORT_FORMATS)[number]
 export interface WriteReportOptions {
   readonly format: ReportFormat
   readonly columns: readonly ReportColumn[]
-  /** CSV: a quote before values that a spreadsheet would take for a formula. The values are then no longer what they were. */
+  /** CSV: prefix values that a spreadsheet would evaluate as a formula with a quote, which changes them. */
   readonly escapeFormulas?: boolean
-  /** The stream goes on after the report, as standard output does. */
+  /** Do not end the stream after the report, for standard output. */
   readonly keepOpen?: boolean
   readonly signal?: AbortSignal
 }
 
 /**
- * Writes rows as they come, however many, in little memory.
+ * Streams rows in bounded memory.
  *
- * @returns how many were written
+ * @returns the number of rows
  */
 export async function writeReport(
   items: AsyncIterable<ItemRecord>,
@@ -48,7 +48,7 @@ export async function writeReport(
   return rows
 }
 
-/** Names are quoted only where they must be; of the values below them every text is. */
+/** The header quotes names only where necessary; below it every text is quoted. */
 async function* withHeader(
   { columns }: Pick<WriteReportOptions, 'columns'>,
   lines: AsyncIterable<string | Buffer>,
@@ -77,20 +77,19 @@ async function* csvRows(
   for await (const item of items) yield columns.map((column) => cell(column.value(item)))
 }
 
-/** A string and a number as they are, anything else as JSON: `true`, `{"a":1}`; nothing for what isn't there. */
+/** Strings and numbers unchanged, other values as JSON: `true`, `{"a":1}`; empty for a missing value. */
 function cell(value: JsonValue | undefined): string | number | undefined {
   if (value === undefined || typeof value === 'string' || typeof value === 'number') return value
   return JSON.stringify(value)
 }
 
-/** Text that a line-by-line reader would break at is quoted whichever line end it has. */
+/** Names with any line break are quoted, for line-based readers. */
 const LINE_ENDS = /[\r\n]/u
 
 /**
- * Every text is quoted, be it empty: so no reader takes one that begins with `#` for a comment, finds another delimiter in it, or skips the row of a blank
- * one. Numbers are not, by which their columns are known from columns of text; nor is what isn't there.
+ * Quotes every text, even an empty one: no reader can take it for a comment, find another delimiter in it, or
+ * skip its row. Numbers and missing values are not quoted, which distinguishes columns of numbers.
  */
-
 function csvStream(options: WriteReportOptions) {
   return stringify({
     quoted_string: true,

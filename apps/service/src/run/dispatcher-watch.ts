@@ -3,12 +3,15 @@ import { DISPATCHER_LEASE, type TickResult } from '@sluice/engine'
 import { CommandError } from '../cli/command-error.js'
 import { printable } from '../output/output.js'
 
-/** Where the storage's clock has whole seconds, the end of a lease can differ by up to two of them without a renewal. */
+/**
+ * Where the storage's clock has whole seconds, the end of a lease can differ by up to two of them without a
+ * renewal.
+ */
 const RENEWED_MS = 2_500
 
 /**
- * Detects another service that dispatches this queue, for a drain. A lease alone may be that of a process that was just killed;
- * one that is renewed belongs to a live process.
+ * Detects another service that dispatches this queue, for a drain. A lease alone may be that of a process
+ * that was just killed; one that is renewed belongs to a live process.
  */
 export class DispatcherWatch {
   readonly #queue: Pick<Queue, 'name' | 'readLease' | 'now'>

@@ -17,8 +17,8 @@ interface Fold {
 }
 
 /**
- * A log that limits the lines about single items: of each message that names an item it logs the first five in a minute, and
- * then the number of those left out. `debug` is unlimited.
+ * A log that limits the lines about single items: of each message that names an item it logs the first five
+ * in a minute, and then the number of those left out. `debug` is unlimited.
  */
 export class FoldedLog implements Logger {
   readonly #logger: Logger

@@ -10,8 +10,8 @@ export interface OpenReachableOptions {
 const RETRY_MS = 5_000
 
 /**
- * Opens a queue, and retries while its storage is unreachable: a service may start before its database. Logs one line when the
- * outage begins and one when it ends.
+ * Opens a queue, and retries while its storage is unreachable: a service may start before its database. Logs
+ * one line when the outage begins and one when it ends.
  *
  * @returns `undefined` where the signal came first
  * @throws every other error

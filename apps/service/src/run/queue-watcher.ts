@@ -7,7 +7,9 @@ import { isBlocked } from '../status/queue-holdups.js'
 
 /** Between two progress lines while jobs run. */
 const SUMMARY_GAP_MS = 30_000
-/** Counting takes at most a hundredth of the time: in a bucket it lists every item, and each LIST is billed. */
+/**
+ * Counting takes at most a hundredth of the time: in a bucket it lists every item, and each LIST is billed.
+ */
 const GAP_FOR_MS = 100
 /** The longest wait for the counts before the next reading. */
 const READ_LIMIT_MS = 120_000
@@ -60,7 +62,8 @@ export class QueueWatcher {
   }
 
   async #read(result: TickResult, { isDue, isQuiet }: { isDue: boolean; isQuiet: boolean }): Promise<void> {
-    // The rate of the first line needs a count at the start. The tick reports storage that does not answer; the next one counts again.
+    // The rate of the first line needs a count at the start. The tick reports storage that does not answer;
+    // the next one counts again.
     if (isDue || !this.#isMeasured) await this.#count({ isDue, result }).catch(() => undefined)
     // Without an answer the queue isn't known to be empty, and the service goes on.
     if (isQuiet) await this.#checkEnd(result).catch(() => undefined)
@@ -120,7 +123,10 @@ export class QueueWatcher {
   }
 }
 
-/** What an operator needs to know of the jobs: how many are pending, and whether the worker's poll was incomplete. */
+/**
+ * What an operator needs to know of the jobs: how many are pending, and whether the worker's poll was
+ * incomplete.
+ */
 function jobsFields({ pending, poll, holdups }: TickResult): object {
   return {
     ...(pending === 0 ? {} : { pending }),

@@ -3,7 +3,7 @@ import { retryFindings, type RetryOptions, type RetryRule } from '@sluice/engine
 import type { Config } from '../config/config-schema.js'
 import type { LoadedConfig } from '../config/load-config.js'
 
-/** What a configuration leaves out is left out here too: the engine knows the defaults. */
+/** Settings that are absent stay absent: the engine has the defaults. */
 export function retryOptions({ maxAttempts, backoff, on, rules }: Config['retry']): RetryOptions {
   return {
     backoff,
@@ -25,14 +25,14 @@ function retryRule({ classes, exitCodes, maxAttempts, backoff = {} }: Configured
   }
 }
 
-/** What retries are held against. */
+/** The input for checking retry rules. */
 export interface RetryFacts extends Pick<LoadedConfig, 'placeOf'> {
   readonly config: Pick<Config, 'retry' | 'jobs'>
-  /** Absent: no worker is known. */
+  /** Absent: the worker is unknown. */
   readonly supports?: Worker['supports']
 }
 
-/** What of the retry rules can never matter with this worker, a line each, with the place of the rule. */
+/** The retry rules that can never match with this worker, a line each, with the source of the rule. */
 export function retryWarnings({ config, supports, placeOf }: RetryFacts): readonly string[] {
   const { retry, jobs } = config
   const found = retryFindings(retryOptions(retry), failuresOf(supports, jobs)).map(({ rule, message }) => {
@@ -41,10 +41,10 @@ export function retryWarnings({ config, supports, placeOf }: RetryFacts): readon
     return `${path.join('.')}: ${message}${place === undefined ? '' : ` (${place})`}`
   })
   const isIdle = retry.on !== undefined && (retry.maxAttempts ?? 1) === 1
-  return [...found, ...(isIdle ? ['retry.on: has no effect, since retry.maxAttempts is 1'] : [])]
+  return [...found, ...(isIdle ? ['retry.on: has no effect because retry.maxAttempts is 1'] : [])]
 }
 
-/** Those of the worker, and what the service itself makes of jobs that do not begin. */
+/** The failures of the worker, and that of the service itself for jobs that do not start. */
 function failuresOf(supports: RetryFacts['supports'], { pendingTimeoutMs }: Config['jobs']) {
   const { failures, pending } = supports ?? {}
   if (failures === undefined || pendingTimeoutMs === undefined || pending !== true) return failures

@@ -4,8 +4,8 @@ import { countText } from '../output/amounts.js'
 import { withoutFullStop } from '../output/output.js'
 
 /**
- * Logs the engine's events, one line each. What an operator must know is `info` or louder; the ordinary progress of an item is
- * `debug`, since a million items would bury the rest.
+ * Logs the engine's events, one line each. What an operator must know is `info` or louder; the ordinary
+ * progress of an item is `debug`, since a million items would bury the rest.
  */
 export function logEvent(logger: Logger, event: WorkEvent): void {
   switch (event.kind) {
@@ -43,15 +43,15 @@ export function logEvent(logger: Logger, event: WorkEvent): void {
   }
 }
 
-function logSelfPause(logger: Logger, { guard, reason, example, since }: SelfPause): void {
-  const fields = { guard, example, since: new Date(since).toISOString() }
+function logSelfPause(logger: Logger, { guard, reason, example, sinceAt }: SelfPause): void {
+  const fields = { guard, example, since: new Date(sinceAt).toISOString() }
   const advice = HOLDUP_ADVICE['self-paused'] ?? ''
   logger.error(fields, `Sluice paused the queue itself: ${withoutFullStop(reason)}: ${advice}`)
 }
 
 /**
- * Logs outcomes that were not stored whole: the first when it happens, and their number at the end. One line an item would bury the
- * rest.
+ * Logs outcomes that were not stored whole: the first when it happens, and their number at the end. One line
+ * an item would bury the rest.
  */
 export class LeftOutLog {
   readonly #logger: Logger

@@ -1,11 +1,5 @@
-import {
-  isSluiceError,
-  redactJson,
-  type JsonValue,
-  type Logger,
-  type Runtime,
-  type Secrets,
-} from '@sluice/core'
+import { isSluiceError, type JsonValue, type Logger, type Runtime } from '@sluice/core'
+import { redactJson, type Secrets } from '@sluice/core/backend'
 import { pino, stdSerializers } from 'pino'
 import pretty from 'pino-pretty'
 import type { Config } from '../config/config-schema.js'
@@ -71,7 +65,10 @@ function withoutSecrets(line: string, secrets: Secrets): string {
   return `${JSON.stringify(redactJson(fields, secrets))}\n`
 }
 
-/** The message of a SluiceError says what to do, and its stack adds nothing. Any other error is a bug and logged whole. */
+/**
+ * The message of a SluiceError says what to do, and its stack adds nothing. Any other error is a bug and
+ * logged whole.
+ */
 function errorFields(error: unknown): unknown {
   if (!isSluiceError(error)) return error instanceof Error ? stdSerializers.err(error) : error
   const { code, message, cause } = error

@@ -13,7 +13,10 @@ import { assertCanCancel, checkAgain, checkWorker } from './worker-check.js'
 
 /** The longest wait for the counts of the last line. */
 const FINAL_READ_MS = 2000
-/** Shares of the stop deadline: by when the engine must have stopped, and the last counts be read. The rest is for closing. */
+/**
+ * Shares of the stop deadline: by when the engine must have stopped, and the last counts be read. The rest is
+ * for closing.
+ */
 const STOP_SHARE = 0.8
 const READ_SHARE = 0.9
 
@@ -29,7 +32,10 @@ export interface ServiceOptions {
   readonly worker: Worker
   readonly config: ServiceConfig
   readonly logger: Logger
-  /** Its abort ends the service: no more jobs are sent, ended ones are settled, the lease is released, and running jobs continue. */
+  /**
+   * Its abort ends the service: no more jobs are sent, ended ones are settled, the lease is released, and
+   * running jobs continue.
+   */
   readonly signal: AbortSignal
   /** Default: the machine's own. */
   readonly runtime?: Runtime
@@ -37,7 +43,10 @@ export interface ServiceOptions {
   readonly untilEmpty?: boolean
   /** Start no jobs, and end when nothing is in PROCESSING. */
   readonly drain?: boolean
-  /** Accept another worker than the queue was run with while items are in PROCESSING: jobs that it does not know are lost. */
+  /**
+   * Accept another worker than the queue was run with while items are in PROCESSING: jobs that it does not
+   * know are lost.
+   */
   readonly acceptNewWorker?: boolean
   /** Receives every event, after it was logged. */
   readonly onEvent?: (event: WorkEvent) => void
@@ -46,8 +55,8 @@ export interface ServiceOptions {
 /** How a service ended. */
 export interface ServiceEnd {
   /**
-   * `drained`: nothing is in PROCESSING, and no job was started · `paused`: nothing is in PROCESSING, and Sluice itself paused
-   * the queue.
+   * `drained`: nothing is in PROCESSING, and no job was started · `paused`: nothing is in PROCESSING, and
+   * Sluice itself paused the queue.
    */
   readonly why: 'empty' | 'drained' | 'paused' | 'stopped'
   /** Of `paused`. */
@@ -57,13 +66,15 @@ export interface ServiceEnd {
 }
 
 /**
- * Runs a queue's items through a worker until it is stopped. With `untilEmpty` or `drain` it also ends when the stages in question
- * are empty, or when no job runs and Sluice itself has paused the queue. After the signal no job starts, and it ends within
- * `service.stopDeadlineMs`. It waits out an outage of the queue or the worker.
+ * Runs a queue's items through a worker until it is stopped. With `untilEmpty` or `drain` it also ends when
+ * the stages in question are empty, or when no job runs and Sluice itself has paused the queue. After the
+ * signal no job starts, and it ends within `service.stopDeadlineMs`. It waits out an outage of the queue or
+ * the worker.
  *
- * @throws SluiceError SLUICE_CONFIG_INVALID for a setting that the worker does not support, and for another worker than before while
- * items are in PROCESSING; the error of a queue that is closed, denied or corrupt, and of a worker whose check fails;
- * SLUICE_QUEUE_UNAVAILABLE or SLUICE_WORKER_UNAVAILABLE, not retryable, when a call of it never ends
+ * @throws SluiceError SLUICE_CONFIG_INVALID for a setting that the worker does not support, and for another
+ * worker than before while items are in PROCESSING; the error of a queue that is closed, denied or corrupt,
+ * and of a worker whose check fails; SLUICE_QUEUE_UNAVAILABLE or SLUICE_WORKER_UNAVAILABLE, not retryable,
+ * when a call of it never ends
  */
 export async function runService(options: ServiceOptions): Promise<ServiceEnd> {
   const { queue, worker, config, signal, runtime = systemRuntime } = options
@@ -101,7 +112,10 @@ export async function runService(options: ServiceOptions): Promise<ServiceEnd> {
 
 const ALIVE_MS = 60_000
 
-/** While a worker hangs without a socket or timer of its own, Node would see nothing left to do and exit with 0. */
+/**
+ * While a worker hangs without a socket or timer of its own, Node would see nothing left to do and exit
+ * with 0.
+ */
 async function keepAlive(runtime: Runtime, ended: AbortSignal): Promise<void> {
   while (!ended.aborted) await runtime.sleep(ALIVE_MS, ended)
 }
@@ -127,7 +141,9 @@ type Ending = Pick<ServiceEnd, 'why' | 'selfPause'>
 /** The options with their defaults. */
 type Running = ServiceOptions & { readonly runtime: Runtime }
 
-/** Checks the worker. While it is unreachable, the check is repeated beside the work until the service ends. */
+/**
+ * Checks the worker. While it is unreachable, the check is repeated beside the work until the service ends.
+ */
 async function startChecked(
   { worker, config, logger, signal, runtime }: Running,
   ended: AbortSignal,
@@ -189,7 +205,10 @@ function makeWorkQueue(options: Running): WorkQueue {
   })
 }
 
-/** The name of this service in `status`: host and process id for an operator, and unique although process ids repeat. */
+/**
+ * The name of this service in `status`: host and process id for an operator, and unique although process ids
+ * repeat.
+ */
 function processName(runtime: Runtime): string {
   return `${hostname()}/${process.pid}/${runtime.newId().slice(0, 8)}`
 }

@@ -16,7 +16,8 @@ export interface CheckOptions {
  * Asks a worker whether it can be used as configured, before anything is sent to it.
  *
  * @returns `false` where it is unreachable: an outage is waited out
- * @throws SluiceError that is not retryable; SLUICE_WORKER_UNAVAILABLE, not retryable, when it does not answer at all
+ * @throws SluiceError that is not retryable; SLUICE_WORKER_UNAVAILABLE, not retryable, when it does not
+ * answer at all
  */
 export async function checkWorker(worker: Worker, options: CheckOptions): Promise<boolean> {
   try {
@@ -51,8 +52,8 @@ async function answered(worker: Worker, { signal, stallMs, runtime }: CheckOptio
 }
 
 /**
- * Repeats the check until the worker answers. Without it, after an outage at the start, a wrong template or a missing permission
- * would fail item by item.
+ * Repeats the check until the worker answers. Without it, after an outage at the start, a wrong template or a
+ * missing permission would fail item by item.
  *
  * @returns resolves when the worker can be used, or the signal aborts
  * @throws SluiceError that is not retryable
@@ -74,7 +75,9 @@ export async function checkAgain(
   }
 }
 
-/** @throws SluiceError SLUICE_CONFIG_INVALID where jobs are to be cancelled and the worker does not support it */
+/**
+ * @throws SluiceError SLUICE_CONFIG_INVALID where jobs are to be cancelled and the worker does not support it
+ */
 export function assertCanCancel({ supports }: Worker, { jobs }: Pick<Config, 'jobs'>): void {
   if (jobs.pendingTimeoutMs === undefined || supports.cancelJob) return
   throw new SluiceError(

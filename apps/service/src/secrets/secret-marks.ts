@@ -1,16 +1,16 @@
-import type { OptionsSchema } from '@sluice/core'
+import type { OptionsSchema } from '@sluice/core/backend'
 
-/** `true`: always a secret. `'referenced'`: one where it was given as `{ env: NAME }`. */
+/** `true`: always a secret. `'referenced'`: a secret where it is set as `{ env: NAME }`. */
 type Mark = true | 'referenced'
 
-/** Says which option of a package is marked as a secret, by its path. */
+/** Whether an option of a package is marked as a secret, by path. */
 export type MarkOf = (path: readonly string[]) => Mark | undefined
 
 /**
- * The marks of a package's schema: the keyword `secret` in the JSON Schema of its options, as zod's `.meta({ secret: true })` makes it. Any schema library
- * does that has Standard JSON Schema.
+ * The marks of a package's schema: the keyword `secret` in the JSON Schema of its options, as from zod's
+ * `.meta({ secret: true })`. Works with every schema library that supports Standard JSON Schema.
  *
- * @returns `undefined` where the schema marks nothing, or can't be read
+ * @returns `undefined` where the schema has no marks, or can't be read
  * @see https://standardschema.dev/json-schema
  */
 export function secretMarks(schema: OptionsSchema<unknown> | undefined): MarkOf | undefined {
@@ -30,12 +30,12 @@ function jsonSchemaOf(schema: OptionsSchema<unknown> | undefined): JsonNode | un
   const input = isNode(converter) ? converter['input'] : undefined
   if (typeof input !== 'function') return undefined
   try {
-    // What JSON Schema has no words for, such as a function, must not hide the rest.
+    // A part that JSON Schema can't represent, such as a function, must not hide the rest.
     const options = { target: 'draft-2020-12', libraryOptions: { unrepresentable: 'any' } }
     const made: unknown = Reflect.apply(input, converter, [options])
     return isNode(made) ? made : undefined
   } catch {
-    // A schema that can't be turned into JSON Schema has no marks: names and references decide.
+    // A schema that can't be converted to JSON Schema has no marks: names and references decide.
     return undefined
   }
 }
@@ -50,7 +50,7 @@ function hasMark(node: JsonNode, depth: number): boolean {
   )
 }
 
-/** The schemas that hold for what stands at a path: several where one of several shapes will do. */
+/** The schemas for a path: several for a union. */
 function nodesAt(nodes: readonly JsonNode[], path: readonly string[]): readonly JsonNode[] {
   const open = nodes.flatMap((node) => alternatives(node, 0))
   const [step, ...rest] = path

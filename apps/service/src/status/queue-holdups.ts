@@ -34,7 +34,8 @@ export interface QueueFacts extends DispatcherFacts {
 }
 
 /**
- * All that holds a queue back, in the order of `HOLDUP_CODES`: what the dispatcher last reported, and what this reader sees.
+ * All that holds a queue back, in the order of `HOLDUP_CODES`: what the dispatcher last reported, and what
+ * this reader sees.
  *
  * @throws SluiceError of the queue
  */
@@ -62,7 +63,9 @@ export async function queueHoldups(
 /** This reader's own view of these is newer. */
 const PAUSES: ReadonlySet<HoldupCode> = new Set(['paused', 'self-paused'])
 
-/** What the dispatcher reported, as far as it still holds: it updates its report only at the end of a tick. */
+/**
+ * What the dispatcher reported, as far as it still holds: it updates its report only at the end of a tick.
+ */
 function reportedIn({ said, service, liveLimit }: QueueFacts): Holdup[] {
   const all = said?.holdups ?? []
   // Of a dead dispatcher's report only what the next one would meet too.
@@ -103,7 +106,7 @@ function pauseOf({ paused, reason, pausedAt, selfPause }: QueueFacts): Holdup[] 
   if (selfPause !== undefined) return [selfPauseHoldup(selfPause)]
   if (!paused) return []
   const why = reason === undefined ? '' : `: ${reason}`
-  const since = pausedAt === undefined ? {} : { since: pausedAt }
+  const since = pausedAt === undefined ? {} : { sinceAt: pausedAt }
   return [{ code: 'paused', message: `the queue is paused${why}`, ...since }]
 }
 
@@ -120,8 +123,8 @@ function fullOf({ service, sizes, liveLimit }: QueueFacts): Holdup[] {
 const READ_ITEMS = 20
 
 /**
- * `undefined`: unknown. Where other processes claim every listed item before it can be read, items are due, and a status must not
- * fail for that.
+ * `undefined`: unknown. Where other processes claim every listed item before it can be read, items are due,
+ * and a status must not fail for that.
  */
 async function peekOne(queue: Pick<Queue, 'peek'>): Promise<readonly QueueItem[] | undefined> {
   try {

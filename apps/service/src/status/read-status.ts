@@ -12,7 +12,9 @@ export interface QueueStatus {
   readonly paused: boolean
   readonly reason?: string
   readonly pausedAt?: number
-  /** Where Sluice itself paused the queue: the guard, why, and since when. Absent where only an operator did. */
+  /**
+   * Where Sluice itself paused the queue: the guard, why, and since when. Absent where only an operator did.
+   */
   readonly selfPause?: SelfPause
   readonly limit: StatusLimit
   /** Whether a service dispatches, and which. */

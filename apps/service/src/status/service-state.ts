@@ -4,9 +4,9 @@ import { DISPATCHER_LEASE, readDispatcher, type DispatcherState } from '@sluice/
 /**
  * The state of the service that dispatches, or did last.
  *
- * `dispatching`: it holds the lease · `stalled`: one of its calls never ended, and it gave up · `stopped`: it released the lease ·
- * `gone`: its lease expired: it was killed, is frozen, or can't reach the storage · `never`: none has dispatched yet · `unknown`: the
- * storage does not answer.
+ * `dispatching`: it holds the lease · `stalled`: one of its calls never ended, and it gave up · `stopped`: it
+ * released the lease · `gone`: its lease expired: it was killed, is frozen, or can't reach the storage ·
+ * `never`: none has dispatched yet · `unknown`: the storage does not answer.
  */
 export interface ServiceState {
   readonly state: 'dispatching' | 'stalled' | 'stopped' | 'gone' | 'never' | 'unknown'
@@ -14,7 +14,10 @@ export interface ServiceState {
   readonly holder?: string
   /** When it began to dispatch: epoch ms of the storage's clock. */
   readonly since?: number
-  /** Ms since its last renewal of the lease, which it renews after a third of the TTL. Only while it holds the lease, or after the lease expired. */
+  /**
+   * Ms since its last renewal of the lease, which it renews after a third of the TTL. Only while it holds the
+   * lease, or after the lease expired.
+   */
   readonly heardOfMs?: number
   /** Only while it dispatches: the most unfinished jobs that its configuration and the live limit allow. */
   readonly atMost?: number
@@ -27,7 +30,8 @@ export interface DispatcherFacts {
 }
 
 /**
- * Which service dispatches, by the lease and by the holder's own report. The report alone would show a killed process as running.
+ * Which service dispatches, by the lease and by the holder's own report. The report alone would show a killed
+ * process as running.
  *
  * @throws SluiceError of the queue
  */
@@ -35,14 +39,14 @@ export async function readService(queue: Pick<Queue, 'document' | 'readLease'>):
   const [lease, said] = await Promise.all([queue.readLease(DISPATCHER_LEASE), readDispatcher(queue)])
   if (lease === undefined) {
     if (said === undefined) return { service: { state: 'never' }, said }
-    const { holder, since } = said
+    const { holder, sinceAt: since } = said
     return { service: { state: said.is === 'stalled' ? 'stalled' : 'stopped', holder, since }, said }
   }
   const own = said?.fencingToken === lease.fencingToken ? said : undefined
   const { holder, leftMs, ttlMs } = lease
   // The clocks of two machines may differ by some ms.
   const heardOfMs = Math.max(0, Math.round(ttlMs - leftMs))
-  const facts = { holder, heardOfMs, ...(own === undefined ? {} : { since: own.since }) }
+  const facts = { holder, heardOfMs, ...(own === undefined ? {} : { since: own.sinceAt }) }
   if (own?.is === 'stalled') return { service: { state: 'stalled', ...facts }, said: own }
   if (leftMs <= 0) return { service: { state: 'gone', ...facts }, said: own }
   const atMost = own?.atMost === undefined ? {} : { atMost: own.atMost }

@@ -52,9 +52,9 @@ function shown(status: QueueStatus): StatusHoldup[] {
 }
 
 /** `held up: the queue is paused: maintenance, for 4m (…): sluice resume goes on`. */
-function holdupText({ message, items, since, forMs, advice, code }: StatusHoldup): string {
+function holdupText({ message, items, sinceAt, forMs, advice, code }: StatusHoldup): string {
   const which = items === undefined || code === 'nothing-due' ? '' : ` (${itemsText(items)})`
-  const when = since === undefined ? '' : `, since ${new Date(since).toISOString()}`
+  const when = sinceAt === undefined ? '' : `, since ${new Date(sinceAt).toISOString()}`
   const left = forMs === undefined || code === 'nothing-due' ? '' : `, for ${spanText(forMs)} more`
   const what = advice === undefined ? '' : `: ${advice}`
   return `held up: ${withoutFullStop(oneLine(message, 300))}${which}${when}${left}${what}`

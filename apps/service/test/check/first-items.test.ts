@@ -11,7 +11,7 @@ test.each([
   expect(text.split('\n')[1]).toBe(`  "a": ${expected}`)
 })
 
-test('items with the same reason, wherever it names them, are one line', () => {
+test('items with the same reason, except for their ids, are one line', () => {
   const rejected = ['a', 'b'].map((id) => ({ id, reason: `The command line for item "${id}" is too large.` }))
   expect(rejectionText({ checked: 2, rejected })).toContain(
     '  "a", "b": The command line for this item is too',

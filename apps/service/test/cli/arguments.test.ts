@@ -13,7 +13,7 @@ test.each([
 })
 
 test.each(['', 'x', '5', '00', '-5s', '5 s', '1e3', '5w', 'NaN', '١s', '36501d'])('%j is no span', (text) => {
-  expect(() => spanMs(text)).toThrow('It must be a span with its unit, such as 500ms, 30s')
+  expect(() => spanMs(text)).toThrow('It must be a duration with a unit, such as 500ms, 30s')
 })
 
 test('whole numbers keep their bounds', () => {
@@ -28,12 +28,12 @@ test.each(['-1', '1.5', '', ' 1', '0x10', '1e3', 'NaN', '9007199254740993'])(
   },
 )
 
-test('stages in whatever case', () => {
+test('stages in any case', () => {
   expect(stageName('fail')).toBe('FAIL')
   expect(() => stageName('done')).toThrow('WAITING, PROCESSING, SUCCESS, FAIL')
 })
 
-test('patterns are regular expressions in any case of letters', () => {
+test('patterns are case-insensitive regular expressions', () => {
   expect(pattern('timed? out').test('Time OUT')).toBe(true)
   expect(() => pattern('(')).toThrow('Invalid regular expression')
 })

@@ -10,7 +10,9 @@ import { Sandbox } from '../fixtures/sandbox.js'
 const end = z.strictObject({ exit: z.int(), says: z.string().min(1) })
 const row = z.strictObject({ command: z.string(), empty: end, none: end, nothing: end.nullable() })
 
-/** What docs/cli.md says, in the words of which each command is held here: add a line for each new command. */
+/**
+ * What docs/cli.md says, in the words of which each command is held here: add a line for each new command.
+ */
 const rows = z
   .array(row)
   .parse(JSON.parse(readFileSync(new URL('./empty-and-none.json', import.meta.url), 'utf8')))

@@ -21,21 +21,21 @@ const EXPECTED: Record<ErrorCode, number> = {
   SLUICE_PACKAGE_MISSING: 2,
 }
 
-test('every error code of the law has its exit code', () => {
+test('every error code has its exit code', () => {
   const codes = Object.keys(ERROR_CODES).filter((code): code is ErrorCode => code in EXPECTED)
   expect(codes).toEqual(Object.keys(ERROR_CODES))
   const exits = codes.map((code) => [code, exitCodeOf(new SluiceError(code, 'x'))])
   expect(Object.fromEntries(exits)).toEqual(EXPECTED)
 })
 
-test('anything else is unexpected; a command may end as it says', () => {
+test('any other error is unexpected; a command may set its own code', () => {
   expect(exitCodeOf(new Error('x'))).toBe(1)
   expect(exitCodeOf('x')).toBe(1)
   expect(exitCodeOf(new CommandError('REFUSED', 'x'))).toBe(6)
   expect(exitCodeOf({ code: 'ENOENT' })).toBe(1)
 })
 
-test('every exit code is explained, and is one number alone', () => {
+test('every exit code has a text, and its own number', () => {
   expect(Object.keys(EXIT_MEANINGS)).toEqual(Object.keys(EXIT))
   expect(new Set(Object.values(EXIT)).size).toBe(Object.keys(EXIT).length)
 })

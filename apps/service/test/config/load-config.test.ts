@@ -63,7 +63,7 @@ describe('files', () => {
     expect(baseDirs).toEqual([cwd])
   })
 
-  test('defaults fill in what is not said', async () => {
+  test('defaults fill in missing settings', async () => {
     const { config } = await load({ files: { 'sluice.config.yaml': YAML } })
     expect(config).toEqual({
       queue: { package: 'memory', name: 'tiles' },
@@ -106,9 +106,9 @@ describe('files', () => {
 
   test('a given file that is not there is named, and who gave it', async () => {
     expect(await refusal({ configFile: 'gone.yaml' })).toBe(
-      'There is no configuration file gone.yaml (given by --config).',
+      'The configuration file gone.yaml does not exist (set by --config).',
     )
-    expect(await refusal({ env: { SLUICE_CONFIG: 'gone.yaml' } })).toContain('(given by SLUICE_CONFIG)')
+    expect(await refusal({ env: { SLUICE_CONFIG: 'gone.yaml' } })).toContain('(set by SLUICE_CONFIG)')
   })
 
   test('none at all leads to `sluice init`', async () => {
@@ -121,8 +121,8 @@ describe('files', () => {
     ['sluice.config.json', '{"queue": {', 'line 1, column'],
     ['sluice.config.toml', '[queue]\npackage = memory\n', "sluice.config.toml can't be read: line 2"],
     ['sluice.config.mjs', 'export default {', "sluice.config.mjs can't be read"],
-    ['sluice.config.yaml', '- a\n- b\n', 'must hold settings by name'],
-    ['sluice.config.yaml', '', 'must hold settings by name'],
+    ['sluice.config.yaml', '- a\n- b\n', 'must contain settings by name'],
+    ['sluice.config.yaml', '', 'must contain settings by name'],
   ])('%s that does not parse is refused with its line', async (name, text, expected) => {
     expect(await refusal({ files: { [name]: text } })).toContain(expected)
   })
@@ -205,7 +205,7 @@ describe('environment', () => {
       env: { SLUICE_PROCESING_LIMIT: '5', SLUICE_HOME: '/x' },
     })
     expect(warnings).toEqual([
-      'the variable SLUICE_PROCESING_LIMIT is no setting and is ignored: did you mean SLUICE_PROCESSING_LIMIT?',
+      'the variable SLUICE_PROCESING_LIMIT is not a setting and is ignored: did you mean SLUICE_PROCESSING_LIMIT?',
     ])
   })
 
@@ -225,7 +225,7 @@ describe('environment', () => {
       { path: ['queue', 'url'], variable: 'DATABASE_URL', place: 'sluice.config.yaml:4' },
     ])
     expect(() => assertSet(unset)).toThrow(
-      'queue.url: the variable DATABASE_URL is not set (sluice.config.yaml:4). Set it, or write the value itself.',
+      'queue.url: the variable DATABASE_URL is not set (sluice.config.yaml:4). Set it, or replace the reference with the value.',
     )
   })
 })
@@ -293,7 +293,7 @@ describe('a relative path is relative to where it was given last', () => {
   })
 })
 
-describe('what is wrong is told with its place, and never its value', () => {
+describe('errors contain the place, and never the value', () => {
   test('by file and line', async () => {
     const text = `${YAML}processing:\n  limit: secret-1\nretry: { maxAttempts: 0 }\nlog:\n  level: secret-2\n`
     const message = await refusal({ files: { 'sluice.config.yaml': text } })
@@ -319,7 +319,7 @@ describe('what is wrong is told with its place, and never its value', () => {
     expect(await refusal({ files, env, flags })).toContain('(--limit)')
   })
 
-  test('what is missing, and how to give it', async () => {
+  test('what is missing, and how to set it', async () => {
     const message = await refusal({ files: { 'sluice.config.yaml': 'queue:\n  name: tiles\n' } })
     expect(message).toContain(
       'queue.package: is missing (set it in the configuration file or as SLUICE_QUEUE_PACKAGE)',
@@ -352,13 +352,10 @@ describe('what is wrong is told with its place, and never its value', () => {
     ['[{ maxAttempts: 2, exitCodes: ["75,76"] }]', 'retry.rules.0.exitCodes.0: must be an exit code from 0'],
     [
       '[{ maxAttempts: 2, classes: [faild] }]',
-      'retry.rules.0.classes.0: there is no such class of failure; did you mean failed? (sluice.config.yaml:5)',
+      'retry.rules.0.classes.0: unknown failure class; did you mean failed? (sluice.config.yaml:5)',
     ],
-    ['[{ maxAttempts: 2, classes: [failed, Evicted] }]', 'retry.rules.0.classes.1: there is no such class'],
-    [
-      '[{ maxAttempts: 2, classes: [preempted] }]',
-      'there is no such class of failure; there are failed, error,',
-    ],
+    ['[{ maxAttempts: 2, classes: [failed, Evicted] }]', 'retry.rules.0.classes.1: unknown failure class'],
+    ['[{ maxAttempts: 2, classes: [preempted] }]', 'unknown failure class; known classes are failed, error,'],
     ['[{ maxAttempts: 2, exitCodes: [] }]', 'retry.rules.0.exitCodes: must not be empty'],
     ['[{ maxAttempts: 2, classes: [""] }]', 'retry.rules.0.classes.0: must not be empty'],
     ['[{ maxAttempts: 2, backoff: { baseMs: -1 } }]', 'retry.rules.0.backoff.baseMs: must be 0 or more'],
@@ -372,15 +369,15 @@ describe('what is wrong is told with its place, and never its value', () => {
 
   test.each<[string, string, string]>([
     ['', 'faild', 'did you mean failed?'],
-    ['worker: { package: argo }', 'quota', 'there are failed, error,'],
-    ['worker: { package: "@sluice/worker-process" }', 'quota', 'there are failed, error,'],
+    ['worker: { package: argo }', 'quota', 'known classes are failed, error,'],
+    ['worker: { package: "@sluice/worker-process" }', 'quota', 'known classes are failed, error,'],
     ['worker: { package: ./my-worker.mjs }', 'time-out', 'did you mean timeout?'],
   ])('a class of failure that there is not, with %s: %s', async (worker, name, expected) => {
     const files = { 'sluice.config.yaml': `${YAML}retry: { maxAttempts: 2, on: [${name}] }\n${worker}\n` }
-    expect(await refusal({ files })).toContain(`retry.on.0: there is no such class of failure; ${expected}`)
+    expect(await refusal({ files })).toContain(`retry.on.0: unknown failure class; ${expected}`)
   })
 
-  test('a worker of somebody else’s may have classes of its own', async () => {
+  test('a third-party worker may have classes of its own', async () => {
     const text = `${YAML}retry: { maxAttempts: 2, on: [quota] }\nworker: { package: ./my-worker.mjs }\n`
     const { config } = await load({ files: { 'sluice.config.yaml': text } })
     expect(config.retry.on).toEqual(['quota'])
@@ -389,7 +386,7 @@ describe('what is wrong is told with its place, and never its value', () => {
   test('retry rules exclude the short form, wherever it is given', async () => {
     const files = { 'sluice.config.yaml': `${YAML}retry:\n  rules: [{ maxAttempts: 2 }]\n` }
     const message = await refusal({ files, env: { SLUICE_RETRY_MAX_ATTEMPTS: '3' } })
-    expect(message).toContain('retry.maxAttempts: can’t be given together with retry.rules')
+    expect(message).toContain('retry.maxAttempts: can’t be combined with retry.rules')
     expect(message).toContain('(SLUICE_RETRY_MAX_ATTEMPTS)')
   })
 

@@ -17,7 +17,9 @@ interface Block {
   readonly text: string
 }
 
-/** Each block of the documentation that is a configuration, whole or in part: it has a `queue` or a `worker`. */
+/**
+ * Each block of the documentation that is a configuration, whole or in part: it has a `queue` or a `worker`.
+ */
 function blocks(): Block[] {
   const documents = execFileSync('git', ['ls-files', '*.md'], { cwd: root, encoding: 'utf8' })
     .trim()
@@ -39,7 +41,7 @@ beforeAll(async () => {
 })
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
-test('there are configurations in the documentation', () => {
+test('the documentation has configurations', () => {
   expect(found.map(({ name }) => name.split(':')[0])).toEqual(
     expect.arrayContaining(['README.md', 'apps/service/README.md', 'docs/s3-getting-started.md']),
   )

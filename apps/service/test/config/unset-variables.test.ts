@@ -63,7 +63,7 @@ describe('a variable that only the worker names, and that is not set', () => {
     expect(put.err).not.toMatch(/ARGO_TOKEN/u)
   })
 
-  test('is told of where the worker is asked for a job, and the rest is shown', async () => {
+  test('is reported in place of the job, and the rest is shown', async () => {
     const running = 'worker: { package: process, command: [sleep, "60"], env: { KEY: { env: JOB_KEY } } }\n'
     await configure(`${SQLITE}${running}`)
     await box.run(['put', 'a', '{}'])
@@ -73,7 +73,7 @@ describe('a variable that only the worker names, and that is not set', () => {
       await logged(service.stderr, 'job sent')
       const { code, out } = await box.run(['show', 'a'])
       expect(code).toBe(0)
-      expect(out).toMatch(/job +not known: worker\.env\.KEY: the variable JOB_KEY is not set/u)
+      expect(out).toMatch(/job +unknown: worker\.env\.KEY: the variable JOB_KEY is not set/u)
     } finally {
       service.kill('SIGTERM')
       await service

@@ -43,10 +43,10 @@ async function reportRows(): Promise<Record<string, string>[]> {
 test('every item becomes one workflow for each attempt, by the server’s count, and the limit holds there', async () => {
   const { code, out, err } = await box.spawn(['demo', '--argo', '--items', '100', '--limit', '30'])
   expect(code).toBe(0)
-  expect(err).toContain('Running 100 workflows on a stand-in for Argo Workflows')
+  expect(err).toContain('Running 100 workflows on a fake Argo Server in this process')
   // Two of a hundred fail for good, two lose their pod and are tried again.
   expect(out).toMatch(/SUCCESS +98\n/)
-  expect(out).toContain('The server was given 102 workflows, at most 30 of them unfinished at once.')
+  expect(out).toContain('The server received 102 workflows, at most 30 unfinished at once.')
   expect(out).toContain('Most attempts of one item: 2.')
   expect(out).toContain('--argo --fresh')
   const rows = await reportRows()
@@ -62,7 +62,7 @@ test('every item becomes one workflow for each attempt, by the server’s count,
   expect(JSON.parse(again.out)).toMatchObject({ items: 100, finishedBefore: 100, finishedNow: 0 })
 }, 120_000)
 
-test('killed halfway, with the stand-in and all its workflows, and run again: no item is lost', async () => {
+test('killed halfway, with the fake and all its workflows, and run again: no item is lost', async () => {
   const first = box.start(['demo', '--argo', '--items', '60', '--limit', '20'])
   await untilFinished(15)
   first.kill('SIGKILL')
@@ -78,7 +78,7 @@ test('killed halfway, with the stand-in and all its workflows, and run again: no
   expect(mostUnfinished).toBeLessThanOrEqual(20)
 }, 120_000)
 
-test('it is a demo of its own beside the other one, and has no root', async () => {
+test('it is separate from the other demo, and has no root', async () => {
   const { code, err } = await box.spawn(['demo', '--argo', '--root', '.'])
-  expect([code, err]).toEqual([2, expect.stringContaining('--root has no meaning with --argo')])
+  expect([code, err]).toEqual([2, expect.stringContaining('--root has no effect with --argo')])
 })

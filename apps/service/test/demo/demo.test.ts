@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { parse } from 'csv-parse/sync'
 import { openQueue } from '@sluice/queue-sql'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { findFiles } from '../../src/demo/file-walk.js'
+import { findFiles } from '../../src/demo/digest-demo.js'
 import { Sandbox } from '../fixtures/sandbox.js'
 
 let box: Sandbox
@@ -74,7 +74,7 @@ async function untilFinished(count: number): Promise<void> {
   await queue.close()
 }
 
-test('files are found in one order: sources, then node_modules; links and what tools make are left out', async () => {
+test('files are found in one order: sources, then node_modules; links and generated folders are skipped', async () => {
   await tree({
     'b.txt': '',
     'a/z.txt': '',
@@ -98,7 +98,7 @@ describe('demo', () => {
     const names = await manyFiles(12)
     const first = await box.spawn(['demo', '--items', '60'])
     expect(first).toMatchObject({ code: 0 })
-    expect(first.out).toContain('Every item was tried once')
+    expect(first.out).toContain('Every item ran once')
     expect(first.err).toContain('12 files, all that there are')
     await expectAllOnce(names)
     const second = await box.spawn(['demo', '--json'])
@@ -117,7 +117,7 @@ describe('demo', () => {
     await expectAllOnce(names.slice(0, 5))
   })
 
-  test('killed halfway and run again: no item lost, none run twice', async () => {
+  test('killed halfway and restarted: no item lost, none run twice', async () => {
     const names = await manyFiles(60)
     const first = box.start(['demo', '--items', '60'])
     await untilFinished(15)
@@ -132,21 +132,21 @@ describe('demo', () => {
     await expectAllOnce(names)
   })
 
-  test('Ctrl-C stops it, and says how to go on', async () => {
+  test('Ctrl-C stops it, and prints how to continue', async () => {
     const names = await manyFiles(60)
     const first = box.start(['demo', '--items', '60'])
     await untilFinished(5)
     first.kill('SIGINT')
     const { exitCode, stdout } = await first
     expect(exitCode).toBe(130)
-    expect(stdout).toContain('Go on with ')
-    expect(stdout).toContain('None was tried twice so far.')
+    expect(stdout).toContain('Continue with ')
+    expect(stdout).toContain('No item ran twice so far.')
     expect(stdout).not.toContain('Every item')
     expect((await box.spawn(['demo'])).code).toBe(0)
     await expectAllOnce(names)
   })
 
-  test('a file that vanishes fails with its reason, and that is no failure of the demo', async () => {
+  test('a deleted file fails with its reason, and the demo succeeds', async () => {
     await manyFiles(3)
     await mkdir(join(box.dir, '.sluice', 'demo'), { recursive: true })
     const lines = ['files/000.txt', 'gone/1.txt', 'gone/2.txt'].map((path) =>

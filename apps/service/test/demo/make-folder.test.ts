@@ -11,7 +11,7 @@ beforeEach(async () => {
 })
 afterEach(() => rm(dir, { recursive: true, force: true }))
 
-test('many that make the same folders at once all have them', async () => {
+test('concurrent calls for the same folders all succeed', async () => {
   const path = join(dir, 'a', 'b', 'c')
   await Promise.all(Array.from({ length: 16 }, () => makeFolder(path)))
   expect((await stat(path)).isDirectory()).toBe(true)
@@ -30,16 +30,16 @@ test.each([
   await expect(makeFolder(join(dir, path))).rejects.toMatchObject({ code })
 })
 
-test.runIf(process.platform === 'linux')('a file system that lets nobody make a folder ends it', async () => {
+test.runIf(process.platform === 'linux')('a read-only file system ends it', async () => {
   await expect(makeFolder('/proc/sluice/demo')).rejects.toMatchObject({ code: 'ENOENT' })
 })
 
-test('a demo whose folder can’t be made is no bug', async () => {
+test('a demo whose folder can’t be created is no bug', async () => {
   const box = await Sandbox.open()
   await symlink('nowhere', join(box.dir, '.sluice'))
   const { code, err } = await box.run(['demo'])
   await box.close()
   expect(code).toBe(2)
-  expect(err).toContain('Could not make or write .sluice in the folder ')
+  expect(err).toContain('Could not create or write .sluice in the folder ')
   expect(err).not.toMatch(/bug/u)
 })

@@ -115,7 +115,7 @@ describe('a thousand items become a thousand workflows, each once, never more th
   }, 120_000)
 })
 
-describe('what is wrong is told on one screen', () => {
+describe('errors fit on one screen', () => {
   beforeEach(async () => {
     await configure(sqlite())
     await box.run(['put', 'a', '{"item":"a","seconds":"60"}'], tokens())
@@ -126,7 +126,7 @@ describe('what is wrong is told on one screen', () => {
     expect(ended).toEqual([5, expect.stringMatching(/token/)])
   })
 
-  test('a template that there is not', async () => {
+  test('a missing template', async () => {
     server.templates.delete('WorkflowTemplate', 'test-workflow-template')
     expect(await refusal()).toEqual([2, expect.stringMatching(/test-workflow-template/)])
   })
@@ -136,17 +136,17 @@ describe('what is wrong is told on one screen', () => {
     expect(await refusal()).toEqual([5, expect.stringMatching(/create.*workflows/)])
   })
 
-  test('an option that there is not', async () => {
+  test('an unknown option', async () => {
     const text = configText(sqlite())
     await writeFile(join(box.dir, 'sluice.config.yaml'), text.replace('template:', 'tempalte:'))
     expect(await refusal()).toEqual([2, expect.stringMatching(/worker.*tempalte/)])
   })
 })
 
-describe('a service that goes on', () => {
+describe('a service that keeps running', () => {
   beforeEach(() => configure(sqlite()))
 
-  test('tells in its log what the worker has to say', async () => {
+  test('logs the notices of the worker', async () => {
     await box.run(['put', 'a', '{"item":"a","seconds":"60"}'], tokens())
     const service = box.start(RUN, tokens())
     while (server.workflows.size < 1) await sleep(10)
@@ -156,7 +156,7 @@ describe('a service that goes on', () => {
     expect((await service).exitCode).toBe(130)
   })
 
-  test('waits for an Argo Server that is not there yet, and begins by itself', async () => {
+  test('waits for an Argo Server that has not started yet, then begins', async () => {
     await box.run(['put', 'a', '{"item":"a","seconds":"0.01"}'], tokens())
     const port = Number(new URL(server.url).port)
     await server.close()

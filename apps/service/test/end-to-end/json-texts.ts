@@ -1,7 +1,10 @@
 import fc from 'fast-check'
 import { LosslessNumber, parse } from 'lossless-json'
 
-/** JSON texts as programs of all kinds write them: numbers of any length, strings escaped or not, keys that may come twice, blanks. */
+/**
+ * JSON texts as programs of all kinds write them: numbers of any length, strings escaped or not, keys that
+ * may come twice, blanks.
+ */
 export const jsonTexts: fc.Arbitrary<string> = fc.letrec<{ value: string; array: string; object: string }>(
   (tie) => ({
     value: fc.oneof(
@@ -80,7 +83,10 @@ function strings(): fc.Arbitrary<string> {
   return fc.array(pieces, { maxLength: 3 }).map((parts) => `"${parts.join('')}"`)
 }
 
-/** What a text says, digit by digit, in one way to write it: keys in order, each number as its digits and an exponent. */
+/**
+ * What a text says, digit by digit, in one way to write it: keys in order, each number as its digits and an
+ * exponent.
+ */
 export function meaningOf(text: string): string {
   return meaningOfValue(parse(text))
 }

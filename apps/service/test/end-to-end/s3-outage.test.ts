@@ -34,7 +34,7 @@ function linesOf(log: string): Line[] {
   return log.split('\n').flatMap((line): Line[] => (line.startsWith('{') ? [JSON.parse(line)] : []))
 }
 
-test('while the store takes no writes the service logs what it waits for, then an outage of the queue, and goes on afterwards', async () => {
+test('while the store takes no writes the service logs what it waits for, then an outage of the queue, and continues afterwards', async () => {
   const config = {
     queue: { package: 's3', probe: 'off', timeoutMs: 4_000, ...queueOptions() },
     worker: { package: 'process', command: ['true'], dir: join(box.dir, 'jobs') },
@@ -45,7 +45,7 @@ test('while the store takes no writes the service logs what it waits for, then a
   const says = (msg: string) => logged(service.stderr, msg)
   const [waits, out, back] = [
     says('the store does not answer such requests: they are repeated'),
-    says("the queue can't be used now: nothing fails for it, and it is tried again"),
+    says("the queue can't be used now: no item fails, and it is tried again"),
     says('the queue can be used again'),
   ]
   await says('this service dispatches')

@@ -1,4 +1,3 @@
-import { systemRuntime } from '@sluice/core/backend'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -11,7 +10,7 @@ import {
   type S3Endpoint,
   type S3Server,
   type S3ServerOptions,
-} from '@sluice/fake-s3'
+} from '@sluice/testkit/s3'
 import { openWorker } from '@sluice/worker-dummy'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Sandbox, logged } from '../fixtures/sandbox.js'
@@ -64,14 +63,14 @@ test('a manifest goes through a bucket to a report, and what is finished is swep
   const refused = await box.run(['sweep', '--older-than', '0'])
   expect([refused.code, refused.err]).toEqual([6, expect.stringMatching(/longer than 0ms\?.*--yes/)])
   expect((await box.run(['sweep'])).out).toBe(
-    'Swept tiles: 0 moves ended, 0 leftovers deleted, 0 items removed',
+    'Swept tiles: 0 moves repaired, 0 leftovers deleted, 0 items removed',
   )
   expect(await box.json(['sweep', '--older-than', '30d', '--yes'])).toMatchObject({ removed: 0 })
   expect(await box.json(['sweep', '--older-than', '0', '--yes'])).toMatchObject({ removed: 12 })
   expect(await box.json(['status'])).toMatchObject({ total: 0 })
 })
 
-test('whoever may only read the bucket can look at the queue, and nothing is written for a look', async () => {
+test('a read-only user can inspect the queue, which writes nothing', async () => {
   await configure()
   await box.run(['put', 'a', '{"n":1}'])
   const looking = await server.addEndpoint({
@@ -87,7 +86,7 @@ test('whoever may only read the bucket can look at the queue, and nothing is wri
   expect((await box.run(['put', 'b', '1', ...there])).code).toBe(5)
 })
 
-/** A stranger's queue, which is one of ours in all but that. */
+/** A third-party queue: Sluice's own one under another name. */
 async function installWithoutSweep(): Promise<void> {
   const folder = join(box.dir, 'node_modules/queue-without-sweep')
   await mkdir(folder, { recursive: true })
@@ -107,7 +106,7 @@ async function installWithoutSweep(): Promise<void> {
   await writeFile(join(folder, 'index.js'), text)
 }
 
-test('a queue that leaves nothing to sweep says so, and a retention without a sweep is warned of', async () => {
+test('a queue without leftovers reports it, and a retention without a sweep is a warning', async () => {
   await installWithoutSweep()
   await configure(
     {},
@@ -120,7 +119,7 @@ test('a queue that leaves nothing to sweep says so, and a retention without a sw
   const swept = await box.run(['sweep'])
   expect([swept.code, swept.err]).toEqual([
     2,
-    expect.stringMatching(/nothing to sweep.*sluice rm --stage SUCCESS/s),
+    expect.stringMatching(/has no sweep.*sluice rm --stage SUCCESS/s),
   ])
   const ran = await box.spawn(['run', '--until-empty', '--log-level', 'silent'])
   expect([ran.code, ran.err]).toEqual([0, expect.stringContaining('sweep.retentionMs has no effect')])
@@ -147,7 +146,7 @@ async function linesOf(file: string): Promise<string[]> {
   return (await readFile(file, 'utf8')).split('\n').filter((line) => line !== '')
 }
 
-test('of two services one is killed by kill -9; the other goes on, and each item is run once', async () => {
+test('of two services one is killed by kill -9; the other continues, and each item runs once', async () => {
   const starts = join(box.dir, 'starts')
   await writeFile(starts, '')
   await configureTenLines(starts)
@@ -167,13 +166,13 @@ test('of two services one is killed by kill -9; the other goes on, and each item
 }, 120_000)
 
 interface Wrong {
-  /** Of the server, which is started anew. */
+  /** Of the server, which is restarted. */
   readonly server?: S3ServerOptions
   /** Of the queue in the configuration. */
   readonly queue?: object
 }
 
-describe('what is wrong is told on one screen, by the built command line', () => {
+describe('errors fit on one screen, from the built command line', () => {
   const cases: readonly (readonly [title: string, wrong: Wrong, code: number, told: RegExp])[] = [
     [
       'no such bucket',
@@ -188,7 +187,7 @@ describe('what is wrong is told on one screen, by the built command line', () =>
       /endpoint.*such as http:\/\/minio:9000/,
     ],
     [
-      'nobody at the endpoint',
+      'no server at the endpoint',
       { queue: { endpoint: 'http://127.0.0.1:9' } },
       4,
       /127\.0\.0\.1:9.*could not be reached.*`endpoint`/,
@@ -222,7 +221,7 @@ describe('what is wrong is told on one screen, by the built command line', () =>
       'a clock that the store does not accept',
       { server: { onRequest: () => answerWith('RequestTimeTooSkewed') } },
       5,
-      /runtime is too far.*NTP/,
+      /clock is too far.*NTP/,
     ],
     [
       'a store that gives no answer',
@@ -236,7 +235,7 @@ describe('what is wrong is told on one screen, by the built command line', () =>
       4,
       /go slower.*Try later/,
     ],
-    ['an option that there is not', { queue: { bukcet: 'b' } }, 2, /bukcet/],
+    ['an unknown option', { queue: { bukcet: 'b' } }, 2, /bukcet/],
     ['shards that are no power of two', { queue: { shards: 3 } }, 2, /shards.*power of two/],
   ]
   test.each(cases)('%s', async (_, { server: options, queue }, code, told) => {
@@ -284,14 +283,14 @@ describe('what is wrong is told on one screen, by the built command line', () =>
     },
   )
 
-  test('an hour’s difference between the clocks of machine and store is made up for', async () => {
+  test('an hour’s difference between the clocks of machine and store is compensated', async () => {
     const runtime = { now: () => Date.now() + 3_600_000 }
     await serveAs({ runtime, maxClockSkewMs: 900_000 })
     await configure()
     expect((await box.spawn(['put', 'a', '1'])).code).toBe(0)
   })
 
-  test('a bucket without a queue is not taken for an empty one', async () => {
+  test('a bucket without a queue is not reported as an empty one', async () => {
     await configure()
     const ended = await box.run(['status'])
     expect([ended.code, ended.err]).toEqual([2, expect.stringContaining(`s3://${server.bucket}/queues`)])
@@ -315,7 +314,7 @@ async function runAt(command: readonly string[]) {
 }
 
 describe('how thoroughly the store is tried', () => {
-  test('goes by the command', async () => {
+  test('depends on the command', async () => {
     await configure({ timeoutMs: 10_000 })
     await writeFile(join(box.dir, 'ids.jsonl'), '{"id":"a","body":{"n":1}}\n{"id":"b","body":{"n":2}}\n')
     expect((await runAt(['check'])).races).toBe(20)
@@ -345,13 +344,13 @@ describe('how thoroughly the store is tried', () => {
     expect(server.keys().filter((key) => key.includes('PROBE'))).toEqual([])
   }, 300_000)
 
-  test('goes by `probe` where that is given; check tries all the same', async () => {
+  test('follows `probe`; check always tries', async () => {
     await configure({ probe: 'off', timeoutMs: 10_000 })
     expect(await runAt(['put', 'a', '{"n":1}'])).toMatchObject({ code: 0, races: 0 })
     expect(await runAt(['check'])).toMatchObject({ code: 0, races: 20 })
   })
 
-  test('check finds out before there is a queue', async () => {
+  test('check reports it before a queue exists', async () => {
     await serveAs({ rules: s3Stores.moto.rules })
     await configure({ timeoutMs: 10_000 })
     const { code, err } = await box.run(['check'])
@@ -360,7 +359,7 @@ describe('how thoroughly the store is tried', () => {
   })
 })
 
-test('a versioned bucket is warned of, once for a load, a check or a service', async () => {
+test('a versioned bucket is a warning, once for a load, a check or a service', async () => {
   await serveAs({ versioning: 'Enabled' })
   await configure({ timeoutMs: 10_000 })
   await writeFile(join(box.dir, 'ids.txt'), 'a\n')
@@ -378,12 +377,12 @@ function refusePuts(code: 'SlowDown' | 'InvalidArgument'): void {
     operation === 'PutObject' && key.includes('/ITEMS/') ? answerWith(code) : undefined
 }
 
-test('verify tells a storage that does not answer in time from a broken one', async () => {
+test('verify distinguishes a storage that does not answer in time from a broken one', async () => {
   await configure({ timeoutMs: 1_000, probe: 'off' })
   refusePuts('SlowDown')
   const slow = await box.run(['verify', '--only', 'Q-NAME-1/a'])
   expect([slow.code, slow.out]).toEqual([4, expect.stringMatching(/SLOW Q-NAME-1\/a.* 0 failed, 1 slow/s)])
-  expect(slow.err).toMatch(/Nothing is broken.*--timeout/s)
+  expect(slow.err).toMatch(/No case failed.*--timeout/s)
   await configure({ timeoutMs: 60_000, probe: 'off' })
   refusePuts('InvalidArgument')
   const broken = await box.run(['verify', '--only', 'Q-NAME-1/a'])
@@ -393,7 +392,7 @@ test('verify tells a storage that does not answer in time from a broken one', as
   ])
 }, 300_000)
 
-test('verify tells how much time has passed for all that read the store’s clock', async () => {
+test('verify passes the time cases with the store’s clock, three times', async () => {
   await configure({ probe: 'off' })
   for (let round = 0; round < 3; round++) {
     const { code, out } = await box.run(['verify', '--only', 'Q-TIME-1/d'])
@@ -402,7 +401,7 @@ test('verify tells how much time has passed for all that read the store’s cloc
 })
 
 describe('requests of a tick', () => {
-  test('with 500 in PROCESSING 2 LISTs and nothing per item; what ends and what starts is paid for', async () => {
+  test('with 500 in PROCESSING 2 LISTs and nothing per item; ends and starts cost requests of their own', async () => {
     const { worker, tick, close } = await ticking(600)
     expect((await tick()).result).toMatchObject({ processing: 500, sent: 500 })
     // The jobs that were seen are recorded once: one write, whatever their number.
@@ -449,11 +448,11 @@ async function ticking(count: number) {
   return { worker, tick, close: async () => Promise.all([queue.close(), worker.close()]) }
 }
 
-test('versioning that voids the condition, switched on under an engine: it stays up, says why once, and goes on when it is off', async () => {
+test('versioning that voids the condition, switched on under an engine: it stays up, logs the reason once, and continues when it is off', async () => {
   await serveAs({ rules: s3Stores.radosgw16.rules })
   const { endpoint, region, credentials } = server.clientOptions()
   let aheadMs = 0
-  const runtime = { ...systemRuntime, monotonicMs: () => performance.now() + aheadMs }
+  const runtime = { monotonicMs: () => performance.now() + aheadMs }
   const place = { name: 'tiles', bucket: server.bucket, endpoint, region, credentials }
   const queue = await openQueue({ ...place, probe: 'quick', runtime })
   const worker = await openWorker({ name: 'tiles' })
@@ -477,7 +476,7 @@ test('versioning that voids the condition, switched on under an engine: it stays
   aheadMs = 5_000
   const { unavailable, holdups, sent } = await engine.tick()
   expect([unavailable, holdups]).toEqual([undefined, []])
-  // Those that were claimed and given to nobody are found in PROCESSING.
+  // Those that were claimed and not delivered are found in PROCESSING.
   expect(sentInAll + sent).toBe(3)
   expect((await queue.list('PROCESSING', { limit: 10 })).items.map(({ attempt }) => attempt)).toEqual([
     1, 1, 1,

@@ -85,7 +85,7 @@ function differences(rows: readonly Row[], meaningOfResult: (row: Row) => string
   })
 }
 
-test('memory: what load accepts is given out, and kept as a result, with the value that was written', async () => {
+test('memory: what load accepts is claimed, and stored as a result, with the exact value', async () => {
   const queue = await openQueue({ name: 'values' })
   const {
     counts: { added },
@@ -100,12 +100,12 @@ test('memory: what load accepts is given out, and kept as a result, with the val
   }
 })
 
-test('SQLite and local jobs: load, stdin, result and report keep the value that was written', async () => {
+test('SQLite and local jobs: load, stdin, result and report keep the exact value', async () => {
   await configure({ package: 'sql', url: `sqlite:${join(box.dir, 'queue.db')}` })
   expect(differences(await throughAll(), ({ result }) => meaningOfValue(result))).toEqual([])
 })
 
-test('S3 and local jobs: load, stdin, result and report keep the value that was written', async () => {
+test('S3 and local jobs: load, stdin, result and report keep the exact value', async () => {
   const server = await startS3Server()
   try {
     const { endpoint, region, credentials } = server.clientOptions()
@@ -125,13 +125,13 @@ describe('PostgreSQL', () => {
 
   afterAll(() => postgres.stop())
 
-  test('and local jobs: load, stdin, result and report keep the value that was written', async () => {
+  test('and local jobs: load, stdin, result and report keep the exact value', async () => {
     await configure({ package: 'sql', url: postgres.url })
     expect(differences(await throughAll(), ({ result }) => meaningOfValue(result))).toEqual([])
   })
 })
 
-test('Argo: a parameter, an output parameter and the report keep the value that was written', async () => {
+test('Argo: a parameter, an output parameter and the report keep the exact value', async () => {
   const server = await startArgoServer({
     templates: [ECHOING],
     controller: {

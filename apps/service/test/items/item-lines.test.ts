@@ -34,7 +34,7 @@ const FAILED = {
   reason: `${'the disk is full '.repeat(30)}end`,
 } as const
 
-test('a screen’s width is kept to by the reason, never by the id', () => {
+test('the reason is truncated to the screen’s width, the id never', () => {
   const wide = linesOf([item('a'), item('b', FAILED)], 100)
   expect(wide.map((line) => line.length)).toEqual([expect.any(Number), expect.any(Number), 100])
   expect(wide[2]).toMatch(/^FAIL +2 +b +1h +1m 40s +the disk is full .*…$/)
@@ -43,14 +43,14 @@ test('a screen’s width is kept to by the reason, never by the id', () => {
   expect(narrow[1]).toContain(long)
 })
 
-test('ids of the first page set the width of their column; into a file the reason is whole', () => {
+test('ids of the first page set the width of their column; in a file the reason is complete', () => {
   const [head = '', short = '', longer = ''] = linesOf([item('a'), item('a-longer-id', FAILED)])
   const at = head.indexOf(' age') + 1
   expect([short.slice(at, at + 2), longer.slice(at, at + 2)]).toEqual(['1m', '1h'])
   expect(linesOf([item('b', { ...FAILED, reason: 'x'.repeat(250) })])[1]).toContain('x'.repeat(250))
 })
 
-test('what runs is as old as its claim, and has taken as long', () => {
+test('a running item’s age and duration count from its claim', () => {
   const running = item('a', { stage: 'PROCESSING', attempt: 1, claimedAt: NOW - 5_000 })
   expect(linesOf([running])[1]).toMatch(/^PROCESSING +1 +a +5s +5s$/)
 })

@@ -49,7 +49,7 @@ function lines(item: ItemRecord, { isTTY = false, maxChars = 600 } = {}): readon
 }
 
 describe('an item that failed after several tries', () => {
-  test('reads well: line breaks as such, one line a field and a note, instants as such', () => {
+  test('prints line breaks, one line for each field and note, and dates', () => {
     expect(lines(FAILED)).toEqual([
       'id           tile\\u000a1',
       'stage        FAIL',
@@ -65,7 +65,7 @@ describe('an item that failed after several tries', () => {
       'class        failed',
       'exit code    3',
       'body         {"p":"a\\nb"}',
-      'not kept     the result',
+      'not stored   the result',
       'details      startedAt  2026-11-30T09:00:00.030Z',
       '             bytes      1700',
       '             notes      one',
@@ -88,7 +88,7 @@ describe('an item that failed after several tries', () => {
     expect(text).toContain('\u001B[1m')
   })
 
-  test('is cut where it is long', () => {
+  test('is truncated if it is long', () => {
     const long = lines({ ...FAILED, reason: `${'x'.repeat(700)}\nend`, history: [] }, { maxChars: 20 })
     expect(long).toContain(`reason       ${'x'.repeat(19)}…`)
     expect(long).toContain('             end')
@@ -108,7 +108,7 @@ test.each<[ItemRecord['retryState'], readonly string[]]>([
   expect(all).toContain('not before   2026-11-30T09:00:00.010Z')
 })
 
-test('an item that was put as done is one without attempts', () => {
+test('an item that was stored as done has no attempts', () => {
   const done: ItemRecord = {
     id: 'a',
     uid: 'u',

@@ -100,7 +100,7 @@ describe('rows that are done and rows that are not', () => {
     },
   )
 
-  test('a queue that knows no stage is told of at once', async () => {
+  test('a queue without stages is reported at once', async () => {
     const queue = await openQueue({ name: 'done' })
     const putMany = queue.putMany.bind(queue)
     Object.assign(queue, {
@@ -114,13 +114,13 @@ describe('rows that are done and rows that are not', () => {
     expect(error).toMatchObject({
       cause: {
         code: 'SLUICE_CONFIG_INVALID',
-        message: expect.stringContaining('up to 2 rows that are done elsewhere came into WAITING'),
+        message: expect.stringContaining('up to 2 rows that are done elsewhere were put into WAITING'),
       },
     })
     expect(await queue.size('WAITING')).toBe(3)
   })
 
-  test('those that wait are asked for one by one, and where these are many, what waits is read', async () => {
+  test('waiting ones are looked up one by one, and if they are many, WAITING is read', async () => {
     for (const [count, left] of [
       [100, 3],
       [101, 3],

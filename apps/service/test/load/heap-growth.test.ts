@@ -3,7 +3,10 @@ import { expect, test } from 'vitest'
 
 const SOURCE = new URL('../../src/load/heap-growth.ts', import.meta.url).href
 
-/** What a load does to the heap: much passes through, and a little of it lives on for a while. Prints the size of the young space. */
+/**
+ * What a load does to the heap: much passes through, and a little of it lives on for a while. Prints the size
+ * of the young space.
+ */
 const CHURN = `
 const { keepYoungHeapSmall } = await import(${JSON.stringify(SOURCE)})
 keepYoungHeapSmall()

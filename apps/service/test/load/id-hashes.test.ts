@@ -18,7 +18,7 @@ describe('IdHashes', () => {
     expect([ids.has('a'), ids.add('a'), ids.add('b')]).toEqual([false, false, true])
   })
 
-  test('when it is full it says so, and still knows what it has', () => {
+  test('reports when it is full, and keeps what it has', () => {
     // All in the first of the tables, and far apart.
     const ids = new IdHashes((id) => BigInt.asUintN(32, BigInt(id) * 2_654_435_761n))
     for (let n = 0; n < 62_000; n++) ids.add(String(n))

@@ -72,7 +72,7 @@ function succeeded(): Promise<[id: string, attempt: number][]> {
   })
 }
 
-describe('a list that GNU parallel began', () => {
+describe('a list that GNU parallel started', () => {
   test.each([
     ['its value is the last argument', 'value', VALUES, [], ['bad', 'killed'], 'last argument of ./process'],
     [
@@ -210,7 +210,7 @@ describe('a list that GNU parallel began', () => {
       [],
       'Some ids of the list are whole commands of the joblog',
     ],
-    ['no log', VALUES, 'not a joblog\t\n', [], 'is no log of GNU parallel'],
+    ['no log', VALUES, 'not a joblog\t\n', [], 'is not a job log of GNU parallel'],
     ['several values', VALUES, 'value', ['--joblog-command', 'process {1} {2}'], 'it has several values'],
     ['no value', VALUES, 'value', ['--joblog-command', 'process {.}'], 'it has no {}'],
     ['another command', VALUES, 'value', ['--joblog-command', 'other {}'], 'No command of the joblog names'],
@@ -220,7 +220,7 @@ describe('a list that GNU parallel began', () => {
     expect(await waiting()).toEqual([])
   })
 
-  test('a template says which of two that both fit', async () => {
+  test('a template decides between two that both match', async () => {
     const ids = ['./process tile-1', 'tile-2']
     const { code, out } = await load(ids, 'commands', ['--joblog-command', '{}'])
     expect([code, JSON.parse(out)]).toMatchObject([0, { added: 1, done: 1, joblog: { unmatched: 5 } }])
@@ -235,7 +235,7 @@ describe('a list that GNU parallel began', () => {
     expect(out).toMatch(/^11 rows: 2 added, .* 9 left out as done elsewhere/u)
   })
 
-  test('flags that miss one another are refused', async () => {
+  test('flags that need each other are refused', async () => {
     await writeFile(join(box.dir, 'list.jsonl'), '')
     for (const flags of [['--skip-done'], ['--joblog-command', 'x {}']]) {
       expect([flags, (await box.run(['load', 'list.jsonl', ...flags])).code]).toEqual([flags, 2])
@@ -246,7 +246,7 @@ describe('a list that GNU parallel began', () => {
 const isLeft = (id: string) => id === 'bad' || id === 'killed'
 const DONE = VALUES.filter((id) => !isLeft(id))
 
-describe('what GNU parallel did is put as items that have succeeded', () => {
+describe('jobs that GNU parallel completed are stored as succeeded items', () => {
   test.each([
     ['value', VALUES, [], ['bad', 'killed']],
     ['template', VALUES, ['--joblog-command', './process --in={} --out={.}.out'], ['bad', 'killed']],
@@ -278,7 +278,7 @@ describe('what GNU parallel did is put as items that have succeeded', () => {
     }
   })
 
-  test('the report for people has the sum, and how many of it are done', async () => {
+  test('the text report has the sum, and how many of it are done', async () => {
     await loadAll(VALUES, 'value')
     await inQueue((queue) => queue.remove(["it's", 'bad']))
     const log = ['--joblog', join(LOGS, 'value.tsv')]
@@ -291,7 +291,7 @@ describe('what GNU parallel did is put as items that have succeeded', () => {
 
   test('--dry-run says how many, and makes no queue', async () => {
     for (const [flags, text] of [
-      [[], /^11 rows that can be loaded \(9 done elsewhere\), 0 refused, .* Nothing was stored\.$/u],
+      [[], /^11 valid rows \(9 done elsewhere\), 0 refused, .* Nothing was stored\.$/u],
       [['--skip-done'], /^2 rows that can be loaded, 9 left out as done elsewhere, 0 refused, /u],
     ] as const) {
       const json = await loadAll(VALUES, 'value', ['--dry-run', ...flags])
@@ -341,7 +341,7 @@ describe('what GNU parallel did is put as items that have succeeded', () => {
     ])
     expect(JSON.parse(err)).toEqual({
       warning: expect.stringMatching(
-        /^done by the joblog and still WAITING: 9 items; .* sluice rm --stage WAITING, the same load again/u,
+        /^done by the joblog and still in WAITING: 9 items; .* sluice rm --stage WAITING, the same load again/u,
       ),
     })
     expect(await succeeded()).toEqual([])

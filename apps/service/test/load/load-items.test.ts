@@ -136,7 +136,7 @@ describe('loadItems', () => {
     expect(second.counts).toEqual(counted({ added: 100 - added, same: added }))
   })
 
-  test('an outage in the middle tells how many are in', async () => {
+  test('an outage in the middle reports how many items were added', async () => {
     const queue = await openQueue({ name: 'load' })
     let calls = 0
     const failing = watched(queue, () => {
@@ -170,7 +170,7 @@ describe('loadItems', () => {
     expect(await queue.size('WAITING')).toBe(10 * failing)
   })
 
-  test('what of the failed batch is stored counts, and what is not known is told', async () => {
+  test('counts the stored items of the failed batch, and the unknown ones', async () => {
     const stored = { added: 3, skipped: 1, unknown: 2 }
     const queue = watched(await openQueue({ name: 'load' }), () => {
       throw new SluiceError('SLUICE_QUEUE_UNAVAILABLE', 'gone', { stored })
@@ -199,7 +199,7 @@ describe('loadItems', () => {
     },
   )
 
-  test('a manifest that breaks off tells how many are in', async () => {
+  test('a truncated manifest reports how many items were added', async () => {
     const queue = await openQueue({ name: 'load' })
     const error = await loadItems(queue, broken(), { batchItems: 10 }).catch((error: unknown) => error)
     expect(error).toMatchObject({
@@ -372,8 +372,8 @@ function pipe() {
   }
 }
 
-describe('a manifest that goes on', () => {
-  test('is stored within a second although it is silent, and goes on', async () => {
+describe('a manifest that stays open', () => {
+  test('is stored within a second although it is silent, and continues', async () => {
     const runtime = new ManualRuntime()
     const queue = await openQueue({ name: 'load' })
     const source = pipe()

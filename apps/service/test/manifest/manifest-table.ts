@@ -133,7 +133,7 @@ const SAMPLES: readonly ManifestRow[] = [
     refused: [
       [
         'line 1',
-        "give --path '$.features[*]' to read it as it is, or convert it: jq -c '.features[]' stac-items.json | sluice load -",
+        "use --path '$.features[*]' to read it unchanged, or convert it: jq -c '.features[]' stac-items.json | sluice load -",
       ],
     ],
   },
@@ -219,7 +219,7 @@ const QUOTES: readonly ManifestRow[] = [
       ['1', { t: 'a' }],
       ['3', { t: 'c' }],
     ],
-    refused: [['line 3', 'a quote stands inside an unquoted value']],
+    refused: [['line 3', 'an unquoted value contains a quote']],
   },
   {
     title: 'text after a closing quote refuses its row alone, at its first line',
@@ -228,7 +228,7 @@ const QUOTES: readonly ManifestRow[] = [
     items: [['2', { t: 'd' }]],
     refused: [
       ['line 2', 'text follows a closing quote'],
-      ['line 3', 'a quote stands inside an unquoted value'],
+      ['line 3', 'an unquoted value contains a quote'],
     ],
   },
   {
@@ -239,7 +239,7 @@ const QUOTES: readonly ManifestRow[] = [
       ['2', { t: 'b' }],
       ['3', { t: 'c' }],
     ],
-    refused: [['line 2', 'a quote that opens in this row is never closed']],
+    refused: [['line 2', 'a quote opened in this row is never closed']],
   },
   {
     title: 'a quote that closes too late is an error at its own line',
@@ -252,7 +252,7 @@ const QUOTES: readonly ManifestRow[] = [
     ],
     refused: [
       ['line 2', 'not closed within 3 lines'],
-      ['line 5', 'a quote stands inside an unquoted value'],
+      ['line 5', 'an unquoted value contains a quote'],
     ],
   },
   {
@@ -260,7 +260,7 @@ const QUOTES: readonly ManifestRow[] = [
     ...csv('id,t\n1,a\n2,b"c\n'),
     args: ['a.csv', '--strict'],
     items: [],
-    refused: [['line 3', 'a quote stands inside']],
+    refused: [['line 3', 'an unquoted value contains a quote']],
   },
   {
     title: 'a backslash within quotes, as Spark writes it; outside of quotes it is a character',
@@ -282,9 +282,9 @@ const QUOTES: readonly ManifestRow[] = [
     refused: [
       [
         'line 1',
-        'the row has 3 values, --columns 2; if every row has as many, name all columns with --columns',
+        'the row has 3 values, --columns 2; if every row has this many, name all columns with --columns',
       ],
-      ['line 2', 'the row has 3 values, --columns 2; a value with the delimiter'],
+      ['line 2', 'the row has 3 values, --columns 2; a value that contains the delimiter'],
     ],
     lacks: '--skip-lines',
   },
@@ -301,7 +301,7 @@ const QUOTES: readonly ManifestRow[] = [
     ...csv('a,1\n'),
     args: ['a.csv', '--columns', 'name,n'],
     items: [],
-    refused: [['line 1, id', '--columns has no such column; it has "name", "n"; name the column of the ids']],
+    refused: [['line 1, id', '--columns has no such column; it has "name", "n"; name the id column']],
     lacks: 'header',
   },
   {
@@ -361,7 +361,7 @@ const QUOTES: readonly ManifestRow[] = [
       ['6', { t: 'C:\\dir', u: '' }],
       ['7', { t: 'a\\b', u: '' }],
     ],
-    refused: [2, 3, 4, 5, 6].map((line) => [`line ${line}`, 'give --escape-in quotes'] as const),
+    refused: [2, 3, 4, 5, 6].map((line) => [`line ${line}`, 'use --escape-in quotes'] as const),
   },
   {
     title: 'a backslash everywhere, as MySQL writes it',
@@ -379,7 +379,7 @@ const QUOTES: readonly ManifestRow[] = [
     ...tsv('id\tt\n1\tC:\\dir\n2\tb\n'),
     args: ['a.tsv', '--escape', '\\'],
     items: [['2', { t: 'b' }]],
-    refused: [['line 2', 'the escape character stands before a letter']],
+    refused: [['line 2', 'the escape character is before a character that is never escaped']],
   },
   {
     title: 'a value that means null, unless it is quoted',
@@ -453,7 +453,7 @@ const SPREADSHEETS: readonly ManifestRow[] = [
     ...csv('id;t\n1;a\n'),
     args: ['a.csv'],
     items: [],
-    refused: [['line 1', 'give --delimiter ";"']],
+    refused: [['line 1', 'use --delimiter ";"']],
   },
   {
     title: 'semicolons with the flag',
@@ -466,7 +466,7 @@ const SPREADSHEETS: readonly ManifestRow[] = [
     ...csv('id\tt\n1\ta\n'),
     args: ['a.csv', ...ROW],
     items: [],
-    refused: [['line 1', 'give --delimiter tab']],
+    refused: [['line 1', 'use --delimiter tab']],
   },
   {
     title: 'sep=',
@@ -480,7 +480,7 @@ const SPREADSHEETS: readonly ManifestRow[] = [
     ...csv('sep=;\nid;t\n1;a\n'),
     args: ['a.csv', '--delimiter', ','],
     items: [],
-    refused: [['line 1', 'the file says that its delimiter is ";"']],
+    refused: [['line 1', 'the file declares the delimiter ";"']],
   },
   {
     title:
@@ -530,7 +530,7 @@ const SPREADSHEETS: readonly ManifestRow[] = [
     ...csv('id, t\n1, a\n'),
     args: ['a.csv'],
     items: [],
-    refused: [['line 1,  t', 'give --header-blanks trim']],
+    refused: [['line 1,  t', 'use --header-blanks trim']],
   },
   {
     title: 'blanks around column names dropped, values never',
@@ -553,11 +553,11 @@ const SPREADSHEETS: readonly ManifestRow[] = [
       ['1', { t: 'a' }],
       ['3', { t: 'c' }],
     ],
-    refused: [['line 3', 'give --comment "#" to leave out such lines, or --comment none']],
+    refused: [['line 3', 'use --comment "#" to skip such lines, or --comment none']],
   },
   {
     title: 'comment lines, not within quotes',
-    ...csv('# made by hand\nid,t\n#1,a\n2,"b\n#c"\n'),
+    ...csv('# written manually\nid,t\n#1,a\n2,"b\n#c"\n'),
     args: ['a.csv', '--comment', '#'],
     items: [['2', { t: 'b\n#c' }]],
     conveniences: { commentLines: 2, rowsOverLines: 1 },
@@ -584,8 +584,8 @@ const SPREADSHEETS: readonly ManifestRow[] = [
       ['2', { t: 'b' }],
     ],
     refused: [
-      ['line 3', 'the header again'],
-      ['line 5', 'the header again'],
+      ['line 3', 'a repeated header'],
+      ['line 5', 'a repeated header'],
     ],
   },
   {
@@ -659,7 +659,7 @@ const SPREADSHEETS: readonly ManifestRow[] = [
     ...csv('id,t\n1,a\r\n2,b\n'),
     args: ['a.csv'],
     items: [['2', { t: 'b' }]],
-    refused: [['line 2', 'give --line-ends any']],
+    refused: [['line 2', 'use --line-ends any']],
   },
   {
     title: 'both line ends',
@@ -675,7 +675,7 @@ const SPREADSHEETS: readonly ManifestRow[] = [
     ...csv('id,t\n1,a\rb\n2,b\n'),
     args: ['a.csv'],
     items: [['2', { t: 'b' }]],
-    refused: [['line 2', 'a carriage return stands in an unquoted value; give --line-ends lf']],
+    refused: [['line 2', 'a carriage return; use --line-ends lf']],
   },
   {
     title: 'line feeds in unquoted values of a file with CRLF',
@@ -785,7 +785,7 @@ const JSON_FORMS: readonly ManifestRow[] = [
     args: ['a.json'],
     items: [],
     refused: [
-      ['line 1', "--path '$[*]' to read it as it is, or convert it: jq -c '.[]' a.json | sluice load -"],
+      ['line 1', "--path '$[*]' to read it unchanged, or convert it: jq -c '.[]' a.json | sluice load -"],
     ],
   },
   {
@@ -852,7 +852,9 @@ const JSON_FORMS: readonly ManifestRow[] = [
     ...jsonl('{\n "id": "a",\n "body": 1\n}\n{\n "id": "b",\n "body": 2\n}\n'),
     args: ['a.jsonl'],
     items: [],
-    refused: [['line 1', "--path '$' to read it as it is, or convert it: jq -c '.' a.jsonl | sluice load -"]],
+    refused: [
+      ['line 1', "--path '$' to read it unchanged, or convert it: jq -c '.' a.jsonl | sluice load -"],
+    ],
   },
   {
     title: 'objects over several lines each, by --path',
@@ -892,18 +894,18 @@ const JSON_FORMS: readonly ManifestRow[] = [
     items: [],
   },
   {
-    title: 'a path that leads to nothing',
+    title: 'a path that matches nothing',
     ...json('{"features":[]}'),
     args: ['a.json', '--path', '$.images[*]'],
     items: [],
-    refused: [['line 1', 'the path $.images[*] leads to nothing']],
+    refused: [['line 1', 'the path $.images[*] matches nothing']],
   },
   {
-    title: 'a document that is cut off: what is whole of it is stored',
+    title: 'a truncated document: its complete elements are stored',
     ...json('{"features":[\n{"id":"a","body":1},\n{"id":"b","bo'),
     args: ['a.json', '--path', '$.features[*]'],
     items: [['a', 1]],
-    refused: [['line 3, byte 48', 'the document ends in the middle']],
+    refused: [['line 3, byte 48', 'the document is incomplete']],
   },
   {
     title: 'the key of the path twice',
@@ -918,7 +920,7 @@ const JSON_FORMS: readonly ManifestRow[] = [
     args: ['a.json', '--path', 'features'],
     items: [],
     code: 2,
-    error: '--path features is no path',
+    error: '--path features is not a path',
   },
   {
     title: 'bodies with ids of their own: the first object decides',
@@ -929,7 +931,7 @@ const JSON_FORMS: readonly ManifestRow[] = [
       ['7', { id: 7, url: 'v' }],
     ],
     refused: [
-      ['line 3, body', 'they are of two kinds'],
+      ['line 3, body', 'the formats differ'],
       ['line 4, id', 'the field is missing'],
     ],
   },
@@ -942,7 +944,7 @@ const JSON_FORMS: readonly ManifestRow[] = [
     items: [['a', 1]],
     refused: [
       ['line 1, url', 'unknown field beside id and body'],
-      ['line 3, body', 'they are of two kinds'],
+      ['line 3, body', 'the formats differ'],
       ['line 4, prioritty', 'unknown field beside id and body'],
     ],
   },
@@ -1013,14 +1015,14 @@ const FORMS: readonly ManifestRow[] = [
     stdin: 'id,t\n1,a\n{"id":"a"}\n',
     args: ['-'],
     items: [['1', { t: 'a' }]],
-    refused: [['line 3', 'a quote stands inside an unquoted value']],
+    refused: [['line 3', 'an unquoted value contains a quote']],
   },
   {
     title: 'a first line that may be a header or an id',
     stdin: 'sample,url\na,b\n',
     args: ['-'],
     items: [],
-    refused: [['line 1', 'give --format csv, tsv or lines']],
+    refused: [['line 1', 'use --format csv, tsv or lines']],
   },
   {
     title: '--format decides against the first line',
@@ -1043,14 +1045,14 @@ const FORMS: readonly ManifestRow[] = [
     stdin: 'a\0b\0',
     args: ['-'],
     items: [],
-    refused: [['line 1', 'give -0 if NUL ends its lines']],
+    refused: [['line 1', 'use -0 if NUL ends its lines']],
   },
   {
     title: 'a file that another program packed',
     files: { 'a.csv.zst': Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x04, 0x0a]) },
     args: ['a.csv.zst'],
     items: [],
-    refused: [['line 1', 'unpack it with zstd -dc']],
+    refused: [['line 1', 'decompress it with zstd -dc']],
   },
   {
     title: 'a file whose name tells nothing',
@@ -1086,7 +1088,7 @@ const FORMS: readonly ManifestRow[] = [
       ['a', { line: 'a' }],
       ['b', { line: 'b' }],
     ],
-    refused: [['line 2', 'give --line-ends any']],
+    refused: [['line 2', 'use --line-ends any']],
   },
   {
     title: 'find -print0: every name, one with a line end, too',
@@ -1130,7 +1132,7 @@ const FORMS: readonly ManifestRow[] = [
     ...csv('id,t\n1,a\n'),
     args: ['a.csv', '--columns', 'id,t'],
     items: [['1', { t: 'a' }]],
-    refused: [['line 1', 'the header again']],
+    refused: [['line 1', 'a repeated header']],
   },
   {
     title: 'an id column that is not there',
@@ -1155,7 +1157,7 @@ const FORMS: readonly ManifestRow[] = [
     files: { 'a.csv': 'id;t\n', 'b.csv': 'id,t\n1,a\n' },
     args: ['a.csv', 'b.csv'],
     items: [['1', { t: 'a' }]],
-    refused: [['a.csv, line 1', 'give --delimiter']],
+    refused: [['a.csv, line 1', 'use --delimiter']],
   },
   {
     title: 'ids of rows of two files with one base name',
@@ -1171,7 +1173,7 @@ const FORMS: readonly ManifestRow[] = [
     args: ['-', '--format', 'lines', ...ROW],
     items: [],
     code: 2,
-    error: 'give --source-name NAME',
+    error: 'use --source-name NAME',
   },
   {
     title: 'ids of rows of standard input: an empty line of plain text is no row',
@@ -1189,7 +1191,7 @@ const FORMS: readonly ManifestRow[] = [
     args: ['a.jsonl', '--quote', 'none'],
     items: [],
     code: 2,
-    error: '--quote is for --format csv or tsv; a.jsonl is read as jsonl',
+    error: '--quote needs --format csv or tsv; a.jsonl is read as jsonl',
   },
   { title: 'an empty list', ...jsonl(''), args: ['a.jsonl'], items: [], code: 0 },
   {

@@ -65,8 +65,8 @@ describe('JSON lines', () => {
     expect(entries.slice(1, -1)).toEqual([
       'line 2, field "id": id must not be empty',
       'line 3, field "id": must be a string or a number, not a boolean',
-      'line 4, field "id": the field is missing; name the field of the ids with --id-field, or give --id-from row to number the lines',
-      'line 5, field "body": the field is missing, and the first line has it: they are of two kinds; give --id-field id if the whole object is the body',
+      'line 4, field "id": the field is missing; name the id field with --id-field, or use --id-from row to number the lines',
+      'line 5, field "body": the field is missing, and the first line has it: the formats differ; use --id-field id if the whole object is the body',
       expect.stringMatching(/^line 6, field "url": unknown field beside id and body; allowed are id, body/u),
       expect.stringMatching(/^line 7, field "priority": priority must be an integer/u),
       'line 8, field "priority": must be a number, not a string',
@@ -78,15 +78,15 @@ describe('JSON lines', () => {
     expect(JSON.stringify(entries)).not.toContain('password')
   })
 
-  test('a last line that was cut off says so; one that merely lacks its line end is fine', async () => {
+  test('reports a truncated last line, and accepts one without a line end', async () => {
     const [, cut] = seen(await read('{"id":"a","body":1}\n{"id":"b","bo'))
-    expect(cut).toMatch(/^line 2: not JSON: .*the file ends in the middle of this line/u)
+    expect(cut).toMatch(/^line 2: not JSON: .*the file ends within this line, it may be truncated/u)
     expect(seen(await read('{"id":"a","body":1}'))).toEqual([[1, { id: 'a', body: 1 }]])
   })
 
   test('a JSON array over many lines gets a hint', async () => {
     expect(seen(await read('[\n{"id":"a","body":1}\n]\n', { format: 'jsonl' }))).toEqual([
-      "line 1: the file is a JSON array, not one JSON object a line: give --path '$[*]' to read it as it is, or convert it: jq -c '.[]' | sluice load -",
+      "line 1: the file is a JSON array, not one JSON object per line: use --path '$[*]' to read it unchanged, or convert it: jq -c '.[]' | sluice load -",
     ])
   })
 
@@ -96,7 +96,7 @@ describe('JSON lines', () => {
     expect(seen(await read(text, { idField: 'sku', priorityField: 'rank' }))).toEqual([
       [1, { id: 'a', body: { sku: 'a', n: 1 } }],
       [2, { id: '12', body: { sku: 12 } }],
-      'line 3, field "sku": the field is missing; every line needs its id',
+      'line 3, field "sku": the field is missing; every line needs an id',
       [4, { id: '1.50', body: { sku: 1.5 } }],
       [5, { id: 'b', body: { sku: 'b', rank: 4 }, priority: 4 }],
       'line 6, field "rank": must be a number, not a string',
@@ -121,7 +121,7 @@ describe('JSON lines', () => {
   test('an endless line is refused, and the next one read', async () => {
     const text = `{"id":"a","body":"${'x'.repeat(5_000)}"}\n{"id":"b","body":1}\n${'y'.repeat(2_000)}`
     expect(seen(await read(text, { maxLineBytes: 1_000, pieces: 64 }))).toEqual([
-      'line 1: the line is longer than 1000 bytes; one JSON document is read with --path',
+      'line 1: the line is longer than 1000 bytes; use --path for one JSON document',
       [2, { id: 'b', body: 1 }],
       'line 3: the line is longer than 1000 bytes; store the data elsewhere and put its address into the item',
     ])
@@ -171,8 +171,8 @@ describe('CSV', () => {
       expect(await csv(text, { pieces })).toEqual([
         [2, { id: 'a', body: { url: 'u1', note: 'one\r\ntwo' } }],
         [5, { id: 'b,b', body: { url: 'u2', note: 'say "hi"' } }],
-        'line 6, field "note": the column is missing: the row has 2 values, the header 3; a value of nothing has its delimiter, too',
-        'line 7: the row has 4 values, the header 3; a value with the delimiter in it must be in quotes, or have it escaped',
+        'line 6, field "note": the column is missing: the row has 2 values, the header 3; an empty value needs its delimiter too',
+        'line 7: the row has 4 values, the header 3; a value that contains the delimiter must be quoted or escaped',
         [8, { id: 'e', body: { url: 'u5', note: 'n' } }],
       ])
     }
@@ -183,8 +183,8 @@ describe('CSV', () => {
     expect(await csv(text, { idColumn: 'sku', priorityColumn: 'rank' })).toEqual([
       [2, { id: '  a ', body: { path: ' p ' }, priority: 5 }],
       [3, { id: 'b', body: { path: 'q' } }],
-      'line 4, field "rank": the priority must be a whole number, or nothing for 0',
-      'line 5, field "rank": the priority must be a whole number, or nothing for 0',
+      'line 4, field "rank": the priority must be a whole number, or empty for 0',
+      'line 5, field "rank": the priority must be a whole number, or empty for 0',
     ])
   })
 
@@ -203,20 +203,20 @@ describe('CSV', () => {
 
   test('a header without ids, or with a column twice, stops at once', async () => {
     expect(await csv('name,url\na,b\n')).toEqual([
-      'line 1, field "id": the header has no such column; it has "name", "url"; name the column of the ids with --id-column, or give --id-from row; of a file without a header name all columns with --columns, and leave out lines above the header with --skip-lines',
+      'line 1, field "id": the header has no such column; it has "name", "url"; name the id column with --id-column, or use --id-from row; for a file without a header name all columns with --columns; skip lines above the header with --skip-lines',
     ])
     expect(await csv('id,url,url\na,b,c\n')).toEqual([
-      'line 1, field "url": the header has this column twice: name all columns with --columns, and leave out the header with --skip-lines 1',
+      'line 1, field "url": the header has this column twice: name all columns with --columns, and skip the header with --skip-lines 1',
     ])
     expect(await csv('id,url\na,b\n', { priorityColumn: 'p' })).toEqual([
       'line 1, field "p": the header has no such column; it has "id", "url"',
     ])
   })
 
-  test('a row with a quote out of place is refused at its own line, and reading goes on with the next line', async () => {
+  test('a row with a quote out of place is refused at its own line, and reading continues with the next line', async () => {
     for (const [bad, why] of [
       ['b,"x"y', /text follows a closing quote/u],
-      ['b,x"y', /a quote stands inside/u],
+      ['b,x"y', /an unquoted value contains a quote/u],
       ['b,"never closed', /is never closed/u],
     ] as const) {
       for (const pieces of [1, 4096]) {
@@ -256,7 +256,7 @@ describe('CSV', () => {
 
   test('a header alone, and nothing at all', async () => {
     expect(await csv('id,url\n')).toEqual([
-      'line 1: the file has a header and no row; it may be cut off, or what wrote it found nothing',
+      'line 1: the file has a header and no rows; it may be truncated, or its source was empty',
     ])
     const lacks = ['line 1: the file is empty: a CSV begins with a header row']
     expect(await csv('')).toEqual(lacks)
@@ -320,10 +320,10 @@ describe('where it is read from', () => {
     expect((await bytesOf(twice.read())).toString()).toBe('ab\n')
     expect((await bytesOf(twice.read())).toString()).toBe('ab\n')
     await twice.close()
-    await expect(bytesOf(twice.read())).rejects.toThrow(/there is no such file/u)
+    await expect(bytesOf(twice.read())).rejects.toThrow(/no such file/u)
   })
 
-  test('an empty file, one byte, and a packed one that was cut off', async () => {
+  test('an empty file, one byte, and a truncated gzip file', async () => {
     await writeFile(join(dir, 'empty'), '')
     await writeFile(join(dir, 'one'), 'x')
     await writeFile(
@@ -332,7 +332,7 @@ describe('where it is read from', () => {
     )
     expect(await bytesOf((await openSource(join(dir, 'empty'))).read())).toHaveLength(0)
     expect((await bytesOf((await openSource(join(dir, 'one'))).read())).toString()).toBe('x')
-    await expect(bytesOf((await openSource(join(dir, 'cut'))).read())).rejects.toThrow(/cut off/u)
+    await expect(bytesOf((await openSource(join(dir, 'cut'))).read())).rejects.toThrow(/truncated/u)
   })
 
   test('what is not there or is a directory is the caller’s mistake', async () => {

@@ -20,7 +20,7 @@ const ELEMENTS: readonly ManifestRow[] = [
     refused: [
       ['line 1, element 2, byte 21, id b, $.body', '-0 would come back as 0: write 0, or the string "-0"'],
       ['line 1, element 3, byte 42, id', 'the field is missing'],
-      ['line 1, element 4, byte 53, id c, body', 'they are of two kinds'],
+      ['line 1, element 4, byte 53, id c, body', 'the formats differ'],
       ['line 1, element 5, byte 70', 'the element is a number; expected one JSON object'],
       ['line 1, element 6, byte 72, id 8, $.body[0]', 'a 64-bit float cannot hold this number'],
       ['line 1, element 7, byte 109, id', 'id must not be empty'],
@@ -32,7 +32,7 @@ const ELEMENTS: readonly ManifestRow[] = [
     args: ['a.json', '--path', '$.f[*]'],
     items: [['é', 1]],
     refused: [
-      ['line 1, element 2, byte 30, id b, body', 'they are of two kinds'],
+      ['line 1, element 2, byte 30, id b, body', 'the formats differ'],
       ['line 1, byte 43', 'the document is not JSON here'],
     ],
     conveniences: { byteOrderMarks: 1 },
@@ -42,7 +42,7 @@ const ELEMENTS: readonly ManifestRow[] = [
     ...file('a.json', Buffer.from(`${MARK}[{"id":"a","body":1},{"id":"b"}]`, 'utf16le')),
     args: ['a.json', '--path', '$[*]'],
     items: [['a', 1]],
-    refused: [['line 1, element 2, id b, body', 'they are of two kinds']],
+    refused: [['line 1, element 2, id b, body', 'the formats differ']],
     conveniences: { utf16: 1 },
   },
   {
@@ -64,7 +64,7 @@ const HEADERS_IN_LISTS: readonly ManifestRow[] = [
     ...file('a.txt', Buffer.from(`${MARK}sample\tfastq_1\r\nS1\ta.fq\r\n`, 'utf16le')),
     args: ['a.txt'],
     ...nothing,
-    refused: [['line 1', `give --format tsv for a table (with --quote '"' if a spreadsheet wrote it`]],
+    refused: [['line 1', `use --format tsv for a table (with --quote '"' if a spreadsheet wrote it`]],
     conveniences: { utf16: 1 },
   },
   {
@@ -79,14 +79,14 @@ const HEADERS_IN_LISTS: readonly ManifestRow[] = [
     stdin: `${name}\nliver\nheart\n`,
     args: ['-'],
     ...nothing,
-    refused: [['line 1', 'the first line is likely the name of a column and no item: give --format csv']],
+    refused: [['line 1', 'the first line is likely a column name, not an item: use --format csv']],
   })),
   {
     title: 'a header of one word in a .txt, by what follows it',
     ...file('a.txt', 'path\n/data/1.tif\n'),
     args: ['a.txt'],
     ...nothing,
-    refused: [['line 1', 'give --format csv --id-column path, or --format lines if every line is an item']],
+    refused: [['line 1', 'use --format csv --id-column path, or --format lines if every line is an item']],
   },
   {
     title: 'a header of one word, as the message says',
@@ -126,7 +126,7 @@ const HEADERS_IN_LISTS: readonly ManifestRow[] = [
     ...file('a.txt', `${header}\na.b${/[,;|]/u.exec(header)?.[0] ?? ''}c\n`),
     args: ['a.txt'],
     ...nothing,
-    refused: [['line 1', 'the first line is likely the header of a table: give --format csv']],
+    refused: [['line 1', 'the first line is likely a table header: use --format csv']],
   })),
   {
     title: 'tabs in a later line of a plain list',
@@ -136,7 +136,7 @@ const HEADERS_IN_LISTS: readonly ManifestRow[] = [
       ['a.tif', { line: 'a.tif' }],
       ['d.tif', { line: 'd.tif' }],
     ],
-    refused: [['line 2', 'the line has tabs in it, and the first line has none: give --format lines']],
+    refused: [['line 2', 'the line contains tabs, and the first line does not: use --format lines']],
   },
   {
     title: 'tabs in a list that is said to be one',
@@ -182,10 +182,10 @@ const JOINED: readonly ManifestRow[] = [
       [`${MARK}6`, { t: 'f' }],
     ],
     refused: [
-      ['line 3, id', 'the line begins with a byte order mark (U+FEFF), as where files were put together'],
-      ['line 4', 'the header again'],
-      ['line 5', 'give --byte-order-marks drop, or keep if it belongs to the value'],
-      ['line 6, id', 'a byte order mark (U+FEFF) stands in the middle'],
+      ['line 3, id', 'the line begins with a byte order mark (U+FEFF), as in concatenated files'],
+      ['line 4', 'a repeated header'],
+      ['line 5', 'use --byte-order-marks drop, or keep if it belongs to the value'],
+      ['line 6, id', 'the line contains a byte order mark (U+FEFF)'],
     ],
     conveniences: { byteOrderMarks: 1 },
   },
@@ -222,9 +222,9 @@ const JOINED: readonly ManifestRow[] = [
     refused: [
       [
         'line 2',
-        'load the files in one call instead (sluice load a.csv b.csv), or give --byte-order-marks drop',
+        'load the files in one call instead (sluice load a.csv b.csv), or use --byte-order-marks drop',
       ],
-      ['line 3', 'as where a file was put behind one without a line end'],
+      ['line 3', 'as where files were concatenated without a line break'],
     ],
     conveniences: { byteOrderMarks: 1 },
   },
@@ -252,12 +252,12 @@ const JOINED: readonly ManifestRow[] = [
     items: [['a.csv:1', { t: '1' }]],
   },
   {
-    title: 'ids of rows of a file and of the same file packed',
+    title: 'ids of rows of a file and of the same file compressed',
     files: { 'a.csv': 't\n1\n', 'a.csv.gz': gzipSync('t\n1\n') },
     args: ['a.csv', 'a.csv.gz', ...ROW],
     ...nothing,
     code: 2,
-    error: 'both are named a.csv (.gz set aside)',
+    error: 'both are named a.csv (without .gz)',
   },
 ]
 
@@ -290,7 +290,7 @@ const OTHER_NAMES: readonly ManifestRow[] = [
     ...file('a.geojsonseq', `${RS}{\n"id":"a","body":1}\n${RS}{"id":"b",\n"body":2}\n`),
     args: ['a.geojsonseq'],
     ...nothing,
-    refused: [['line 1', "give --path '$' to read it as it is"]],
+    refused: [['line 1', "use --path '$' to read it unchanged"]],
   },
   {
     title: 'a text sequence whose texts go over lines, by --path',
@@ -306,14 +306,14 @@ const OTHER_NAMES: readonly ManifestRow[] = [
     ...file(`a.${extension}`, '{"id":"a","body":1}\n{"id":"b","body":2}\n'),
     args: [`a.${extension}`, ...ROW],
     ...nothing,
-    refused: [['line 1', 'the file has JSON in it, not a table: give --format jsonl']],
+    refused: [['line 1', 'the file contains JSON, not a table: use --format jsonl']],
   })),
   {
     title: 'a text sequence named .csv',
     ...file('a.csv', `${RS}{"id":"a","body":1}\n`),
     args: ['a.csv'],
     ...nothing,
-    refused: [['line 1', 'give --format jsonl']],
+    refused: [['line 1', 'use --format jsonl']],
   },
   {
     title: 'JSON lines named .csv, with the flag',
@@ -332,14 +332,14 @@ const OTHER_NAMES: readonly ManifestRow[] = [
     ...file('a.jsonl', 'id,t\n1,a\n'),
     args: ['a.jsonl'],
     ...nothing,
-    refused: [['line 1', 'the first line is likely the header of a table: give --format csv']],
+    refused: [['line 1', 'the first line is likely a table header: use --format csv']],
   },
   {
     title: 'TSV named .json',
     ...file('a.json', 'id\tt\n1\ta\n'),
     args: ['a.json'],
     ...nothing,
-    refused: [['line 1', 'give --format tsv']],
+    refused: [['line 1', 'use --format tsv']],
   },
   {
     title: 'a line above JSON lines refuses itself alone',
@@ -361,7 +361,7 @@ const OTHER_NAMES: readonly ManifestRow[] = [
     ...file('a.txt', 'a\nb'),
     args: ['a.txt', '--skip-lines', '2'],
     ...nothing,
-    refused: [['line 1', 'the file has no more lines than --skip-lines leaves out']],
+    refused: [['line 1', '--skip-lines skips all lines of the file']],
     conveniences: { skippedLines: 1 },
   },
 ]
@@ -399,7 +399,7 @@ const CELLS: readonly ManifestRow[] = [
     args: ['a.csv', '--id-column', 'key'],
     ...nothing,
     refused: [
-      ['line 2, key', 'id must not be empty; fill it in, or give --id-from row'],
+      ['line 2, key', 'id must not be empty; fill it in, or use --id-from row'],
       ['line 3, key', 'id is 1025 bytes'],
     ],
   },
@@ -408,13 +408,11 @@ const CELLS: readonly ManifestRow[] = [
     ...file('a.csv', Buffer.from('id,t\n1,caf\u00e9\n', 'latin1')),
     args: ['a.csv'],
     ...nothing,
-    refused: [
-      ['line 2, t', 'the value is not valid UTF-8 (in a UTF-16 file: it has half of a character); convert'],
-    ],
+    refused: [['line 2, t', 'the value is not valid UTF-8 (in a UTF-16 file: half a character); convert']],
   },
 ]
 
-/** Inputs that are not what their names, their first lines or whoever made them say. */
+/** Inputs that are not what their names, their first lines or their producers say. */
 export const MISTAKEN_INPUTS: readonly ManifestRow[] = [
   ...ELEMENTS,
   ...HEADERS_IN_LISTS,

@@ -32,14 +32,14 @@ const TABLES: readonly ManifestRow[] = [
     ...file('a.csv', '"id";"t"\n"1";"a;b"\n'),
     args: ['a.csv'],
     ...nothing,
-    refused: [['line 1', 'give --delimiter ";"']],
+    refused: [['line 1', 'use --delimiter ";"']],
   },
   {
     title: 'Numbers with the name of the table above it',
     ...file('a.csv', 'Table 1\n\nid,t\n1,a\n'),
     args: ['a.csv'],
     ...nothing,
-    refused: [['line 1, id', 'leave out lines above the header with --skip-lines']],
+    refused: [['line 1, id', 'skip lines above the header with --skip-lines']],
   },
   {
     title: 'Numbers, as the message says',
@@ -101,7 +101,7 @@ const TABLES: readonly ManifestRow[] = [
     refused: [
       [
         'line 2',
-        "as R's write.table writes row names, name all columns with --columns and leave out the header",
+        "such as the row names of R's write.table, name all columns with --columns and skip the header",
       ],
       ['line 3', 'the row has 3 values, the header 2'],
     ],
@@ -119,7 +119,7 @@ const TABLES: readonly ManifestRow[] = [
     args: ['a.txt'],
     ...nothing,
     refused: [
-      ['line 1', "give --format csv --delimiter ' ' --skip-lines 1 and name all columns with --columns"],
+      ['line 1', "use --format csv --delimiter ' ' --skip-lines 1 and name all columns with --columns"],
     ],
   },
   {
@@ -148,7 +148,10 @@ const TABLES: readonly ManifestRow[] = [
     args: ['a.csv', ...ROW],
     ...nothing,
     refused: [
-      ['line 1', `a value in column ${column}, where a header has a name: name the columns with --columns`],
+      [
+        'line 1',
+        `the first row has a value instead of a name in column ${column}: name the columns with --columns`,
+      ],
     ],
   })),
   {
@@ -162,7 +165,7 @@ const TABLES: readonly ManifestRow[] = [
     ...file('a.csv', '[Header],,\nIEMFileVersion,4,\n[Data],,\nSample_ID,index,\nS1,ACGT,\n'),
     args: ['a.csv', ...ROW],
     ...nothing,
-    refused: [['line 1', 'give --skip-lines 3 to begin with the header below [Data]']],
+    refused: [['line 1', 'use --skip-lines 3 to begin with the header below [Data]']],
   },
   {
     title: 'a sample sheet of Illumina, as the message says',
@@ -179,21 +182,21 @@ const SHOWN_TO_PEOPLE: readonly ManifestRow[] = [
     stdin: ' id | t \n----+---\n  1 | a\n(1 row)\n',
     args: ['-'],
     ...nothing,
-    refused: [['line 1', "give --format csv --delimiter '|'"]],
+    refused: [['line 1', "use --format csv --delimiter '|'"]],
   },
   {
     title: 'psql’s footer below one column',
     ...file('a.csv', 'id\n1\n(1 row)\n'),
     args: ['a.csv'],
     items: [['1', {}]],
-    refused: [['line 3', 'what psql writes below a table: write the list with psql --csv']],
+    refused: [['line 3', 'the footer of a psql table: export the list with psql --csv']],
   },
   {
     title: 'psql’s footer below plain lines',
     stdin: 'a.tif\n(1 row)\n',
     args: ['-'],
     items: [['a.tif', { line: 'a.tif' }]],
-    refused: [['line 2', 'what psql writes below a table']],
+    refused: [['line 2', 'the footer of a psql table']],
   },
   ...['+----+---+\n| id | t |\n+----+---+\n', '┌────┬───┐\n│ id │ t │\n└────┴───┘\n'].flatMap((text, index) =>
     ['a.txt', 'a.csv'].map((name): ManifestRow => ({
@@ -201,7 +204,7 @@ const SHOWN_TO_PEOPLE: readonly ManifestRow[] = [
       ...file(name, text),
       args: [name, ...ROW],
       ...nothing,
-      refused: [['line 1', 'the file is a table drawn for people']],
+      refused: [['line 1', 'the file is a formatted table']],
     })),
   ),
   {
@@ -209,14 +212,14 @@ const SHOWN_TO_PEOPLE: readonly ManifestRow[] = [
     ...file('a.txt', '1\ta\t\\N\n'),
     args: ['a.txt'],
     ...nothing,
-    refused: [['line 1', 'give --format tsv for a table']],
+    refused: [['line 1', 'use --format tsv for a table']],
   },
   {
     title: 'jq -c of strings, without -r',
     stdin: '"u1"\n"u2"\n',
     args: ['-'],
     ...nothing,
-    refused: [['line 1', 'the first line is in quotes: write it without (jq -r)']],
+    refused: [['line 1', 'the first line is in quotes: write it without quotes (jq -r)']],
   },
   {
     title: 'jq --stream',
@@ -230,14 +233,14 @@ const SHOWN_TO_PEOPLE: readonly ManifestRow[] = [
     stdin: '                           PRE dir/\n2024-01-01 10:00:00       1234 a b.tif\n',
     args: ['-'],
     ...nothing,
-    refused: [['line 1', 'the file is what aws s3 ls shows']],
+    refused: [['line 1', 'the file is the output of aws s3 ls']],
   },
   {
     title: 'ls -l',
     stdin: 'total 8\n-rw-r--r-- 1 u g 0 Jan 1 10:00 a\n',
     args: ['-'],
     ...nothing,
-    refused: [['line 1', 'the file is what ls -l shows']],
+    refused: [['line 1', 'the file is the output of ls -l']],
   },
   {
     title: 'ls -1, with a first name that only looks like the total',
@@ -253,7 +256,7 @@ const SHOWN_TO_PEOPLE: readonly ManifestRow[] = [
     stdin: 'a.tif\t123\n',
     args: ['-'],
     ...nothing,
-    refused: [['line 1', 'the first line has tabs in it']],
+    refused: [['line 1', 'the first line contains tabs']],
   },
   ...['a.txt', 'a.csv', 'a.jsonl'].map((name): ManifestRow => ({
     title: `the error page of a server: ${name}`,
@@ -277,9 +280,9 @@ const BINARY: readonly ManifestRow[] = [
     [
       ['Parquet', Buffer.from('PAR1\u0015\u0004\n1,a\n'), 'the file is Parquet: export it'],
       ['a workbook', Buffer.from('PK\u0003\u0004\n1,a\n'), 'an Excel workbook (.xlsx)'],
-      ['zstd', Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x0a, 0x61, 0x0a]), 'unpack it with zstd -dc'],
+      ['zstd', Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0x0a, 0x61, 0x0a]), 'decompress it with zstd -dc'],
       ['a tar archive', tar('id,t\n1,a\n'), 'the file is a tar archive: unpack it first'],
-      ['gzip in gzip', gzipSync(gzipSync('id,t\n1,a\n')), 'the file is packed twice'],
+      ['gzip in gzip', gzipSync(gzipSync('id,t\n1,a\n')), 'the file is compressed twice'],
     ] as const
   ).flatMap(([what, bytes, reason]) =>
     ['a.csv', 'a.txt', 'a.jsonl', 'list'].map((name): ManifestRow => ({
@@ -306,20 +309,20 @@ const BINARY: readonly ManifestRow[] = [
     items: [['1', { t: 'a' }]],
   },
   {
-    title: 'a gzip file of no bytes was cut off',
+    title: 'a gzip file of no bytes is truncated',
     ...file('a.jsonl.gz', ''),
     args: ['a.jsonl.gz'],
     ...nothing,
     code: 2,
-    error: 'the gzip file is cut off',
+    error: 'the gzip file is truncated',
   },
   {
-    title: 'a gzip file of one byte was cut off',
+    title: 'a gzip file of one byte is truncated',
     ...file('a.txt.gz', gzipSync('a\n').subarray(0, 1)),
     args: ['a.txt.gz'],
     ...nothing,
     code: 2,
-    error: 'the gzip file is cut off',
+    error: 'the gzip file is truncated',
   },
   { title: 'an empty list, packed', ...file('a.jsonl.gz', gzipSync('')), args: ['a.jsonl.gz'], ...nothing },
 ]

@@ -11,7 +11,7 @@ import { readText, seen } from './read-text.js'
 
 const LIMITS = { maxBodyBytes: 1_048_576 }
 
-test('values of a TSV that begin and end with a quote are told of with the flag', async () => {
+test('warns of values of a TSV that begin and end with a quote, and names the flag', async () => {
   const { entries, conveniences } = await readText('id\tt\n1\t"x""y"\n2\t"z"\n', { format: 'tsv' })
   expect(seen(entries)).toMatchObject([
     [2, { body: { t: '"x""y"' } }],
@@ -84,7 +84,7 @@ describe('one JSON document', () => {
 
   test.each([
     ['{"a":[{"id":"1"}]} x', 'the document is not JSON here'],
-    ['{"a":[{"id":"1"}', 'the document ends in the middle'],
+    ['{"a":[{"id":"1"}', 'the document is incomplete'],
     ['{"a" [{"id":"1"}]}', 'the document is not JSON here'],
     ['{"a":[{"id":"1"}}', 'the document is not JSON here'],
     ['{"a":[{"id":"1"} {"id":"2"}]}', 'the document is not JSON here'],
@@ -103,7 +103,7 @@ describe('one JSON document', () => {
     ])
   })
 
-  test('what spans lines is found by its first line, and what is merely cut off is not taken for it', async () => {
+  test('what spans lines is found by its first line, and what is merely truncated is not taken for it', async () => {
     expect((await lines('{"id":"a","body":{\n"x":1}}\n'))[0]).toContain('the file is a JSON document')
     expect(await lines('[{"id":"a","body":1},\n{"id":"b","body":2}\n]\n')).toHaveLength(1)
     expect(await lines('{"id":"a","body":"x{\n{"id":"b","body":2}\n')).toEqual([
@@ -163,8 +163,8 @@ describe('a refusal repeats no value', () => {
   })
 })
 
-describe('rows after a stray quote', () => {
-  test('none is lost, however many quotes are never closed', async () => {
+describe('rows after a misplaced quote', () => {
+  test('no row is lost, however many quotes are never closed', async () => {
     const rows = Array.from({ length: 3_000 }, (_, index) =>
       index % 3 === 0 ? `${index},"open` : `${index},v`,
     )
@@ -182,7 +182,7 @@ function parsed(...args: string[]): ReadingOptions {
 }
 
 describe('the flags of reading', () => {
-  test('what is not given is not there', () => {
+  test('absent flags are absent settings', () => {
     expect(parsed('a.csv')).toEqual({})
     expect(parsed('a.csv', '--delimiter', 'tab', '--quote', 'none', '--max-row-lines', '5')).toEqual({
       delimiter: '\t',
@@ -194,24 +194,24 @@ describe('the flags of reading', () => {
 
   test.each([
     [['-', '-'], /standard input can be read only once/u],
-    [['a.csv', '--id-field', 'x'], /--id-field is for --format jsonl; a\.csv is read as csv/u],
-    [['a.jsonl', '--typed'], /--typed is for --format csv, tsv or --split; a\.jsonl is read as jsonl/u],
-    [['a.csv', '--split'], /--split is for --format lines; a\.csv is read as csv/u],
-    [['a.txt', '--split', '--quote', "'"], /--quote is for --format csv or tsv/u],
+    [['a.csv', '--id-field', 'x'], /--id-field needs --format jsonl; a\.csv is read as csv/u],
+    [['a.jsonl', '--typed'], /--typed needs --format csv, tsv or --split; a\.jsonl is read as jsonl/u],
+    [['a.csv', '--split'], /--split needs --format lines; a\.csv is read as csv/u],
+    [['a.txt', '--split', '--quote', "'"], /--quote needs --format csv or tsv/u],
     [['a.txt', '--split', '-0'], /exclude each other/u],
-    [['a.csv', '--id-from', 'row', '--id-column', 'x'], /leave out --id-column/u],
-    [['a.csv', '--source-name', 'x'], /--source-name is for --id-from row/u],
+    [['a.csv', '--id-from', 'row', '--id-column', 'x'], /remove --id-column/u],
+    [['a.csv', '--source-name', 'x'], /--source-name needs --id-from row/u],
     [['a.jsonl', '--priority-field', 'p'], /--priority-field needs --id-field or --body-field/u],
-    [['a.csv', '--delimiter', '"'], /must be two characters/u],
-    [['a.csv', '--escape', ','], /must be two characters/u],
-    [['a.csv', '--escape-in', 'quotes'], /give both/u],
-    [['a.csv', '--escape', '\\', '--quote', 'none', '--escape-in', 'quotes'], /for values in quotes/u],
-    [['a.csv', '--columns', 'id', '--header-blanks', 'trim'], /for a file without one/u],
-    [['a.jsonl', '--comment', '#'], /--comment is for CSV and lines/u],
-    [['-', '-0', '--comment', '#'], /leave out --comment/u],
-    [['-', '-0', '--skip-lines', '1'], /leave out --comment, --line-ends, --byte-order-marks, --skip-lines/u],
-    [['a.jsonl', '--byte-order-marks', 'drop'], /--byte-order-marks is for CSV and lines/u],
-    [['a.json', '--path', '$', '--skip-lines', '1'], /--skip-lines is for files of lines/u],
+    [['a.csv', '--delimiter', '"'], /--delimiter and --quote must differ/u],
+    [['a.csv', '--escape', ','], /--delimiter and --escape must differ/u],
+    [['a.csv', '--escape-in', 'quotes'], /--escape-in needs --escape/u],
+    [['a.csv', '--escape', '\\', '--quote', 'none', '--escape-in', 'quotes'], /needs quoted values/u],
+    [['a.csv', '--columns', 'id', '--header-blanks', 'trim'], /--columns is for files without one/u],
+    [['a.jsonl', '--comment', '#'], /--comment applies to CSV and lines/u],
+    [['-', '-0', '--comment', '#'], /remove --comment/u],
+    [['-', '-0', '--skip-lines', '1'], /remove --comment, --line-ends, --byte-order-marks, --skip-lines/u],
+    [['a.jsonl', '--byte-order-marks', 'drop'], /--byte-order-marks applies to CSV and lines/u],
+    [['a.json', '--path', '$', '--skip-lines', '1'], /--skip-lines applies to lines/u],
   ])('%j is a mistake', (args, message) => {
     expect(() => parsed(...args)).toThrow(CommandError)
     expect(() => parsed(...args)).toThrow(message)
@@ -229,6 +229,6 @@ describe('the flags of reading', () => {
     ['--path', '$.a[0]'],
     ['--format', 'xml'],
   ])('%s %j is refused', (flag, value) => {
-    expect(() => parsed('-', flag, value)).toThrow(/argument '|is no path/u)
+    expect(() => parsed('-', flag, value)).toThrow(/argument '|is not a path/u)
   })
 })

@@ -1,6 +1,6 @@
 /**
- * One table, as programs wrote it that no test can start: DuckDB 2.0.1, polars 2.1.0, pandas 3.1.1, MariaDB 10.11, PostgreSQL 18.4 and
- * Spark 4.3.0. It has what their dialects differ in.
+ * One table, as programs wrote it that no test can start: DuckDB 2.0.1, polars 2.1.0, pandas 3.1.1, MariaDB
+ * 10.11, PostgreSQL 18.4 and Spark 4.3.0. It has what their dialects differ in.
  */
 export const WRITTEN_ROWS: readonly (readonly (string | null)[])[] = [
   ['1', 'plain', 'x'],

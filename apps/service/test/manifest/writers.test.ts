@@ -44,7 +44,10 @@ const value = fc.oneof(
   { weight: 1, arbitrary: fc.string({ unit: 'binary', maxLength: 12 }) },
 )
 
-/** A column without a name is a spreadsheet's; a text that begins with U+FEFF begins with a byte order mark for every reader. */
+/**
+ * A column without a name is a spreadsheet's; a text that begins with U+FEFF begins with a byte order mark
+ * for every reader.
+ */
 const name = value.filter((text) => text !== '' && !text.startsWith('\uFEFF'))
 
 const table: fc.Arbitrary<StringTable> = fc.uniqueArray(name, { minLength: 1, maxLength: 4 }).chain((names) =>

@@ -25,7 +25,9 @@ export interface TableWriter {
   readonly write: (table: StringTable) => string | Buffer | Promise<Buffer>
 }
 
-/** Values may begin with #, rows may be written as the header is, and a name may begin or end with a blank. */
+/**
+ * Values may begin with #, rows may be written as the header is, and a name may begin or end with a blank.
+ */
 export const ANY_STRINGS = [
   '--comment',
   'none',
@@ -41,7 +43,10 @@ const json = (table: StringTable, write: (value: unknown) => string) =>
     .map((row) => `${write(Object.fromEntries(table.names.map((name, index) => [name, row[index]])))}\n`)
     .join('')
 
-/** It leaves out the last line end: of a table of one column, an empty value in the last row is not in the text without it. */
+/**
+ * It leaves out the last line end: of a table of one column, an empty value in the last row is not in the
+ * text without it.
+ */
 const papa = ({ names, rows }: StringTable, delimiter: string) =>
   `${Papa.unparse({ fields: [...names], data: rows.map((row) => [...row]) }, { delimiter })}\r\n`
 

@@ -9,7 +9,7 @@ function capture(json: boolean, env: Record<string, string> = {}, isTTY = false)
   return { output, out: () => String(stdout.read() ?? ''), err: () => String(stderr.read() ?? '') }
 }
 
-test('a result is for people, or one line of JSON', () => {
+test('a result is text, or one line of JSON', () => {
   const human = capture(false)
   human.output.print(() => 'three', { count: 3 })
   expect(human.out()).toBe('three\n')
@@ -18,7 +18,7 @@ test('a result is for people, or one line of JSON', () => {
   expect(json.out()).toBe('{"count":3}\n')
 })
 
-test('notes are for people alone; warnings reach both', () => {
+test('notes are text only; warnings are in both', () => {
   const json = capture(true)
   json.output.note('by the way')
   json.output.warn('careful')
@@ -63,7 +63,7 @@ test.each([
   expect(printable(text)).toBe(expected)
 })
 
-test('a long text is cut, never inside a character', () => {
+test('a long text is truncated, never inside a character', () => {
   expect(printable('abcdef', 4)).toBe('abc…')
   expect(printable('ab🙂🙂', 4).isWellFormed()).toBe(true)
 })

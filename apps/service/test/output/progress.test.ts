@@ -55,7 +55,7 @@ describe('progress', () => {
     ])
   })
 
-  test('a slow one says something every 10 s; one without an end only counts', () => {
+  test('a slow one prints a line every 10 s; one of unknown length only counts', () => {
     const screen = new Screen(false)
     let now = 0
     const runtime = { ...systemRuntime, monotonicMs: () => now }
@@ -121,7 +121,7 @@ describe('live view', () => {
   })
 })
 
-test('numbers as people read them', () => {
+test('numbers as text', () => {
   expect(countText(1_234_567)).toBe('1,234,567')
   expect([rateText(undefined), rateText(600), rateText(6_000_000)]).toEqual(['-/s', '10.0/s', '100,000/s'])
   expect([etaText(undefined), etaText(0), etaText(79_400)]).toEqual(['ETA -', 'ETA 0ms', 'ETA 1m 20s'])

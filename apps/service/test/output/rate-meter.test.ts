@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { RateMeter } from '../../src/output/rate-meter.js'
 
-test('nothing is known before two readings', () => {
+test('no rate before two readings', () => {
   const meter = new RateMeter()
   expect(meter.perMinute()).toBeUndefined()
   meter.add(0, 10)
@@ -10,7 +10,7 @@ test('nothing is known before two readings', () => {
   expect(meter.etaMs(0)).toBe(0)
 })
 
-test('rate and end follow the readings', () => {
+test('rate and ETA follow the readings', () => {
   const meter = new RateMeter()
   meter.add(0, 0)
   meter.add(10_000, 20)
@@ -18,7 +18,7 @@ test('rate and end follow the readings', () => {
   expect(meter.etaMs(60)).toBe(30_000)
 })
 
-test('what is older than the window no longer counts', () => {
+test('readings older than the window do not count', () => {
   const meter = new RateMeter(10_000)
   meter.add(0, 0)
   meter.add(10_000, 1000)
@@ -28,7 +28,7 @@ test('what is older than the window no longer counts', () => {
   expect(meter.spanMs()).toBe(10_000)
 })
 
-test('a requeue makes no negative rate, and standing still has no end', () => {
+test('a requeue causes no negative rate, and a rate of zero has no ETA', () => {
   const meter = new RateMeter()
   meter.add(0, 100)
   meter.add(10_000, 40)

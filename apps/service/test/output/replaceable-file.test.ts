@@ -63,7 +63,7 @@ test.each(['queue.db', 'queue.db-wal', 'queue.db-shm', 'sluice.config.yaml'])(
   },
 )
 
-test('what is neither is written, and written again', async () => {
+test('any other file is written, and written again', async () => {
   await mkdir(join(box.dir, 'out'))
   for (let time = 0; time < 2; time++) {
     expect((await box.run(['load', 'in.csv', '--rejects', 'out/rejects'])).code).toBe(2)

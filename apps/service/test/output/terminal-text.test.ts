@@ -7,12 +7,12 @@ function shown(...pieces: readonly (string | Uint8Array)[]): string {
   return pieces.map((piece) => text.push(Buffer.from(piece))).join('') + text.end()
 }
 
-test('sequences are taken out, and other control characters, but line breaks and tabs', () => {
+test('removes sequences and other control characters, except line breaks and tabs', () => {
   expect(shown('\u001B[1;31mred\u001B[0m\ttab\nnext\r\u0007\u0000\u009B2J.')).toBe('red\ttab\nnext.')
   expect(shown('\u001B]0;a title\u0007shown')).toBe('shown')
 })
 
-test('in whatever pieces they come', () => {
+test('in any chunks', () => {
   expect(shown('a\u001B', '[3', '1', 'mred')).toBe('ared')
   expect(shown(Buffer.from([0xc3]), Buffer.from([0xbc]), '!')).toBe('ü!')
   const bytes = Buffer.from(
@@ -27,7 +27,7 @@ test('in whatever pieces they come', () => {
   )
 })
 
-test('a sequence that never ends holds back no line, and not much of one', () => {
+test('an unterminated sequence holds back no line', () => {
   const text = new TerminalText()
   expect(text.push(Buffer.from('\u001B['))).toBe('')
   expect(text.push(Buffer.from('\nnext'))).toBe('[\nnext')

@@ -9,7 +9,7 @@ let box: Sandbox
 
 const MEMORY = pathToFileURL(createRequire(import.meta.url).resolve('@sluice/queue-memory')).href
 
-/** A queue that is there only once somebody opened it, and tells. */
+/** A queue that exists only after it was opened, and reports that. */
 const PACKAGE = `
 import { existsSync, writeFileSync } from 'node:fs'
 import { openQueue as open } from '${MEMORY}'
@@ -63,7 +63,7 @@ test.each(READING)(
     expect([code, out]).toEqual([2, ''])
     expect(err).toBe(
       `error: There is no queue "tiles" at places://host${box.dir}/tiels (queue.url in sluice.config.yaml:4): ` +
-        'check queue.url and queue.name, or put the first item into it (sluice load, sluice put).',
+        'check queue.url and queue.name, or create it by adding the first item (sluice load, sluice put).',
     )
     expect(await readdir(box.dir)).toEqual(before)
     const json = await box.run([...args, '--json'])

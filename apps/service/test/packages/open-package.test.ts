@@ -13,7 +13,7 @@ async function refusal(work: Promise<unknown>): Promise<SluiceError> {
   return error
 }
 
-test('our own packages are opened by their short names, and have a front door that tells its options', async () => {
+test('Sluice’s own packages are opened by their short names, and export a schema of their options', async () => {
   const packages = await Promise.all([
     import('@sluice/queue-memory'),
     import('@sluice/queue-sql'),
@@ -45,6 +45,6 @@ test.each(['', ' ', '../', '@', 'a/../../b', 'node:fs', 'http://x'])(
 test('a worker is no queue', async () => {
   const error = await refusal(openQueuePackage({ package: '@sluice/worker-dummy', name: 'q' }, HERE))
   expect(error.message).toBe(
-    'queue.package: @sluice/worker-dummy brings no queue for Sluice: it exports no function openQueue',
+    'queue.package: @sluice/worker-dummy is not a queue package: it exports no function openQueue',
   )
 })

@@ -18,7 +18,10 @@ afterEach(async () => {
   await box.close()
 })
 
-/** As a user to whom the permissions of a folder mean something: to root they don't, unless it gives up that privilege. */
+/**
+ * As a user to whom the permissions of a folder mean something: to root they don't, unless it gives up that
+ * privilege.
+ */
 async function unprivileged(...args: readonly string[]): Promise<Ended> {
   const dropped = ['setpriv', '--bounding-set=-dac_override', '--inh-caps=-dac_override']
   const [file = '', ...rest] = [...(process.getuid?.() === 0 ? dropped : []), process.execPath, CLI, ...args]
@@ -35,7 +38,7 @@ test('check names the folder of a SQLite file that can’t be made, and what to 
   expect(code).toBe(5)
   expect(err).toContain(`Could not write a file in the folder ${join(box.dir, 'data')} of the SQLite file `)
   expect(err).toMatch(
-    /EACCES: permission denied\. .* let this user write into the folder, or name another place/u,
+    /EACCES: permission denied\. .* let this user write into the folder, or use another path/u,
   )
   expect(err).not.toMatch(PROBE)
   expect(await readdir(join(box.dir, 'data'))).toEqual([])
@@ -45,7 +48,7 @@ test('put names the folder in which the file can’t be made', async () => {
   await chmod(join(box.dir, 'data'), 0o555)
   const { code, err } = await unprivileged('put', 'a', '{}')
   expect(code).toBe(5)
-  expect(err).toContain(`Could not open or make the SQLite file in its folder ${join(box.dir, 'data')}: `)
+  expect(err).toContain(`Could not open or create the SQLite file in its folder ${join(box.dir, 'data')}: `)
   expect(err).toMatch(/Check the permissions of the file and of its directory/u)
 })
 

@@ -152,7 +152,7 @@ test.skipIf(!hasPython && process.env['CI'] === undefined)('so it does of any te
   )
 })
 
-test('every text is in quotes, numbers and what isn’t there are not', async () => {
+test('every text is quoted; numbers and missing values are not', async () => {
   const { csv } = await reportOf(
     ['#1', ' '],
     ['#', ''],

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { Writable } from 'node:stream'
-import { failureGroupOf } from '@sluice/core'
+import { failureGroupOf } from '@sluice/core/backend'
 import { expect, test } from 'vitest'
 import { Output } from '../../src/output/output.js'
 import { FailureGroups } from '../../src/report/failure-groups.js'

@@ -1,8 +1,9 @@
-import { systemRuntime } from '@sluice/core/backend'
 import { readFile, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Writable } from 'node:stream'
-import { failureGroupOf, type Queue } from '@sluice/core'
+import { systemRuntime } from '@sluice/core/backend'
+import type { Queue } from '@sluice/core'
+import { failureGroupOf } from '@sluice/core/backend'
 import { openQueue } from '@sluice/queue-sql'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { moveSelected } from '../../src/items/bulk-move.js'
@@ -61,7 +62,10 @@ function missing(n: number): Failed {
   return { id: `x-${n}`, reason, failureClass: 'error', exitCode: 127 }
 }
 
-/** Ten tiles that ended with 3 by their own words, five whose program was not there, one that is alone; the ids of the first two groups. */
+/**
+ * Ten tiles that ended with 3 by their own words, five whose program was not there, one that is alone; the
+ * ids of the first two groups.
+ */
 async function failTiles(): Promise<{ readonly empty: string; readonly absent: string }> {
   await fail(
     ...Array.from({ length: 10 }, (_, n) => three(n)),
@@ -92,7 +96,7 @@ function contextOf(signal: AbortSignal): {
 }
 
 describe('report --summary', () => {
-  test('exit codes 3 and 127 are two groups, the largest first, with all that tells them apart', async () => {
+  test('exit codes 3 and 127 are two groups, the largest first, with all that distinguishes them', async () => {
     await fail(
       { id: 'a', reason: 'exit code 3', failureClass: 'failed', exitCode: 3 },
       { id: 'b', reason: 'exit code 127', failureClass: 'error', exitCode: 127 },
@@ -121,7 +125,7 @@ describe('report --summary', () => {
     })
   })
 
-  test('as a table: counts and shares, and below each group what it says and whom to look at', async () => {
+  test('as a table: counts and shares, and below each group its template and examples', async () => {
     const { empty, absent } = await failTiles()
     const { out } = await box.run(['report', '--summary'])
     const [head, ...rows] = out.split('\n').slice(6)
@@ -141,7 +145,7 @@ describe('report --summary', () => {
     ])
   })
 
-  test('shows as many groups as are wanted, and says how many more there are', async () => {
+  test('shows the requested number of groups, and how many more there are', async () => {
     await failTiles()
     const { out } = await box.run(['report', '--summary', '-n', '1'])
     expect(out.split('\n').at(-1)).toBe('… and 6 failures in 2 more groups')
@@ -193,7 +197,7 @@ describe('report --group', () => {
     ])
   })
 
-  test('of nothing says so with 3, and leaves the file alone', async () => {
+  test('without a match ends with 3, and does not change the file', async () => {
     await failTiles()
     for (const args of [
       ['--group', 'ffff'],
@@ -202,7 +206,7 @@ describe('report --group', () => {
     ]) {
       const { code, out, err } = await box.run(['report', '--out', 'o.csv', ...args])
       expect([args, code, out]).toEqual([args, 3, ''])
-      expect(err).toContain('`sluice report --summary` lists the groups')
+      expect(err).toContain('`sluice report --summary` lists the')
     }
     expect(await readdir(box.dir)).not.toContain('o.csv')
     await box.run(['report', '--out', 'o.csv', '--exit-code', '3', '--columns', 'stage'])
@@ -210,7 +214,7 @@ describe('report --group', () => {
   })
 })
 
-describe('requeue by what failures have in common', () => {
+describe('requeue by failure group, class and exit code', () => {
   test('--group takes the beginning of an id, and several of them', async () => {
     const { empty, absent } = await failTiles()
     expect(await box.json(['requeue', '--group', empty.slice(0, 8), '--yes'])).toEqual({
@@ -237,7 +241,7 @@ describe('requeue by what failures have in common', () => {
     expect(await queue.size('FAIL')).toBe(16)
   })
 
-  test('--dry-run says exactly how many and which, and moves none', async () => {
+  test('--dry-run lists exactly the matching items, and moves none', async () => {
     const { absent } = await failTiles()
     expect(await box.json(['requeue', '--group', absent, '--dry-run'])).toMatchObject({
       dryRun: true,
@@ -250,13 +254,13 @@ describe('requeue by what failures have in common', () => {
       0,
       expect.stringMatching(/^Would requeue 16 items of tiles: .*, …$/u),
     ])
-    const ids = await box.run(['requeue', 'odd', 'nobody', '--dry-run'])
+    const ids = await box.run(['requeue', 'odd', 'missing', '--dry-run'])
     expect([ids.code, ids.out.split('\n')[0]]).toEqual([3, 'Would requeue 1 item of tiles: odd'])
-    expect(ids.err).toContain('nobody')
+    expect(ids.err).toContain('missing')
     expect(await queue.size('FAIL')).toBe(16)
   })
 
-  test('what matches nothing says so with 3, whether it was asked to confirm or not', async () => {
+  test('without a match it ends with 3, confirmed or not', async () => {
     await failTiles()
     for (const more of [[], ['--yes'], ['--dry-run']]) {
       for (const [args, what] of [
@@ -268,7 +272,7 @@ describe('requeue by what failures have in common', () => {
         expect([code, err]).toEqual([
           3,
           `error: Of 16 items in FAIL of tiles none matches ${what}: none was requeued. ` +
-            '`sluice report --summary` lists the groups of failures.',
+            '`sluice report --summary` lists the failure groups.',
         ])
       }
     }
@@ -279,14 +283,14 @@ describe('requeue by what failures have in common', () => {
     ])
   })
 
-  test('a beginning that no group has: 3; one that several have: 2, and which they are', async () => {
+  test('an unknown beginning of an id: 3; an ambiguous one: 2, with the groups', async () => {
     const ids = Array.from({ length: 600 }, (_, n) => ({ id: `i${n}`, reason: `no ${inLetters(n)}` }))
     await fail(...ids, { id: 'again', reason: ids[0]?.reason ?? '' })
     const groups = ids.map((failure) => failureGroupOf(failure).id)
     const shared = groups.map((id) => id.slice(0, 4)).find((prefix, n, all) => all.indexOf(prefix) !== n)
     const unknown = ['ffff', 'fffe', 'fffd'].find((prefix) => !groups.some((id) => id.startsWith(prefix)))
     const none = await box.run(['requeue', '--group', unknown ?? '', '--yes'])
-    expect([none.code, none.err]).toEqual([3, expect.stringContaining(`begins with ${unknown}`)])
+    expect([none.code, none.err]).toEqual([3, expect.stringContaining(`id prefix ${unknown}`)])
     const several = await box.run(['requeue', '--group', shared ?? '', '--yes'])
     expect(several.code).toBe(2)
     for (const id of groups.filter((group) => group.startsWith(shared ?? '')))
@@ -307,29 +311,29 @@ describe('requeue by what failures have in common', () => {
     }
   })
 
-  test('with nothing in FAIL --all has nothing to do, and a filter is told that nothing matches', async () => {
+  test('with an empty FAIL --all does nothing, and a filter matches nothing', async () => {
     expect(await box.run(['requeue', '--all'])).toMatchObject({
       code: 0,
-      out: 'Requeued 0 items: there are none in FAIL',
+      out: 'Requeued 0 items: FAIL is empty',
     })
     expect(await box.run(['requeue', '--class', 'oom'])).toMatchObject({
       code: 3,
-      err: 'error: Nothing is in FAIL of tiles, so nothing matches --class oom: none was requeued.',
+      err: 'error: No item is in FAIL of tiles, so none matches --class oom: none was requeued.',
     })
     expect((await box.run(['requeue', '--group', 'abcd'])).code).toBe(3)
     expect((await box.run(['requeue', '--all', '--dry-run'])).code).toBe(0)
     expect(await box.run(['rm', '--stage', 'FAIL', '--yes'])).toMatchObject({
       code: 0,
-      out: 'Removed 0 items: there are none in FAIL',
+      out: 'Removed 0 items: FAIL is empty',
     })
   })
 })
 
-describe('rm by what failures have in common', () => {
-  test('a filter is about FAIL, unless a stage is given', async () => {
+describe('rm by failure group, class and exit code', () => {
+  test('a filter applies to FAIL, unless a stage is given', async () => {
     const { absent } = await failTiles()
     expect(await box.json(['rm', '--group', absent, '--dry-run'])).toMatchObject({ count: 5 })
-    expect((await box.run(['rm', '--group', absent])).err).toContain('Remove 5 items of tiles for good?')
+    expect((await box.run(['rm', '--group', absent])).err).toContain('Remove 5 items of tiles permanently?')
     expect(await box.json(['rm', '--group', absent, '--yes'])).toEqual({ removed: 5, skipped: [] })
     expect((await box.run(['rm', '--group', absent, '--yes'])).code).toBe(3)
     expect((await box.run(['rm', '--stage', 'SUCCESS', '--class', 'failed', '--yes'])).code).toBe(3)
@@ -345,7 +349,7 @@ describe('rm by what failures have in common', () => {
 })
 
 describe('a walk over many items', () => {
-  test('ends after the page that is under way when a signal comes; again, it does the rest', async () => {
+  test('a signal ends it after the current page; the same command does the rest', async () => {
     await failMany(1_201)
     const stop = new AbortController()
     let pages = 0
@@ -363,12 +367,13 @@ describe('a walk over many items', () => {
       selected: 1_000,
       moved: 1_000,
       interrupted: true,
+      isExact: true,
     })
     expect(await queue.sizes()).toMatchObject({ WAITING: 1_000, FAIL: 201 })
     expect(await box.json(['requeue', '--reason-matches', 'x', '--yes'])).toEqual({ moved: 201, skipped: [] })
   })
 
-  test('a signal while it counts ends it before anything is moved: 130', async () => {
+  test('a signal during the count ends it before any move: 130', async () => {
     await writeFile(
       join(box.dir, 'slow.mjs'),
       `import { openQueue as open } from ${JSON.stringify(import.meta.resolve('@sluice/queue-sql'))}
@@ -392,7 +397,7 @@ describe('a walk over many items', () => {
       '--set',
       'queue.package=./slow.mjs',
     ])
-    expect([exitCode, stdout, stderr]).toEqual([130, '', 'error: Stopped before anything was done.'])
+    expect([exitCode, stdout, stderr]).toEqual([130, '', 'error: Interrupted: nothing was done.'])
     expect(await queue.size('FAIL')).toBe(501)
   })
 })

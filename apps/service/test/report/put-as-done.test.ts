@@ -41,7 +41,7 @@ async function reported(format: ReportFormat, names?: readonly string[]): Promis
   return out.text
 }
 
-test('a report has empty columns for what they never had', async () => {
+test('a report has empty columns for missing values', async () => {
   const csv = await reported('csv', REPORT_COLUMNS)
   expect(csv).not.toMatch(WRONG)
   const [head = '', row = ''] = csv.split(/\r?\n/u)
@@ -62,7 +62,7 @@ test('the summary counts them, and no failures', async () => {
   })
 })
 
-test('ls says how old they are, and not how long they took', async () => {
+test('ls shows their age, and no duration', async () => {
   const stdout = new Collector()
   const output = new Output({ stdout, stderr: stdout, env: {}, json: false })
   const { items } = await queue.list('SUCCESS', { limit: 10 })
@@ -70,7 +70,7 @@ test('ls says how old they are, and not how long they took', async () => {
   expect(line).toMatch(/^SUCCESS +0 +done +<1s$/u)
 })
 
-test('status shows them as finished, with no rate and no end of what nobody does', async () => {
+test('status shows them as finished, with no rate and no ETA', async () => {
   const meter = new RateMeter()
   const output = new Output({ stdout: new Collector(), stderr: new Collector(), env: {}, json: false })
   const status = await readStatus(queue, { configuredLimit: 1, meter, runtime: systemRuntime })

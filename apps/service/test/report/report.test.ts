@@ -94,7 +94,7 @@ describe('a report', () => {
       '',
     ])
     expect(() => chooseColumns(['resultt'])).toThrow(
-      /no column "resultt".*or a field of result, details or body, such as result\.sha256 or body\["file\.path"\]$/u,
+      /Unknown column "resultt".*or a field of result, details or body, such as result\.sha256 or body\["file\.path"\]$/u,
     )
     for (const name of [
       '',
@@ -107,7 +107,7 @@ describe('a report', () => {
       'body["\\x"]',
       'stage ',
     ])
-      expect(() => chooseColumns([name])).toThrow(`There is no column ${JSON.stringify(name)}`)
+      expect(() => chooseColumns([name])).toThrow(`Unknown column ${JSON.stringify(name)}`)
     expect(chooseColumns(['stage', 'id']).map((column) => column.name)).toEqual(['id', 'stage'])
   })
 
@@ -155,7 +155,7 @@ describe('a file', () => {
     expect(await readdir(dir)).toEqual(['report.csv'])
   })
 
-  test('is as it was when the report breaks off', async () => {
+  test('is unchanged when the report fails', async () => {
     const path = join(dir, 'report.csv')
     await writeFile(path, 'old')
     const failing = writeFileWhole(path, async (out) => {
@@ -202,7 +202,7 @@ describe('failures by their groups', () => {
     expect([groups.size, groups.failures, groups.other]).toEqual([2, 5, { groups: 0, count: 0 }])
   })
 
-  test('exit codes, in words or known, and classes are never in one group', () => {
+  test('different exit codes and classes are never in one group', () => {
     const groups = new FailureGroups()
     groups.add({ id: 'a', reason: 'exit code 3' })
     groups.add({ id: 'b', reason: 'exit code 127' })
@@ -212,7 +212,7 @@ describe('failures by their groups', () => {
     expect(groups.size).toBe(5)
   })
 
-  test('no more groups than memory bears; a large one is kept however late it comes, and the rest is told', () => {
+  test('bounds the number of groups; keeps a large one however late it comes, and counts the rest', () => {
     const groups = new FailureGroups()
     for (let index = 0; index < 10_001; index++) groups.add({ id: 'x', reason: `gone ${inLetters(index)}` })
     expect([groups.size, groups.other]).toEqual([5_000, { groups: 5_001, count: 5_001 }])

@@ -98,7 +98,7 @@ test('a path of a flag, --set or a variable is relative to the working directory
   expect(err).toContain(`sqlite:${join(home, 'data/queue.db')}`)
 })
 
-test('another worker is refused while items are in PROCESSING, with their number; --new-worker hands what it does not know to the lost policy', async () => {
+test('another worker is refused while items are in PROCESSING, with their number; --new-worker applies the lost policy to unknown jobs', async () => {
   await killWithTwoRunning()
   const elsewhere = ['run', '--until-empty', '--set', 'worker.dir=elsewhere', '--log-format', 'json']
   const refused = await box.spawn(elsewhere, { cwd: home })
@@ -115,10 +115,10 @@ test('another worker is refused while items are in PROCESSING, with their number
   const { out } = await box.run(['show', 'a', '--json'], { cwd: home })
   expect(JSON.parse(out)).toMatchObject({ stage: 'FAIL', failureClass: 'lost', attempt: 1 })
   expect(await starts()).toHaveLength(2)
-  // Nothing is in PROCESSING: the way back is only noted.
+  // No item is in PROCESSING: the way back is only noted.
   const back = await box.spawn(['run', '--until-empty', '--log-format', 'json'], { cwd: home })
   expect(back).toMatchObject({ code: 0 })
-  expect(back.err).toContain('the worker is another one than before; nothing was in PROCESSING')
+  expect(back.err).toContain('the worker is another one than before; no items were in PROCESSING')
 })
 
 test('a worker with another identity that knows one of the jobs is the same one; a folder that was moved is the same place', async () => {
@@ -146,7 +146,7 @@ const workerModule = (name: string): string =>
   `export const openWorker = async ({ name }, context) => { console.error('${name}', context.baseDir, context.baseDirOf(['dir']), context.baseDirOf(['other']));` +
   'const none = async () => undefined; return { name, supports: { durable: true, lookupJob: false, cancelJob: false, watch: false }, sendJob: none, pollAllStatus: async () => new Map(), close: none } }'
 
-test('a package that is a file is looked for where its setting stands, and is told what its own paths are relative to', async () => {
+test('a package that is a file is resolved where its setting is, and gets the directory of its own paths', async () => {
   for (const dir of [home, other]) await writeFile(join(dir, 'worker.mjs'), workerModule(dir))
   const config = { queue: { package: 'memory', name: 'q' }, worker: { package: './worker.mjs', dir: 'x' } }
   await writeFile(join(home, CONFIG), JSON.stringify(config))

@@ -42,7 +42,7 @@ describe.each(HAPPENINGS)('the SQLite file is %s', (_, happen) => {
     for (let from = 3_000; from < 60_000; from += 3_000) yield lines(from, 3_000)
   }
 
-  test('while a service runs: it ends, with a line that says so, and exit code 2', async () => {
+  test('while a service runs: it ends, with a line that names the file, and exit code 2', async () => {
     const queue = await openQueue({ name: 'tiles', url: `sqlite:${file}` })
     await queue.put('one', 1)
     await queue.close()
@@ -56,7 +56,7 @@ describe.each(HAPPENINGS)('the SQLite file is %s', (_, happen) => {
     )
   })
 
-  test('during a load: the load fails, and says what it had stored by then', async () => {
+  test('during a load: the load fails, and reports what it stored', async () => {
     const { code, out, err } = await box.run(['load', '-'], { input: Readable.from(manifest()) })
     expect([code, out]).toEqual([2, expect.stringMatching(/^Stopped after line [\d,]+ of standard input/mu)])
     expect(err).toMatch(/in the SQLite file .*queue\.db: it was (?:deleted, renamed or unmounted|replaced)/u)
@@ -76,7 +76,8 @@ async function untilStored(): Promise<void> {
     const waiting = await queue.size('WAITING')
     await queue.close()
     if (waiting > 0) return
-    // SQLite answers at once, always: without a turn of the event loop the load, which is of this process, would never get one.
+    // SQLite answers at once, always: without a turn of the event loop the load, which is of this process,
+    // would never get one.
     await turn()
   }
 }

@@ -27,7 +27,7 @@ function failItems(count: number): void {
   for (let n = 1; n <= count; n++) log.warn({ id: `i${n}` }, 'item failed')
 }
 
-test('of the lines of items the first five in a minute are there, then how many more there were', async () => {
+test('logs the first five messages of items in a minute, then the number of the others', async () => {
   failItems(1_205)
   log.info({ id: 'x' }, 'item released to WAITING')
   expect(lines.map((line) => line.split(' {')[0])).toEqual([
@@ -40,7 +40,7 @@ test('of the lines of items the first five in a minute are there, then how many 
   expect(lines.slice(7)).toEqual(['warn item failed {"id":"i1"}', 'warn item failed {"id":"i2"}'])
 })
 
-test('what was left out is logged before the end, once', async () => {
+test('logs the number of folded messages before the end, once', async () => {
   failItems(6)
   log.flush()
   log.flush()
@@ -48,7 +48,7 @@ test('what was left out is logged before the end, once', async () => {
   expect(lines.slice(5)).toEqual(['warn item failed: and 1 more {"more":1}'])
 })
 
-test('lines that are about no item are all there', () => {
+test('logs all messages that are not about items', () => {
   for (let n = 0; n < 9; n++) log.error({ code: 'SLUICE_QUEUE_UNAVAILABLE' }, 'an outage')
   expect(lines).toHaveLength(9)
 })

@@ -36,11 +36,11 @@ async function runAll(): Promise<readonly { level: string; msg: string; leftOut?
   return err.split('\n').map((line) => JSON.parse(line))
 }
 
-test('run warns of results that are not kept when it first happens, and with their number at its end', async () => {
+test('run warns of the first result that is not stored, and of their number at its end', async () => {
   const warnings = (await runAll()).filter(({ level }) => level === 'warn')
   expect(warnings).toHaveLength(2)
   expect(warnings[0]?.msg).toMatch(
-    /^not all of a job's outcome could be kept: the last line of stdout is not kept/u,
+    /^part of a job's outcome was not stored: the last line of stdout is not kept/u,
   )
   expect(warnings[1]).toMatchObject({
     leftOut: 3,
@@ -48,12 +48,10 @@ test('run warns of results that are not kept when it first happens, and with the
   })
 })
 
-test('report --summary says how many, and a way to list them that does; show says why', async () => {
+test('report --summary has their number and a command that lists them; show has the reason', async () => {
   await runAll()
   const { out } = await box.run(['report', '--summary'])
-  expect(out).toMatch(
-    /^3 outcomes so far could not be kept whole, .* the latest is that of (?:nan2?|large)$/mu,
-  )
+  expect(out).toMatch(/^3 outcomes so far not stored in full, .*; the latest: (?:nan2?|large)$/mu)
   const [, columns = ''] = /sluice report --columns (\S+) --format jsonl/u.exec(out) ?? []
   const listed = (await box.run(['report', '--columns', columns, '--format', 'jsonl'])).out.split('\n')
   const rows = listed.map((line): Record<string, unknown> => JSON.parse(line))
@@ -61,15 +59,15 @@ test('report --summary says how many, and a way to list them that does; show say
   expect(new Set(ids)).toEqual(new Set(['large', 'nan', 'nan2']))
   expect(await box.json(['report', '--summary'])).toMatchObject({ leftOut: { count: 3 } })
   expect((await box.run(['show', 'large'])).out).toMatch(
-    /^not kept +the last line .* longer than 100 bytes/mu,
+    /^not stored +the last line .* longer than 100 bytes/mu,
   )
   expect((await box.run(['show', 'nan'])).out).toMatch(
-    /^not kept +the last line .* it is not JSON that can be kept/mu,
+    /^not stored +the last line .* it is not JSON that can be kept/mu,
   )
-  expect((await box.run(['show', 'text'])).out).not.toMatch(/not kept/u)
+  expect((await box.run(['show', 'text'])).out).not.toMatch(/not stored/u)
 })
 
-test('where all is kept nothing is said', async () => {
+test('without such results there is no message', async () => {
   await writeFile(join(box.dir, 'sluice.config.yaml'), CONFIG)
   await box.run(['put', 'well', BODIES.well])
   const { err } = await box.spawn(['run', '--until-empty', '--log-format', 'json'])

@@ -6,7 +6,7 @@ import { QueueWatcher } from '../../src/run/queue-watcher.js'
 
 type Sizes = Record<Stage, number>
 
-/** A service that has jobs all the time, each second one more finished, its clock set by hand. */
+/** A service that has jobs all the time, each second one more finished, its clock set manually. */
 class Scene {
   readonly lines: string[] = []
   readonly watcher: QueueWatcher
@@ -78,7 +78,7 @@ const BUSY: TickResult = {
   resent: 0,
 }
 
-test('a service that is busy says how far it is after 5 s, then every 30 s, with rate and ETA', async () => {
+test('a busy service logs its progress after 5 s, then every 30 s, with rate and ETA', async () => {
   const scene = new Scene()
   await scene.ticks(70)
   const rate = '"perMinute":60,"eta"'
@@ -92,7 +92,7 @@ test('a service that is busy says how far it is after 5 s, then every 30 s, with
   expect(scene.empty).toBe(0)
 })
 
-test('items that are put as done meanwhile are no pace of this service', async () => {
+test('items stored as done meanwhile do not count in the rate', async () => {
   const scene = new Scene()
   await scene.ticks(20)
   scene.done = 1_000_000
@@ -102,7 +102,7 @@ test('items that are put as done meanwhile are no pace of this service', async (
   )
 })
 
-test('a standby says nothing; an outage neither, and the line comes when it is over', async () => {
+test('no progress of a standby, or during an outage; the line follows after it', async () => {
   const scene = new Scene()
   await scene.ticks(10, { role: 'standby' })
   expect(scene.lines).toEqual([])
@@ -114,7 +114,7 @@ test('a standby says nothing; an outage neither, and the line comes when it is o
   expect(scene.lines).toHaveLength(1)
 })
 
-test('the line says how many jobs have not begun, and that the poll is not complete', async () => {
+test('the line has the number of pending jobs, and an incomplete poll', async () => {
   const scene = new Scene()
   const poll = { complete: false, reason: 'the list is late', mayStart: false, asked: 200, unasked: 7 }
   await scene.ticks(5, { pending: 3, poll })
@@ -125,7 +125,7 @@ test('the line says how many jobs have not begun, and that the poll is not compl
 
 const QUIET = { processing: 0 }
 
-test('quiet ticks with something in WAITING cost a look at one item each, not a count', async () => {
+test('idle ticks with waiting items cost one list of one item each, not a count', async () => {
   const scene = new Scene()
   scene.nowMs = 1_000
   await scene.ticks(4, QUIET)
@@ -135,7 +135,7 @@ test('quiet ticks with something in WAITING cost a look at one item each, not a 
   expect(scene.empty).toBe(1)
 })
 
-test('a service that goes on for ever never looks for the end, and counts no oftener than it logs', async () => {
+test('a service without an end never checks for it, and counts no more often than it logs', async () => {
   const scene = new Scene({ untilEmpty: false })
   scene.waiting = 0
   await scene.ticks(100, QUIET)
@@ -143,7 +143,7 @@ test('a service that goes on for ever never looks for the end, and counts no oft
   expect(scene.lines).toEqual([])
 })
 
-test('where counting takes long, it is done the less often', async () => {
+test('counts less often if a count takes long', async () => {
   const scene = new Scene()
   scene.countsMs = 2_000
   await scene.ticks(400)
@@ -151,7 +151,7 @@ test('where counting takes long, it is done the less often', async () => {
   expect(scene.looks).toBe(3)
 })
 
-test('an empty queue is seen to be one while the worker is down too: it is not needed', async () => {
+test('detects an empty queue while the worker is unavailable', async () => {
   const scene = new Scene()
   scene.waiting = 0
   const unavailable = new SluiceError('SLUICE_WORKER_UNAVAILABLE', 'no answer')
@@ -159,7 +159,7 @@ test('an empty queue is seen to be one while the worker is down too: it is not n
   expect(scene.empty).toBe(1)
 })
 
-const pause = { guard: 'rejections', reason: 'no path', since: 1 }
+const pause = { guard: 'rejections', reason: 'no path', sinceAt: 1 }
 
 async function look(
   result: Partial<TickResult>,

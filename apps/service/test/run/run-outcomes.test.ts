@@ -64,12 +64,12 @@ describe('--fail-if-failed', () => {
     expect((await box.spawn([...RUN, '--fail-if-failed'])).code).toBe(0)
   })
 
-  test('a queue that Sluice paused is told first', async () => {
+  test('a queue that Sluice paused comes first', async () => {
     await queue.putMany(Array.from({ length: 60 }, (_, index) => ({ id: `i${index}`, body: {} })))
     expect((await box.spawn([...RUN, '--fail-if-failed'])).code).toBe(9)
   })
 
-  test('is for runs that end of themselves with the last item', async () => {
+  test('is valid only with --until-empty', async () => {
     for (const flags of [['run'], ['run', '--drain']]) {
       const { code, err } = await box.run([...flags, '--fail-if-failed'])
       expect(code).toBe(2)
@@ -141,7 +141,8 @@ describe('retry rules by class and exit code', () => {
     afterEach(() => server.close())
 
     test('the exit codes of the program, and the classes of Argo’s own ends', async () => {
-      // A signal by which nobody ended it is the cluster's: 137 and 143 are evictions, of whatever rule comes first.
+      // A signal that Sluice did not send is the cluster's: 137 and 143 are evictions, of whatever rule comes
+      // first.
       await put({ ...CODES, gone: 0, error: 0, killed: 143, oomish: 137 })
       expect((await box.spawn(RUN)).code).toBe(0)
       expect(await attempts()).toEqual({ ...ATTEMPTS, gone: 4, error: 4, killed: 3, oomish: 3 })

@@ -51,7 +51,7 @@ const MOST = 20 + 16
 describe('a worker that rejects every item', () => {
   beforeEach(() => configure(processes()))
 
-  test('costs twenty items and the sends in flight, and ends a run with 9; status, log and JSON say why', async () => {
+  test('fails twenty items and the sends in flight, and ends a run with 9; status, log and JSON have the reason', async () => {
     await put(200, { file: 'a.tif' })
     const { code, err, out } = await box.spawn(['run', '--until-empty', '--json'])
     expect(code).toBe(9)
@@ -59,7 +59,7 @@ describe('a worker that rejects every item', () => {
     expect(sizes).toMatchObject({ PROCESSING: 0, SUCCESS: 0, WAITING: 200 - sizes.FAIL })
     expect(sizes.FAIL).toBeGreaterThanOrEqual(20)
     expect(sizes.FAIL).toBeLessThanOrEqual(MOST)
-    const pause = { guard: 'rejections', example: expect.any(String), since: expect.any(Number) }
+    const pause = { guard: 'rejections', example: expect.any(String), sinceAt: expect.any(Number) }
     expect(JSON.parse(out)).toEqual({ why: 'paused', sizes, selfPause: expect.objectContaining(pause) })
     expect(err).toContain('Sluice paused the queue itself: the worker rejected 20 items in a row')
     expect(err).toContain('body.path')
@@ -75,7 +75,7 @@ describe('a worker that rejects every item', () => {
     expect((await box.run(['status'])).out).toContain('held up: Sluice paused the queue itself: the worker')
   })
 
-  test('again and again, until somebody resumes; then the count begins anew', async () => {
+  test('stays paused until a resume; then the count starts again', async () => {
     await put(100, {})
     expect((await box.spawn(RUN)).code).toBe(9)
     const { FAIL } = await queue.sizes()
@@ -92,7 +92,7 @@ describe('a worker that rejects every item', () => {
     expect((await queue.sizes()).SUCCESS).toBe(30)
   })
 
-  test('in mid-run what runs is followed to its end first', async () => {
+  test('running jobs are followed to their ends first', async () => {
     const command = ['sh', '-c', 'sleep 0.4', '{body.path}']
     await configure({ package: 'process', command, dir: join(box.dir, 'jobs') })
     await put(8, { path: 'a' }, 'a')
@@ -101,14 +101,14 @@ describe('a worker that rejects every item', () => {
     expect(await queue.sizes()).toMatchObject({ SUCCESS: 8, PROCESSING: 0 })
   })
 
-  test('a queue that is done all the same, of twenty items, is told to be paused', async () => {
+  test('a queue of twenty items that is done is reported as paused', async () => {
     await put(20, {})
     expect((await box.spawn(RUN)).code).toBe(9)
     expect(await queue.sizes()).toMatchObject({ WAITING: 0, FAIL: 20 })
     expect(await box.json(['status'])).toMatchObject({ holdups: [{ code: 'self-paused' }] })
   })
 
-  test('without --until-empty the service stays and says so, and goes on after a resume', async () => {
+  test('without --until-empty the service stays and logs it, and continues after a resume', async () => {
     await put(60, {})
     const service = box.start(['run', '--log-format', 'json'])
     await logged(service.stderr, 'paused: no new jobs start')
@@ -160,7 +160,7 @@ describe('a worker that rejects every item', () => {
   })
 })
 
-test('a command that is not there is a refusal of every job as it is started', async () => {
+test('a missing command fails every job at its start', async () => {
   await configure({
     package: 'process',
     command: ['sh', '-c', 'no-such-program', '{id}'],
@@ -173,7 +173,7 @@ test('a command that is not there is a refusal of every job as it is started', a
   expect((await queue.sizes()).WAITING).toBeGreaterThan(40)
 })
 
-test('a program that fails at once is the item’s own, and pauses nothing', async () => {
+test('a program that fails at once is a failure of its item, and pauses nothing', async () => {
   await configure({ package: 'process', command: ['false'], dir: join(box.dir, 'jobs') })
   await put(50, {})
   expect((await box.spawn(RUN)).code).toBe(0)
@@ -216,7 +216,7 @@ describe('on Argo', () => {
     expect(await queue.sizes()).toMatchObject({ SUCCESS: WAITING, FAIL })
   })
 
-  test('items that lack a parameter of the template, after others ran well', async () => {
+  test('items that lack a parameter of the template, after others succeeded', async () => {
     await put(10, { item: 'a', seconds: '0.01' }, 'a')
     await put(120, { thing: 'a' }, 'b')
     const { code, err } = await box.spawn(RUN)

@@ -33,7 +33,7 @@ test('until empty: ends when all is finished, failures included', async () => {
   expect(lines.at(-2)).toBe(`item failed: and ${Number(end.sizes?.FAIL) - 5} more`)
 })
 
-test('stopped: says so, and gives the lease back', async () => {
+test('stopped: logs it, and releases the lease', async () => {
   const queue = await openQueue({ name: 'q' })
   const worker = await openWorker({ name: 'q' })
   await queue.put('a', 1)
@@ -44,8 +44,8 @@ test('stopped: says so, and gives the lease back', async () => {
   }
   const end = await runService({ queue, worker, config, logger, signal: stop.signal, onEvent })
   expect(end).toEqual({ why: 'stopped', sizes: { WAITING: 0, PROCESSING: 1, SUCCESS: 0, FAIL: 0 } })
-  expect(lines.at(-1)).toBe('stopped; jobs that run go on running')
-  expect(await queue.lease('dispatcher', 'somebody else', 1000)).toBeDefined()
+  expect(lines.at(-1)).toBe('stopped; running jobs continue')
+  expect(await queue.lease('dispatcher', 'another', 1000)).toBeDefined()
 })
 
 test('a queue that can’t be used ends it with the queue’s own error', async () => {
@@ -90,7 +90,7 @@ test('the pretty log is one line an entry', () => {
   expect(String(stream.read())).toMatch(/^\[[\d:]+\] INFO: hello \{"id":"a","attempt":1\}\n$/)
 })
 
-test('jobs that do not begin are warned of in one line; `jobs` of the configuration says when', async () => {
+test('pending jobs are logged in one line, after `jobs.pendingWarnMs`', async () => {
   const queue = await openQueue({ name: 'q' })
   const worker = await openWorker({ name: 'q' })
   await queue.putMany(Array.from({ length: 3 }, (_, n) => ({ id: `i${n}`, body: n })))
@@ -113,6 +113,6 @@ test('jobs that do not begin are warned of in one line; `jobs` of the configurat
   expect(end).toMatchObject({ why: 'empty', sizes: { FAIL: 3 } })
   const pending = lines.filter((line) => line.startsWith('jobs were accepted and do not begin'))
   expect(pending).toEqual([expect.stringMatching(/"message":"pod i\d: no room","jobs":\d,"alike":3/u)])
-  expect(lines.filter((line) => line.startsWith('job told to end'))).toHaveLength(3)
+  expect(lines.filter((line) => line.startsWith('job cancelled'))).toHaveLength(3)
   expect(await queue.lookup('i0')).toMatchObject({ failureClass: 'unschedulable' })
 })

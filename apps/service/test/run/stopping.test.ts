@@ -19,8 +19,8 @@ afterEach(async () => {
 })
 
 /**
- * A worker whose jobs are lines of a file: each names a job when its `sendJob` begins (`+`), when it has started (`=`), and when it ended
- * well (`.`). What `HANG` names never answers.
+ * A worker whose jobs are lines of a file: each names a job when its `sendJob` begins (`+`), when it has
+ * started (`=`), and when it ended well (`.`). What `HANG` names never answers.
  */
 const WORKER = `
   import { appendFileSync, existsSync, readFileSync } from 'node:fs'
@@ -96,7 +96,7 @@ function entriesOf(text: string): Record<string, unknown>[] {
 }
 
 describe.each(['SIGTERM', 'SIGHUP', 'SIGINT'] as const)('%s', (signal) => {
-  test('while 400 slow sends are to be made: no send after it, the claims are back in WAITING in their place, exit 0, the next service dispatches at once', async () => {
+  test('during 400 slow sends: no send after the signal, the claims are back in WAITING in their places, exit 0, the next service dispatches at once', async () => {
     await configure({ service: { leaseTtlMs: 60_000 } })
     const ids = await putItems(400)
     const first = box.start(['run'], { env: { SEND_MS: '300' } })
@@ -105,7 +105,7 @@ describe.each(['SIGTERM', 'SIGHUP', 'SIGINT'] as const)('%s', (signal) => {
     const { exitCode, stderr } = await first
     const begun = await jobLines('+')
     expect(exitCode).toBe(0)
-    expect(entriesOf(stderr).at(-1)).toMatchObject({ msg: 'stopped; jobs that run go on running' })
+    expect(entriesOf(stderr).at(-1)).toMatchObject({ msg: 'stopped; running jobs continue' })
     // Those that were on their way when the signal came, and no more.
     expect(begun.length).toBeLessThanOrEqual(48)
     expect((await jobLines('=')).length).toBe(begun.length)
@@ -128,7 +128,7 @@ describe.each(['SIGTERM', 'SIGHUP', 'SIGINT'] as const)('%s', (signal) => {
   }, 60_000)
 })
 
-describe('what hangs', () => {
+describe('a call that hangs', () => {
   test.each(['sendJob', 'pollAllStatus', 'check', 'close'])(
     'does not keep the service from ending by its deadline: %s; the lease is given back, and unsent claims',
     async (call) => {
@@ -155,7 +155,8 @@ describe('what hangs', () => {
   ])(
     'is given up: %s; one error line, another service takes over, and this one ends with 4 one lease later',
     async (call, named) => {
-      // No call is given up before twice the longest time that the queue states for one, which is four times this.
+      // No call is given up before twice the longest time that the queue states for one, which is four times
+      // this.
       await configure({
         limit: 5,
         service: { stallMs: 1000, leaseTtlMs: 1500 },

@@ -18,7 +18,7 @@ function change(text: string): void {
   database.close()
 }
 
-test('services whose queue a newer release upgrades, the standby too, end with 2 and say to upgrade, and move nothing any more', async () => {
+test('services whose queue a newer release upgrades, the standby too, end with 2, name the upgrade, and move no more items', async () => {
   const url = `sqlite:${join(box.dir, 'queue.db')}`
   await writeFile(
     join(box.dir, 'sluice.config.json'),

@@ -7,7 +7,7 @@ import { configSchema } from '../../src/config/config-schema.js'
 import { runService } from '../../src/run/service.js'
 import { checkAgain } from '../../src/run/worker-check.js'
 
-const AWAY = new SluiceError('SLUICE_WORKER_UNAVAILABLE', 'nobody there')
+const AWAY = new SluiceError('SLUICE_WORKER_UNAVAILABLE', 'unreachable')
 const DENIED = new SluiceError('SLUICE_WORKER_DENIED', 'no permission to create workflows')
 const config = configSchema.parse({ queue: { package: 'memory', name: 'q' }, service: { intervalMs: 10 } })
 const silent = () => undefined
@@ -26,7 +26,7 @@ async function checked(...answers: (SluiceError | undefined)[]) {
   return { worker, seen }
 }
 
-test('it asks through an outage until the worker answers', async () => {
+test('retries during an outage until the worker answers', async () => {
   const { worker, seen } = await checked(AWAY, AWAY, undefined)
   const runtime = new ManualRuntime()
   const asking = checkAgain(worker, { signal: new AbortController().signal, runtime })
@@ -35,13 +35,13 @@ test('it asks through an outage until the worker answers', async () => {
   expect(seen.checks).toBe(3)
 })
 
-test('what no waiting mends is thrown, and an abort ends it', async () => {
+test('a permanent error is thrown, and an abort ends the wait', async () => {
   const denied = await checked(AWAY, DENIED)
   const runtime = new ManualRuntime()
   const failing = checkAgain(denied.worker, { signal: new AbortController().signal, runtime })
-  const rejected = expect(failing).rejects.toBe(DENIED)
+  const error = failing.catch((thrown: unknown) => thrown)
   await runtime.advance(4_000)
-  await rejected
+  expect(await error).toBe(DENIED)
   const away = await checked(AWAY)
   const stop = new AbortController()
   const asking = checkAgain(away.worker, { signal: stop.signal, runtime })
@@ -50,10 +50,10 @@ test('what no waiting mends is thrown, and an abort ends it', async () => {
   expect(away.seen.checks).toBe(0)
 })
 
-test('a service that began in an outage ends with what the worker says after it, and gives the lease back', async () => {
+test('a service that started in an outage ends with the worker’s error after it, and releases the lease', async () => {
   const queue = await openQueue({ name: 'q' })
   const { worker } = await checked(AWAY, DENIED)
   const run = runService({ queue, worker, config, logger, signal: new AbortController().signal })
   await expect(run).rejects.toBe(DENIED)
-  expect(await queue.lease('dispatcher', 'somebody else', 1000)).toBeDefined()
+  expect(await queue.lease('dispatcher', 'another', 1000)).toBeDefined()
 }, 10_000)

@@ -1,6 +1,9 @@
 import { randomBytes } from 'node:crypto'
 
-/** A secret that nothing else looks like, with the characters that stand for something in JSON, URLs, shells and XML. */
+/**
+ * A secret that nothing else looks like, with the characters that stand for something in JSON, URLs, shells
+ * and XML.
+ */
 export function canary(kind: 'plain' | 'odd' | 'password' = 'plain'): string {
   const [a, b, c] = [word(), word(), word()]
   if (kind === 'plain') return `${a}${b}${c}`

@@ -59,7 +59,7 @@ describe('the scanner', () => {
     await expect(leaking.close()).rejects.toThrow(/stdout of sluice show shows/u)
   })
 
-  test('finds one in a file that a run wrote, and takes secrets from configurations by itself', async () => {
+  test('finds a secret in a file of a run, and reads secrets from configurations', async () => {
     const leaking = await Sandbox.open()
     const secret = canary()
     const worker = {
@@ -80,7 +80,10 @@ describe('the scanner', () => {
 
 const MEMORY = pathToFileURL(createRequire(import.meta.url).resolve('@sluice/queue-memory')).href
 
-/** A package of somebody else's that says all it knows, wherever it can. Its schema marks its secrets; one option is named like one; one is a URL. */
+/**
+ * A third-party package that writes all it knows, wherever it can. Its schema marks its secrets; one
+ * option is named like one; one is a URL.
+ */
 const LEAKY = `
 import { Buffer } from 'node:buffer'
 import { openQueue as openMemory } from '${MEMORY}'
@@ -89,7 +92,7 @@ const secret = { type: 'string', secret: true }
 export const optionsSchema = {
   '~standard': {
     version: 1,
-    vendor: 'somebody',
+    vendor: 'third-party',
     jsonSchema: { input: () => ({ type: 'object', properties: { license: secret, list: { items: secret }, env: { additionalProperties: secret } } }) },
     validate: (value) => value.wrong ? { issues: [{ path: ['wrong'], message: 'not ' + JSON.stringify(value) }] } : { value },
   },
@@ -181,7 +184,7 @@ async function runs(
   return ends
 }
 
-describe('a package of somebody else’s that says all it knows', () => {
+describe('a third-party package that logs all it knows', () => {
   beforeEach(() => write('leaky.mjs', LEAKY))
 
   test.each(['open', 'later'])('as a queue that throws: %s', async (throws) => {
@@ -258,7 +261,7 @@ describe('a configuration that can not be read', () => {
     await write(`sluice.config.${extension}`, make(secret))
     for (const args of [['status'], ['status', '--json'], ['check'], ['run']]) {
       const { code, err } = await box.spawn(args, { env: DEBUG })
-      expect([code, err]).toEqual([2, expect.stringMatching(/sluice\.config|configuration is wrong/u)])
+      expect([code, err]).toEqual([2, expect.stringMatching(/sluice\.config|configuration is invalid/u)])
     }
     expect(await shown()).toBe('')
   })
@@ -302,7 +305,7 @@ describe('a configuration that can not be read', () => {
     expect(await shown()).toBe('')
   })
 
-  test('with a token of digits in a variable of ours, which is read as a number', async () => {
+  test('with a token of digits in a SLUICE_ variable, which is read as a number', async () => {
     const secret = '918273645546372819'
     box.addCanary(secret)
     await write(
@@ -347,7 +350,7 @@ function filesOf(record: unknown): { readonly outputDir: string; readonly stderr
 describe('a local job', () => {
   const QUEUE = { package: 'sql', name: 'q', url: 'sqlite:q.db' }
 
-  test('has none of the variables that secrets came from, but for those of worker.env, and what it says of them is not stored', async () => {
+  test('inherits no variable with a secret, except those of worker.env, and its output of them is not stored', async () => {
     const [url, token, passed, named, literal] = [
       `postgres://me:${canary('password')}@h/d`,
       canary(),

@@ -76,10 +76,10 @@ describe('PostgreSQL', () => {
   /** @returns the server's own address, and a password in the URL as it is written there */
   function urlWith(password: string): string {
     const { hostname, port } = new URL(server.url)
-    return `postgres://nobody:${password}@${hostname}:${port}/postgres`
+    return `postgres://unknown:${password}@${hostname}:${port}/postgres`
   }
 
-  test('a wrong password is refused with 5, and shown by no command', async () => {
+  test('a wrong password is refused with 5, and in the output of no command', async () => {
     const password = canary('password')
     box.addCanary(password)
     await configure({ queue: postgresQueue({ env: 'DATABASE_URL' }), worker: LOCAL })
@@ -93,7 +93,7 @@ describe('PostgreSQL', () => {
   test.each([
     ['a parameter', (url: string, secret: string) => `${url.replace(/:[^:@]*@/u, '@')}?password=${secret}`],
     ['no TLS where it is required', (url: string) => `${url}?sslmode=require`],
-    ['a port where nobody listens', (url: string) => url.replace(/:\d+\/postgres$/u, ':1/postgres')],
+    ['a port without a listener', (url: string) => url.replace(/:\d+\/postgres$/u, ':1/postgres')],
     ['a host that there is not', (url: string) => url.replace(/@[^/]+/u, '@no-such-host.invalid')],
     ['a level of commit that there is not', (url: string) => `${url}?options=-c%20synchronous_commit%3Dx`],
   ])('%s: no password in anything', async (_, change) => {
@@ -289,7 +289,7 @@ describe('Argo', () => {
   test.each(broken)(
     'a token with %s is refused with 5 by the setting that it comes from',
     async (_, make) => {
-      answer = () => ({ status: 500, type: 'text/plain', text: 'nobody asks' })
+      answer = () => ({ status: 500, type: 'text/plain', text: 'unexpected request' })
       const token = make(canary())
       box.addCanary(token)
       await writeFile(join(box.dir, 'argo-token'), `${token}\n`)
@@ -313,7 +313,7 @@ describe('Argo', () => {
     },
   )
 
-  test('a line end behind a token does no harm in a file, and is refused elsewhere', async () => {
+  test('a line end after a token is ignored in a file, and refused elsewhere', async () => {
     let seen = ''
     answer = (authorization) => {
       seen = authorization

@@ -357,10 +357,10 @@ KeyError: 'size'
   },
   {
     what: 'cancelled at Argo, with the end of the log',
-    reason: `cancelled: cancelled by hand (digest: Error (exit code 143): Traceback (most recent call last):
+    reason: `cancelled: cancelled manually (digest: Error (exit code 143): Traceback (most recent call last):
   File "/app/digest.py", line 3, in <module>
 KeyboardInterrupt)`,
-    template: 'cancelled: cancelled by hand (digest: Error (exit code 143))',
+    template: 'cancelled: cancelled manually (digest: Error (exit code 143))',
   },
   {
     what: 'Python: an exception that speaks of a file',

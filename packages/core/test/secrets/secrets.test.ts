@@ -123,7 +123,7 @@ describe('credentials in a URL', () => {
     ['http://ab@proxy:3128', `http://${SECRET_MARK}@proxy:3128`],
     ['x https://u:p@q:w@h:1/?a=b y', `x https://${SECRET_MARK}@h:1/?a=b y`],
     ['postgres://h/d?user=ada&password=xy', `postgres://h/d?user=ada&password=${SECRET_MARK}`],
-  ])('are left out though nobody added them: %s', (text, redacted) => {
+  ])('are left out although they were not added: %s', (text, redacted) => {
     expect(new SecretRegistry().redact(text)).toBe(redacted)
   })
 

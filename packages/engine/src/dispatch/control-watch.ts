@@ -7,39 +7,40 @@ export interface ControlWatchOptions {
   readonly onTick: () => void
   /** Called with each state that is read. */
   readonly onRead: (control: ControlState) => void
-  /** Called once with what a read rejected with; nothing is read after it. */
+  /** Called once with the error of a read; nothing is read after it. */
   readonly onError: (error: unknown) => void
 }
 
-/** Operators are obeyed within about this, while jobs are being sent. */
+/** How soon a pause or a limit takes effect while jobs are being sent. */
 const EVERY_MS = 1_000
 
-/** Reads the queue's control every second while a pass is under way, be it that it waits for the poll or for its sends. */
+/** Reads the queue's control every second during a pass, while it waits for the poll and for its sends. */
 export class ControlWatch {
   readonly #options: ControlWatchOptions
   readonly #stop = new AbortController()
-  #readAtMs: number
+  #readAtMonotonic: number
   #reading: Promise<void> | undefined
 
-  /** @param readAtMs when the last read before began, by the monotonic clock */
-  constructor(options: ControlWatchOptions, readAtMs: number) {
+  /** @param readAtMonotonic when the last read before began, by the monotonic clock */
+  constructor(options: ControlWatchOptions, readAtMonotonic: number) {
     this.#options = options
-    this.#readAtMs = readAtMs
+    this.#readAtMonotonic = readAtMonotonic
     // Not awaited: it ends by `stop` and never rejects.
     void this.#watch()
   }
 
-  /** A read that is under way is not waited for, and what it says is not told. */
+  /** A read that is under way is not waited for, and its result is dropped. */
   stop(): void {
     this.#stop.abort()
   }
 
   /**
-   * Resolves once no read is overdue: neither a storage that is slow to answer nor a process that stood still must hide an operator's word for long.
+   * Resolves once no read is overdue: neither a slow storage nor a suspended process must delay a pause for
+   * long.
    */
   async current(): Promise<void> {
     const { runtime } = this.#options
-    if (runtime.monotonicMs() - this.#readAtMs >= 2 * EVERY_MS && !this.#stop.signal.aborted)
+    if (runtime.monotonicMs() - this.#readAtMonotonic >= 2 * EVERY_MS && !this.#stop.signal.aborted)
       await this.#read()
   }
 
@@ -66,10 +67,10 @@ export class ControlWatch {
   async #readNow(): Promise<void> {
     const { queue, runtime, onRead, onError } = this.#options
     const { signal } = this.#stop
-    const beganMs = runtime.monotonicMs()
+    const beganAtMonotonic = runtime.monotonicMs()
     try {
       const control = await queue.control.read()
-      this.#readAtMs = beganMs
+      this.#readAtMonotonic = beganAtMonotonic
       if (!signal.aborted) onRead(control)
     } catch (error) {
       if (!signal.aborted) onError(error)

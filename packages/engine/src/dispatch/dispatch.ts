@@ -12,9 +12,12 @@ import { giveUpStalled, judgeSuspects } from './set-aside.js'
 import { isAwaiting, settleAll } from '../settling/settle.js'
 
 export interface DispatchInput {
-  /** Items in PROCESSING that have no job: claimed by a process that died, or through an outage. They are in `tally.processing`. */
+  /**
+   * Items in PROCESSING without a job: claimed by a process that died, or in an outage. `tally.processing`
+   * counts them.
+   */
   readonly resends: readonly ItemSummary[]
-  /** What {@link startAhead} started in this pass. */
+  /** The claims of {@link startAhead} in this pass. */
   readonly ahead: Claimed
 }
 
@@ -23,19 +26,22 @@ export interface Claimed {
   readonly count: number
   /** There was room, and nothing could be given out. */
   readonly isAll: boolean
-  /** Of them, those that failed before and are sent after the others. */
+  /** Those of them that failed before, and are sent after the others. */
   readonly later: readonly Sending[]
 }
 
 export const NOTHING_CLAIMED: Claimed = { count: 0, isAll: false, later: [] }
 
-/** A claim is cut to what is sent in about this time, and to what the storage claims in {@link LONGEST_CALL_MS}. */
+/**
+ * A claim is limited to what is sent in about this time, and to what the storage claims in
+ * {@link LONGEST_CALL_MS}.
+ */
 const CLAIM_AHEAD_MS = 1_000
 const LONGEST_CALL_MS = 60_000
 
 /**
- * Starts jobs in the places that are free before anything is settled, so that the settling need not be waited for. Not while it is doubtful whether
- * the worker takes any: that would be found out only after more had been claimed for it.
+ * Starts jobs in the places that are free before anything is settled, in parallel with the settling. Not
+ * while it is doubtful whether the worker accepts any: more would be claimed before that is known.
  */
 export async function startAhead(
   tick: Tick,
@@ -43,16 +49,17 @@ export async function startAhead(
   { resends }: Pick<DispatchInput, 'resends'>,
 ): Promise<Claimed> {
   const { sendState, runtime } = tick
-  const nowMs = runtime.monotonicMs()
-  if (resends.some((item) => sendState.refused.maySend(item, nowMs))) return NOTHING_CLAIMED
+  const nowMonotonic = runtime.monotonicMs()
+  if (resends.some((item) => sendState.refused.maySend(item, nowMonotonic))) return NOTHING_CLAIMED
   if (sendState.exchanges > 0 || sendState.capacity.message !== undefined) return NOTHING_CLAIMED
   return claimAndSend(tick, pass, tick.maxBatchItems)
 }
 
 /**
- * Starts jobs: first for items that were claimed earlier and have none, then for new ones, as many as the policy allows, and last for those whose
- * sends failed before, so that the others show first whether the worker takes any. Items claimed but not sent hold their places, so that no crash
- * between the claim and the send can lead over the cap.
+ * Starts jobs: first for items that were claimed earlier and have none, then for new ones, as many as the
+ * policy allows, and last for those whose sends failed before, so that the others show first whether the
+ * worker accepts any. Items claimed but not sent take places, so that no crash between the claim and the send
+ * can exceed the cap.
  */
 export async function dispatch(tick: Tick, pass: SendPass, input: DispatchInput): Promise<void> {
   pass.measureCapacity()
@@ -61,13 +68,13 @@ export async function dispatch(tick: Tick, pass: SendPass, input: DispatchInput)
   const due = await dueResends(tick, pass, input.resends)
   const [fresh, tried] = split(tick, due)
   const { exchanges, outage, capacity } = tick.sendState
-  // While nobody knows why all sends fail, new items are tried before those that have failed.
+  // While it is unknown why all sends fail, new items are tried before those that have failed.
   const isExchange = exchanges > 0 && fresh.length === 0
   const exchanged = isExchange ? await claimAndSend(tick, pass, exchanges) : NOTHING_CLAIMED
   const later = [...input.ahead.later, ...exchanged.later]
   await pass.sendsEnded()
   await sendAll(tick, pass, fresh)
-  // After a refusal of all nothing more is claimed before something was sent well.
+  // After a pass without a success, nothing more is claimed before a send succeeds.
   if (outage === undefined && capacity.message === undefined) later.unshift(...tried)
   else await sendTriedBefore(tick, pass, tried)
   later.push(...(await sendNew(tick, pass, input.ahead)))
@@ -75,10 +82,10 @@ export async function dispatch(tick: Tick, pass: SendPass, input: DispatchInput)
   await endPass(tick, pass)
 }
 
-/** What is claimed beyond the cap goes back: an engine that lost its lease within a claim may have claimed on top of ours. */
+/** Claims beyond the cap go back: an engine that lost its lease within a claim may have added them. */
 async function dueResends(tick: Tick, pass: SendPass, resends: readonly ItemSummary[]): Promise<Sending[]> {
   const { refused } = tick.sendState
-  const nowMs = tick.runtime.monotonicMs()
+  const nowMonotonic = tick.runtime.monotonicMs()
   const { processing, orphans } = tick.tally
   const room = roomIn(tick.policy, {
     processing: processing - resends.length,
@@ -87,14 +94,17 @@ async function dueResends(tick: Tick, pass: SendPass, resends: readonly ItemSumm
   })
   if (resends.length > room)
     await giveBack(tick, { items: resends.slice(room), reason: 'claimed beyond the limit' })
-  const due = resends.slice(0, room).filter((item) => refused.maySend(item, nowMs))
+  const due = resends.slice(0, room).filter((item) => refused.maySend(item, nowMonotonic))
   pass.expect(due)
   return due
-    .toSorted((a, b) => refused.triedAtMs(a) - refused.triedAtMs(b) || 0)
+    .toSorted((a, b) => refused.triedAtMonotonic(a) - refused.triedAtMonotonic(b) || 0)
     .map((item) => ({ item, body: () => storedBody(tick, item), again: true }))
 }
 
-/** Looked up again: an operator may have moved the item since the list was read, and then nothing is sent. What is stored was not checked yet. */
+/**
+ * Looked up again: an operator may have moved the item since the list was read, and then nothing is sent.
+ * What is stored was not checked yet.
+ */
 async function storedBody({ queue, logger, reported }: Tick, item: ItemSummary): Promise<SendBody> {
   const found = await queue.lookup(item.id)
   if (found === undefined || !isAwaiting(found, item)) return 'moved'
@@ -117,7 +127,7 @@ function noteSchemaFailed({ logger, reported }: Pick<Tick, 'logger' | 'reported'
   logger[level]({ err: error }, 'the schema of the bodies failed: items are not sent until it works')
 }
 
-/** Those that were never tried, and those whose sends have failed before, in whatever process. */
+/** Those that were never tried, and those whose sends have failed before, in any process. */
 function split({ sendState: { refused } }: Tick, sendings: readonly Sending[]): [Sending[], Sending[]] {
   const { fresh = [], tried = [] } = Object.groupBy(sendings, ({ item }) =>
     refused.has(item) ? 'tried' : 'fresh',
@@ -126,8 +136,8 @@ function split({ sendState: { refused } }: Tick, sendings: readonly Sending[]): 
 }
 
 /**
- * Claims again as soon as all that is claimed is on its way, and not when it has arrived: where sends take long, places would stand empty while the last
- * ones of each claim end.
+ * Claims again as soon as all sends have begun, not when they have ended: where sends take long, places would
+ * stay empty during the last ones of each claim.
  */
 async function sendNew(tick: Tick, pass: SendPass, ahead: Claimed): Promise<Sending[]> {
   const later: Sending[] = []
@@ -138,48 +148,53 @@ async function sendNew(tick: Tick, pass: SendPass, ahead: Claimed): Promise<Send
     const more = await claimAndSend(tick, pass, tick.maxBatchItems - count)
     count += more.count
     later.push(...more.later)
-    // Without room: what turns out to be refused may leave some.
+    // Without room: refused sends may leave some.
     if (more.count === 0 && (more.isAll || !pass.isSending)) break
     if (more.count === 0) await pass.sendsEnded()
   }
   await pass.sendsEnded()
   await judgeSuspects(tick, pass)
-  // The batch was cut, not the work: the rest need not wait for the next interval.
+  // Only the batch ended, not the work: the rest does not wait for the interval.
   if (pass.halted === undefined && count >= tick.maxBatchItems && roomFor(tick, pass) > 0)
     tick.tally.nextDelayMs = 0
   return later
 }
 
-/** The worker takes jobs, as far as this pass shows: no item is claimed for an outage that the sends under way are about to meet. */
+/**
+ * The worker accepts jobs, as far as this pass shows: nothing is claimed into an outage that the sends under
+ * way are about to meet.
+ */
 function isWell({ sendState: { trust }, tally }: Tick, { hasSuspects }: SendPass): boolean {
   return tally.sent > 0 && !hasSuspects && !trust.isSuspect
 }
 
-/** Resolves when all sends have begun but those of `later`. */
+/** Resolves when all sends but those of `later` have begun. */
 async function claimAndSend(tick: Tick, pass: SendPass, max: number): Promise<Claimed> {
-  // The poll, or the send before, may have taken long.
+  // The poll, or the previous send, may have taken long.
   await pass.controlIsCurrent()
   const wanted = Math.min(roomFor(tick, pass), max, claimSize(tick))
   if (wanted === 0 || pass.halted !== undefined || !(await tick.lease.keep())) return NOTHING_CLAIMED
-  const claimedAtMs = tick.runtime.monotonicMs()
+  const claimedAtMonotonic = tick.runtime.monotonicMs()
   const items = await claim(tick, pass, wanted)
-  const startable = (await startableNow(tick, items)).map((item) => newSending(pass, item, claimedAtMs))
+  const startable = (await startableNow(tick, items)).map((item) =>
+    newSending(pass, item, claimedAtMonotonic),
+  )
   const [fresh, later] = split(tick, startable)
   await startSends(tick, pass, fresh).begun
   return { count: items.length, isAll: items.length === 0, later }
 }
 
-function newSending({ claims }: SendPass, item: QueueItem<unknown>, claimedAtMs: number): Sending {
+function newSending({ claims }: SendPass, item: QueueItem<unknown>, claimedAtMonotonic: number): Sending {
   const body = async (): Promise<SendBody> =>
-    (await claims.isStillOurs(item, claimedAtMs)) ? { body: item.body } : 'moved'
+    (await claims.isStillOurs(item, claimedAtMonotonic)) ? { body: item.body } : 'moved'
   return { item, body, again: false }
 }
 
 async function claim(tick: Tick, pass: SendPass, wanted: number): Promise<readonly QueueItem<unknown>[]> {
   const { runtime, sendState, memory } = tick
-  const beganMs = runtime.monotonicMs()
+  const beganAtMonotonic = runtime.monotonicMs()
   const items = await getItems(tick, wanted)
-  sendState.rates.claims.note(items.length, runtime.monotonicMs() - beganMs)
+  sendState.rates.claims.note(items.length, runtime.monotonicMs() - beganAtMonotonic)
   tick.tally.claimed += items.length
   tick.tally.processing += items.length
   for (const item of items) {
@@ -205,7 +220,7 @@ async function getItems(tick: Tick, wanted: number): Promise<readonly QueueItem<
   }
 }
 
-/** Old claims are the exception: an operator may move any of them while it waits to be sent. */
+/** Keeps claims young: an operator may move any of them while it waits to be sent. */
 function claimSize({
   sendState: { rates },
   sendConcurrency,
@@ -269,18 +284,18 @@ function batchesOf(
   return batches
 }
 
-/** What other sends of the pass come to meanwhile counts too: the rate is that of the whole pass. */
+/** Other sends of the pass count too: the rate is that of the whole pass. */
 async function measured(tick: Tick, work: () => Promise<void>): Promise<void> {
   const { runtime, sendState } = tick
-  const [beganMs, before] = [runtime.monotonicMs(), tick.tally.sent]
+  const [beganAtMonotonic, before] = [runtime.monotonicMs(), tick.tally.sent]
   await work()
-  sendState.rates.sends.note(tick.tally.sent - before, runtime.monotonicMs() - beganMs)
+  sendState.rates.sends.note(tick.tally.sent - before, runtime.monotonicMs() - beganAtMonotonic)
 }
 
-/** Where nothing else was sent that could show whether the worker takes jobs, a probe stands in for it. */
+/** Where no other send could show whether the worker accepts jobs, a probe does. */
 async function sendTriedBefore(tick: Tick, pass: SendPass, sendings: readonly Sending[]): Promise<void> {
   const { refused, trust, flights } = tick.sendState
-  // Items at which the worker hangs must not take all places that the others need.
+  // Items at which the worker hangs must not take all places.
   if (flights.size > (tick.sendConcurrency * tick.maxJobsPerSend) / 2) return
   const isProbed = pass.freshSends === 0 && sendings.some(({ item }) => refused.lacksSuccess(item))
   if (isProbed && pass.halted === undefined && (await probeWorker(tick, pass)) === 'well') trust.noteSuccess()
@@ -290,7 +305,7 @@ async function sendTriedBefore(tick: Tick, pass: SendPass, sendings: readonly Se
 async function endPass(tick: Tick, pass: SendPass): Promise<void> {
   const { halted, outage } = pass
   const { sendState } = tick
-  // In this order: what was counted and not settled is refused again after a crash, and counts once.
+  // In this order: after a crash, a refusal that was counted and not settled occurs again, and counts once.
   const rejected = pass.takeRejected()
   await tick.guards.record(pass.control)
   await settleAll(tick, rejected)
@@ -300,7 +315,7 @@ async function endPass(tick: Tick, pass: SendPass): Promise<void> {
   if (standing !== undefined) tick.tally.unavailable ??= standing
   if (halted === 'less') await giveBackSurplus(tick, pass)
   if (halted === 'guard') await giveBackPaused(tick, pass, pass.unsent)
-  // What an operator wants is to be seen at once; what there is room for by it keeps its claim.
+  // A change of the control takes effect at once; claims within the new limit are kept.
   if (halted === 'more' || (halted === 'less' && !pass.control.paused)) tick.tally.nextDelayMs = 0
 }
 

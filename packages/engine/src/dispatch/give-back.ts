@@ -6,10 +6,10 @@ import type { SendPass } from './send-pass.js'
 import { givenBack } from '../settling/send-settlements.js'
 
 /**
- * Gives claims back, uncounted and in the place in the order that they had: those that were never tried, and those of which the worker is sure that it
- * has no job. The others keep their claims, since a job of theirs may run.
+ * Gives claims back, uncounted and to their places in the order: those that were never tried, and those for
+ * which a look-up shows that there is no job. The others keep their claims, since they may have jobs.
  *
- * @param reason for people, kept with the item
+ * @param reason kept with the item
  */
 export async function giveBack(
   tick: Tick,
@@ -25,7 +25,7 @@ export async function giveBack(
   await settleUnsent(tick, decided)
 }
 
-/** The same in a pause, whoever paused the queue. */
+/** The same in a pause, by an operator or by Sluice itself. */
 export function giveBackPaused(
   tick: Tick,
   { control }: Pick<SendPass, 'control'>,

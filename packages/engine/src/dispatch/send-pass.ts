@@ -9,10 +9,12 @@ import { FreshClaims } from './fresh-claims.js'
 import { FEW_FAILURES } from '../sending/worker-trust.js'
 
 /**
- * Why nothing more is sent in a pass. `lease`: another engine may dispatch · `queue`: the storage can't be used · `stop`: this engine is to stop ·
- * `less`, `more`: operators changed the control; of `less` claims go back · `guard`: the queue is about to be paused by this engine, since
- * the same refusal came too often · `worker`: an outage · `doubt`: many items failed in a row though a probe
- * went well · `capacity`, `retry-after`: the worker takes no more for now · `busy`: sends of earlier passes, which take long, hold all places.
+ * Why nothing more is sent in a pass. `lease`: another engine may dispatch · `queue`: the storage can't be
+ * used · `stop`: this engine stops · `less`, `more`: the control has changed; with `less` claims go back ·
+ * `guard`: this engine is about to pause the queue, since the same refusal occurred too often · `worker`: an
+ * outage · `doubt`: many items failed in a row although a probe succeeded, or a call was rejected as a whole
+ * · `capacity`, `retry-after`: the worker accepts no more for now · `busy`: slow sends of earlier passes hold
+ * all places.
  */
 export type Halt =
   | 'lease'
@@ -27,7 +29,7 @@ export type Halt =
   | 'retry-after'
   | 'busy'
 
-/** A send that failed in a way that is the item's trouble, unless everything else fails too. */
+/** A failed send that counts as the item's trouble, unless others fail too. */
 export interface Suspect {
   readonly item: ItemSummary
   readonly error: unknown
@@ -35,11 +37,11 @@ export interface Suspect {
   readonly successes: number
 }
 
-/** The control as the tick has read it, and who else is told when it is read again. */
+/** The control as the tick has read it, and what is called when it is read again. */
 export interface PassControl {
   readonly state: ControlState
   /** When that read began, by the monotonic clock. */
-  readonly readAtMs: number
+  readonly readAtMonotonic: number
   readonly onRead: (control: ControlState) => void
 }
 
@@ -67,7 +69,7 @@ export class SendPass {
   #outage: SluiceError | undefined
   #isPuzzling = false
 
-  constructor(tick: Tick, { state, readAtMs, onRead }: PassControl) {
+  constructor(tick: Tick, { state, readAtMonotonic, onRead }: PassControl) {
     this.tally = tick.tally
     this.#tick = tick
     this.#control = state
@@ -83,7 +85,7 @@ export class SendPass {
       },
       onError: (error: unknown) => this.fail(error),
     }
-    this.#watch = new ControlWatch(watch, readAtMs)
+    this.#watch = new ControlWatch(watch, readAtMonotonic)
     this.#carryOver(sendState.pass)
     sendState.pass = this
     sendState.trust.beginPass()
@@ -91,7 +93,7 @@ export class SendPass {
     if (sendState.retryAfter.leftMs(runtime.monotonicMs()) > 0) this.halt('retry-after')
   }
 
-  /** After what has ended is settled: each end makes room at a worker that takes no more. */
+  /** After ended jobs are settled: each end makes room at a full worker. */
   measureCapacity(): void {
     const { sendState, runtime } = this.#tick
     this.#width = sendState.capacity.places(runtime.monotonicMs())
@@ -113,25 +115,25 @@ export class SendPass {
     return [...this.#unsent.values()]
   }
 
-  /** What is in flight goes on; nothing more begins. The first reason stands. */
+  /** Sends in flight go on; no more begin. The first reason stands. */
   halt(why: Halt): void {
     this.#halt ??= why
     this.wake()
   }
 
-  /** The worker takes nothing. No item is to blame: all keep their claims. */
+  /** The worker accepts nothing, and it is no item's trouble: all keep their claims. */
   noteOutage(error: SluiceError, why: 'known' | 'unknown words' = 'known'): void {
     this.#outage ??= error
     this.#isPuzzling ||= why === 'unknown words'
     this.halt('worker')
   }
 
-  /** Of the sends; no item failed for it. */
+  /** The outage that the sends met; no item failed for it. */
   get outage(): SluiceError | undefined {
     return this.#outage
   }
 
-  /** An outage that nobody but the failures themselves shows. */
+  /** An outage that only the failures themselves show. */
   get isPuzzling(): boolean {
     return this.#isPuzzling
   }
@@ -152,12 +154,12 @@ export class SendPass {
     if (this.#failures.length > 0) throw this.#failures[0]
   }
 
-  /** They are claimed, and are to be sent. */
+  /** They are claimed, and will be sent. */
   expect(items: readonly ItemSummary[]): void {
     for (const item of items) this.#unsent.set(item.uid, item)
   }
 
-  /** Its send begins, or it is known to have been moved by somebody else. */
+  /** Its send begins, or it is known to have been moved. */
   noteBegun({ uid }: ItemSummary): void {
     this.#unsent.delete(uid)
   }
@@ -166,7 +168,7 @@ export class SendPass {
     this.#suspects.push(suspect)
   }
 
-  /** Sends have failed, and what that says is not decided yet. */
+  /** Failed sends are not judged yet. */
   get hasSuspects(): boolean {
     return this.#suspects.length > 0
   }
@@ -187,8 +189,8 @@ export class SendPass {
     return this.#rejected.splice(0)
   }
 
-  /** Another engine has dispatched since: what came of its sends is for that one to find out. */
-  forget(): void {
+  /** Another engine has dispatched since: it finds out the outcomes of these sends. */
+  dropOutcomes(): void {
     this.takeSuspects()
     this.takeRejected()
   }
@@ -208,14 +210,16 @@ export class SendPass {
   }
 
   /**
-   * Waits for one of the places in flight. There are only a few while nothing shows that the worker takes anything, and after failures in a row.
+   * Waits for places in flight. There are only a few while no send has succeeded, and after failures in a
+   * row.
    *
    * @param wanted how many sends wait for places, 1 or more
-   * @returns how many of them may begin; for as many {@link SendPass.leave} is to be called. 0: none in this pass
+   * @returns how many of them may begin; for as many {@link SendPass.leave} is to be called. 0: none in this
+   * pass
    */
   async enter(wanted: number): Promise<number> {
     while (this.halted === undefined && this.#inFlight >= this.#places()) {
-      // Nothing that this pass waits for would wake it.
+      // No send of this pass would free a place.
       if (this.#inFlight === 0) this.halt('busy')
       const { promise, resolve } = Promise.withResolvers<void>()
       this.#waiting.push(resolve)
@@ -227,7 +231,7 @@ export class SendPass {
     return places
   }
 
-  /** Sends of which the pass has to see the end, be it by an error. */
+  /** Sends that the pass waits for before it ends. */
   track(ended: Promise<void>): void {
     this.#sends.add(ended)
     void ended.then(() => this.#sends.delete(ended))
@@ -246,7 +250,7 @@ export class SendPass {
     this.wake()
   }
 
-  /** Resolves once the control is known as it was a moment ago. */
+  /** Resolves once the control was read recently. */
   controlIsCurrent(): Promise<void> {
     return this.#watch.current()
   }
@@ -295,7 +299,7 @@ export class SendPass {
   }
 }
 
-/** How many the policy lets through where nothing runs. */
+/** How many jobs the policy allows in total. */
 function total({ policy }: Tick, { limits }: ControlState): number {
   return roomIn(policy, { processing: 0, orphans: 0, limits })
 }

@@ -8,9 +8,9 @@ import type { SendPass, Suspect } from './send-pass.js'
 import { answerOf, setAside, unsendable } from '../settling/send-settlements.js'
 
 /**
- * Decides about the items whose sends failed, once the sends around them have ended. In an outage they keep their claims. Else each is asked for:
- * one that the worker surely has no job of goes back to WAITING with a delay, or fails when it was tried often enough; one that can't be asked for
- * keeps its place, and is tried again.
+ * Decides about the items whose sends failed, once the sends around them have ended. In an outage they keep
+ * their claims. Else each is looked up: an item without a job goes back to WAITING with a delay, or fails
+ * after enough tries; one that can't be looked up keeps its place, and is tried again.
  */
 export async function judgeSuspects(tick: Tick, pass: SendPass): Promise<void> {
   const suspects = pass.takeSuspects()
@@ -24,7 +24,7 @@ export async function judgeSuspects(tick: Tick, pass: SendPass): Promise<void> {
   await settleUnsent(tick, decided)
 }
 
-/** Items that the worker refuses in words of its own, while a probe goes well, are refused like those that it rejects. */
+/** Items that fail as unsendable count as refusals, like rejected ones. */
 async function recordUnsendable(
   { guards }: Tick,
   pass: SendPass,
@@ -38,7 +38,8 @@ async function recordUnsendable(
 }
 
 /**
- * A send that has not answered for as long as a call may take at the very most: its answer is no longer waited for, and a late one changes nothing.
+ * Gives up sends without an answer for `stallMs`, longer than any call may take: a late answer changes
+ * nothing.
  */
 export function giveUpStalled(tick: Tick, pass: SendPass): void {
   const { sendState, stallMs, runtime, logger, memory } = tick
@@ -54,8 +55,8 @@ export function giveUpStalled(tick: Tick, pass: SendPass): void {
 }
 
 /**
- * Nobody can tell an outage in unknown words from places that are all held by items that no worker takes. So that other items come to be tried, a few
- * go back in each pass after the first; their tries don't count.
+ * An outage in unknown words can't be told from places that are all held by items that no worker accepts. So
+ * that other items are tried, a few go back in each pass after the first; their tries don't count.
  */
 function keepClaims({ sendState, runtime }: Tick, pass: SendPass, suspects: readonly Suspect[]): Suspect[] {
   for (const { item } of suspects) sendState.refused.noteOutage(item, runtime.monotonicMs())
@@ -75,11 +76,11 @@ async function judge(
     return undefined
   }
   const answer = answerOf(error)
-  const nowMs = tick.runtime.monotonicMs()
+  const nowMonotonic = tick.runtime.monotonicMs()
   const isInOutage = pass.outage !== undefined
   if (!isInOutage) logRefused(tick, { item, answer, isFirst: !refused.has(item) })
-  const refusal = refused.noteRefused(item, { message: answer, successes, nowMs, isInOutage })
-  // One whose job may exist fails only by a worker that can't be asked, or that doesn't answer for this job either.
+  const refusal = refused.noteRefused(item, { message: answer, successes, nowMonotonic, isInOutage })
+  // One whose job may exist fails only where the worker has no look-ups, or does not answer this one either.
   if (refusal.isLast) return { settlement: unsendable(item, answer, refusal), why: 'unsendable' }
   return job === 'none'
     ? { settlement: setAside(tick, item, { ...refusal, answer }), why: 'unsent' }

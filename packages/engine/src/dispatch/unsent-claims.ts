@@ -4,7 +4,7 @@ import { nameOf } from '../reconcile/running-jobs.js'
 import { settleUnsent } from './known-unsent.js'
 import { givenBack } from '../settling/send-settlements.js'
 
-/** The items that this engine has claimed and not begun to send: surely without a job. */
+/** The items that this engine has claimed and not begun to send: they have no job. */
 export class UnsentClaims {
   readonly #claims = new Map<string, ItemSummary>()
 
@@ -21,7 +21,7 @@ export class UnsentClaims {
     return this.#claims.has(nameOf(item))
   }
 
-  /** Drops what isn't of these items in PROCESSING any more: somebody moved it. */
+  /** Drops those that are no longer in PROCESSING: they were moved. */
   keepOnly(items: ReadonlyMap<string, ItemSummary>): void {
     for (const [name, claim] of this.#claims) {
       if (items.get(claim.id)?.attempt !== claim.attempt) this.#claims.delete(name)
@@ -41,12 +41,12 @@ export class UnsentClaims {
   }
 }
 
-/** As history and `ls` show it. */
+/** The reason in the item's history. */
 const STOPPED = 'not sent: the engine that had claimed it was stopped'
 
 /**
- * Gives the claims of an engine that stops back, those that were not sent: to their places in the order, uncounted. It never rejects: what can't be
- * given back stays in PROCESSING, and is sent by the next engine.
+ * Gives the unsent claims of an engine that stops back, to their places in the order and uncounted. It never
+ * rejects: a claim that can't be given back stays in PROCESSING, and is sent by the next engine.
  */
 export async function giveBackUnsent(tick: Tick): Promise<void> {
   const claims = tick.unsent.take()

@@ -5,11 +5,14 @@ import type { SelfPause } from './self-pause.js'
 
 /** A pause as it is stored. */
 export interface StoredPause extends SelfPause {
-  /** The queue was paused after this was written. `false`: an engine may have died in between, and the next one pauses it. */
+  /**
+   * The queue was paused after this was written. `false`: the engine may have died in between, and the next
+   * one pauses the queue.
+   */
   readonly isApplied: boolean
 }
 
-/** What guards keep beyond the life of an engine. */
+/** The durable state of the guards. */
 export interface GuardState {
   readonly rows: readonly RefusalRow[]
   readonly pause?: StoredPause
@@ -25,7 +28,7 @@ export function guardsToJson({ rows, pause }: GuardState): JsonValue {
   }
 }
 
-/** What a document holds, as far as it can be understood: another version may have written it. */
+/** The state in a document, as far as it can be read: another version may have written it. */
 export function parseGuards(value: JsonValue | undefined): GuardState {
   if (!isRecord(value)) return NO_GUARDS
   const { rows, pause } = value
@@ -38,23 +41,23 @@ export function parseGuards(value: JsonValue | undefined): GuardState {
 
 function parseRow(value: unknown): RefusalRow[] {
   if (!isRecord(value)) return []
-  const { kind, group, reason, example, refused, since } = value
+  const { kind, group, reason, example, refused, sinceAt } = value
   if ((kind !== 'send' && kind !== 'start') || !isText(group) || !isText(reason) || !isText(example))
     return []
   const jobs = unpackJobs(refused ?? null)
   if (jobs === undefined) return []
-  const began = typeof since === 'number' ? { since } : {}
+  const began = typeof sinceAt === 'number' ? { sinceAt } : {}
   return [{ kind, group, reason, example, ...began, jobs: [...jobs] }]
 }
 
 function parsePause(value: JsonValue | undefined): StoredPause | undefined {
   if (!isRecord(value)) return undefined
-  const { guard, reason, since, example, isApplied } = value
-  if (!isText(guard) || !isText(reason) || typeof since !== 'number') return undefined
+  const { guard, reason, sinceAt, example, isApplied } = value
+  if (!isText(guard) || !isText(reason) || typeof sinceAt !== 'number') return undefined
   return {
     guard,
     reason,
-    since,
+    sinceAt,
     ...(isText(example) ? { example } : {}),
     isApplied: isApplied === true,
   }

@@ -25,74 +25,75 @@ export interface GuardsOptions {
 
 type Noted = Refusal | { readonly kind: RefusalKind; readonly settlement?: undefined }
 
-/** Another process writes the document only when somebody resumes: two writes in a row do not both meet that. */
+/** Another process writes the document only at a resume: two writes in a row do not both meet one. */
 const MAX_WRITES = 4
 
 /**
- * Pauses the queue where going on would fail item after item for the same reason. What is counted, and that the queue was paused, is in one document of
- * the queue, under the lease, so that restarts and failovers go on from it.
+ * Pauses the queue where going on would fail item after item for the same reason. The counts and the pause
+ * are in one document of the queue, under the lease, so that restarts and failovers continue from it.
  *
- * The order is: count, pause, settle. A process that dies after counting leaves items in PROCESSING, whose attempts count once however often they are
- * refused; one that dies before pausing leaves a pause that the next engine applies before it sends anything.
+ * The order is: count, pause, settle. A process that dies after counting leaves items in PROCESSING, whose
+ * attempts count once however often they are refused; one that dies before pausing leaves a pause that the
+ * next engine applies before it sends anything.
  */
 export class Guards {
   readonly #options: GuardsOptions
   #fencingToken: number | undefined
   #isKnown = false
-  /** The document may be another than the one that was read or written last. */
+  /** The document may have changed since it was read or written last. */
   #isStale = false
-  /** No waiting makes it readable or writable, such as a missing permission: this engine counts for itself. */
+  /** Permanently unreadable or unwritable, as without a permission: this engine counts for itself. */
   #isUnusable = false
   #version: number | undefined
   #stored: GuardState = NO_GUARDS
-  /** As it is now: what is stored, and {@link Guards.#noted} on top. */
+  /** The stored rows with {@link Guards.#noted} applied. */
   #rows: readonly RefusalRow[] = []
   #full: RefusalRow | undefined
   #noted: Noted[] = []
   #pause: StoredPause | undefined
-  #isTold = false
+  #isReported = false
 
   constructor(options: GuardsOptions) {
     this.#options = options
   }
 
-  /** Why Sluice itself paused the queue, while it is so. */
+  /** Why Sluice itself has paused the queue, during that pause. */
   get pause(): SelfPause | undefined {
     if (this.#pause === undefined) return undefined
-    const { isApplied: _, ...told } = this.#pause
-    return told
+    const { isApplied: _, ...pause } = this.#pause
+    return pause
   }
 
-  /** Nothing more is to start: the queue is paused by a guard, or is about to be. */
+  /** No more jobs may start: a guard has paused the queue, or is about to. */
   get isTripped(): boolean {
     return this.#pause !== undefined || this.#full !== undefined
   }
 
-  /** Since when jobs are refused at their start, by the worker's clock; `undefined`: none is. */
-  get startsRefusedSince(): number | undefined {
-    const since = this.#rows.flatMap((row) => (row.kind === 'start' ? [row.since ?? 0] : []))
+  /** Since when jobs are refused at their start, by the worker's clock; `undefined`: none are. */
+  get startsRefusedSinceAt(): number | undefined {
+    const since = this.#rows.flatMap((row) => (row.kind === 'start' ? [row.sinceAt ?? 0] : []))
     return since.length === 0 ? undefined : Math.min(...since)
   }
 
-  /** Reads what earlier engines left, once for each fencing token. */
+  /** Reads the document, once for each fencing token. */
   async read(fencingToken: number | undefined): Promise<void> {
-    if (fencingToken !== this.#fencingToken) this.#isKnown = this.#isUnusable = this.#isTold = false
+    if (fencingToken !== this.#fencingToken) this.#isKnown = this.#isUnusable = this.#isReported = false
     this.#fencingToken = fencingToken
     if (this.#isKnown) return
     this.#noted = []
     await this.#refresh()
     this.#isKnown = true
-    this.#tell()
+    this.#report()
   }
 
-  /** An attempt was refused. To be {@link Guards.record}ed before it is settled. */
+  /** An attempt was refused. {@link Guards.record} must come before its settle. */
   noteRefused(refusal: Refusal): void {
     if (this.#pause === undefined) this.#note(refusal)
   }
 
   /** The worker accepted an item, or a job succeeded. */
   noteSuccess(kind: RefusalKind): void {
-    // Once the row was full it stays so: a success that comes later was not in between.
+    // A full row stays full: a later success was not in between.
     if (this.#pause !== undefined || this.#full !== undefined) return
     if (!this.#rows.some((row) => row.kind === kind)) return
     this.#noted = this.#noted.filter((noted) => noted.kind !== kind)
@@ -100,9 +101,11 @@ export class Guards {
   }
 
   /**
-   * Stores what was noted, and pauses the queue if it is time: before anything of it is settled. Without news it costs nothing.
+   * Stores what was noted, and pauses the queue at a full row, before anything of it is settled. Without
+   * changes there is no call.
    *
-   * @throws SluiceError of the queue: nothing may be settled then; SLUICE_LEASE_LOST when another engine dispatches
+   * @throws SluiceError of the queue: then nothing may be settled; SLUICE_LEASE_LOST when another engine
+   * dispatches
    */
   async record(control: ControlState): Promise<void> {
     await this.#store()
@@ -110,13 +113,14 @@ export class Guards {
   }
 
   /**
-   * Holds the stored pause against the control, once a tick: applies one that an engine did not come to, and ends one that was resumed.
+   * Compares the stored pause with the control, once a tick: applies one that an engine left unapplied, and
+   * ends one that was resumed.
    *
    * @throws SluiceError as {@link Guards.record}
    */
   async obey(control: ControlState): Promise<void> {
     if (this.#pause === undefined) return
-    // `sluice resume` may have taken it away, and somebody may have paused the queue again since.
+    // `sluice resume` may have removed it, and an operator may have paused the queue again since.
     this.#isStale = !this.#isUnusable
     await this.#store()
     if (this.#pause === undefined) return
@@ -133,26 +137,26 @@ export class Guards {
   async #end(): Promise<void> {
     this.#pause = this.#full = undefined
     this.#rows = this.#noted = []
-    this.#isTold = false
+    this.#isReported = false
     await this.#store()
   }
 
   async #apply(control: ControlState): Promise<void> {
     const pause = this.#pause
     if (pause === undefined) return
-    // An operator who paused it first has said why; the record says the rest.
+    // An operator's own pause keeps its reason.
     const pauses = this.#options.drain || !control.paused
     if (pauses) await this.#options.queue.control.pause(`by Sluice itself: ${pause.reason}`)
     this.#pause = { ...pause, isApplied: true }
     await this.#store()
-    // Resumed in the moment before: that word is the later one.
+    // Resumed just before: the resume is the later command.
     if (pauses && this.#pause === undefined) await this.#options.queue.control.resume()
-    this.#tell()
+    this.#report()
   }
 
-  #tell(): void {
-    if (this.#isTold || this.pause === undefined) return
-    this.#isTold = true
+  #report(): void {
+    if (this.#isReported || this.pause === undefined) return
+    this.#isReported = true
     this.#options.emit({ kind: 'self-paused', pause: this.pause })
   }
 
@@ -169,13 +173,13 @@ export class Guards {
     }
     throw new SluiceError(
       'SLUICE_QUEUE_UNAVAILABLE',
-      `Cannot write the document ${GUARDS_DOCUMENT}: another process writes it again and again; it is tried again`,
+      `Cannot write the document ${GUARDS_DOCUMENT}: another process keeps writing it; it is tried again`,
     )
   }
 
   async #newPause(row: RefusalRow): Promise<StoredPause> {
-    const since = await this.#options.queue.now()
-    return { guard: 'rejections', reason: refusalText(row), since, example: row.example, isApplied: false }
+    const sinceAt = await this.#options.queue.now()
+    return { guard: 'rejections', reason: refusalText(row), sinceAt, example: row.example, isApplied: false }
   }
 
   async #write(next: GuardState): Promise<boolean> {
@@ -188,7 +192,7 @@ export class Guards {
     try {
       if (!(await document.write(guardsToJson(next), { ifVersion: this.#version, lease: current })))
         return false
-      // One that was removed before goes on above the number that it had [Q-DOC-2].
+      // The versions of a document that was removed go on [Q-DOC-2].
       this.#version = this.#version === undefined ? (await document.read())?.version : this.#version + 1
     } catch (error) {
       this.#noteTrouble(error, 'written')
@@ -200,7 +204,7 @@ export class Guards {
     return true
   }
 
-  /** What was noted since the last write is put on top: an attempt that is in the document already counts once. */
+  /** Applies what was noted since the last write: an attempt that is in the document already counts once. */
   async #refresh(): Promise<void> {
     try {
       const found = await this.#options.queue.document(GUARDS_DOCUMENT).read()
@@ -223,7 +227,7 @@ export class Guards {
     this.#isStale = false
     this.#options.logger.warn(
       { err: error, document: GUARDS_DOCUMENT },
-      `the count of rejections can’t be ${what}: it begins anew with each service; the work goes on`,
+      `the count of rejections can’t be ${what}: it starts again with each service; the work goes on`,
     )
   }
 }

@@ -4,9 +4,11 @@ import type { SendPass } from '../dispatch/send-pass.js'
 import type { DecidedSettlement } from '../settling/settle.js'
 
 /**
- * Counts how the jobs of a tick have ended, before any of it is settled, and says whether the queue is paused: by an operator, or by a guard.
+ * Counts the ends of a tick's jobs before any of them is settled.
  *
- * @throws SluiceError of the queue: nothing may be settled then
+ * @returns whether the queue is paused, by an operator or by a guard
+ *
+ * @throws SluiceError of the queue: then nothing may be settled
  */
 export async function obeyGuards(tick: Tick, pass: SendPass, findings: Findings): Promise<boolean> {
   const { guards } = tick
@@ -15,16 +17,19 @@ export async function obeyGuards(tick: Tick, pass: SendPass, findings: Findings)
   noteStarts(tick, findings)
   await guards.record(control)
   const isPaused = control.paused || guards.isTripped
-  // Rejected after their pass was over, they go back to WAITING with what was not sent.
+  // Items that were rejected after their pass go back to WAITING with the unsent ones.
   if (isPaused) pass.takeRejected()
   return isPaused
 }
 
-/** What a job that runs or ended well says of jobs that were refused before it: others can start. Of one instant, the success is the later. */
+/**
+ * A job that runs or has succeeded ends the row of jobs that were refused before it. At the same instant, the
+ * success is the later one.
+ */
 function noteStarts({ guards }: Tick, { found, decisions }: Findings): void {
   const { settlements } = decisions
   const wentWellAt = settlements.map(succeededAt).reduce(latest, undefined)
-  const refusedSince = guards.startsRefusedSince
+  const refusedSince = guards.startsRefusedSinceAt
   const runsSince = refusedSince === undefined ? undefined : startedLast(found)
   const hasBegun = refusedSince !== undefined && runsSince !== undefined && runsSince > refusedSince
   if (wentWellAt !== undefined || hasBegun) guards.noteSuccess('start')
@@ -37,7 +42,7 @@ function succeededAt({ settlement, endedAt }: DecidedSettlement): number | undef
   return settlement.stage === 'SUCCESS' ? (endedAt ?? Number.POSITIVE_INFINITY) : undefined
 }
 
-/** When the last of the jobs that have begun was started, as far as the worker says so. */
+/** When the latest of the jobs that have begun was started, as far as the worker reports it. */
 function startedLast({ reports }: Findings['found']): number | undefined {
   return [...reports.values()]
     .map(({ stage, pending, startedAt }) =>

@@ -1,7 +1,8 @@
-import { failureGroupOf, type JobRef, type Settlement } from '@sluice/core'
+import type { JobRef, Settlement } from '@sluice/core'
+import { failureGroupOf } from '@sluice/core/backend'
 import { hashOfJob } from '../records/seen-jobs-format.js'
 
-/** `send`: the worker rejected the item · `start`: its job was accepted, and failed as it was started, before any of its work was done. */
+/** `send`: the worker rejected the item · `start`: its job was accepted, and failed at its start. */
 export type RefusalKind = 'send' | 'start'
 
 /** One refusal of one attempt. */
@@ -12,7 +13,7 @@ export interface Refusal {
   readonly endedAt?: number
 }
 
-/** Refusals of one kind for the same reason, with no success of that kind between them. */
+/** Refusals of one kind for the same reason, without a success of that kind between them. */
 export interface RefusalRow {
   readonly kind: RefusalKind
   /** Id of the failure group: class, exit code and the normalised line of the reason. */
@@ -22,14 +23,14 @@ export interface RefusalRow {
   /** Id of the item that was refused first. */
   readonly example: string
   /** Of `start`: when the first of its jobs ended, by the worker's clock. */
-  readonly since?: number
-  /** Hashes of the refused attempts: one that is noted again, after a crash, counts once. */
+  readonly sinceAt?: number
+  /** Hashes of the refused attempts: one that is noted again after a crash counts once. */
   readonly jobs: readonly string[]
 }
 
-/** So many refusals for the same reason pause the queue. */
+/** This many refusals for the same reason pause the queue. */
 export const MAX_REFUSALS_IN_ROW = 20
-/** With more reasons than this at once, the row that has not grown for longest is forgotten. */
+/** With more reasons at once, the row that has not grown for longest is dropped. */
 const MAX_ROWS = 16
 
 /** Each reason has a row of its own, so that two reasons that alternate do not hide each other. */
@@ -45,7 +46,7 @@ export function withRefusal(
     reason: template,
     example: settlement.id,
     jobs: [],
-    ...(endedAt === undefined ? {} : { since: endedAt }),
+    ...(endedAt === undefined ? {} : { sinceAt: endedAt }),
   }
   const jobs = new Set([...row.jobs, hashOfJob(settlement)])
   const others = rows.filter((other) => other !== known)
@@ -57,12 +58,12 @@ export function withSuccess(rows: readonly RefusalRow[], kind: RefusalKind): rea
   return rows.filter((row) => row.kind !== kind)
 }
 
-/** A row that is as long as it may get. */
+/** A row that pauses the queue. */
 export function fullRow(rows: readonly RefusalRow[]): RefusalRow | undefined {
   return rows.find(({ jobs }) => jobs.length >= MAX_REFUSALS_IN_ROW)
 }
 
-/** Why a full row pauses the queue, for people. */
+/** The reason of a pause by a full row. */
 export function refusalText({ kind, reason, jobs }: RefusalRow): string {
   return kind === 'send'
     ? `the worker rejected ${jobs.length} items in a row for the same reason, and accepted none in between: ${reason}`

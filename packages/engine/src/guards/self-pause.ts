@@ -2,20 +2,23 @@ import type { Queue } from '@sluice/core'
 import { GUARDS_DOCUMENT } from '../records/document-names.js'
 import { parseGuards } from './guard-document.js'
 
-/** A pause that no operator asked for. It lasts until an operator resumes the queue. */
+/** A pause by Sluice itself. It lasts until an operator resumes the queue. */
 export interface SelfPause {
-  /** What paused the queue: `rejections`, the same refusal again and again. Later versions may have more. */
+  /**
+   * What paused the queue: `rejections`, the same refusal again and again. Later versions may have others.
+   */
   readonly guard: string
-  /** Why, for people, in one line. */
+  /** Why, in one line. */
   readonly reason: string
   /** Epoch ms of the storage's clock. */
-  readonly since: number
-  /** Id of an item that it happened to. */
+  readonly sinceAt: number
+  /** Id of an affected item. */
   readonly example?: string
 }
 
 /**
- * Whether the queue is paused by Sluice itself, and why. A pause by an operator is none, be the queue paused by both: a resume ends both.
+ * Whether Sluice itself has paused the queue, and why. An operator's pause does not count; a resume ends
+ * both.
  *
  * @throws SluiceError of the queue
  */
@@ -24,15 +27,15 @@ export async function readSelfPause(
 ): Promise<SelfPause | undefined> {
   const { pause } = parseGuards((await queue.document(GUARDS_DOCUMENT).read())?.value)
   if (pause === undefined) return undefined
-  const { isApplied, ...told } = pause
-  // Resumed by a program, and no engine has looked since.
+  const { isApplied, ...selfPause } = pause
+  // Resumed, and no engine has ticked since.
   if (isApplied && !(await queue.control.read()).paused) return undefined
-  return told
+  return selfPause
 }
 
 /**
- * Forgets that Sluice paused the queue, and what it counted: the count starts anew. To be called right before `control.resume()`, which alone would do
- * too, once an engine sees it.
+ * Removes the pause by Sluice itself and its counts. To be called right before `control.resume()`, which
+ * alone has the same effect with the next tick.
  *
  * @throws SluiceError of the queue
  */

@@ -5,10 +5,10 @@ import { roomIn } from '../policies/dispatch-policy.js'
 import type { Holdup, HoldupCode } from './holdup.js'
 import type { Tally, TickResult } from '../tick/tick-result.js'
 
-/** What is known of the places, when a tick has counted them. */
+/** The places, as a tick has counted them. */
 export type Places = Pick<Tally, 'processing' | 'orphans' | 'pending'>
 
-/** What operators hold the queue back with: a live limit only where it, and not the configured one, leaves no room. */
+/** What the control holds back: a live limit only where it, and not the configured one, leaves no room. */
 export function controlHoldups(
   { policy, drain, guards }: Pick<Tick, 'policy' | 'drain' | 'guards'>,
   places: Places,
@@ -19,7 +19,7 @@ export function controlHoldups(
   const isFull = roomIn(policy, { processing, orphans, limits }) === 0
   const isLimit = isFull && roomIn(policy, { processing, orphans, limits: {} }) > 0
   return [
-    // A drain looks like a pause to all that sends; that nobody paused the queue is told by it.
+    // During a drain the control reads as paused: the drain is the holdup.
     ...(guards.pause === undefined ? [] : [selfPauseHoldup(guards.pause)]),
     ...(paused && !drain && guards.pause === undefined
       ? [{ code: 'paused', message: `the queue is paused${why}` } as const]
@@ -31,32 +31,30 @@ export function controlHoldups(
   ]
 }
 
-/** What holds a queue back that Sluice itself has paused. */
-export function selfPauseHoldup({ reason, since }: SelfPause): Holdup {
-  return { code: 'self-paused', message: `Sluice paused the queue itself: ${reason}`, since }
+/** The holdup of a queue that Sluice itself has paused. */
+export function selfPauseHoldup({ reason, sinceAt }: SelfPause): Holdup {
+  return { code: 'self-paused', message: `Sluice paused the queue itself: ${reason}`, sinceAt }
 }
 
 const DRAINING: Holdup = {
   code: 'draining',
-  message: 'the service that dispatches starts nothing: it drains the queue',
+  message: 'the dispatching service starts no jobs: it drains the queue',
 }
 
 function orphanHoldup(orphans: number): Holdup {
   const jobs =
-    orphans === 1
-      ? 'a job that no item waits for takes a place'
-      : `${orphans} jobs that no item waits for take places`
-  return { code: 'orphans', message: `${jobs} of the limit, and none is left` }
+    orphans === 1 ? 'a job without an item takes a place' : `${orphans} jobs without an item take places`
+  return { code: 'orphans', message: `${jobs}, and the limit is reached` }
 }
 
-/** With every place taken by jobs that have not begun, it is the worker that has no room. */
+/** Where most places are taken by pending jobs, it is the worker that has no room. */
 function pendingHoldups({ processing, pending }: Places): Holdup[] {
   if (pending === 0 || 2 * pending < processing) return []
-  const message = 'at least half of the jobs that may run were accepted by the worker and have not begun'
+  const message = 'at least half of the jobs that may run are pending at the worker'
   return [{ code: 'worker-pending', message, items: pending }]
 }
 
-/** The most unfinished jobs that policy and live limits allow; `undefined` where nothing limits them. */
+/** The most unfinished jobs that policy and live limits allow; `undefined` without a limit. */
 export function mostAtOnce(
   policy: Tick['policy'],
   { limits }: Pick<ControlState, 'limits'>,
@@ -83,7 +81,7 @@ const BY_CONTROL: ReadonlySet<HoldupCode> = new Set([
   'worker-pending',
 ])
 
-/** Between two ticks: what operators say now takes the place of what they said at the tick; of the others the next tick knows more. */
+/** Between two ticks: the holdups of the control are current, the others those of the last tick. */
 export function holdupsNow(
   tick: Tick,
   last: Places & Pick<TickResult, 'holdups'>,
@@ -92,9 +90,9 @@ export function holdupsNow(
   return [...controlHoldups(tick, last, control), ...last.holdups.filter(({ code }) => !BY_CONTROL.has(code))]
 }
 
-/** What else keeps items from starting, at the end of a tick. */
+/** What keeps items from being sent, at the end of a tick. */
 export function sendHoldups({ sendState, polls, runtime, tally }: Tick): Holdup[] {
-  const nowMs = runtime.monotonicMs()
+  const nowMonotonic = runtime.monotonicMs()
   const { capacity, retryAfter, refused } = sendState
   const holdups: Holdup[] = []
   const { poll } = tally
@@ -105,10 +103,10 @@ export function sendHoldups({ sendState, polls, runtime, tally }: Tick): Holdup[
       code: 'incomplete-poll',
       message: `the last poll was not complete${because(poll.reason)}`,
     })
-  const forMs = retryAfter.leftMs(nowMs)
+  const forMs = retryAfter.leftMs(nowMonotonic)
   if (forMs > 0) holdups.push({ code: 'backoff', message: retryAfter.message, forMs })
   if (capacity.message !== undefined) holdups.push({ code: 'backpressure', message: capacity.message })
-  const set = refused.summary(nowMs)
+  const set = refused.summary(nowMonotonic)
   if (set !== undefined) {
     const { items, example, message } = set
     const whose = items === 1 ? `item ${JSON.stringify(example)}` : `such as item ${JSON.stringify(example)}`

@@ -4,8 +4,8 @@ import type { MissingJob } from '../records/missing-jobs.js'
 import type { Holdup } from './holdup.js'
 import type { Decisions } from '../reconcile/decisions.js'
 
-/** Tells `status` what keeps items in PROCESSING from going on. */
-export function tellHoldups(
+/** Notes what keeps items in PROCESSING from going on. */
+export function noteReconcileHoldups(
   { seen, rules, tally }: Tick,
   {
     earlierWaits,
@@ -15,11 +15,11 @@ export function tellHoldups(
 ): void {
   const [waiting, lost] = [earlierWaits[0], held[0]]
   if (waiting !== undefined) {
-    const message = `Items wait for the job of an earlier attempt to end, such as ${nameOf(waiting)}`
+    const message = `items wait for the job of an earlier attempt to end, such as ${nameOf(waiting)}`
     tally.holdups.push({ code: 'earlier-attempt', message, items: earlierWaits.length })
   }
   if (lost !== undefined) {
-    const message = `Jobs are lost, such as that of ${nameOf(lost)}; their items stay until they are released or settled by hand`
+    const message = `jobs are lost, such as that of ${nameOf(lost)}; their items stay until an operator releases or settles them`
     tally.holdups.push({ code: 'lost', message, items: held.length })
   }
   const longest = missing.toSorted((a, b) => b.absentMs - a.absentMs)[0]
@@ -29,7 +29,7 @@ export function tellHoldups(
 
 function missingHoldup({ item, absentMs }: MissingJob, items: number, graceMs: number): Holdup {
   const message =
-    `Jobs that had started are not known to the worker any more, such as that of ${nameOf(item)}; ` +
+    `the worker no longer knows jobs that had started, such as that of ${nameOf(item)}; ` +
     `they are lost after ${Math.round(graceMs / 1_000)} s, unless it knows them again`
   return { code: 'missing', message, items, forMs: graceMs - absentMs }
 }

@@ -7,7 +7,7 @@ import { sendHoldups } from './dispatch-holdups.js'
 /** Longest message of a holdup, in characters. */
 const MAX_MESSAGE_CHARS = 500
 
-/** At the end of a tick: what holds the queue back beside the control, which was told of already. */
+/** Notes at the end of a tick what holds the queue back besides the control, which is noted before. */
 export function noteHoldups(tick: Tick): void {
   const { maxRetryAfterMs } = tick.sends
   if (tick.lease.held) {
@@ -19,18 +19,18 @@ export function noteHoldups(tick: Tick): void {
   )
 }
 
-/** What an outage holds up, but for what is said already. */
+/** The holdups of an outage, except those that are known already. */
 export function outageHoldups(
   error: SluiceError | undefined,
   { said, maxRetryAfterMs }: { said: readonly Holdup[]; maxRetryAfterMs: number },
 ): Holdup[] {
-  // Sends that are left alone are said to be so by those who leave them alone.
+  // A `Retry-After` of sends is noted with the sends.
   if (error === undefined || said.some(({ code }) => code === 'backoff')) return []
   const message = oneLine(error.message)
   const all: Holdup[] = [{ code: outageCode(error), message }]
   if (error.retryAfterMs !== undefined) {
     const forMs = Math.min(error.retryAfterMs, maxRetryAfterMs)
-    all.push({ code: 'backoff', message: `the ${sideOf(error)} asked to be left alone`, forMs })
+    all.push({ code: 'backoff', message: `the ${sideOf(error)} asked for a pause between calls`, forMs })
   }
   return all.filter(({ code }) => !said.some((one) => one.code === code))
 }

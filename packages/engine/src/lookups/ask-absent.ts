@@ -7,15 +7,18 @@ import { act, factsOf, ownReport, type Asking } from '../reconcile/decisions.js'
 import type { LookupTrials } from './lookup-trials.js'
 import { LATE, type Patience } from './open-lookups.js'
 
-/** Look-ups within one tick begin for a third of the lease's life at most, and none in a stop: what the poll said is to be settled meanwhile. */
-export function isLate({ runtime, leaseTtlMs, stop }: Tick, beganMs: number): boolean {
-  return stop.requested || runtime.monotonicMs() - beganMs >= leaseTtlMs / 3
+/**
+ * Look-ups of a tick begin within a third of the lease's ttl, and none during a stop, so that the poll is
+ * settled in time.
+ */
+export function isLate({ runtime, leaseTtlMs, stop }: Tick, beganAtMonotonic: number): boolean {
+  return stop.requested || runtime.monotonicMs() - beganAtMonotonic >= leaseTtlMs / 3
 }
 
 /**
- * Absence from a poll is never a failure [W-POLL-2]: the worker is asked for each missing job before anything follows from it. Within
- * the budget, first for the one whose answer has been wanted for longest; the others stay as they were. One that can't be asked for keeps its
- * place, and is asked for again later and later.
+ * Absence from a poll is never a failure [W-POLL-2]: each missing job is looked up before anything follows
+ * from it. Within the budget the longest wanted come first; the others stay as they were. An item whose job
+ * can't be looked up keeps its place, and is tried again with growing delays.
  */
 export async function askForAbsent(
   tick: Tick,
@@ -23,7 +26,7 @@ export async function askForAbsent(
 ): Promise<void> {
   const { memory, runtime, lookups, open } = tick
   await forEachParallel(memory.longestWanted(asking.decisions.asks), tick.sendConcurrency, async (item) => {
-    // In an outage the others wait for the next tick, as those do that weren't answered.
+    // In an outage the others wait for the next tick, like those without an answer.
     const patience = trials.patienceFor(item)
     const mayAsk = tick.tally.unavailable === undefined && !patience.isOver
     if (!open.has(item) && (!mayAsk || !lookups.take(runtime.monotonicMs()))) {
@@ -43,9 +46,9 @@ export async function askForAbsent(
 }
 
 function noteUnaskable({ memory, tally }: Tick): void {
-  const { items, words } = memory.unaskable()
+  const { items, message: said } = memory.unaskable()
   if (items === 0) return
-  const message = `The worker does not say how the jobs of some items are doing; they keep their places: ${words}`
+  const message = `the jobs of some items can't be looked up; they keep their places: ${said}`
   tally.holdups.push({ code: 'refused-items', message, items })
 }
 
@@ -67,19 +70,19 @@ async function ask(tick: Tick, item: ItemSummary, { asking, patience }: Waiting)
     memory.noteAskLate(item)
     return false
   }
-  const nowMs = runtime.monotonicMs()
-  // Sure as the answer is, only a complete poll beside it lets a grace pass.
-  if (report === undefined && poll.poll === 'incomplete') memory.noteUnseen(item, nowMs)
-  else memory.noteReport(item, report, nowMs)
+  const nowMonotonic = runtime.monotonicMs()
+  // The answer is definite, but a grace passes only with a complete poll.
+  if (report === undefined && poll.poll === 'incomplete') memory.noteUnseen(item, nowMonotonic)
+  else memory.noteReport(item, report, nowMonotonic)
   if (report === undefined) memory.noteNone(item)
-  else tick.quiet.noteReport(item, report, nowMs)
+  else tick.quiet.noteReport(item, report, nowMonotonic)
   const facts = { ...factsOf(tick, item, poll), asking: 'no-such-job' } as const
-  memory.noteAsked(item, nowMs)
+  memory.noteAsked(item, nowMonotonic)
   act(tick, { item, report, facts }, decisions)
   return true
 }
 
-/** What the worker says of the item's own job; whether that runs is noted. */
+/** Looks the item's own job up, and notes whether it runs. */
 export async function lookedUp(
   tick: Tick,
   item: ItemSummary,
@@ -94,7 +97,7 @@ export async function lookedUp(
   return report
 }
 
-/** One look-up, or what came of the one that is open. */
+/** Looks a job up, or takes the answer of the look-up that is open. */
 export function lookUp(
   { open, worker }: Tick,
   job: JobRef,

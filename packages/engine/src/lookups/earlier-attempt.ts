@@ -8,14 +8,18 @@ import { isFirst, noteResend, type Asking } from '../reconcile/decisions.js'
 import { newPatience } from './lookup-trials.js'
 import { LATE, type Patience } from './open-lookups.js'
 
-/** An item of more attempts than this waits for the next complete poll, which shows the jobs of all of them: by name, each would be a look-up. */
+/**
+ * An item with more earlier attempts waits for the next complete poll, which shows all of their jobs:
+ * look-ups are one for each.
+ */
 const MAX_ASKED = 3
 
 type Earlier = ReadonlyMap<string, readonly JobRef[]>
 
 /**
- * Of items that were claimed just now, those whose jobs may start at once: no job of an earlier attempt can run, since it ended by a report, or was
- * never sent, or the worker, asked for it, says that it doesn't run. The others keep their claims, and are sent by a later tick, whose poll shows it.
+ * Of items that were just claimed, those whose jobs may start at once: no job of an earlier attempt runs,
+ * since it ended by a report, or was never sent, or a look-up shows that it doesn't run. The others keep
+ * their claims, and are sent by a later tick.
  */
 export async function startableNow(
   tick: Tick,
@@ -34,14 +38,17 @@ export async function startableNow(
 }
 
 /**
- * Whether it is known that no job of an earlier attempt of this item runs, so that a release of it may hand on `ended`: also one whose own job was
- * never sent, such as a claim that is given back.
+ * Whether no job of an earlier attempt of this item is known to run, so that a release may pass on `ended`,
+ * even if the item's own job was never sent, as with a claim that is given back.
  */
 export function isEarlierEnded({ memory }: Pick<Tick, 'memory'>, item: ItemSummary): boolean {
   return isFirst(item) || memory.isEarlierEnded(item)
 }
 
-/** Asks for the jobs of earlier attempts where the poll could not say: items whose earlier jobs have all ended join those to be sent. */
+/**
+ * Looks up the jobs of earlier attempts where the poll does not show them: items whose earlier jobs have all
+ * ended join those to be sent.
+ */
 export async function askForEarlier(tick: Tick, { decisions }: Asking): Promise<void> {
   const earlier = tick.running.earlier(decisions.earlierAsks)
   await askForThose(tick, decisions.earlierAsks, async (item, patience) => {
@@ -70,7 +77,7 @@ interface Waiting {
   readonly patience: Patience
 }
 
-/** Within the budget; one that can't be asked for, or not now, may run. */
+/** Within the budget; a job that can't be looked up now may run. */
 async function haveEnded(tick: Tick, item: ItemSummary, { earlier, patience }: Waiting): Promise<boolean> {
   const jobs = toAskFor(item, earlier)
   if (!canAsk(tick) || jobs.length > MAX_ASKED) return false
@@ -78,14 +85,16 @@ async function haveEnded(tick: Tick, item: ItemSummary, { earlier, patience }: W
     for (const job of jobs) if (!(await hasEnded(tick, job, patience))) return false
   } catch (error) {
     if (!isOutage(error)) throw error
-    tick.logger.debug({ ...refOf(item), err: error }, 'the worker could not be asked for an earlier attempt')
+    tick.logger.debug({ ...refOf(item), err: error }, 'the job of an earlier attempt could not be looked up')
     return false
   }
   tick.memory.noteEarlierEnded(item)
   return true
 }
 
-/** All earlier attempts; where the item says that they have ended, those alone that were seen to run all the same. */
+/**
+ * All earlier attempts; where the item's record says that they have ended, only those that were seen to run.
+ */
 function toAskFor(item: ItemSummary, earlier: Earlier): readonly JobRef[] {
   if (isFirst(item)) return earlier.get(item.uid) ?? []
   const { id, uid, attempt } = item

@@ -4,19 +4,23 @@ import { callWorker } from '../engine-errors.js'
 import { refOf } from '../settling/settle.js'
 import { Patience } from './open-lookups.js'
 
-/** Look-ups are waited for so long in one tick, or a third of the lease's life if that is less; those that failed or were late before, so long. */
+/**
+ * How long one tick waits for look-ups, but no longer than a third of the lease's ttl; and for those that
+ * failed or were late before.
+ */
 const PATIENCE_MS = 2_000
 const SHORT_PATIENCE_MS = 100
 
 /**
- * The look-ups of one tick: how long they are waited for, and whose trouble those are that fail. One that fails is taken for its item's. When a second one fails and none was
- * answered, a job that the poll has just reported is asked for: if that is not answered either, the worker is in trouble, and no more is asked.
+ * The look-ups of one tick: how long they are waited for, and whose trouble a failure is. The first failure
+ * counts as its item's. When a second one fails and none was answered, a job that the poll has just reported
+ * is looked up: if that fails too, it is an outage of the worker, and look-ups end.
  */
 export class LookupTrials {
   readonly #patience: Patience
   readonly #shortPatience: Patience
   readonly #tick: Tick
-  /** A job that the worker surely knows. */
+  /** An item whose job the worker knows. */
   readonly #witness: ItemSummary | undefined
   #failed = 0
   #isAnswered = false
@@ -29,7 +33,7 @@ export class LookupTrials {
     this.#witness = witness
   }
 
-  /** What may hang again must not cost the others the time of a tick. */
+  /** A look-up that may hang again must not cost the others the time of a tick. */
   patienceFor(item: ItemSummary): Patience {
     return this.#tick.memory.isTroubled(item) ? this.#shortPatience : this.#patience
   }
@@ -46,10 +50,7 @@ export class LookupTrials {
 
   /** A look-up failed; where it is the worker's trouble, the tick is an outage. */
   async noteFailure(item: ItemSummary, error: Error): Promise<void> {
-    this.#tick.logger.debug(
-      { ...refOf(item), err: error },
-      'the worker could not be asked for a job; tried again',
-    )
+    this.#tick.logger.debug({ ...refOf(item), err: error }, 'a job could not be looked up; it is tried again')
     this.#failed += 1
     if (await this.#isWorkers(error)) {
       if (isSluiceError(error)) this.#tick.tally.unavailable ??= error
@@ -57,7 +58,7 @@ export class LookupTrials {
   }
 
   async #isWorkers(error: Error): Promise<boolean> {
-    if (isEverybodys(error)) return true
+    if (isWorkerTrouble(error)) return true
     if (this.#isAnswered || this.#failed < 2) return false
     this.#testimony ??= this.#isWitnessKnown()
     return !(await this.#testimony)
@@ -71,7 +72,7 @@ export class LookupTrials {
       await callWorker('lookupJob', async () => worker.lookupJob?.(refOf(witness)))
       return true
     } catch {
-      // That it is not answered is all that is asked.
+      // Only whether it is answered matters.
       return false
     }
   }
@@ -81,8 +82,8 @@ export function newPatience({ runtime, leaseTtlMs }: Tick): Patience {
   return new Patience(runtime, Math.min(PATIENCE_MS, leaseTtlMs / 3))
 }
 
-/** What the worker says of itself, or of its wish to be left alone. */
-function isEverybodys(error: Error): boolean {
+/** An error about the worker itself, or a `Retry-After`. */
+function isWorkerTrouble(error: Error): boolean {
   if (!isSluiceError(error)) return false
   if (error.code === 'SLUICE_WORKER_DENIED' || error.concerns === 'worker') return true
   return error.retryAfterMs !== undefined && error.concerns !== 'item'

@@ -13,7 +13,7 @@ interface OpenLookup {
 
 type Outcome = { readonly report: JobReport | undefined } | { readonly error: unknown }
 
-/** For how long the look-ups of one step are waited for, together. */
+/** How long the look-ups of one step are waited for, together. */
 export class Patience {
   readonly #runtime: Pick<Runtime, 'sleep'>
   readonly #ms: number
@@ -30,7 +30,7 @@ export class Patience {
     return this.#isOver
   }
 
-  /** It begins when somebody first waits. */
+  /** It begins with the first wait. */
   async wait(): Promise<typeof LATE> {
     this.#over ??= this.#runtime.sleep(this.#ms, this.#done.signal)
     await this.#over
@@ -45,8 +45,8 @@ export class Patience {
 }
 
 /**
- * Look-ups that the worker is slow to answer. A tick waits for them for a short while only: the answer counts in a later tick, which asks for no
- * second one meanwhile. So a job at which the worker hangs costs the others next to nothing.
+ * Look-ups without an answer. A tick waits for them only briefly: the answer counts in a later tick, which
+ * makes no second one. So a look-up that hangs costs the others next to nothing.
  */
 export class OpenLookups {
   readonly #open = new Map<string, OpenLookup>()
@@ -59,7 +59,7 @@ export class OpenLookups {
     return this.#open.has(nameOf(job))
   }
 
-  /** Another engine has worked in between: what is answered now was asked before that. */
+  /** Another engine has worked in between: pending answers are outdated. */
   clear(): void {
     this.#open.clear()
   }
@@ -72,13 +72,13 @@ export class OpenLookups {
     for (const [name, { uid }] of this.#open) if (!uids.has(uid)) this.#open.delete(name)
   }
 
-  /** Drops the answers that nobody took: they would be old news in a later tick. */
+  /** Drops unused answers: they would be outdated in a later tick. */
   dropAnswered(): void {
     for (const [name, { isSettled }] of this.#open) if (isSettled) this.#open.delete(name)
   }
 
   /**
-   * The answer about one job; one that is open already is not waited for.
+   * The answer about one job; a look-up that was open before is not waited for.
    *
    * @param call begins the look-up
    * @throws whatever the call rejects with

@@ -11,25 +11,25 @@ import { LATE, type Patience } from './open-lookups.js'
 interface HeardJob {
   readonly attempt: number
   readonly said: Said
-  heardAtMs: number
+  heardAtMonotonic: number
   /** Look-ups since the report changed last. */
   asks: number
-  /** Since when the worker, asked for it, has had no such job, though its polls go on reporting it. */
-  deniedSinceMs?: number
+  /** Since when look-ups have found no such job, although polls go on reporting it. */
+  deniedSinceMonotonic?: number
 }
 
 type Job = Pick<ItemSummary, 'uid' | 'attempt'>
-/** What may change in a report while its job runs. */
+/** The fields of a report that may change while its job runs. */
 type Said = Pick<JobReport, 'stage' | 'pending' | 'message' | 'startedAt' | 'url' | 'jobUid'>
 
-/** From one look-up of a quiet job to the next it takes longer, up to so many times `askAfterMs`. */
+/** The delay between look-ups of a quiet job grows up to this multiple of `askAfterMs`. */
 const MAX_SPANS = 3
-/** Of the look-ups of a second, so many are for quiet jobs at most. */
+/** The largest share of the look-ups of a second that is for quiet jobs. */
 const SHARE = 0.1
 
 /**
- * When each running job of an item in PROCESSING was last heard of: its report changed, or the worker was asked for it. A list that stands still
- * goes on reporting jobs that have long ended, and says so nowhere.
+ * When each running job of an item in PROCESSING was last heard of: its report changed, or it was looked up.
+ * A stale list goes on reporting jobs that have long ended.
  */
 export class QuietJobs {
   readonly budget: LookupBudget
@@ -48,49 +48,49 @@ export class QuietJobs {
     for (const uid of this.#jobs.keys()) if (!uids.has(uid)) this.#jobs.delete(uid)
   }
 
-  noteReport({ uid, attempt }: Job, report: JobReport, nowMs: number): void {
+  noteReport({ uid, attempt }: Job, report: JobReport, nowMonotonic: number): void {
     const heard = this.#jobs.get(uid)
     if (heard?.attempt === attempt && isSame(heard.said, report)) return
-    this.#jobs.set(uid, { attempt, said: saidIn(report), heardAtMs: nowMs, asks: 0 })
+    this.#jobs.set(uid, { attempt, said: saidIn(report), heardAtMonotonic: nowMonotonic, asks: 0 })
   }
 
-  /** The worker was asked for it, whatever it answered. */
-  noteAsked({ uid }: Job, nowMs: number): void {
+  /** It was looked up, whatever the answer. */
+  noteAsked({ uid }: Job, nowMonotonic: number): void {
     const heard = this.#jobs.get(uid)
     if (heard === undefined) return
-    heard.heardAtMs = nowMs
+    heard.heardAtMonotonic = nowMonotonic
     heard.asks += 1
   }
 
-  /** The worker has no such job, though its complete polls report it. @returns for how long this has been so */
-  noteDenied({ uid }: Job, nowMs: number): number {
+  /** A look-up found no such job, although complete polls report it. @returns how long this has been so */
+  noteDenied({ uid }: Job, nowMonotonic: number): number {
     const heard = this.#jobs.get(uid)
     if (heard === undefined) return 0
-    heard.deniedSinceMs ??= nowMs
-    return nowMs - heard.deniedSinceMs
+    heard.deniedSinceMonotonic ??= nowMonotonic
+    return nowMonotonic - heard.deniedSinceMonotonic
   }
 
   noteKnown({ uid }: Job): void {
     const heard = this.#jobs.get(uid)
-    if (heard !== undefined) delete heard.deniedSinceMs
+    if (heard !== undefined) delete heard.deniedSinceMonotonic
   }
 
-  /** Those of which nothing was heard for too long, the longest first. */
-  due(items: Iterable<ItemSummary>, nowMs: number): ItemSummary[] {
+  /** Those not heard of for too long, the longest first. */
+  due(items: Iterable<ItemSummary>, nowMonotonic: number): ItemSummary[] {
     if (this.#askAfterMs === 0) return []
-    const due = [...items].filter((item) => nowMs >= this.#dueAtMs(item))
-    return due.toSorted((a, b) => this.#heardAtMs(a) - this.#heardAtMs(b))
+    const due = [...items].filter((item) => nowMonotonic >= this.#dueAtMonotonic(item))
+    return due.toSorted((a, b) => this.#heardAtMonotonic(a) - this.#heardAtMonotonic(b))
   }
 
-  #heardAtMs({ uid }: Job): number {
-    return this.#jobs.get(uid)?.heardAtMs ?? Number.POSITIVE_INFINITY
+  #heardAtMonotonic({ uid }: Job): number {
+    return this.#jobs.get(uid)?.heardAtMonotonic ?? Number.POSITIVE_INFINITY
   }
 
-  #dueAtMs({ uid }: Job): number {
-    const { asks = 0, deniedSinceMs } = this.#jobs.get(uid) ?? {}
-    // One that the worker denies is asked for at the shortest span: its end is near.
-    const spans = deniedSinceMs === undefined ? Math.min(asks + 1, MAX_SPANS) : 1
-    return this.#heardAtMs({ uid, attempt: 0 }) + spans * this.#askAfterMs
+  #dueAtMonotonic({ uid }: Job): number {
+    const { asks = 0, deniedSinceMonotonic } = this.#jobs.get(uid) ?? {}
+    // A job that look-ups do not find has the shortest delay.
+    const spans = deniedSinceMonotonic === undefined ? Math.min(asks + 1, MAX_SPANS) : 1
+    return this.#heardAtMonotonic({ uid, attempt: 0 }) + spans * this.#askAfterMs
   }
 }
 
@@ -118,8 +118,9 @@ function isSame(one: Said, other: Said): boolean {
 }
 
 /**
- * Asks for jobs that polls report as running and of which nothing was heard for `jobs.askAfterMs`, within a tenth of the look-up budget. One that has
- * ended is settled. One that the worker doesn't know any more, though its complete polls go on reporting it for longer than the grace, is lost.
+ * Looks up jobs that polls report as running and that were not heard of for `jobs.askAfterMs`, within a tenth
+ * of the look-up budget. One that has ended is settled. One that look-ups do not find for longer than the
+ * grace, although complete polls report it, is lost.
  */
 export async function askForQuiet(
   tick: Tick,
@@ -127,13 +128,13 @@ export async function askForQuiet(
 ): Promise<void> {
   const { runtime, lookups, quiet, open } = tick
   if (!asking.poll.canAsk) return
-  const beganMs = runtime.monotonicMs()
-  await forEachParallel(quiet.due(items, beganMs), tick.sendConcurrency, async (item) => {
-    const nowMs = runtime.monotonicMs()
+  const beganAtMonotonic = runtime.monotonicMs()
+  await forEachParallel(quiet.due(items, beganAtMonotonic), tick.sendConcurrency, async (item) => {
+    const nowMonotonic = runtime.monotonicMs()
     const patience = trials.patienceFor(item)
     if (!open.has(item)) {
       if (tick.tally.unavailable !== undefined || patience.isOver) return
-      if (!quiet.budget.take(nowMs) || !lookups.take(nowMs)) return
+      if (!quiet.budget.take(nowMonotonic) || !lookups.take(nowMonotonic)) return
     }
     try {
       if (await askOne(tick, item, { asking, patience })) trials.noteAnswer()
@@ -157,18 +158,18 @@ async function askOne(
     memory.noteAskLate(item)
     return false
   }
-  const nowMs = runtime.monotonicMs()
-  quiet.noteAsked(item, nowMs)
+  const nowMonotonic = runtime.monotonicMs()
+  quiet.noteAsked(item, nowMonotonic)
   if (report === undefined) {
     if (poll.poll === 'incomplete') return true
-    const absentMs = quiet.noteDenied(item, nowMs)
+    const absentMs = quiet.noteDenied(item, nowMonotonic)
     const facts = { ...factsOf(tick, item, poll), absentMs, asking: 'no-such-job' } as const
     act(tick, { item, report, facts }, decisions)
     return true
   }
   quiet.noteKnown(item)
   if (report.stage === 'PROCESSING') return true
-  memory.noteReport(item, report, nowMs)
+  memory.noteReport(item, report, nowMonotonic)
   act(tick, { item, report, facts: factsOf(tick, item, poll) }, decisions)
   return true
 }

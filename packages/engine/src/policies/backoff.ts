@@ -1,14 +1,14 @@
-import { assertSpan } from '@sluice/core'
+import { assertSpan } from '@sluice/core/backend'
 
 /** Growing delays with jitter. */
 export interface Backoff {
   /** The first delay, in ms, 0 or more. */
   readonly baseMs: number
-  /** How much longer each next one is, 1 or more. */
+  /** The factor from one delay to the next, 1 or more. */
   readonly factor: number
-  /** None is longer, in ms. */
+  /** The longest delay, in ms. */
   readonly maxMs: number
-  /** The share of a delay that is left to chance, 0 to 1, so that many don't come back at one moment. */
+  /** The random share of a delay, 0 to 1, so that many items don't return at one moment. */
   readonly jitter: number
 }
 
@@ -21,7 +21,7 @@ export type Random = () => number
  * @param failures how many tries failed so far, 1 or more
  */
 export function backoffMs(backoff: Backoff, failures: number, random: Random): number {
-  // A thousand doublings are Infinity, and Infinity times a base of 0 is NaN: enough tries are enough.
+  // A thousand doublings are Infinity, and Infinity times a base of 0 is NaN.
   const growth = backoff.factor ** Math.min(Math.max(failures - 1, 0), 64)
   const whole = Math.min(backoff.baseMs * growth, backoff.maxMs)
   return Math.round(whole * (1 - backoff.jitter * random()))

@@ -1,24 +1,28 @@
-import { MAX_PROCESSING_LIMIT, assertCount } from '@sluice/core'
+import { MAX_PROCESSING_LIMIT } from '@sluice/core'
+import { assertCount } from '@sluice/core/backend'
 
-/** What a dispatch policy sees when it is asked. */
+/** The input of a dispatch policy. */
 export interface DispatchSnapshot {
-  /** Items in PROCESSING that hold a place: each has a job, or may get one at any moment. */
+  /** Items in PROCESSING: each has a job, or may get one at any moment. */
   readonly processing: number
-  /** Places that jobs take which no item in PROCESSING waits for, earlier attempts among them: they use the cluster all the same. */
+  /**
+   * Places that are taken by jobs without an item in PROCESSING, such as those of earlier attempts: they use
+   * the cluster too.
+   */
   readonly orphans: number
-  /** The queue's live limits, as people set them last. */
+  /** The queue's live limits, as operators set them last. */
   readonly limits: Readonly<Record<string, number>>
 }
 
 /**
- * How many more jobs may start now: a whole number of 0 or more, or `Infinity`. It is asked several times in a tick and must not
- * count on how often. What isn't a number counts as 0.
+ * How many more jobs may start now: a whole number of 0 or more, or `Infinity`. It is called several times in
+ * a tick and must not depend on how often. A result that isn't a number counts as 0.
  */
 export type DispatchPolicy = (snapshot: DispatchSnapshot) => number
 
 /**
- * No more than `maxProcessing` unfinished jobs at once; 0 means that none start. The live limit `maxProcessing`, when one is set,
- * takes the place of the number.
+ * At most `maxProcessing` unfinished jobs at once; with 0 none start. A live limit `maxProcessing`
+ * replaces the number.
  *
  * @param maxProcessing whole number, 0 or more
  * @throws TypeError for any other number
@@ -28,7 +32,7 @@ export function processingLimit(maxProcessing: number): DispatchPolicy {
   return limitOf(maxProcessing)
 }
 
-/** As many as there are, unless a live limit `maxProcessing` is set: that is a person's word, and obeyed. */
+/** No limit of its own; a live limit `maxProcessing` holds. */
 export function unlimited(): DispatchPolicy {
   return limitOf(Number.POSITIVE_INFINITY)
 }
@@ -38,7 +42,10 @@ function limitOf(configured: number): DispatchPolicy {
     Math.max(0, (limits[MAX_PROCESSING_LIMIT] ?? configured) - processing - orphans)
 }
 
-/** What a policy said, as a number that can be obeyed: a policy of a stranger must not open the gate by a `NaN`. */
+/**
+ * The result of a policy as a whole number of 0 or more: a third party's policy must not lift the limit by a
+ * `NaN`.
+ */
 export function roomIn(policy: DispatchPolicy, snapshot: DispatchSnapshot): number {
   const room = policy(snapshot)
   if (typeof room !== 'number' || Number.isNaN(room)) return 0

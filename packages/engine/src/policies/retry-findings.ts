@@ -8,11 +8,11 @@ import {
   type RetryOptions,
 } from './retry.js'
 
-/** What is pointless about a retry rule: it is no error, and hardly what was meant. */
+/** A part of a retry rule without effect: no error, but hardly intended. */
 export interface RetryFinding {
-  /** Which of `rules`, from 0 on; of `maxAttempts` and `on` 0. */
+  /** The index in `rules`; 0 for `maxAttempts` and `on`. */
   readonly rule: number
-  /** Such as `the class evicted never comes of this worker`. */
+  /** Such as `this worker never reports the class evicted`. */
   readonly message: string
 }
 
@@ -22,15 +22,16 @@ interface Failure {
   readonly exitCode?: number
 }
 
-/** Those of a process on Linux. Others, such as those of Windows, are not held against the rules. */
+/** Those of a process on Linux. Others, such as those of Windows, are not checked. */
 const EXIT_CODES = Array.from({ length: 256 }, (_, code) => code)
 
 /**
- * Retry rules, or parts of them, that can never match: their classes never come, come never with these exit codes, or an earlier rule catches all
- * that they are about. It tries the rules on every failure that may happen.
+ * Retry rules, or parts of them, that can never match: their classes never occur, or never with these exit
+ * codes, or an earlier rule matches all their failures. The rules are tried on every possible failure.
  *
- * @param failures what the worker's jobs can end with, and `unschedulable` where jobs are cancelled for it; absent: not known
- * @throws TypeError as the rules are wrong
+ * @param failures how the worker's jobs can fail, and `unschedulable` where pending jobs are cancelled;
+ * absent: not known
+ * @throws TypeError for wrong rules
  */
 export function retryFindings(
   options: RetryOptions,
@@ -49,7 +50,7 @@ export function retryFindings(
   })
 }
 
-/** Those that a rule is asked about. */
+/** The failures that are subject to rules. */
 function possibleFailures(
   rules: readonly CheckedRetryRule[],
   failures: readonly FailureKind[] | undefined,
@@ -62,7 +63,7 @@ function possibleFailures(
     ])
 }
 
-/** A worker that does not tell may have words of its own. */
+/** A worker that does not declare its failures may have classes of its own. */
 function anyOf(rules: readonly CheckedRetryRule[]): readonly FailureKind[] {
   const named = rules.flatMap(({ classes }) => (classes === 'any' ? [] : [...classes]))
   return [...new Set<FailureClass>([...FAILURE_CLASSES, ...named])].map((failureClass) => ({ failureClass }))
@@ -80,15 +81,14 @@ function deadClasses(
 }
 
 function deadClassText(failureClass: FailureClass, isKnown: boolean): string {
-  if (failureClass === 'lost')
-    return 'no rule is asked about the class lost: lost.policy says what becomes of such items'
-  if (NEVER_RETRIED.has(failureClass)) return `items of the class ${failureClass} are never tried again`
+  if (failureClass === 'lost') return 'rules do not apply to the class lost: lost.policy does'
+  if (NEVER_RETRIED.has(failureClass)) return `failures of the class ${failureClass} are never retried`
   if (failureClass === 'unschedulable' && isKnown)
-    return 'the class unschedulable comes only with jobs.pendingTimeoutMs, and a worker that says which jobs have not begun'
-  return `the class ${failureClass} never comes of this worker`
+    return 'the class unschedulable needs jobs.pendingTimeoutMs, and a worker that reports pending jobs'
+  return `this worker never reports the class ${failureClass}`
 }
 
-/** Of classes that never come nothing more is said. */
+/** Nothing more is said of classes that never occur. */
 function deadExitCodes(
   { classes }: CheckedRetryRule,
   given: readonly (number | string)[],
@@ -104,22 +104,24 @@ function deadExitCodes(
 }
 
 interface DeadExitCode extends Pick<CheckedRetryRule, 'classes'> {
-  /** The failures that the exit code does come with. */
+  /** The failures that have the exit code. */
   readonly others: readonly Failure[]
 }
 
 function deadExitCodeText(code: number | string, { classes, others }: DeadExitCode): string {
-  const what = String(code).includes('-') ? `exit codes ${code} never come` : `exit code ${code} never comes`
-  const whose = classes === 'any' ? 'of this worker' : `with the class ${[...classes].join(' or ')}`
+  const what = String(code).includes('-')
+    ? `exit codes ${code} never occur`
+    : `exit code ${code} never occurs`
+  const whose = classes === 'any' ? 'with this worker' : `with the class ${[...classes].join(' or ')}`
   const instead = [...new Set(others.map(({ failureClass }) => failureClass))].join(' or ')
   return `${what} ${whose}${instead === '' ? '' : `: such a failure is of the class ${instead}`}`
 }
 
-/** @returns one message where the earlier rules catch all that a rule is about */
+/** @returns one message where earlier rules match all failures of a rule */
 function caughtBefore(own: readonly Failure[], earlier: readonly CheckedRetryRule[]): readonly string[] {
   const catchers = own.map((failure) => earlier.findIndex((rule) => matches(rule, failure)))
   if (catchers.includes(-1)) return []
   const first = [...new Set(catchers)].toSorted((one, other) => one - other)
-  const which = first.length === 1 ? `rule ${first[0]} catches` : `rules ${first.join(', ')} catch`
-  return [`it never matches: ${which} all that it is about, and the first rule that matches decides`]
+  const which = first.length === 1 ? `rule ${first[0]} matches` : `rules ${first.join(', ')} match`
+  return [`it has no effect: ${which} all of its failures first`]
 }

@@ -1,31 +1,44 @@
 import type { FailureClass, ItemSummary, JobReport, KnownFailureClass } from '@sluice/core'
 import { assertBackoff, backoffMs, type Backoff, type Random } from './backoff.js'
 
-/** Which failures are tried again, and how often. What is absent matches every failure; of what is given all must match. */
+/**
+ * Which failures are retried, and how often. An absent condition matches every failure; all given ones must
+ * match.
+ */
 export interface RetryRule {
   /** The failure is of one of these classes. */
   readonly classes?: readonly FailureClass[]
-  /** The program's exit code is one of these, or within one of these ranges, such as `'130-145'`. A job without an exit code matches none. */
+  /**
+   * The program's exit code is one of these, or in one of these ranges, such as `'130-145'`. A job without an
+   * exit code matches none.
+   */
   readonly exitCodes?: readonly (number | string)[]
   /**
-   * A failure that matches is tried again until the item has had so many attempts that count, 1 or more; 1: it is not tried again. Attempts that failed in
-   * other ways count too.
+   * The attempts that count after which a matching failure is not retried, 1 or more; with 1 it never is.
+   * Attempts that failed in other ways count too.
    */
   readonly maxAttempts: number
   /** Default: that of the {@link RetryOptions}. */
   readonly backoff?: Partial<Backoff>
 }
 
-/** What becomes of an item whose job failed. `rejected`, `unsendable` and `invalid-body` are never tried again, whatever is set here. */
+/**
+ * When an item whose job failed is retried. The classes `rejected`, `unsendable` and `invalid-body` never
+ * are, whatever is set here.
+ */
 export interface RetryOptions {
-  /** How many attempts an item gets, 1 or more; uncounted ones don't count. Default 1: no second try. Not together with `rules`. */
+  /**
+   * Attempts of an item, 1 or more; uncounted ones don't count. Default 1: no retry. Not together with
+   * `rules`.
+   */
   readonly maxAttempts?: number
-  /** The delay before the next attempt. Default 1 s, doubling up to 5 min, half of it left to chance. */
+  /** The delay before the next attempt. Default: 1 s, doubling up to 5 min, with a random half. */
   readonly backoff?: Partial<Backoff>
-  /** Only failures of these classes are tried again. Default: of any class. Not together with `rules`. */
+  /** Only failures of these classes are retried. Default: any class. Not together with `rules`. */
   readonly on?: readonly FailureClass[]
   /**
-   * The first rule that matches a failure decides; a failure that none matches is not tried again. `maxAttempts` and `on` are the short form of one rule.
+   * The first rule that matches a failure decides; a failure without a match is not retried. `maxAttempts`
+   * and `on` are the short form of one rule.
    */
   readonly rules?: readonly RetryRule[]
 }
@@ -46,13 +59,13 @@ export interface CheckedRetryRule {
 
 /** The {@link RetryOptions} with their defaults filled in. */
 export interface RetryPolicy {
-  /** The first that matches decides. */
+  /** The first match decides. */
   readonly rules: readonly CheckedRetryRule[]
-  /** Of attempts that no rule is asked about, such as those of lost jobs that are sent again. */
+  /** For attempts that are not subject to a rule, such as those of lost jobs that are sent again. */
   readonly backoff: Backoff
 }
 
-/** Another attempt would end like this one: the worker can't take the item, or the item is not what the work needs. */
+/** Another attempt would end in the same way: the worker can't accept the item, or its body is invalid. */
 export const NEVER_RETRIED: ReadonlySet<FailureClass> = new Set<KnownFailureClass>([
   'rejected',
   'unsendable',
@@ -78,7 +91,7 @@ export function retryPolicy(options: RetryOptions): RetryPolicy {
   return { rules: rules.map((rule, at) => checkedRule(rule, `retry.rules[${at}]`, backoff)), backoff }
 }
 
-/** An empty list would match nothing, which is hardly meant. */
+/** An empty list would match nothing, which is hardly intended. */
 function assertNotEmpty({ classes, exitCodes }: RetryRule, what: string): void {
   if (classes?.length === 0)
     throw new TypeError(`${what}.classes must not be empty: leave it out for any class`)
@@ -114,7 +127,10 @@ export function exitCodeRange(value: number | string, what: string): ExitCodeRan
   )
 }
 
-/** Attempts that count against a limit: uncounted ones, and those made before an operator requeued the item, do not. */
+/**
+ * The attempts that count against a limit: not uncounted ones, nor those before an operator requeued the
+ * item.
+ */
 export function countedAttempts(item: Pick<ItemSummary, 'attempt' | 'uncounted'>): number {
   return item.attempt - item.uncounted
 }
@@ -134,7 +150,7 @@ export function retryDelayMs(policy: RetryPolicy, failed: FailedAttempt, random:
   return backoffMs(rule.backoff, counted, random)
 }
 
-/** Whether a rule is about such a failure. */
+/** Whether a rule matches a failure. */
 export function matches(
   { classes, exitCodes }: Pick<CheckedRetryRule, 'classes' | 'exitCodes'>,
   { failureClass, exitCode }: Omit<FailedAttempt, 'item'>,

@@ -1,11 +1,17 @@
 import type { ItemRecord, JobRef } from '@sluice/core'
 
-/** The details with which an operator's `cancel` fails an item: by them the engine ends the job of it, be it sent a moment later. */
+/**
+ * The details with which `cancel` fails an item: the engine then ends the item's job, even if it is sent a
+ * moment later.
+ */
 export const CANCELLED_DETAILS = { cancelled: true } as const
 /** The failure class of such an item. */
 export const CANCELLED_CLASS = 'killed'
 
-/** Whether the item was failed with {@link CANCELLED_DETAILS} while this job of it ran, whatever became of it since. */
+/**
+ * Whether the item was failed with {@link CANCELLED_DETAILS} while this job of it ran, whatever became of it
+ * since.
+ */
 export function isCancelled(item: Pick<ItemRecord, 'uid' | 'history'>, job: JobRef): boolean {
   if (item.uid !== job.uid) return false
   const record = item.history.find(({ attempt }) => attempt === job.attempt)

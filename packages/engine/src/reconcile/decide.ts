@@ -3,43 +3,49 @@ import { backoffMs, type Random } from '../policies/backoff.js'
 import { failed, lost, succeeded, type JobSettlement } from '../settling/settlement.js'
 import { countedAttempts, retryDelayMs, type RetryPolicy } from '../policies/retry.js'
 
-/** What becomes of an item whose job was there and is gone. */
+/** What happens to an item whose job has disappeared. */
 export type LostPolicy = 'fail' | 'resend' | 'hold'
 
-/** What this engine knows of the job of an item in PROCESSING, beside the worker's report. */
+/** What this engine knows of the job of an item in PROCESSING, besides the worker's report. */
 export interface JobFacts {
   /**
-   * `sent`: the worker confirmed it to this engine, or a report of it was seen · `unsent`: this engine tried and failed, or claimed it
-   * and didn't come to try · `unknown`: another process claimed it.
+   * `sent`: the worker confirmed the send to this engine, or a report was seen · `unsent`: this engine failed
+   * to send it, or claimed it and did not try · `unknown`: another process claimed it.
    */
   readonly sent: 'sent' | 'unsent' | 'unknown'
-  /** How long this engine has found no report of it, by its own clock that never goes back. 0 the first time. */
+  /** How long this engine has found no report of it, by the monotonic clock. 0 the first time. */
   readonly absentMs: number
-  /** `due`: the worker may be asked for this one job · `later`: it was asked a short while ago · `no-such-job`: it was asked after the poll, and has none. */
+  /**
+   * `due`: the job may be looked up · `later`: it was looked up recently · `no-such-job`: it was looked up
+   * after the poll, and does not exist.
+   */
   readonly asking: 'due' | 'later' | 'no-such-job' | 'not-supported'
   /**
-   * The jobs of the item's earlier attempts. `ended`: none runs · `running`: a complete poll, begun after the claim, has one · `unknown`: nobody has
-   * looked since the claim. Absent: `ended`.
+   * The jobs of the item's earlier attempts. `ended`: none runs · `running`: a complete poll, begun after the
+   * claim, has one · `unknown`: not checked since the claim. Absent: `ended`.
    */
   readonly earlier?: 'ended' | 'running' | 'unknown'
-  /** Of the poll: absence from one that could not ask for everything says nothing [W-POLL-2]. */
+  /** Absence from an incomplete poll says nothing [W-POLL-2]. */
   readonly poll: 'complete' | 'incomplete'
-  /** How long this engine has known it to be pending, by the same clock; absent: it was never seen so, or has begun [W-PEND-1]. */
+  /**
+   * How long this engine has known it to be pending, by the same clock; absent: it was never seen pending, or
+   * has begun [W-PEND-1].
+   */
   readonly pendingMs?: number
   /** This engine cancelled it for being pending too long. */
   readonly cancelled?: PendingCancel
 }
 
-/** Why a job was cancelled that didn't begin. */
+/** Why a pending job was cancelled. */
 export interface PendingCancel {
-  /** What held it up, in the worker's words. */
+  /** What the job was waiting for, in the worker's words. */
   readonly message?: string
 }
 
 export interface DecideRules {
   readonly retry: RetryPolicy
   readonly lost: { readonly policy: LostPolicy; readonly graceMs: number }
-  /** A job that is pending for as long is cancelled. Absent: none is. */
+  /** A job that is pending for this long is cancelled. Absent: none is. */
   readonly pendingTimeoutMs?: number
   readonly random: Random
 }
@@ -48,24 +54,24 @@ export interface DecideRules {
 export type Action =
   | { readonly kind: 'wait' }
   | { readonly kind: 'settle'; readonly settlement: JobSettlement; readonly lost: boolean }
-  /** Ask the worker for this one job, then decide again. */
+  /** Look the job up, then decide again. */
   | { readonly kind: 'ask' }
   /** Send the same attempt: the worker makes one job of it however often it is sent [W-SEND-1]. */
   | { readonly kind: 'resend' }
-  /** Its job may start when those of its earlier attempts have ended; it keeps its claim until then. */
+  /** Its job may start once those of its earlier attempts have ended; it keeps its claim until then. */
   | { readonly kind: 'await-earlier' }
-  /** The same, and the worker may be asked for them. */
+  /** The same, and they may be looked up. */
   | { readonly kind: 'ask-earlier' }
-  /** Tell the worker to end a job that doesn't begin; the item keeps its place until the end is seen. */
+  /** Cancel a job that does not begin; the item keeps its place until the end is seen. */
   | { readonly kind: 'cancel' }
-  /** Its job is lost, and a person is to say what becomes of it. */
+  /** Its job is lost, and an operator is to decide. */
   | { readonly kind: 'hold' }
 
 const WAIT: Action = { kind: 'wait' }
 
 /**
- * What to do about an item in PROCESSING: a table without I/O, clock or state. The report must be of the item's own uid and
- * attempt; any other is a stranger's, and for this item there is none.
+ * What to do about an item in PROCESSING: a table without I/O, clock or state. The report must be of the
+ * item's own uid and attempt; a report of another job counts as none.
  *
  * | report | sent | asking | poll | absent for | action |
  * |---|---|---|---|---|---|
@@ -84,9 +90,10 @@ const WAIT: Action = { kind: 'wait' }
  * | none | unknown | not supported | complete | longer | resend |
  * | none | sent | no such job, not supported | incomplete | | wait |
  * | none | sent | no such job, not supported | complete | under the grace | wait |
- * | none | sent | no such job, not supported | complete | longer | by the lost policy: settle FAIL, settle WAITING, or hold |
+ * | none | sent | no such job, not supported | complete | longer | lost policy: FAIL, WAITING or hold |
  *
- * Where it says `resend`, the jobs of the item's earlier attempts come first, so that no two jobs of one item run at once:
+ * Where it says `resend`, the jobs of the item's earlier attempts come first, so that no two jobs of one item
+ * run at once:
  *
  * | earlier attempts | asking | action |
  * |---|---|---|
@@ -126,9 +133,11 @@ function isPendingTooLong({ report, facts }: Reported, { pendingTimeoutMs }: Dec
   return pendingMs >= pendingTimeoutMs && cancelled === undefined
 }
 
-/** The report of a job that ended because this engine told it to: why it did so is the reason, not how the worker names the end. */
+/**
+ * The report of a job that this engine cancelled: the reason for that replaces what the worker calls the end.
+ */
 function unschedulable(report: JobReport, { message }: PendingCancel, rules: DecideRules): JobReport {
-  const why = message ?? 'the worker did not say what held it up'
+  const why = message ?? 'the worker did not say what it was waiting for'
   const span = `${rules.pendingTimeoutMs ?? 0} ms`
   return {
     ...report,
@@ -141,16 +150,20 @@ function decideAbsent(item: ItemSummary, facts: JobFacts, rules: DecideRules): A
   if (facts.sent === 'unsent') return start(facts)
   if (facts.asking === 'due') return { kind: 'ask' }
   if (facts.asking === 'later') return WAIT
-  // A sure "no such job" of a job that nobody is known to have sent needs no grace: it is how a restart goes on at once. If the
-  // process before is still sending it, the worker makes one job of the two calls [W-SEND-1].
+  // A definite "no such job" for a job that is not known to have been sent needs no grace: a restart goes on
+  // at once. If the previous process is still sending it, the worker makes one job of the two calls
+  // [W-SEND-1].
   if (facts.sent === 'unknown' && facts.asking === 'no-such-job') return start(facts)
-  // No grace passes while nobody can say that the job is gone from the poll too.
+  // No grace passes without a complete poll that lacks the job too.
   if (facts.poll === 'incomplete') return WAIT
   if (facts.absentMs < rules.lost.graceMs) return WAIT
   return facts.sent === 'unknown' ? start(facts) : decideLost(item, rules)
 }
 
-/** Two jobs of one item never run at once: where the attempt before did not end by a report, somebody has to look first. */
+/**
+ * Two jobs of one item never run at once: where the attempt before did not end by a report, it is checked
+ * first.
+ */
 function start({ earlier = 'ended', asking }: JobFacts): Action {
   if (earlier === 'ended') return { kind: 'resend' }
   return { kind: earlier === 'unknown' && asking !== 'not-supported' ? 'ask-earlier' : 'await-earlier' }

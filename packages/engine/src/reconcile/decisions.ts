@@ -6,26 +6,29 @@ import type { PendingJob } from './pending.js'
 import { refOf, type DecidedSettlement } from '../settling/settle.js'
 import { retryStateOf } from '../settling/retry-state.js'
 
-/** A cluster that refuses a pod says so within a second; instants of a job may be whole seconds, and a busy controller takes a few. */
+/**
+ * A cluster refuses a pod within a second; instants of a job may be whole seconds, and a busy controller
+ * takes a few.
+ */
 const START_MS = 5_000
 
 /** What was decided of all items in PROCESSING. */
 export interface Decisions {
   readonly settlements: DecidedSettlement[]
   readonly resends: ItemSummary[]
-  /** The worker is to be asked for their jobs. */
+  /** Their jobs are to be looked up. */
   readonly asks: ItemSummary[]
   readonly pending: PendingJob[]
   readonly cancels: PendingJob[]
-  /** They wait for jobs of earlier attempts, which the worker is to be asked for. */
+  /** They wait for jobs of earlier attempts, which are to be looked up. */
   readonly earlierAsks: ItemSummary[]
-  /** They wait for jobs of earlier attempts, and nothing more is to be done about it. */
+  /** They wait for jobs of earlier attempts, and nothing more can be done. */
   readonly earlierWaits: ItemSummary[]
   /** Their jobs are lost, and an operator is to decide. */
   readonly held: ItemSummary[]
 }
 
-/** What one poll is good for. */
+/** What can be concluded from one poll. */
 export interface Poll {
   readonly poll: JobFacts['poll']
   readonly canAsk: boolean
@@ -33,7 +36,7 @@ export interface Poll {
   readonly earlier: ReadonlyMap<string, unknown>
 }
 
-/** Decisions of a tick, and the poll that they are made on. */
+/** The decisions of a tick, and the poll that they are based on. */
 export interface Asking {
   readonly decisions: Decisions
   readonly poll: Poll
@@ -58,34 +61,38 @@ export function noDecisions(): Decisions {
   }
 }
 
-/** Decides about an item by what the poll says. */
+/** Decides about an item by the poll. */
 export function decideOne(tick: Tick, { item, report, poll }: Seen, decisions: Decisions): void {
   const { memory, seen } = tick
   const own = ownReport(item, report)
-  const nowMs = tick.runtime.monotonicMs()
+  const nowMonotonic = tick.runtime.monotonicMs()
   if (memory.isUnknown(item) && seen.has(item)) memory.noteSeenBefore(item)
-  if (own === undefined && poll.poll === 'incomplete') memory.noteUnseen(item, nowMs)
-  else memory.noteReport(item, own, nowMs)
-  if (own !== undefined) tick.quiet.noteReport(item, own, nowMs)
+  if (own === undefined && poll.poll === 'incomplete') memory.noteUnseen(item, nowMonotonic)
+  else memory.noteReport(item, own, nowMonotonic)
+  if (own !== undefined) tick.quiet.noteReport(item, own, nowMonotonic)
   const facts = factsOf(tick, item, poll)
   if (own?.pending === true && own.stage === 'PROCESSING')
     decisions.pending.push({ item, report: own, pendingMs: facts.pendingMs ?? 0 })
   act(tick, { item, report: own, facts }, decisions)
 }
 
-/** A report of another uid or attempt is a stranger's: for this item there is none. */
+/** A report of another uid or attempt counts as none. */
 export function ownReport(item: ItemSummary, report: JobReport | undefined): JobReport | undefined {
   return report !== undefined && isReportOf(item, report) ? report : undefined
 }
 
 export function factsOf(tick: Tick, item: ItemSummary, poll: Poll): JobFacts {
   const facts = tick.memory.facts(item, tick.runtime.monotonicMs(), poll)
-  // Before the record is read, an item that nobody is known to have sent may have a job that was seen: it is neither asked for nor sent.
+  // Before the record is read, an item that is not known to have been sent may have a job that was seen: it
+  // is neither looked up nor sent.
   const isOpen = facts.sent === 'unknown' && !tick.seen.isKnown
   return { ...facts, ...(isOpen ? { asking: 'later' } : {}), earlier: earlierOf(tick, item, poll) }
 }
 
-/** The list of items was read before the poll began: each poll was begun after the claims of what it is held against. */
+/**
+ * The list of items was read before the poll began: every poll begins after the claims that it is compared
+ * with.
+ */
 function earlierOf(
   { memory }: Tick,
   item: ItemSummary,
@@ -96,7 +103,7 @@ function earlierOf(
   return isFirst(item) || memory.isEarlierEnded(item) ? 'ended' : 'unknown'
 }
 
-/** Whether no job of an earlier attempt can run, by what the item itself says. */
+/** Whether no job of an earlier attempt can run, by the item's own record. */
 export function isFirst(item: ItemSummary): boolean {
   return item.attempt <= 1 || retryStateOf(item).ended === true
 }
@@ -107,7 +114,7 @@ export interface Judged {
   readonly facts: JobFacts
 }
 
-/** Decides, and notes what is to be done. */
+/** Decides, and collects the action. */
 export function act(tick: Tick, { item, report, facts }: Judged, decisions: Decisions): void {
   const action = decide(item, { report, facts }, tick.rules)
   switch (action.kind) {
@@ -130,7 +137,7 @@ export function act(tick: Tick, { item, report, facts }: Judged, decisions: Deci
       return
     case 'hold':
       decisions.held.push(item)
-      if (tick.memory.firstHeld(item)) tellHeld(tick, item)
+      if (tick.memory.firstHeld(item)) reportHeld(tick, item)
       return
     case 'settle':
       decisions.settlements.push(decidedOf(action, report))
@@ -148,8 +155,8 @@ function decidedOf(
 }
 
 /**
- * Whether what runs the jobs refused to start this one: it broke, by its class `error`, within {@link START_MS} of its start. A report that has neither
- * instant says nothing of that; one that has an end alone was never started.
+ * Whether the job was refused at its start: it failed with class `error` within {@link START_MS} of its
+ * start. A report with neither instant does not say; one with an end alone was never started.
  */
 function isRefusedStart(
   { stage, startedAt, finishedAt }: JobReport,
@@ -165,10 +172,10 @@ export function noteResend(tick: Tick, item: ItemSummary, decisions: Decisions):
   decisions.resends.push(item)
 }
 
-function tellHeld(tick: Tick, item: ItemSummary): void {
+function reportHeld(tick: Tick, item: ItemSummary): void {
   tick.logger.error(
     refOf(item),
-    'a job is lost; its item stays in PROCESSING until a person releases or settles it',
+    'a job is lost; its item stays in PROCESSING until an operator releases or settles it',
   )
   tick.emit({ kind: 'item-lost', job: refOf(item), policy: 'hold' })
 }

@@ -8,24 +8,24 @@ import {
   type Queue,
 } from '@sluice/core'
 
-/** What was read of queue and worker, the queue first. */
+/** What was read of the queue, and then of the worker. */
 export interface Found {
   readonly items: ReadonlyMap<string, ItemSummary>
   readonly reports: JobReports
 }
 
-/** Whether a report speaks of this item's current attempt. */
+/** Whether a report is of this item's current attempt. */
 export function isReportOf(item: ItemSummary, { uid, attempt }: Pick<JobRef, 'uid' | 'attempt'>): boolean {
   return uid === item.uid && attempt === item.attempt
 }
 
-/** A report, and the id of the item that its job is of. */
+/** A report, and the id of the item of its job. */
 export interface ReportedJob {
   readonly id: string
   readonly report: JobReport
 }
 
-/** Every job of a poll, the unfinished ones of earlier attempts and uids too. */
+/** Every job of a poll, including unfinished ones of earlier attempts and uids. */
 export function* reportedJobs(reports: JobReports): Iterable<ReportedJob> {
   for (const [id, report] of reports) {
     yield { id, report }

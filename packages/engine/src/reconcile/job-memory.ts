@@ -2,51 +2,51 @@ import type { ItemSummary, JobReport } from '@sluice/core'
 import { backoffMs, type Backoff, type Random } from '../policies/backoff.js'
 import type { JobFacts, PendingCancel } from './decide.js'
 
-/** What one engine remembers of the job of an item in PROCESSING. Spans are of the engine's own clock that never goes back. */
+/** What one engine remembers of the job of an item in PROCESSING. */
 interface KnownJob {
   readonly attempt: number
   sent: JobFacts['sent']
-  /** How long it was absent while somebody looked. */
+  /** How long it was absent from complete polls. */
   absentMs: number
-  /** When it was last seen to be absent, unless nobody has looked since. */
-  absentAtMs?: number
-  askAtMs?: number
-  /** The worker has said that there is no such job, since it was seen last. */
+  /** When it was last found to be absent; absent after an incomplete poll. */
+  absentAtMonotonic?: number
+  askAtMonotonic?: number
+  /** A look-up has found no such job since it was seen last. */
   isAnswered?: boolean
-  /** Since when an answer about it is wanted: it decides who is asked for first. */
-  wantedSinceMs?: number
-  /** As the worker said last; a job that runs is never pending again. */
-  pendingSinceMs?: number
-  /** The group of pending jobs that it was told of with. */
-  toldWith?: string
-  /** It was told of as one that is pending too long, alone or with its group. */
+  /** Since when an answer about it is wanted: the longest wanted is looked up first. */
+  wantedSinceMonotonic?: number
+  /** As reported last; a job that runs is never pending again. */
+  pendingSinceMonotonic?: number
+  /** The group of pending jobs that it was reported with. */
+  reportedWith?: string
+  /** It was reported as pending for too long, alone or with its group. */
   isWarnedOf?: boolean
   cancelled?: PendingCancel
-  cancelAtMs?: number
-  /** Look-ups that failed since one was answered, and the worker's last words. */
+  cancelAtMonotonic?: number
+  /** Look-ups that failed since one was answered, and the worker's last message. */
   askFailures?: number
   askTrouble?: string
   /** The worker was slow to answer. */
   isAskLate?: boolean
-  /** Somebody has looked since the claim: no job of an earlier attempt runs. */
+  /** Checked since the claim: no job of an earlier attempt runs. */
   isEarlierEnded?: boolean
   heldReported: boolean
 }
 
 type Job = Pick<ItemSummary, 'uid' | 'attempt'>
 
-/** A worker that can't be asked for one job, or not right now, is asked again after so long. */
+/** From one look-up of a job to the next, where look-ups are not possible or fail. */
 const ASK_AGAIN_MS = 5_000
 /**
- * An outage is over for all items at once, so an item that goes on failing has a trouble of its own: from this many failed sends on it
- * is left alone for longer and longer, lest it be the first to be sent at every tick, and stop all others for ever.
+ * An outage ends for all items at once, so an item that goes on failing has a trouble of its own: after this
+ * many failures it backs off for longer and longer, so that it does not hold up the others at every tick.
  */
 const OWN_TROUBLE_FAILURES = 3
 const OWN_TROUBLE: Backoff = { baseMs: 1_000, factor: 2, maxMs: 60_000, jitter: 0.5 }
 
 /**
- * What an engine remembers from tick to tick: of items in PROCESSING alone, so that it doesn't grow with history. All of it may be
- * lost: a fresh engine then asks the worker instead.
+ * What an engine remembers from tick to tick: of items in PROCESSING alone, so that it does not grow with
+ * history. All of it may be lost: a new engine then looks jobs up instead.
  */
 export class JobMemory {
   #jobs = new Map<string, KnownJob>()
@@ -77,74 +77,84 @@ export class JobMemory {
     if (this.#jobs.get(job.uid)?.attempt === job.attempt) this.#jobs.delete(job.uid)
   }
 
-  /** Forgets how long jobs have been absent: the worker was not polled in the meantime, so no grace has passed. */
+  /**
+   * Forgets how long jobs have been absent: the worker was not polled in the meantime, so no grace has
+   * passed.
+   */
   resetAbsence(): void {
     for (const known of this.#jobs.values()) {
       notAbsent(known)
-      delete known.askAtMs
+      delete known.askAtMonotonic
     }
   }
 
-  /** Another engine had the lease in the meantime: what wasn't sent may be sent by now, and what was absent was not watched. */
+  /**
+   * Another engine had the lease in the meantime: what wasn't sent may be sent by now, and what was absent
+   * was not watched.
+   */
   noteNewDispatcher(): void {
     this.resetAbsence()
     for (const known of this.#jobs.values()) if (known.sent === 'unsent') known.sent = 'unknown'
   }
 
   /** A complete poll, or the worker's answer about this one job, was read. */
-  noteReport(job: Job, report: JobReport | undefined, nowMs: number): void {
+  noteReport(job: Job, report: JobReport | undefined, nowMonotonic: number): void {
     const known = this.#of(job)
     if (report === undefined) {
-      known.absentMs += nowMs - (known.absentAtMs ?? nowMs)
-      known.absentAtMs = nowMs
-      known.wantedSinceMs ??= nowMs
+      known.absentMs += nowMonotonic - (known.absentAtMonotonic ?? nowMonotonic)
+      known.absentAtMonotonic = nowMonotonic
+      known.wantedSinceMonotonic ??= nowMonotonic
       return
     }
     known.sent = 'sent'
     known.heldReported = false
     notAbsent(known)
-    delete known.wantedSinceMs
-    notePending(known, report, nowMs)
+    delete known.wantedSinceMonotonic
+    notePending(known, report, nowMonotonic)
   }
 
-  /** A poll that isn't complete has no report of it: nobody looked, so no grace has passed since somebody did. */
-  noteUnseen(job: Job, nowMs: number): void {
+  /** An incomplete poll has no report of it: no grace has passed. */
+  noteUnseen(job: Job, nowMonotonic: number): void {
     const known = this.#of(job)
-    delete known.absentAtMs
-    known.wantedSinceMs ??= nowMs
+    delete known.absentAtMonotonic
+    known.wantedSinceMonotonic ??= nowMonotonic
   }
 
-  /** The jobs in the order in which they are to be asked for: first the one whose answer has been wanted for longest. */
+  /** The jobs in the order of their look-ups: first the one whose answer has been wanted for longest. */
   longestWanted<T extends Job>(jobs: readonly T[]): T[] {
-    const sinceMs = (job: Job): number => this.#of(job).wantedSinceMs ?? Number.POSITIVE_INFINITY
-    return jobs.toSorted((a, b) => sinceMs(a) - sinceMs(b) || 0)
+    const sinceMonotonic = (job: Job): number =>
+      this.#of(job).wantedSinceMonotonic ?? Number.POSITIVE_INFINITY
+    return jobs.toSorted((a, b) => sinceMonotonic(a) - sinceMonotonic(b) || 0)
   }
 
-  /** The worker says for the first time that there is no such job: while nobody could ask for it, no grace has passed. */
+  /** A look-up found no such job. Before the first one no grace has passed. */
   noteNone(job: Job): void {
     const known = this.#of(job)
     if (known.isAnswered !== true) known.absentMs = 0
     known.isAnswered = true
   }
 
-  /** The worker was asked for this one job. */
-  noteAsked(job: Job, nowMs: number): void {
+  /** It was looked up. */
+  noteAsked(job: Job, nowMonotonic: number): void {
     const known = this.#of(job)
-    const graceLeftMs = known.absentAtMs === undefined ? 0 : this.#graceMs - known.absentMs
-    known.askAtMs = nowMs + (graceLeftMs > 0 ? graceLeftMs : ASK_AGAIN_MS)
+    const graceLeftMs = known.absentAtMonotonic === undefined ? 0 : this.#graceMs - known.absentMs
+    known.askAtMonotonic = nowMonotonic + (graceLeftMs > 0 ? graceLeftMs : ASK_AGAIN_MS)
     delete known.askFailures
     delete known.isAskLate
-    known.wantedSinceMs = known.askAtMs
+    known.wantedSinceMonotonic = known.askAtMonotonic
   }
 
-  /** One look-up that fails again and again may be the item's own trouble: it is left for longer and longer, so that it costs the others nothing. */
-  noteAskFailed(job: Job, nowMs: number, words: string): void {
+  /**
+   * A look-up that fails again and again may be the item's own trouble: it backs off, so that it costs the
+   * others nothing.
+   */
+  noteAskFailed(job: Job, nowMonotonic: number, message: string): void {
     const known = this.#of(job)
     known.askFailures = (known.askFailures ?? 0) + 1
-    known.askTrouble = words
+    known.askTrouble = message
     const beyond = known.askFailures - OWN_TROUBLE_FAILURES + 1
     const ownMs = beyond > 0 ? backoffMs(OWN_TROUBLE, beyond, this.#random) : 0
-    known.askAtMs = known.wantedSinceMs = nowMs + Math.max(ASK_AGAIN_MS, ownMs)
+    known.askAtMonotonic = known.wantedSinceMonotonic = nowMonotonic + Math.max(ASK_AGAIN_MS, ownMs)
     notAbsent(known)
   }
 
@@ -158,19 +168,22 @@ export class JobMemory {
     return isAskLate || askFailures > 0
   }
 
-  /** How many can't be asked for, each at least twice in a row, and what the worker said of one. */
-  unaskable(): { readonly items: number; readonly words: string } {
+  /** How many can't be looked up, each at least twice in a row, and the worker's message about one. */
+  unaskable(): { readonly items: number; readonly message: string } {
     const unaskable = [...this.#jobs.values()].filter(({ askFailures = 0 }) => askFailures > 1)
-    return { items: unaskable.length, words: unaskable.at(-1)?.askTrouble ?? '' }
+    return { items: unaskable.length, message: unaskable.at(-1)?.askTrouble ?? '' }
   }
 
-  /** For how long the worker has not known its job, which was there, while somebody looked; `undefined` while that may be a list that is late. */
+  /**
+   * How long its job, which had started, has been unknown to the worker; `undefined` while that may be a
+   * delayed list.
+   */
   missingMs(job: Job): number | undefined {
     const { sent, absentMs, isAnswered } = this.#of(job)
     return sent === 'sent' && (isAnswered === true || absentMs >= ASK_AGAIN_MS) ? absentMs : undefined
   }
 
-  /** The durable record says that its job was seen, before this engine's time. */
+  /** By the durable record its job was seen before this engine's time. */
   noteSeenBefore(job: Job): void {
     this.#of(job).sent = 'sent'
   }
@@ -184,7 +197,7 @@ export class JobMemory {
     return this.#of(job).sent === 'sent'
   }
 
-  /** A look-up, or a complete poll that was begun after the claim, shows that no job of an earlier attempt runs. */
+  /** A look-up, or a complete poll begun after the claim, shows that no job of an earlier attempt runs. */
   noteEarlierEnded(job: Job): void {
     this.#of(job).isEarlierEnded = true
   }
@@ -193,36 +206,36 @@ export class JobMemory {
     return this.#of(job).isEarlierEnded === true
   }
 
-  /** It was told to end, since it was pending too long. */
+  /** It was cancelled for being pending too long. */
   noteCancelled(job: Job, cancelled: PendingCancel): void {
     this.#of(job).cancelled = cancelled
   }
 
-  /** It was not cancelled after all, or could not be: not to be tried at every tick. */
-  noteNotCancelled(job: Job, nowMs: number): void {
-    this.#of(job).cancelAtMs = nowMs + ASK_AGAIN_MS
+  /** It was not cancelled, or could not be: the next try is not at the next tick. */
+  noteNotCancelled(job: Job, nowMonotonic: number): void {
+    this.#of(job).cancelAtMonotonic = nowMonotonic + ASK_AGAIN_MS
   }
 
-  mayCancel(job: Job, nowMs: number): boolean {
-    return (this.#of(job).cancelAtMs ?? nowMs) <= nowMs
+  mayCancel(job: Job, nowMonotonic: number): boolean {
+    return (this.#of(job).cancelAtMonotonic ?? nowMonotonic) <= nowMonotonic
   }
 
   isWarnedOf(job: Job): boolean {
     return this.#of(job).isWarnedOf === true
   }
 
-  toldWith(job: Job): string | undefined {
-    return this.#of(job).toldWith
+  reportedWith(job: Job): string | undefined {
+    return this.#of(job).reportedWith
   }
 
-  /** A warning was given that it is pending, or, where it is not yet so for long, that others of its group are. */
-  noteTold(job: Job, group: string, isWarnedOf: boolean): void {
+  /** It was warned of, or, while it is pending for less, others of its group were. */
+  noteReported(job: Job, group: string, isWarnedOf: boolean): void {
     const known = this.#of(job)
-    known.toldWith = group
+    known.reportedWith = group
     if (isWarnedOf) known.isWarnedOf = true
   }
 
-  /** It is claimed, and surely has no job yet. */
+  /** It is claimed, and has no job yet. */
   noteUnsent(job: Job): void {
     this.#of(job).sent = 'unsent'
   }
@@ -231,11 +244,11 @@ export class JobMemory {
     const known = this.#of(job)
     known.sent = 'sent'
     notAbsent(known)
-    delete known.askAtMs
-    delete known.wantedSinceMs
+    delete known.askAtMonotonic
+    delete known.wantedSinceMonotonic
   }
 
-  /** Whether this is the first time that the job is said to be held. */
+  /** Whether this is the first report that the job is held. */
   firstHeld(job: Job): boolean {
     const known = this.#of(job)
     const first = !known.heldReported
@@ -243,15 +256,19 @@ export class JobMemory {
     return first
   }
 
-  facts(job: Job, nowMs: number, { canAsk, poll }: Pick<JobFacts, 'poll'> & { canAsk: boolean }): JobFacts {
-    const { sent, absentMs, askAtMs = nowMs, pendingSinceMs, cancelled } = this.#of(job)
-    const asking = canAsk ? (askAtMs <= nowMs ? 'due' : 'later') : 'not-supported'
+  facts(
+    job: Job,
+    nowMonotonic: number,
+    { canAsk, poll }: Pick<JobFacts, 'poll'> & { canAsk: boolean },
+  ): JobFacts {
+    const { sent, absentMs, askAtMonotonic = nowMonotonic, pendingSinceMonotonic, cancelled } = this.#of(job)
+    const asking = canAsk ? (askAtMonotonic <= nowMonotonic ? 'due' : 'later') : 'not-supported'
     return {
       sent,
       absentMs,
       asking,
       poll,
-      ...(pendingSinceMs === undefined ? {} : { pendingMs: nowMs - pendingSinceMs }),
+      ...(pendingSinceMonotonic === undefined ? {} : { pendingMs: nowMonotonic - pendingSinceMonotonic }),
       ...(cancelled === undefined ? {} : { cancelled }),
     }
   }
@@ -270,15 +287,18 @@ export class JobMemory {
   }
 }
 
-/** It was seen, or is to be judged anew. */
+/** It was seen, or is judged again from the start. */
 function notAbsent(known: KnownJob): void {
   known.absentMs = 0
-  delete known.absentAtMs
+  delete known.absentAtMonotonic
   delete known.isAnswered
 }
 
-/** A report that doesn't say leaves it as it was: what is pending has always been so, and what runs never is again [W-PEND-1]. */
-function notePending(known: KnownJob, { stage, pending }: JobReport, nowMs: number): void {
-  if (stage === 'PROCESSING' && pending === true) known.pendingSinceMs ??= nowMs
-  if (stage !== 'PROCESSING' || pending === false) delete known.pendingSinceMs
+/**
+ * A report that doesn't say changes nothing: a pending job has never run, and one that runs is never pending
+ * again [W-PEND-1].
+ */
+function notePending(known: KnownJob, { stage, pending }: JobReport, nowMonotonic: number): void {
+  if (stage === 'PROCESSING' && pending === true) known.pendingSinceMonotonic ??= nowMonotonic
+  if (stage !== 'PROCESSING' || pending === false) delete known.pendingSinceMonotonic
 }

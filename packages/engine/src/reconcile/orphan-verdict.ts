@@ -2,7 +2,10 @@ import type { ItemRecord, JobRef, JobReport } from '@sluice/core'
 import { isCancelled } from './cancelled-job.js'
 import { isAwaiting } from '../settling/settle.js'
 
-/** What was decided of a running job whose item doesn't wait for it; once, since the record of an attempt that is over does not change. */
+/**
+ * The verdict about a running job without an item in PROCESSING. It is final: the record of an attempt that
+ * is over does not change.
+ */
 export interface JudgedOrphan {
   /** Of the job within the queue. */
   readonly name: string
@@ -11,23 +14,24 @@ export interface JudgedOrphan {
   /** How often it was cancelled. */
   tries: number
   /** Not cancelled again before this monotonic instant. */
-  dueAtMs: number
+  dueAtMonotonic: number
 }
 
 export type OrphanVerdict = NonNullable<JudgedOrphan['endFor']> | 'awaited' | 'left'
 
 /**
- * What becomes of a job that runs and whose item, in the list that was read, doesn't wait for it: a table without I/O. No clocks are compared.
+ * What happens to a running job whose item is not in the list that was read: a table without I/O. No clocks
+ * are compared.
  *
- * | the item, looked up afresh | the attempt's record | verdict |
+ * | the item, looked up again | the attempt's record | verdict |
  * |---|---|---|
  * | in PROCESSING at this attempt | | awaited: the list was older than the poll |
  * | gone, or of another uid | | left |
  * | elsewhere | its item was cancelled by an operator while it ran | ended: cancelled |
- * | elsewhere | given back as unsent | ended: unsent, the job was made too late |
- * | elsewhere | of a job with another id of its own | ended: made again, after the name was free |
+ * | elsewhere | given back as unsent | ended: unsent, the job was created too late |
+ * | elsewhere | of a job with another uid | ended: created again, after the name was free |
  * | elsewhere | of this very job: an operator retried it at the worker | left |
- * | elsewhere | says nothing of the job | left |
+ * | elsewhere | does not mention the job | left |
  */
 export function orphanVerdict(
   item: ItemRecord<unknown, unknown> | undefined,
@@ -42,7 +46,7 @@ export function orphanVerdict(
   return isMadeAgain(record?.jobUid, report.jobUid) ? 'made-again' : 'left'
 }
 
-/** Where either isn't known, nothing is. */
+/** Unknown where either uid is. */
 export function isMadeAgain(recorded: string | undefined, reported: string | undefined): boolean {
   return recorded !== undefined && reported !== undefined && recorded !== reported
 }

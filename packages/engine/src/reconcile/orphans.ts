@@ -8,31 +8,32 @@ import { MAX_ITEM_LOOKUPS, acknowledgeJobs, movedOn } from '../settling/settle.j
 import { isMadeAgain, orphanVerdict } from './orphan-verdict.js'
 import type { JudgedOrphan } from './orphan-verdict.js'
 
-/** From one order to end a job to the next: it may take its time to end. */
+/** From one cancel of a job to the next: it may take a while to end. */
 const END_AGAIN_MS = 5_000
 const MAX_END_AGAIN_MS = 60_000
 
 const WHY = {
   cancelled: 'its item was cancelled',
-  unsent: 'made too late: its attempt had been given back as unsent',
-  'made-again': 'made again after the job of this name had ended and was settled',
+  unsent: 'created too late: its attempt had been given back as unsent',
+  'made-again': 'created again after the job of this name had ended and was settled',
 } as const satisfies Record<NonNullable<JudgedOrphan['endFor']>, string>
 
 /**
- * Jobs whose items don't wait for them. One that has ended is forgotten, if its item has moved on: a crash came between the settle and the
- * forgetting. One that runs takes a place. It is ended where its item was cancelled, or where it was made too late; any other is left alone and
- * logged once: no work is ended silently. In one tick no more than {@link MAX_ITEM_LOOKUPS} items are looked up for jobs that run, and as many for
- * jobs that have ended; the rest follows in the next ones.
+ * Handles jobs without an item in PROCESSING. One that has ended is acknowledged, if its item has moved on: a
+ * crash came between the settle and the acknowledgement. One that runs takes a place. It is cancelled where
+ * its item was, or where it was created too late; any other is left alone and logged once: no work is ended
+ * silently. A tick looks up at most {@link MAX_ITEM_LOOKUPS} items for jobs that run, and as many for jobs
+ * that have ended; the rest follows in later ticks.
  */
 export async function reconcileOrphans(tick: Tick, found: Found): Promise<void> {
-  const strangers = strangersOf(found)
-  const running = strangers.filter(({ report }) => report.stage === 'PROCESSING')
+  const orphans = orphansOf(found)
+  const running = orphans.filter(({ report }) => report.stage === 'PROCESSING')
   await judgeNew(tick, running, found)
   await endThose(tick, running)
-  await forgetEnded(tick, strangers.filter(({ report }) => report.stage !== 'PROCESSING').map(jobOf))
+  await acknowledgeEnded(tick, orphans.filter(({ report }) => report.stage !== 'PROCESSING').map(jobOf))
 }
 
-function strangersOf({ items, reports }: Found): ReportedJob[] {
+function orphansOf({ items, reports }: Found): ReportedJob[] {
   return [...reportedJobs(reports)].filter(({ id, report }) => {
     const item = items.get(id)
     return item === undefined || !isReportOf(item, report)
@@ -43,19 +44,23 @@ function jobOf({ id, report: { uid, attempt } }: ReportedJob): JobRef {
   return { id, uid, attempt }
 }
 
-/** A job that is made again under the name of one that was judged is another. */
+/** A job that was created again under the name of a judged one is another job. */
 function keyOf(job: ReportedJob): string {
   return JSON.stringify([nameOf(jobOf(job)), job.report.jobUid])
 }
 
-/** Of those that a poll reports. What was told of stays so while the job counts as running, though a poll may lack it. */
+/**
+ * Judges those that a poll reports for the first time. A verdict stands while the job counts as running, even
+ * if a poll lacks it.
+ */
 async function judgeNew(tick: Tick, running: readonly ReportedJob[], { items }: Found): Promise<void> {
   const { reported, queue, sendConcurrency } = tick
   const names = new Set(tick.running.orphans(items).map(nameOf))
   for (const [key, { name }] of reported.orphans) if (!names.has(name)) reported.orphans.delete(key)
   const fresh = running.filter((job) => !reported.orphans.has(keyOf(job))).slice(0, MAX_ITEM_LOOKUPS)
   await forEachParallel(fresh, sendConcurrency, async (job) => {
-    // Looked up afresh: the item may have been claimed after the list was read, by an engine whose lease has run out since.
+    // Looked up again: the item may have been claimed after the list was read, by an engine whose lease has
+    // run out since.
     const verdict = orphanVerdict(await queue.lookup(job.id), job)
     if (verdict !== 'awaited') noteVerdict(tick, job, verdict)
   })
@@ -63,7 +68,7 @@ async function judgeNew(tick: Tick, running: readonly ReportedJob[], { items }: 
 
 function noteVerdict(tick: Tick, job: ReportedJob, verdict: 'left' | keyof typeof WHY): void {
   const { reported, logger, emit } = tick
-  const note = { name: nameOf(jobOf(job)), tries: 0, dueAtMs: Number.NEGATIVE_INFINITY }
+  const note = { name: nameOf(jobOf(job)), tries: 0, dueAtMonotonic: Number.NEGATIVE_INFINITY }
   if (verdict !== 'left' && canEnd(tick)) {
     reported.orphans.set(keyOf(job), { ...note, endFor: verdict })
     return
@@ -73,7 +78,7 @@ function noteVerdict(tick: Tick, job: ReportedJob, verdict: 'left' | keyof typeo
     logger.debug(jobOf(job), 'the job of a cancelled item has not ended yet; it takes a place until then')
     return
   }
-  logger.warn(jobOf(job), 'a job runs whose item does not wait for it; it is left alone and takes a place')
+  logger.warn(jobOf(job), 'a job runs without an item in PROCESSING; it is left alone and takes a place')
   emit({ kind: 'orphan', job: jobOf(job) })
 }
 
@@ -81,14 +86,15 @@ function canEnd({ worker }: Tick): boolean {
   return worker.supports.cancelJob && worker.cancelJob !== undefined
 }
 
-/** No lease is asked for here: the record that the verdict was given by is of an attempt that is over, and nothing changes it. */
+/** No lease is needed: a verdict is based on the record of an attempt that is over, which does not change. */
 async function endThose(tick: Tick, running: readonly ReportedJob[]): Promise<void> {
   const { reported, runtime, lookups, sendConcurrency } = tick
   await forEachParallel(running, sendConcurrency, async (job) => {
     const note = reported.orphans.get(keyOf(job))
-    const nowMs = runtime.monotonicMs()
-    if (note?.endFor === undefined || note.dueAtMs > nowMs || !lookups.take(nowMs)) return
-    note.dueAtMs = nowMs + Math.min(END_AGAIN_MS * 2 ** note.tries, MAX_END_AGAIN_MS)
+    const nowMonotonic = runtime.monotonicMs()
+    if (note?.endFor === undefined || note.dueAtMonotonic > nowMonotonic || !lookups.take(nowMonotonic))
+      return
+    note.dueAtMonotonic = nowMonotonic + Math.min(END_AGAIN_MS * 2 ** note.tries, MAX_END_AGAIN_MS)
     note.tries += 1
     try {
       await end(tick, { job, note })
@@ -110,14 +116,11 @@ async function end(
   await callWorker('cancelJob', async () => worker.cancelJob?.(ref, reason))
   if (tries > 1) return
   tick.tally.cancelled += 1
-  logger.info(
-    { ...ref, reason },
-    'a job that nothing waits for was told to end; it takes a place until it has',
-  )
+  logger.info({ ...ref, reason }, 'a job without an item was cancelled; it takes a place until it has ended')
   emit({ kind: 'job-cancelled', job: ref, reason })
 }
 
-/** The name alone does not say which of two jobs it is, and the poll may be of a while ago. */
+/** Two jobs can have one name, and the poll may be outdated. */
 async function isStillThere({ worker }: Tick, job: ReportedJob): Promise<boolean> {
   if (worker.lookupJob === undefined || !worker.supports.lookupJob) return true
   const now = await callWorker('lookupJob', async () => worker.lookupJob?.(jobOf(job)))
@@ -128,18 +131,18 @@ function noteEndFailed({ logger, reported }: Tick, error: unknown): void {
   if (!isOutage(error)) throw error
   const level = reported.cancelFailing ? 'debug' : 'warn'
   reported.cancelFailing = true
-  logger[level]({ err: error }, 'a job that nothing waits for could not be ended; tried again')
+  logger[level]({ err: error }, 'a job without an item could not be cancelled; it is tried again')
 }
 
-/** Items that were seen to have moved on are not looked up again: an attempt that is over never comes back. */
-async function forgetEnded(tick: Tick, ended: readonly JobRef[]): Promise<void> {
+/** Items that have moved on are not looked up again: an attempt that is over never returns. */
+async function acknowledgeEnded(tick: Tick, ended: readonly JobRef[]): Promise<void> {
   const { reported, worker, runtime } = tick
   if (worker.acknowledgeJobs === undefined) return
   const names = new Set(ended.map(nameOf))
   for (const name of reported.movedOn) if (!names.has(name)) reported.movedOn.delete(name)
   const fresh = ended.filter((job) => !reported.movedOn.has(nameOf(job)))
   for (const job of await movedOn(tick, fresh)) reported.movedOn.add(nameOf(job))
-  if (reported.acknowledgeAtMs > runtime.monotonicMs()) return
+  if (reported.acknowledgeAtMonotonic > runtime.monotonicMs()) return
   await acknowledgeJobs(
     tick,
     ended.filter((job) => reported.movedOn.has(nameOf(job))),

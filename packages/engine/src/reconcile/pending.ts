@@ -4,23 +4,24 @@ import { callWorker, isOutage } from '../engine-errors.js'
 import { foldMessage } from './fold-message.js'
 import { refOf } from '../settling/settle.js'
 
-/** A job of which nothing runs yet, as the poll has it. */
+/** A pending job of a poll. */
 export interface PendingJob {
   readonly item: ItemSummary
   readonly report: JobReport
-  /** How long this engine has known it so. */
+  /** How long this engine has known it to be pending. */
   readonly pendingMs: number
 }
 
 interface Group {
   readonly members: PendingJob[]
-  /** Pending for too long, and not told of yet. */
+  /** Pending for too long, and not reported yet. */
   readonly fresh: PendingJob[]
 }
 
 /**
- * Warns of jobs that are pending for too long, those held up by the same together. A warning counts for all of its group, so that a cause
- * that stands in the way of thousands is one line, and no more than one in each `pendingWarnMs` while others join them.
+ * Warns of jobs that are pending for too long, those with the same message together. A warning is for the
+ * whole group, so that a cause that affects thousands is one line, and at most one in each `pendingWarnMs`
+ * while others join them.
  */
 export function warnOfPending(tick: Tick, pending: readonly PendingJob[]): void {
   const { memory, jobs } = tick
@@ -30,7 +31,8 @@ export function warnOfPending(tick: Tick, pending: readonly PendingJob[]): void 
   for (const [name, { members, fresh }] of groupsOf(tick, pending, isLate)) {
     if (fresh.length > 0) warn(tick, members.filter(isLate), members.length)
     for (const job of members) {
-      if (fresh.length > 0 || memory.toldWith(job.item) === name) memory.noteTold(job.item, name, isLate(job))
+      if (fresh.length > 0 || memory.reportedWith(job.item) === name)
+        memory.noteReported(job.item, name, isLate(job))
     }
   }
 }
@@ -46,13 +48,13 @@ function groupsOf(
     const group = groups.get(name) ?? { members: [], fresh: [] }
     groups.set(name, group)
     group.members.push(job)
-    const isTold = memory.isWarnedOf(job.item) || memory.toldWith(job.item) === name
-    if (isLate(job) && !isTold) group.fresh.push(job)
+    const isReported = memory.isWarnedOf(job.item) || memory.reportedWith(job.item) === name
+    if (isLate(job) && !isReported) group.fresh.push(job)
   }
   return groups
 }
 
-/** What a message may hold that no other job's has: the item, and whatever the worker calls the job. */
+/** What is unique to a job in its message: the item, and the worker's names for the job. */
 function namesOf({ item, report }: PendingJob): string[] {
   return [item.id, item.uid, ...stringsOf(report.details)]
 }
@@ -65,18 +67,18 @@ function stringsOf(details: JsonValue | undefined): string[] {
 function warn({ logger, emit }: Tick, late: readonly PendingJob[], alike: number): void {
   const longest = late.reduce((one, other) => (other.pendingMs > one.pendingMs ? other : one))
   const job = refOf(longest.item)
-  const message = longest.report.message ?? 'the worker does not say what holds them up'
-  const told = { message, jobs: late.length, alike, longestMs: Math.round(longest.pendingMs) }
-  // `example`, not `id`: the line is about all of them, and must not be folded away with those of single items.
-  logger.warn({ ...told, example: job.id }, 'jobs were accepted and do not begin; they keep their places')
-  emit({ kind: 'jobs-pending', ...told, example: job })
+  const message = longest.report.message ?? 'the worker does not say what they wait for'
+  const group = { message, jobs: late.length, alike, longestMs: Math.round(longest.pendingMs) }
+  // `example`, not `id`: the line is about all of them, and must not be folded with those of single items.
+  logger.warn({ ...group, example: job.id }, 'jobs were accepted and are pending; they keep their places')
+  emit({ kind: 'jobs-pending', ...group, example: job })
 }
 
 /**
- * Tells the worker to end jobs that have been pending for too long. Each is asked for afresh before that: it may have begun since the
- * poll, or a poll that isn't complete may speak of long ago.
+ * Cancels a job that has been pending for too long. It is looked up before that: it may have begun since the
+ * poll, or an incomplete poll may be outdated.
  *
- * @returns what the worker said of one that isn't pending any more
+ * @returns the worker's report of a job that is no longer pending
  */
 export async function cancelPending(
   tick: Tick,
@@ -98,7 +100,8 @@ async function cancel(
   { item, report: { message } }: { item: ItemSummary; report: JobReport },
 ): Promise<void> {
   const { worker, memory, emit, jobs, reported } = tick
-  // Held up since the poll, another engine may have settled the item: its job's end is then not ours to name.
+  // After a delay since the poll, another engine may have settled the item: the job's end is then not ours to
+  // name.
   if (!(await tick.lease.keep())) return
   const reason = `pending for longer than ${jobs.pendingTimeoutMs ?? 0} ms${message === undefined ? '' : `: ${message}`}`
   await callWorker('cancelJob', async () => worker.cancelJob?.(refOf(item), reason))
@@ -108,12 +111,15 @@ async function cancel(
   emit({ kind: 'job-cancelled', job: refOf(item), reason })
 }
 
-/** A job that could not be cancelled goes on being pending, and its item keeps its place: no reason to hold up the others. */
+/** A job that could not be cancelled stays pending, and its item keeps its place: the others go on. */
 export function noteCancelFailed(tick: Tick, item: ItemSummary, error: unknown): void {
   if (!isOutage(error)) throw error
   const { memory, runtime, logger, reported } = tick
   memory.noteNotCancelled(item, runtime.monotonicMs())
   const level = reported.cancelFailing ? 'debug' : 'warn'
   reported.cancelFailing = true
-  logger[level]({ err: error }, 'a job that is pending for too long could not be cancelled; tried again')
+  logger[level](
+    { err: error },
+    'a job that is pending for too long could not be cancelled; it is tried again',
+  )
 }

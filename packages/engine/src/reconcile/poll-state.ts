@@ -7,7 +7,7 @@ export interface PollStateOptions {
   readonly emit: (event: WorkEvent) => void
 }
 
-/** What is known of the worker's polls: whether jobs may start on them, and whether a spell of incomplete ones is under way. */
+/** The state of the worker's polls: whether jobs may start, and whether polls are incomplete. */
 export class PollState {
   readonly #options: PollStateOptions
   #isIncomplete = false
@@ -18,39 +18,42 @@ export class PollState {
   }
 
   /**
-   * Whether a complete poll was read since this engine became the dispatcher. Before that, jobs may run that it has never heard of, and
-   * the cap can't be held to.
+   * Whether a complete poll was read since this engine became the dispatcher. Before that, unknown jobs may
+   * run, and the cap can't be kept.
    */
   get mayStart(): boolean {
     return this.#mayStart
   }
 
-  /** Another engine has worked in between. A spell that goes on is told of again: now it keeps jobs from starting. */
+  /**
+   * Another engine has worked in between. Incomplete polls are reported again: now they keep jobs from
+   * starting.
+   */
   noteNewDispatcher(): void {
     this.#mayStart = false
     this.#isIncomplete = false
   }
 
-  /** Tells once when a spell begins, and once when it is over. */
+  /** Reports once when polls become incomplete, and once when they are complete again. */
   note(reports: JobReports): void {
     const isIncomplete = !isComplete(reports)
     this.#mayStart ||= !isIncomplete
     if (isIncomplete === this.#isIncomplete) return
     this.#isIncomplete = isIncomplete
-    if (isIncomplete) this.#tellBegin(reports)
-    else this.#tellEnd()
+    if (isIncomplete) this.#reportBegin(reports)
+    else this.#reportEnd()
   }
 
-  #tellBegin({ incompleteReason: reason }: JobReports): void {
+  #reportBegin({ incompleteReason: reason }: JobReports): void {
     const { logger, emit } = this.#options
     const then = this.#mayStart
-      ? 'what it lacks counts as last known'
+      ? 'missing jobs count as last known'
       : 'nothing starts before the first complete one'
     logger.warn({ reason }, `the worker’s poll is not complete: ${then}`)
     emit({ kind: 'poll-incomplete', ...(reason === undefined ? {} : { reason }) })
   }
 
-  #tellEnd(): void {
+  #reportEnd(): void {
     this.#options.logger.info({}, 'the worker’s poll is complete again')
     this.#options.emit({ kind: 'poll-complete' })
   }

@@ -23,20 +23,21 @@ import {
   type Poll,
   type Seen,
 } from './decisions.js'
-import { tellHoldups } from '../holdups/reconcile-holdups.js'
+import { noteReconcileHoldups } from '../holdups/reconcile-holdups.js'
 import { LookupTrials } from '../lookups/lookup-trials.js'
 import { askForQuiet } from '../lookups/quiet-jobs.js'
 
-/** What was read of queue and worker, and what was decided of all items in PROCESSING. */
+/** What was read of queue and worker, and the decisions about all items in PROCESSING. */
 export interface Findings {
   readonly found: Found
   readonly decisions: Decisions
 }
 
-/** Reads what is in PROCESSING and what the worker says of it, and decides what is to be done; nothing moves. */
+/** Reads what is in PROCESSING and what the worker reports, and decides what to do; nothing moves. */
 export async function observe(tick: Tick): Promise<Findings> {
   await tick.seen.read(tick.lease.fencingToken)
-  // The list is read before the poll: an item claimed and sent in between would be in the list, and look lost.
+  // The list is read before the poll: an item claimed and sent in between would be in the list, and look
+  // lost.
   const items = await listProcessing(tick.queue)
   tick.tally.processing = items.size
   const awaited = [...items.values()].map(refOf)
@@ -49,7 +50,7 @@ export async function observe(tick: Tick): Promise<Findings> {
     decideOne(tick, { item, report: reports.get(item.id), poll: asking.poll }, asking.decisions)
   tick.tally.pending = asking.decisions.pending.length
   warnOfPending(tick, asking.decisions.pending)
-  await askForMore(tick, { asking, found })
+  await lookUpMore(tick, { asking, found })
   const isSent = (item: ItemSummary): boolean => tick.memory.isSent(item)
   // Before anything follows from what was seen. Under the lease: one that has lost it stops here.
   await tick.seen.write({ items: items.values(), isSent, lease: tick.lease.current })
@@ -57,11 +58,11 @@ export async function observe(tick: Tick): Promise<Findings> {
   tick.tally.orphans = tick.running.orphanPlaces(items, isSent)
   const missing = missingOf(tick, items.values())
   await tick.missing.note(missing, tick.lease.current)
-  tellHoldups(tick, { ...asking.decisions, missing })
+  noteReconcileHoldups(tick, { ...asking.decisions, missing })
   return { found, decisions: asking.decisions }
 }
 
-/** Jobs that had started, that the worker does not know any more, and of which the lost policy has not decided yet. */
+/** Jobs that had started and that the worker no longer knows, before the lost policy applies. */
 function missingOf({ memory, rules }: Tick, items: Iterable<ItemSummary>): MissingJob[] {
   return [...items].flatMap((item) => {
     const absentMs = memory.missingMs(item)
@@ -69,8 +70,8 @@ function missingOf({ memory, rules }: Tick, items: Iterable<ItemSummary>): Missi
   })
 }
 
-/** Asks by name for what the poll can't say, or says for too long. */
-async function askForMore(tick: Tick, { asking, found }: { asking: Asking; found: Found }): Promise<void> {
+/** Looks up what the poll lacks, and what it has reported unchanged for too long. */
+async function lookUpMore(tick: Tick, { asking, found }: { asking: Asking; found: Found }): Promise<void> {
   const reported = reportedOf(found)
   const trials = new LookupTrials(tick, reported[0]?.item)
   const running = reported.filter(({ stage }) => stage === 'PROCESSING').map(({ item }) => item)
@@ -123,7 +124,7 @@ function tickPollOf(reports: JobReports, mayStart: boolean): Tally['poll'] & obj
   return { complete, ...why, mayStart, asked: 0, unasked: 0 }
 }
 
-/** Brings the queue up to what the worker says: settles items whose jobs have ended, and deals with jobs that no item waits for. */
+/** Settles items whose jobs have ended, and handles jobs without an item. */
 export async function reconcile(tick: Tick, { found, decisions }: Findings): Promise<void> {
   const { settlements } = decisions
   await settleAll(
@@ -131,24 +132,29 @@ export async function reconcile(tick: Tick, { found, decisions }: Findings): Pro
     settlements.filter(({ why }) => why === 'reported'),
   )
   const lost = settlements.filter(({ why }) => why !== 'reported')
-  // A report is true whoever brings it. That a job is lost was judged by what was read before: another engine may have sent it again since.
+  // A report holds under any lease. That a job is lost was judged by an earlier reading: another engine may
+  // have sent it again since.
   if (lost.length > 0 && (await tick.lease.keep())) await settleAll(tick, lost)
   await reconcileOrphans(tick, found)
 }
 
-/** Jobs that have been pending for too long are told to end, after all that must be asked for has been. */
+/** Cancels jobs that have been pending for too long, after all other look-ups. */
 async function cancelThosePending(tick: Tick, { decisions, poll }: Asking): Promise<void> {
   const { runtime, memory, lookups } = tick
   const isFresh = !poll.canAsk
-  // What a poll that isn't complete says may be of long ago, and here nobody can be asked.
+  // An incomplete poll may be outdated, and this worker has no look-ups.
   if (isFresh && poll.poll === 'incomplete') return
-  const beganMs = runtime.monotonicMs()
+  const beganAtMonotonic = runtime.monotonicMs()
   const due = decisions.cancels.toSorted((a, b) => b.pendingMs - a.pendingMs)
   await forEachParallel(due, tick.sendConcurrency, async ({ item, report }) => {
-    const nowMs = runtime.monotonicMs()
-    if (tick.tally.unavailable !== undefined || isLate(tick, beganMs) || !memory.mayCancel(item, nowMs))
+    const nowMonotonic = runtime.monotonicMs()
+    if (
+      tick.tally.unavailable !== undefined ||
+      isLate(tick, beganAtMonotonic) ||
+      !memory.mayCancel(item, nowMonotonic)
+    )
       return
-    if (!lookups.take(nowMs)) return
+    if (!lookups.take(nowMonotonic)) return
     try {
       const answer = await cancelPending(tick, { item, report, isFresh })
       if (answer !== 'cancelled') noteAnswer(tick, { item, report: answer, poll }, decisions)
@@ -158,11 +164,11 @@ async function cancelThosePending(tick: Tick, { decisions, poll }: Asking): Prom
   })
 }
 
-/** It has ended meanwhile, or has begun: then it is no longer pending. */
+/** It has ended meanwhile, or has begun: it is no longer pending. */
 function noteAnswer(tick: Tick, { item, report, poll }: Seen, decisions: Decisions): void {
-  const nowMs = tick.runtime.monotonicMs()
-  tick.memory.noteNotCancelled(item, nowMs)
-  if (report !== undefined) tick.memory.noteReport(item, report, nowMs)
+  const nowMonotonic = tick.runtime.monotonicMs()
+  tick.memory.noteNotCancelled(item, nowMonotonic)
+  if (report !== undefined) tick.memory.noteReport(item, report, nowMonotonic)
   if (report === undefined || report.stage === 'PROCESSING') return
   act(tick, { item, report, facts: factsOf(tick, item, poll) }, decisions)
 }

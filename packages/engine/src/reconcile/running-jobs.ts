@@ -3,31 +3,33 @@ import { isReportOf, reportedJobs, type Found } from './found.js'
 
 interface KnownJob {
   readonly job: JobRef
-  /** It was sent, or the worker was asked for it, since the latest poll began: that poll may not show it. */
+  /** It was sent or looked up since the latest poll began: that poll may lack it. */
   isFresh: boolean
 }
 
 type Items = ReadonlyMap<string, ItemSummary>
 
 /**
- * The jobs that ran when they were last heard of, those of earlier attempts and of earlier items of the same id too. A complete poll says it all;
- * one that isn't complete may lack jobs that run, and those take a place all the same. Of use within one engine's time as the dispatcher: another
- * dispatcher starts jobs that it doesn't know.
+ * The jobs that ran by their latest reports, including those of earlier attempts and of earlier items of the
+ * same id. A complete poll replaces them; an incomplete one may lack jobs that run, which still take a place.
+ * Valid while one engine is the dispatcher: another dispatcher starts jobs that are not in it.
  */
 export class RunningJobs {
   #jobs = new Map<string, KnownJob>()
 
-  /** A send begins: whatever comes of it, from now on the job may run. Also of a job that the worker, asked for it, says to run. */
+  /** A send begins, and from now on the job may run; or a look-up shows that it runs. */
   noteSending(job: JobRef): void {
     this.#jobs.set(nameOf(job), { job, isFresh: true })
   }
 
-  /** It has ended, was never accepted, or the worker is sure that there is no such job. */
+  /** It has ended, was never accepted, or a look-up shows that it does not exist. */
   noteEnded(job: JobRef): void {
     this.#jobs.delete(nameOf(job))
   }
 
-  /** Another engine has worked in between: what this one sent before is in every poll by now, or has ended. */
+  /**
+   * Another engine has worked in between: what this one sent before is in every poll by now, or has ended.
+   */
   noteNewDispatcher(): void {
     for (const known of this.#jobs.values()) known.isFresh = false
   }
@@ -45,12 +47,15 @@ export class RunningJobs {
     if (known !== this.#jobs) this.#keepUnseen(known, items)
   }
 
-  /** Those whose item isn't in PROCESSING at that attempt: moved by hand, or of an earlier attempt. */
+  /** Those whose item isn't in PROCESSING at that attempt: moved by an operator, or of an earlier attempt. */
   orphans(items: Items): JobRef[] {
     return [...this.#jobs.values()].map(({ job }) => job).filter((job) => !isAwaited(items, job))
   }
 
-  /** Of each of the items, by its uid: the jobs of its earlier attempts that run. Items that have none are not in it. */
+  /**
+   * Of each of the items, by its uid: the jobs of its earlier attempts that run. Items that have none are not
+   * in it.
+   */
   earlier(items: Iterable<JobRef>): Map<string, readonly JobRef[]> {
     const attempts = new Map<string, number>()
     for (const { uid, attempt } of items) attempts.set(uid, attempt)
@@ -65,8 +70,8 @@ export class RunningJobs {
   }
 
   /**
-   * The places that orphans take beside those of the items. An item whose own job was not sent, and that waits for an earlier one to end, and the
-   * earlier one take one place together.
+   * The places that orphans take besides those of the items. An item whose own job was not sent, and the
+   * earlier job that it waits for, take one place together.
    */
   orphanPlaces(items: Items, isSent: (item: ItemSummary) => boolean): number {
     const orphans = this.orphans(items)
@@ -77,14 +82,17 @@ export class RunningJobs {
     return orphans.length - new Set(orphans.filter(isWaiting).map(({ uid }) => uid)).size
   }
 
-  /** What a complete poll may lack and may run all the same: it was begun too early for what was sent, or reads of a list that lags. */
+  /**
+   * Jobs that a complete poll may lack although they run: sent after it began, or missing in a list that
+   * lags.
+   */
   #keepUnseen(unseen: ReadonlyMap<string, KnownJob>, items: Items): void {
     for (const [name, { job, isFresh }] of unseen)
       if (isFresh || isAwaited(items, job)) this.#jobs.set(name, { job, isFresh: false })
   }
 }
 
-/** Whether a poll asked for everything [W-POLL-2]. */
+/** Whether a poll is complete [W-POLL-2]. */
 export function isComplete({ complete }: JobReports): boolean {
   return complete !== false
 }

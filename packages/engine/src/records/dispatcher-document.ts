@@ -3,50 +3,53 @@ import { HOLDUP_CODES, type Holdup } from '../holdups/holdup.js'
 import { DISPATCHER_DOCUMENT } from './document-names.js'
 
 /**
- * What the engine that holds the lease says of itself, for `status` and for other commands in other processes. It is written at the end of a tick,
- * at most once in each, and only when it changed.
+ * What the engine that holds the lease records of itself, for `status` and commands in other processes. It is
+ * written at the end of a tick, at most once in each, and only when it has changed.
  */
 export interface DispatcherState {
-  /** Of the engine, as the lease has it. */
+  /** The holder of the lease. */
   readonly holder: string
   /** The fencing token of its lease. */
   readonly fencingToken: number
-  /** `stopped`: it gave the lease back in good order · `stalled`: a call of it never ended, and it gave up. */
+  /** `stopped`: it gave the lease back · `stalled`: a call of it never ended, and it gave up. */
   readonly is: 'working' | 'stopped' | 'stalled'
-  /** Epoch ms of the storage's clock: since when it holds the lease. */
-  readonly since: number
+  /** Since when it has held the lease, epoch ms of the storage's clock. */
+  readonly sinceAt: number
   readonly leaseTtlMs: number
   /** Every send that had begun when `control.syncs` was this has ended [Q-CTRL-2]. */
   readonly syncedTo: number
-  /** The most unfinished jobs that its policy and the live limits allow; absent where that is not known yet, and where nothing limits them. */
+  /**
+   * The most unfinished jobs that its policy and the live limits allow; absent while unknown, and without a
+   * limit.
+   */
   readonly atMost?: number
   readonly holdups: readonly Holdup[]
-  /** An item that was sent well, for `probeSend`; renewed seldom. */
+  /** An item that was sent, for `probeSend`; updated rarely. */
   readonly sentWell?: { readonly id: string; readonly uid: string }
 }
 
 /**
- * Who dispatches this queue, and what holds it back, as the engine that does said last. Whether it still holds its lease is not in it: a process that
- * was killed says nothing more.
+ * Who dispatches this queue, and what holds it back, by the latest record of the engine. Whether that still
+ * holds its lease is not in it: a process that was killed writes nothing more.
  *
- * @returns `undefined`: none has dispatched yet, or what is stored is none of ours
+ * @returns `undefined`: no engine has dispatched yet, or the document is unreadable
  * @throws SluiceError of the queue
  */
 export async function readDispatcher(queue: Pick<Queue, 'document'>): Promise<DispatcherState | undefined> {
   return parseDispatcher((await queue.document(DISPATCHER_DOCUMENT).read())?.value)
 }
 
-/** What a document holds, as far as it can be understood; a later version may have more in it. */
+/** The state in a document, as far as it can be read; a later version may have written more. */
 export function parseDispatcher(value: JsonValue | undefined): DispatcherState | undefined {
   if (!isRecord(value)) return undefined
-  const { holder, fencingToken, since, leaseTtlMs, syncedTo, holdups, sentWell, is, atMost } = value
+  const { holder, fencingToken, sinceAt, leaseTtlMs, syncedTo, holdups, sentWell, is, atMost } = value
   if (typeof holder !== 'string' || !isNumber(fencingToken)) return undefined
   const well = parseSentWell(sentWell)
   return {
     holder,
     fencingToken,
     is: is === 'stopped' || is === 'stalled' ? is : 'working',
-    since: isNumber(since) ? since : 0,
+    sinceAt: isNumber(sinceAt) ? sinceAt : 0,
     leaseTtlMs: isNumber(leaseTtlMs) ? leaseTtlMs : 0,
     syncedTo: isNumber(syncedTo) ? syncedTo : 0,
     ...(isNumber(atMost) ? { atMost } : {}),
@@ -63,7 +66,7 @@ export function toJson({ holdups, sentWell, ...state }: DispatcherState): JsonVa
   }
 }
 
-/** The item that was sent well, whatever else is in the document. */
+/** The item that was sent, whatever else is in the document. */
 export function sentWellOf(value: JsonValue | undefined): DispatcherState['sentWell'] {
   return isRecord(value) ? parseSentWell(value['sentWell']) : undefined
 }
@@ -78,14 +81,14 @@ function parseHoldup(value: unknown): Holdup[] {
   if (!isRecord(value) || typeof value['message'] !== 'string') return []
   const code = HOLDUP_CODES.find((known) => known === value['code'])
   if (code === undefined) return []
-  const { message, items, forMs, since } = value
+  const { message, items, forMs, sinceAt } = value
   return [
     {
       code,
       message,
       ...(isNumber(items) ? { items } : {}),
       ...(isNumber(forMs) ? { forMs } : {}),
-      ...(isNumber(since) ? { since } : {}),
+      ...(isNumber(sinceAt) ? { sinceAt } : {}),
     },
   ]
 }

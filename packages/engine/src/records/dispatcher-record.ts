@@ -11,11 +11,11 @@ export interface DispatcherRecordOptions {
   readonly leaseTtlMs: number
   readonly runtime: Pick<Runtime, 'monotonicMs'>
   readonly logger: Logger
-  /** Of the engine that it speaks for: once it is given up, a record of its own says so, and this one gets through to nothing. */
+  /** Of its engine: after that was given up, every write of this record rejects. */
   readonly calls?: Pick<CallWatch, 'isAbandoned'>
 }
 
-/** What the engine has to say of itself; what isn't given stays as it was. */
+/** A change of the record; absent fields stay as they were. */
 export interface DispatcherNote {
   readonly is?: DispatcherState['is']
   readonly syncedTo?: number
@@ -25,15 +25,15 @@ export interface DispatcherNote {
 
 type SentWell = NonNullable<DispatcherState['sentWell']>
 
-/** The item that was sent well is to be there still when it is needed; one write in so long keeps it so. */
+/** How often the item that was sent is updated: it should still exist when it is needed. */
 const SENT_WELL_MS = 600_000
 
-/** A permission that is missing is not there a second later. */
+/** After a denied write the next try is this much later: permissions don't change in a second. */
 const DENIED_MS = 600_000
 
 /**
- * Keeps the document that says who dispatches, for one engine. It is written only when it changed, and that it can't be read or written stops nothing:
- * it is what others look at, and no item hangs on it.
+ * Keeps the document that says who dispatches, for one engine. It is written only when it has changed.
+ * Failures to read or write it stop nothing: it is for observers, and no item depends on it.
  */
 export class DispatcherRecord {
   readonly #options: DispatcherRecordOptions
@@ -41,55 +41,58 @@ export class DispatcherRecord {
   #stored: DispatcherState | undefined
   #version: number | undefined
   #sentWell: SentWell | undefined
-  #sentWellAtMs = Number.NEGATIVE_INFINITY
+  #sentWellAtMonotonic = Number.NEGATIVE_INFINITY
   #isFailing = false
   /** What the storage's clock is ahead of this machine's monotonic one. */
   #clockAheadMs: number | undefined
   #writing: Promise<void> = Promise.resolve()
-  #deniedUntilMs = Number.NEGATIVE_INFINITY
+  #deniedUntilMonotonic = Number.NEGATIVE_INFINITY
 
   constructor(options: DispatcherRecordOptions) {
     this.#options = options
   }
 
-  /** How far the document says that this engine is with what was asked of it by `control.sync()`. */
+  /** The `syncedTo` in the document: the answer to `control.sync()`. */
   get syncedTo(): number | undefined {
     return this.#stored?.syncedTo
   }
 
-  /** An item that was sent well, by this engine or by one before. */
+  /** An item that was sent, by this engine or an earlier one. */
   get sentWell(): SentWell | undefined {
     return this.#sentWell
   }
 
-  /** An item was sent well. Noted often and stored seldom. */
+  /** An item was sent. Noted often and stored rarely. */
   noteSentWell({ id, uid }: SentWell): void {
-    const nowMs = this.#options.runtime.monotonicMs()
-    if (this.#sentWell !== undefined && nowMs - this.#sentWellAtMs < SENT_WELL_MS) return
+    const nowMonotonic = this.#options.runtime.monotonicMs()
+    if (this.#sentWell !== undefined && nowMonotonic - this.#sentWellAtMonotonic < SENT_WELL_MS) return
     this.#sentWell = { id, uid }
-    this.#sentWellAtMs = nowMs
+    this.#sentWellAtMonotonic = nowMonotonic
   }
 
-  /** One more thing that holds the queue back, until the next {@link DispatcherRecord.write}. Never rejects: whoever needs the lease asks for it. */
-  async tell(holdup: Holdup): Promise<void> {
+  /**
+   * Adds a holdup until the next {@link DispatcherRecord.write}. Never rejects: steps that need the lease
+   * renew it themselves.
+   */
+  async add(holdup: Holdup): Promise<void> {
     const others = (this.#stored?.holdups ?? []).filter(({ code }) => code !== holdup.code)
     await this.write({ holdups: [holdup, ...others] }).catch(() => {
-      // The lease is lost: another engine's word counts now.
+      // The lease is lost: another engine writes the document now.
     })
   }
 
   /**
-   * Writes what is new. Under no lease nothing is written: another engine's word counts then.
+   * Writes changes. Without a lease nothing is written: another engine writes the document then.
    *
    * @throws SluiceError SLUICE_LEASE_LOST
    */
   async write(note: DispatcherNote): Promise<void> {
     const { runtime } = this.#options
-    if (runtime.monotonicMs() < this.#deniedUntilMs) return
-    // One after the other: each goes on from what the one before has stored.
+    if (runtime.monotonicMs() < this.#deniedUntilMonotonic) return
+    // One after the other: each is based on what the one before has stored.
     const writing = this.#writing.then(() => this.#write(note))
     this.#writing = writing.catch(() => {
-      // Its own caller is told.
+      // Its own caller gets the error.
     })
     try {
       await writing
@@ -97,8 +100,9 @@ export class DispatcherRecord {
     } catch (error) {
       if (isSluiceError(error, 'SLUICE_LEASE_LOST')) throw error
       this.#stored = undefined
-      if (isSluiceError(error, 'SLUICE_QUEUE_DENIED')) this.#deniedUntilMs = runtime.monotonicMs() + DENIED_MS
-      this.#tellFailing(error)
+      if (isSluiceError(error, 'SLUICE_QUEUE_DENIED'))
+        this.#deniedUntilMonotonic = runtime.monotonicMs() + DENIED_MS
+      this.#reportFailing(error)
     }
   }
 
@@ -112,14 +116,14 @@ export class DispatcherRecord {
     const state = this.#next(before, note)
     if (before === this.#stored && isSame(before, state)) return
     const isWritten = await document.write(toJson(state), { ifVersion: this.#version, lease: current })
-    // Not written: somebody else has, and what stands there is read again before the next write.
+    // Not written: another process wrote it, and it is read again before the next write.
     this.#stored = isWritten ? state : undefined
-    // One that was removed before goes on above the number that it had [Q-DOC-2].
+    // The versions of a document that was removed go on [Q-DOC-2].
     if (this.#version === undefined) this.#version = (await document.read())?.version
     else this.#version += 1
   }
 
-  /** The first word of a new dispatcher: it goes on from what the one before has left. */
+  /** The first state of a new dispatcher, based on that of the one before. */
   async #begin({ holder, fencingToken }: { holder: string; fencingToken: number }): Promise<DispatcherState> {
     const { queue, leaseTtlMs, runtime } = this.#options
     const found = await queue.document(DISPATCHER_DOCUMENT).read()
@@ -127,9 +131,9 @@ export class DispatcherRecord {
     this.#version = found?.version
     this.#sentWell ??= sentWellOf(found?.value)
     if (last?.fencingToken === fencingToken && last.holder === holder) return last
-    const since = await queue.now()
-    this.#clockAheadMs = since - runtime.monotonicMs()
-    return { holder, fencingToken, is: 'working', since, leaseTtlMs, syncedTo: 0, holdups: [] }
+    const sinceAt = await queue.now()
+    this.#clockAheadMs = sinceAt - runtime.monotonicMs()
+    return { holder, fencingToken, is: 'working', sinceAt, leaseTtlMs, syncedTo: 0, holdups: [] }
   }
 
   #next(
@@ -137,7 +141,7 @@ export class DispatcherRecord {
     { is = 'working', syncedTo, holdups, atMost = before }: DispatcherNote,
   ): DispatcherState {
     const sentWell = this.#sentWell ?? lastWell
-    // Always in this order: whether anything changed is told by the text.
+    // Always in this order: changes are found by comparing the text.
     return {
       ...last,
       is,
@@ -148,17 +152,17 @@ export class DispatcherRecord {
     }
   }
 
-  /** What goes on has begun when it was first told of. */
+  /** A holdup that continues keeps its beginning. */
   #dated(holdups: readonly Holdup[], before: readonly Holdup[]): Holdup[] {
     const ahead = this.#clockAheadMs
     const now = ahead === undefined ? undefined : Math.round(this.#options.runtime.monotonicMs() + ahead)
     return holdups.map((holdup) => {
-      const since = holdup.since ?? before.find(({ code }) => code === holdup.code)?.since ?? now
-      return since === undefined ? holdup : { ...holdup, since }
+      const sinceAt = holdup.sinceAt ?? before.find(({ code }) => code === holdup.code)?.sinceAt ?? now
+      return sinceAt === undefined ? holdup : { ...holdup, sinceAt }
     })
   }
 
-  #tellFailing(error: unknown): void {
+  #reportFailing(error: unknown): void {
     if (this.#options.calls?.isAbandoned === true) return
     const level = this.#isFailing ? 'debug' : 'warn'
     this.#isFailing = true
@@ -167,7 +171,7 @@ export class DispatcherRecord {
   }
 }
 
-/** How long a holdup lasts, and how many items it concerns while their number is as large as it was, change with every look and are no reason to write. */
+/** Changes of a holdup's remaining time, and small changes of its number of items, are no reason to write. */
 function isSame(one: DispatcherState, other: DispatcherState): boolean {
   return comparable(one) === comparable(other)
 }
@@ -175,7 +179,7 @@ function isSame(one: DispatcherState, other: DispatcherState): boolean {
 function comparable(state: DispatcherState): string {
   return JSON.stringify(state, (key, value: unknown) => {
     if (key === 'forMs') return undefined
-    // A write at each step of a count that goes up and down would cost more than the number is worth.
+    // Only when the number of items doubles or halves.
     return key === 'items' && typeof value === 'number' ? Math.floor(Math.log2(value + 1)) : value
   })
 }

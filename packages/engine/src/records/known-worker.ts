@@ -12,12 +12,12 @@ import { listProcessing } from '../reconcile/found.js'
 import { refOf } from '../settling/settle.js'
 import { WORKER_DOCUMENT } from './document-names.js'
 
-/** So many of the jobs that were last seen running are looked up, where the worker is another one than before. */
+/** How many jobs are looked up where the worker has another identity than before. */
 const MAX_LOOKUPS = 20
 
 /**
- * Holds the worker against the one that this queue was run with before, once for each term of the lease: a configuration that leads to another place
- * would start jobs a second time that still run at the first.
+ * Compares the worker with the one that this queue was run with before, once for each term of the lease: with
+ * a configuration for another place, jobs that still run at the first one would be started again.
  */
 export class KnownWorker {
   #fencingToken: number | undefined
@@ -25,11 +25,11 @@ export class KnownWorker {
   #isForeseen = false
 
   /**
-   * To be called after a poll, by which a worker knows its identity at the latest, and before anything follows from it. A worker without an
-   * identity is not compared.
+   * To be called after a poll, by which a worker knows its identity at the latest, and before the poll is
+   * used. A worker without an identity is not compared.
    *
-   * @throws SluiceError SLUICE_CONFIG_INVALID when it is another worker, and items are in PROCESSING whose jobs it does not know;
-   * SLUICE_LEASE_LOST; in an outage that of the queue or the worker: nothing is known then
+   * @throws SluiceError SLUICE_CONFIG_INVALID when it is another worker, and items are in PROCESSING whose
+   * jobs it does not know; SLUICE_LEASE_LOST; an outage of the queue or the worker
    */
   async confirm(tick: Tick, found: Found): Promise<void> {
     const { worker, lease } = tick
@@ -41,8 +41,8 @@ export class KnownWorker {
   }
 
   /**
-   * The same for a standby, once: it would be refused when it takes over, which is late to hear of it. Nothing is written, and where the worker is the
-   * one from before the document is all that is read.
+   * The same for a standby, once, before it takes over. Nothing is written, and where the worker is the
+   * same as before only the document is read.
    *
    * @throws SluiceError as {@link KnownWorker.confirm}
    */
@@ -52,7 +52,7 @@ export class KnownWorker {
     this.#isForeseen = await usable(tick, async () => {
       const before = identityIn((await documentOf(tick).read())?.value)
       if (before !== undefined && before !== identity)
-        await judge(tick, { before, identity, found: await lookAround(tick) })
+        await judge(tick, { before, identity, found: await observe(tick) })
       return true
     })
   }
@@ -62,13 +62,13 @@ function documentOf({ queue }: Tick): QueueDocument {
   return queue.document(WORKER_DOCUMENT)
 }
 
-async function lookAround({ queue, worker }: Tick): Promise<Found> {
+async function observe({ queue, worker }: Tick): Promise<Found> {
   const items = await listProcessing(queue)
   const awaited = [...items.values()].map(refOf)
   return { items, reports: await callWorker('pollAllStatus', () => worker.pollAllStatus(awaited)) }
 }
 
-/** As with the other records, a permission that is missing for this one alone stops nothing. */
+/** As with the other records, a missing permission stops nothing. */
 async function usable({ logger }: Tick, compareNow: () => Promise<boolean>): Promise<boolean> {
   try {
     return await compareNow()
@@ -77,13 +77,13 @@ async function usable({ logger }: Tick, compareNow: () => Promise<boolean>): Pro
       throw error
     logger.warn(
       { err: error, document: WORKER_DOCUMENT },
-      'which worker the queue is run with can’t be noted; the work goes on',
+      'the worker that the queue is run with can’t be recorded; the work goes on',
     )
     return true
   }
 }
 
-/** @returns `false`: another process wrote meanwhile, so that it is to be compared again */
+/** @returns `false`: another process wrote meanwhile, so that it must be compared again */
 async function compare(tick: Tick, identity: string, found: Found): Promise<boolean> {
   const { current: lease } = tick.lease
   const document = documentOf(tick)
@@ -111,25 +111,25 @@ function note({ logger, memory }: Tick, { before, identity, found }: Difference,
   const fields = { before, now: identity }
   switch (verdict.kind) {
     case 'idle':
-      logger.info(fields, 'the worker is another one than before; nothing was in PROCESSING')
+      logger.info(fields, 'the worker is another one than before; no items were in PROCESSING')
       return
     case 'same':
       logger.info(
         { ...fields, job: refOf(verdict.known) },
-        'the worker has a new identity, and knows the jobs: it is the same',
+        'the worker has a new identity, and knows the jobs: it is the same worker',
       )
       return
     case 'accepted':
-      // Not one may be taken for a job that was never sent: it may run at the other worker.
+      // None may count as never sent: it may run at the other worker.
       for (const item of found.items.values()) memory.noteSeenBefore(item)
       logger.warn(
         { ...fields, items: found.items.size },
-        'a new worker was accepted: jobs that it does not know are lost ones, see the lost policy',
+        'a new worker was accepted: jobs that it does not know are lost, see the lost policy',
       )
   }
 }
 
-/** One whose job the worker knows, of all that it reports, and of some that it is asked for by name. */
+/** An item whose job the worker knows, by its poll or by a few look-ups. */
 async function findKnown(
   tick: Tick,
   { items, reports }: Found,
@@ -145,7 +145,7 @@ async function findKnown(
       if (isOwn(item, report)) return { known: item, asked: asked.length }
     } catch (error) {
       if (!isOutage(error)) throw error
-      // One may have trouble of its own; another one's answer is as good.
+      // One job may have its own trouble; another answer is as good.
       failure ??= error
     }
   }
@@ -153,7 +153,7 @@ async function findKnown(
   return { known: undefined, asked: asked.length }
 }
 
-/** Those first whose jobs were seen: of the others none may have been sent. */
+/** First those whose jobs were seen: the others may not have been sent. */
 function lastSeen({ seen }: Tick, items: Iterable<ItemSummary>): ItemSummary[] {
   const all = [...items]
   const sorted = [...all.filter((item) => seen.has(item)), ...all.filter((item) => !seen.has(item))]

@@ -3,19 +3,22 @@ import type { Tick } from '../tick/tick.js'
 import { leftOutOf, type JobSettlement } from '../settling/settlement.js'
 import { LEFT_OUT_DOCUMENT } from './document-names.js'
 
-/** Outcomes of jobs that were not stored whole, such as results that are too large. */
+/** Outcomes that were not stored completely, such as results that are too large. */
 export interface LeftOut {
-  /** Since the queue was made, those of items that were tried again or removed since too. Fewer where a process was killed right after it stored an outcome. */
+  /**
+   * Since the queue was created, including items that were retried or removed since. It may miss outcomes
+   * that were stored right before a process was killed.
+   */
   readonly count: number
   /** Id of the latest such item. */
   readonly example: string
 }
 
-/** Another process may write between a read and a write, in rare cases again. */
+/** Another process may write between a read and a write. */
 const MAX_TRIES = 3
 
 /**
- * How many outcomes were not stored whole: so that nobody has to read every item to know that there are any.
+ * How many outcomes were not stored completely, without reading every item.
  *
  * @returns `undefined`: none
  * @throws SluiceError of the queue
@@ -24,7 +27,10 @@ export async function readLeftOut(queue: Pick<Queue, 'document'>): Promise<LeftO
   return parse((await queue.document(LEFT_OUT_DOCUMENT).read())?.value)
 }
 
-/** Counts those of outcomes that were just stored. The items are settled, and their details say it too: a count that can't be written stops nothing. */
+/**
+ * Counts those among outcomes that were just stored. The items are settled, and their details show it too: a
+ * failed count stops nothing.
+ */
 export async function countLeftOut(tick: Tick, settled: readonly JobSettlement[]): Promise<void> {
   const affected = settled.filter((settlement) => leftOutOf(settlement).length > 0)
   const example = affected.at(-1)?.id
@@ -33,7 +39,7 @@ export async function countLeftOut(tick: Tick, settled: readonly JobSettlement[]
     await add(tick, { count: affected.length, example })
   } catch (error) {
     if (!isSluiceError(error)) throw error
-    tick.logger.debug({ err: error, items: affected.length }, 'outcomes that were left out are not counted')
+    tick.logger.debug({ err: error, items: affected.length }, 'incomplete outcomes could not be counted')
   }
 }
 
@@ -46,7 +52,7 @@ async function add({ queue }: Tick, more: LeftOut): Promise<void> {
   }
 }
 
-/** What is not of this shape counts as absent: another version may have written it. */
+/** A value of another shape counts as absent: another version may have written it. */
 function parse(value: JsonValue | undefined): LeftOut | undefined {
   if (typeof value !== 'object' || value === null || !('count' in value) || !('example' in value))
     return undefined

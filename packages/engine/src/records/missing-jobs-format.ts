@@ -1,13 +1,13 @@
 import type { JsonValue } from '@sluice/core'
 import { packJobs, unpackJobs } from './seen-jobs-format.js'
 
-/** Which jobs are missing, by their hashes, since when by the storage's clock, and how long their grace is. */
+/** The missing jobs by their hashes, since when by the storage's clock, and their grace. */
 export interface MissingRecord {
   readonly graceMs: number
   readonly since: ReadonlyMap<string, number>
 }
 
-/** Jobs that went at once, as they do when a server loses its memory, are one group. */
+/** Jobs that went missing within one second, as when a server loses its state, are one group. */
 export function packMissing({ graceMs, since }: MissingRecord): JsonValue {
   const groups = new Map<number, string[]>()
   for (const [hash, sinceAt] of since) {
@@ -21,7 +21,7 @@ export function packMissing({ graceMs, since }: MissingRecord): JsonValue {
   }
 }
 
-/** What a document holds, as far as it can be understood. */
+/** The record in a document, as far as it can be read. */
 export function unpackMissing(value: JsonValue | undefined): MissingRecord | undefined {
   if (!isRecord(value)) return undefined
   const { graceMs, groups } = value

@@ -2,11 +2,14 @@ import { createHash } from 'node:crypto'
 import type { JobRef, JsonValue } from '@sluice/core'
 
 const HASH_BYTES = 8
-/** What the document has beside the packed jobs, with room. */
+/** The document without its packed jobs, at most. */
 const FRAME_BYTES = 64
 const MAX_DOCUMENT_BYTES = 1_000_000
 
-/** A job's name in the record: 8 bytes of a hash, as a string of 8 characters. Among 10,000 jobs the chance that any two share one is below 1 in 10^11. */
+/**
+ * A job's key in the record: 8 bytes of a hash, as a string of 8 characters. Among 10,000 jobs the chance of
+ * any collision is below 1 in 10^11.
+ */
 export function hashOfJob({ uid, attempt }: Pick<JobRef, 'uid' | 'attempt'>): string {
   return createHash('sha256').update(`${attempt} ${uid}`).digest().subarray(0, HASH_BYTES).toString('latin1')
 }
@@ -15,7 +18,7 @@ export function packJobs(hashes: Iterable<string>): JsonValue {
   return { format: 1, jobs: Buffer.from([...hashes].join(''), 'latin1').toString('base64') }
 }
 
-/** @returns `undefined` for what is not such a record */
+/** @returns `undefined` for another value */
 export function unpackJobs(value: JsonValue): Set<string> | undefined {
   if (typeof value !== 'object' || value === null || !('jobs' in value)) return undefined
   const { jobs } = value

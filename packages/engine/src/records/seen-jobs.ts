@@ -22,27 +22,32 @@ interface KnownHash {
   isStored: boolean
 }
 
-/** So many jobs may stay in the record after their items have left PROCESSING: what is too much costs 11 bytes, and a write costs a request. */
+/**
+ * How many jobs may stay in the record after their items have left PROCESSING: each costs 11 bytes, and a
+ * write costs a request.
+ */
 const MAX_STALE = 1_000
 
 /**
- * The durable record of the jobs of items in PROCESSING that were seen: a report of them, or a confirmed send. By it the next dispatcher knows a job
- * that is gone from one that was never started. It is read once by each dispatcher, and written at most once a tick, when a job came to it.
+ * The durable record of the jobs of items in PROCESSING that were seen, by a report or a confirmed send. By
+ * it the next dispatcher tells a job that has disappeared from one that was never started. It is read once by
+ * each dispatcher, and written at most once a tick, when a job was added.
  *
- * It takes 11 bytes a job: 107 KB for 10,000. It never grows over 1 MB, or the queue's `maxBodyBytes`: of more than about 93,700 jobs those that were
- * there first are in it. What isn't in it is judged after a restart as a job that may never have been sent.
+ * It takes 11 bytes for a job: 107 KB for 10,000. It never exceeds 1 MB, or the queue's `maxBodyBytes`: of
+ * more than about 93,700 jobs it has those that came first. After a restart, a job that is not in it counts
+ * as one that may never have been sent.
  */
 export class SeenJobs {
   readonly #options: SeenJobsOptions
   #fencingToken: number | undefined
   #version: number | undefined
   #stored: ReadonlySet<string> = new Set()
-  /** By the uids of the items: each hash is made once. */
+  /** By the uids of the items: each hash is computed once. */
   #known = new Map<string, KnownHash>()
   #isKnown = false
-  /** Another has written it, or a write got no answer. */
+  /** Another process has written it, or a write got no answer. */
   #isStale = false
-  /** What no waiting changes, such as a missing permission: not tried again by this dispatcher. */
+  /** Permanently unusable, as without a permission: not tried again by this dispatcher. */
   #isUnusable = false
   #trouble: string | undefined
   #troubled: 'read' | 'written' = 'read'
@@ -51,17 +56,19 @@ export class SeenJobs {
     this.#options = options
   }
 
-  /** `false`: it could not be read yet, so that an item of which nothing else is known may have a job that was seen. */
+  /** `false`: it could not be read yet, so that any item may have a job that was seen. */
   get isKnown(): boolean {
     return this.#isKnown
   }
 
-  /** What the storage said when it was last used in vain. */
+  /** The storage's message at the latest failure. */
   get trouble(): string | undefined {
     return this.#trouble
   }
 
-  /** Reads it, once for each fencing token, and after a write of somebody else. Its own trouble stops nothing. */
+  /**
+   * Reads it, once for each fencing token, and after a write of another process. Its failure stops nothing.
+   */
   async read(fencingToken: number | undefined): Promise<void> {
     if (fencingToken !== this.#fencingToken) this.#begin(fencingToken)
     if (this.#isUnusable || (this.#isKnown && !this.#isStale)) return
@@ -74,7 +81,7 @@ export class SeenJobs {
       if (this.#troubled === 'read') this.#trouble = undefined
     } catch (error) {
       this.#noteTrouble(error, 'read')
-      // An outage is over some time. What no waiting changes counts as no record.
+      // An outage ends. A permanent failure counts as an empty record.
       if (this.#isUnusable) this.#isKnown = true
     }
   }
@@ -84,7 +91,7 @@ export class SeenJobs {
   }
 
   /**
-   * Writes it, if a job came to it, or too much of it is of items that are gone.
+   * Writes it, if a job was added, or too many jobs are of items that have left PROCESSING.
    *
    * @throws SluiceError SLUICE_LEASE_LOST when another engine dispatches now
    */
@@ -129,7 +136,7 @@ export class SeenJobs {
     for (const known of this.#known.values()) known.isStored = stored.has(known.hash)
   }
 
-  /** Those of the jobs; where there are more than fit, those first that are stored. */
+  /** The hashes of the jobs; where there are more than fit, first those that are stored. */
   #hashesOf(jobs: readonly Job[]): Set<string> {
     const known = jobs.map((job) => this.#of(job))
     const max = this.#max

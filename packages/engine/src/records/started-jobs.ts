@@ -3,24 +3,24 @@ import { MISSING_JOBS_DOCUMENT, SEEN_JOBS_DOCUMENT } from './document-names.js'
 import { unpackMissing } from './missing-jobs-format.js'
 import { hashOfJob, unpackJobs } from './seen-jobs-format.js'
 
-/** A job that had started and that the worker does not know any more, while its grace runs. */
+/** A job that had started and that the worker no longer knows, during its grace. */
 export interface MissingSince {
   /** Epoch ms of the storage's clock. */
   readonly sinceAt: number
-  /** After so long the lost policy decides. */
+  /** After this time the lost policy decides. */
   readonly graceMs: number
 }
 
-/** What the engine that dispatches has noted of the jobs of items in PROCESSING. */
+/** What the dispatching engine has recorded of the jobs of items in PROCESSING. */
 export interface StartedJobs {
-  /** It was seen, or its send was confirmed. `false`: not that anybody knows. */
+  /** It was seen, or its send was confirmed, as far as is recorded. */
   isStarted(job: Pick<JobRef, 'uid' | 'attempt'>): boolean
-  /** Absent while the worker knows it, and where no engine has asked. */
+  /** `undefined` while the worker knows it, and where it was not looked up. */
   missing(job: Pick<JobRef, 'uid' | 'attempt'>): MissingSince | undefined
 }
 
 /**
- * For whoever looks at a queue from outside, and is told by the worker that it has no such job: whether that one never started, or is missing.
+ * For observers of a queue: whether a job that the worker does not know never started, or is missing.
  *
  * @throws SluiceError of the queue
  */

@@ -26,9 +26,10 @@ const WATCH_AGAIN = { baseMs: 1_000, factor: 2, maxMs: 60_000, jitter: 0.5 }
 const FAILED_DEADLINE_MS = 2_000
 
 /**
- * Ticks until it is ended: the only timer there is. It waits for the interval, or less at a wake signal. In an outage the side that can't be used is
- * left alone for longer and longer; in one of the worker the control is still read at the interval and at each wake signal, and the lease kept. Where
- * only sends fail, ticks go on.
+ * Ticks until it is ended: the only timer there is. It waits for the interval, or less at a wake signal. In
+ * an outage the side that can't be used is left alone for longer and longer; in one of the worker the control
+ * is still read at the interval and at each wake signal, and the lease kept. Where only sends fail, ticks go
+ * on.
  */
 export class RunLoop {
   readonly #parts: RunLoopParts
@@ -47,7 +48,10 @@ export class RunLoop {
     return this.#ended.promise
   }
 
-  /** At once, not when the tick under way has ended: from now on nothing is sent. Of two deadlines the earlier holds. */
+  /**
+   * At once, not when the tick under way has ended: from now on nothing is sent. Of two deadlines the earlier
+   * holds.
+   */
   end(deadlineMs: number): void {
     this.#stop.abort()
     // It never rejects.
@@ -55,7 +59,8 @@ export class RunLoop {
   }
 
   /**
-   * @returns resolves when the signal has aborted, or {@link RunLoop.end} was called, and the lease is given back
+   * @returns resolves when the signal has aborted, or {@link RunLoop.end} was called, and the lease is given
+   * back
    * @throws whatever a tick throws, once the lease is given back
    */
   async run(signal: AbortSignal | undefined): Promise<void> {
@@ -78,7 +83,8 @@ export class RunLoop {
   async #ticks(): Promise<void> {
     const { signal } = this.#stop
     const watching = new AbortController()
-    // Not awaited: it never rejects, and a worker whose watch is slow to end must not hold up the end of the loop.
+    // Not awaited: it never rejects, and a worker whose watch is slow to end must not hold up the end of the
+    // loop.
     void this.#watch(watching.signal)
     let outages = 0
     try {
@@ -120,17 +126,17 @@ export class RunLoop {
   }
 
   /**
-   * Waits in an outage, and goes on reading the control: at the interval, and at each wake signal. A wake signal brings no tick: a thousand puts must
-   * not become a thousand calls of a side that is down.
+   * Waits in an outage, and goes on reading the control: at the interval, and at each wake signal. A wake
+   * signal brings no tick: a thousand puts must not become a thousand calls of a side that is down.
    */
   async #waitOut(wholeMs: number): Promise<void> {
     const { runtime, leaseTtlMs, ticker } = this.#parts
-    const endAtMs = runtime.monotonicMs() + wholeMs
+    const endAtMonotonic = runtime.monotonicMs() + wholeMs
     for (;;) {
-      const leftMs = endAtMs - runtime.monotonicMs()
+      const leftMs = endAtMonotonic - runtime.monotonicMs()
       await this.#waitForWake(Math.min(leftMs, this.#options.intervalMs, leaseTtlMs / 3))
       // Less than a timer can tell apart is over.
-      if (this.#stop.signal.aborted || endAtMs - runtime.monotonicMs() < 1) return
+      if (this.#stop.signal.aborted || endAtMonotonic - runtime.monotonicMs() < 1) return
       await ticker.attend()
     }
   }
@@ -143,7 +149,10 @@ export class RunLoop {
     return Math.max(delayMs, result.nextDelayMs ?? 0, 1)
   }
 
-  /** Wakes the loop at each value of the worker's watch. One that fails does no harm: the interval goes on, and it is begun again. */
+  /**
+   * Wakes the loop at each value of the worker's watch. One that fails does no harm: the interval goes on,
+   * and it is begun again.
+   */
   async #watch(signal: AbortSignal): Promise<void> {
     const { worker, wakeSignal, runtime } = this.#parts
     if (!worker.supports.watch) return
@@ -167,7 +176,10 @@ export class RunLoop {
   }
 }
 
-/** The tick could not do its work at all. A worker that only takes no jobs is still polled: the tick leaves it alone with sends. */
+/**
+ * The tick could not do its work at all. A worker that only takes no jobs is still polled: the tick leaves it
+ * alone with sends.
+ */
 function isDown({ unavailable, reconciled }: TickResult): boolean {
   return unavailable !== undefined && !reconciled
 }

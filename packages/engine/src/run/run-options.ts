@@ -1,17 +1,24 @@
-import { assertSpan } from '@sluice/core'
+import { assertSpan } from '@sluice/core/backend'
 import type { TickResult } from '../tick/tick-result.js'
 
 /** How {@link WorkQueue.run} runs. */
 export interface RunOptions {
   /**
-   * From the end of one tick to the start of the next, in ms, 1 or more. Never longer in effect than a third of `leaseTtlMs`. Default 1,000.
+   * From the end of one tick to the start of the next, in ms, 1 or more. Never longer in effect than a third
+   * of `leaseTtlMs`. Default 1,000.
    */
   readonly intervalMs?: number
   /** Ends the run. Without one it runs until {@link WorkQueue.close}. */
   readonly signal?: AbortSignal
-  /** Wake signals don't bring two ticks closer together than this, in ms, 1 or more. Default 10, or the interval if that is shorter. */
+  /**
+   * Wake signals don't bring two ticks closer together than this, in ms, 1 or more. Default 10, or the
+   * interval if that is shorter.
+   */
   readonly minDelayMs?: number
-  /** The longest time in an outage that the other side is left alone, in ms, 1 or more, unless it asks for longer. Default 30,000. */
+  /**
+   * The longest time in an outage that the other side is left alone, in ms, 1 or more, unless it asks for
+   * longer. Default 30,000.
+   */
   readonly maxBackoffMs?: number
   /** A tick that has not ended so long after the abort is given up, in ms, 0 or more. Default 10,000. */
   readonly stopDeadlineMs?: number

@@ -1,22 +1,24 @@
 import type { SluiceError } from '@sluice/core'
 import { backoffMs } from '../policies/backoff.js'
 
-/** A worker at its limit is asked again after so long, in which no job ended. */
+/** When a full worker gets another send although no job has ended. */
 const ASK_AGAIN = { baseMs: 1_000, factor: 2, maxMs: 30_000, jitter: 0 }
 
+/** A time in which the worker is full. */
 interface Spell {
   message: string
-  /** Refusals since the last send that was taken. */
+  /** Refusals since the last accepted send. */
   refusals: number
-  askAtMs: number
-  refusedAtMs: number
-  /** How many are sent at once when it is asked. */
+  askAtMonotonic: number
+  refusedAtMonotonic: number
+  /** How many sends try it at once. */
   width: number
 }
 
 /**
- * Slows sends down while the worker takes no more for now, so that it is asked about as often as it has room: as many sends as jobs have ended, and
- * now and then one that finds out whether there is more room. Each success lets one more through, and each pass without a refusal twice as many.
+ * Slows sends down while the worker is full, to about the rate at which it has room: as many sends as jobs
+ * have ended, and now and then one more, which finds out whether there is more room. Each pass without a
+ * refusal doubles these.
  */
 export class CapacityGate {
   readonly #fullWidth: number
@@ -31,7 +33,7 @@ export class CapacityGate {
     this.#fullWidth = fullWidth
   }
 
-  /** What the worker said, while a spell lasts. */
+  /** The worker's message while it is full. */
   get message(): string | undefined {
     return this.#spell?.message
   }
@@ -45,11 +47,11 @@ export class CapacityGate {
     this.#sentInPass = 0
   }
 
-  /** How many sends may be in flight, once what has ended is settled. */
-  places(nowMs: number): number {
+  /** How many sends may be in flight, once ended jobs are settled. */
+  places(nowMonotonic: number): number {
     this.#endedBefore = this.#ended
     if (this.#spell === undefined) return Number.POSITIVE_INFINITY
-    return this.#ended + (nowMs >= this.#spell.askAtMs ? this.#spell.width : 0)
+    return this.#ended + (nowMonotonic >= this.#spell.askAtMonotonic ? this.#spell.width : 0)
   }
 
   noteSent(): void {
@@ -59,11 +61,11 @@ export class CapacityGate {
   }
 
   /** @returns whether a spell begins by it */
-  noteRefused({ message }: SluiceError, nowMs: number): boolean {
+  noteRefused({ message }: SluiceError, nowMonotonic: number): boolean {
     const begins = this.#spell === undefined
     const refusals = this.#refusedInPass ? (this.#spell?.refusals ?? 1) : (this.#spell?.refusals ?? 0) + 1
-    const askAtMs = nowMs + backoffMs(ASK_AGAIN, refusals, () => 0)
-    this.#spell = { message, refusals, askAtMs, refusedAtMs: nowMs, width: 1 }
+    const askAtMonotonic = nowMonotonic + backoffMs(ASK_AGAIN, refusals, () => 0)
+    this.#spell = { message, refusals, askAtMonotonic, refusedAtMonotonic: nowMonotonic, width: 1 }
     this.#refusedInPass = true
     this.#ended = 0
     return begins
@@ -73,12 +75,12 @@ export class CapacityGate {
    * @param leavesUnsent items are left that could not be sent
    * @returns whether the spell is over
    */
-  endPass(leavesUnsent: boolean, nowMs: number): boolean {
+  endPass(leavesUnsent: boolean, nowMonotonic: number): boolean {
     if (this.#spell === undefined || this.#refusedInPass) return false
-    // As many as ended say nothing of more room.
+    // As many sends as jobs that ended do not show more room.
     if (this.#sentInPass > this.#endedBefore) this.#spell.width *= 2
     const isIdle = this.#sentInPass === 0 && !leavesUnsent
-    const isLongAgo = nowMs - this.#spell.refusedAtMs > ASK_AGAIN.maxMs && !leavesUnsent
+    const isLongAgo = nowMonotonic - this.#spell.refusedAtMonotonic > ASK_AGAIN.maxMs && !leavesUnsent
     if (this.#spell.width < this.#fullWidth && !isIdle && !isLongAgo) return false
     this.#spell = undefined
     this.#ended = 0

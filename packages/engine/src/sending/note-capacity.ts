@@ -2,18 +2,18 @@ import type { SluiceError } from '@sluice/core'
 import type { Tick } from '../tick/tick.js'
 import type { SendPass } from '../dispatch/send-pass.js'
 
-/** The worker takes no more for now: the pass ends. Logged and reported once for each spell. */
+/** The worker is full: the pass ends. Logged and reported when it begins. */
 export function noteCapacity(tick: Tick, pass: SendPass, error: SluiceError): void {
   const { sendState, runtime, logger, emit } = tick
   pass.halt('capacity')
   if (!sendState.capacity.noteRefused(error, runtime.monotonicMs())) return
-  logger.info({ err: error }, 'the worker takes no more jobs for now; sends slow down to what it takes')
+  logger.info({ err: error }, 'the worker accepts no more jobs for now; sends slow down to its rate')
   emit({ kind: 'capacity', message: error.message })
 }
 
 /** At the end of a pass. */
 export function noteCapacityOver({ sendState, runtime, logger, emit }: Tick, { unsent }: SendPass): void {
   if (!sendState.capacity.endPass(unsent.length > 0, runtime.monotonicMs())) return
-  logger.info({}, 'the worker takes jobs again as they come')
+  logger.info({}, 'the worker accepts jobs again')
   emit({ kind: 'capacity-over' })
 }

@@ -7,7 +7,7 @@ import { sendTrouble } from './send-trouble.js'
 /** `impossible`: the worker has no probe, there is nothing to probe with, or it is full. */
 export type ProbeAnswer = 'well' | 'failed' | 'impossible'
 
-/** Finds out whether the worker takes jobs at all, without starting one; once in a pass [W-PROBE-1]. */
+/** Finds out whether the worker accepts jobs at all, without starting one; once in a pass [W-PROBE-1]. */
 export function probeWorker(tick: Tick, pass: SendPass): Promise<ProbeAnswer> {
   pass.probe ??= probe(tick, pass)
   return pass.probe
@@ -16,7 +16,7 @@ export function probeWorker(tick: Tick, pass: SendPass): Promise<ProbeAnswer> {
 async function probe(tick: Tick, pass: SendPass): Promise<ProbeAnswer> {
   const { worker, sendState, runtime, logger } = tick
   if (worker.supports.probeSend !== true || worker.probeSend === undefined) return 'impossible'
-  // A worker that has nothing to probe with says so in the words in which it says that it can't be reached: it is asked only with a sample.
+  // A worker rejects a probe without a sample as if it were unreachable: it is probed only with one.
   const sample = await sendState.sentWell.sample()
   if (sample === undefined) return 'impossible'
   try {

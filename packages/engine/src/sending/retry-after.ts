@@ -1,12 +1,12 @@
 import { isSluiceError } from '@sluice/core'
 
-/** The worker asked that nothing be sent for a while, by `retryAfterMs`. Its jobs are followed all the same. */
+/** The worker asked for no sends for a while, by `retryAfterMs`. Its jobs are still followed. */
 export class RetryAfter {
   readonly #maxMs: number
-  #untilMs = Number.NEGATIVE_INFINITY
+  #untilMonotonic = Number.NEGATIVE_INFINITY
   #message = ''
 
-  /** @param maxMs a longer wait is cut to this */
+  /** @param maxMs limits the wait */
   constructor(maxMs: number) {
     this.#maxMs = maxMs
   }
@@ -15,18 +15,18 @@ export class RetryAfter {
     return this.#message
   }
 
-  /** @returns whether it asks to be left alone. The longer of two requests holds. */
-  note(error: unknown, nowMs: number): boolean {
+  /** @returns whether the error has a `retryAfterMs`. The longer of two requests holds. */
+  note(error: unknown, nowMonotonic: number): boolean {
     if (!isSluiceError(error) || error.retryAfterMs === undefined) return false
-    const untilMs = nowMs + Math.min(error.retryAfterMs, this.#maxMs)
-    if (untilMs <= nowMs) return false
-    if (untilMs >= this.#untilMs) this.#message = error.message
-    this.#untilMs = Math.max(this.#untilMs, untilMs)
+    const untilMonotonic = nowMonotonic + Math.min(error.retryAfterMs, this.#maxMs)
+    if (untilMonotonic <= nowMonotonic) return false
+    if (untilMonotonic >= this.#untilMonotonic) this.#message = error.message
+    this.#untilMonotonic = Math.max(this.#untilMonotonic, untilMonotonic)
     return true
   }
 
   /** 0: sends may go out. */
-  leftMs(nowMs: number): number {
-    return Math.max(0, this.#untilMs - nowMs)
+  leftMs(nowMonotonic: number): number {
+    return Math.max(0, this.#untilMonotonic - nowMonotonic)
   }
 }

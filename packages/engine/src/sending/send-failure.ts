@@ -20,8 +20,8 @@ interface FailedSends {
 }
 
 /**
- * Notes what a failed send means for the pass. What becomes of the item is decided once the sends around it have ended; only one that the worker
- * can never accept is decided here.
+ * Notes a failed send in the pass. The item is judged once the sends around it have ended; only a rejection,
+ * which is final, is decided here.
  */
 export async function noteSendFailed(tick: Tick, pass: SendPass, failed: FailedSend): Promise<void> {
   const { item, error } = failed
@@ -40,29 +40,31 @@ export async function noteSendFailed(tick: Tick, pass: SendPass, failed: FailedS
 }
 
 /**
- * Notes a call for many jobs that was rejected as a whole. Where it is the worker's trouble, or its limit, that holds for each of them. Anything else may
- * be the trouble of one of them: they keep their claims, and are sent again one by one, which shows whose it is.
+ * Notes a call for many jobs that was rejected as a whole. Where it is the worker's trouble, or its limit,
+ * that holds for each of them. Anything else may be the trouble of one of them: they keep their claims, and
+ * are sent again one by one, which shows whose it is.
  */
 export async function noteSendsFailed(tick: Tick, pass: SendPass, failed: FailedSends): Promise<void> {
   const { items, rejection: error } = failed
-  const { sendState, memory, runtime, logger, reported } = tick
+  const { sendState, memory, runtime, calls, logger, reported } = tick
   const trouble = sendTrouble(error)
   if (trouble === 'fatal' || trouble === 'worker' || trouble === 'capacity') {
     for (const item of items) await noteSendFailed(tick, pass, { item, error })
     return
   }
-  const nowMs = runtime.monotonicMs()
+  const nowMonotonic = runtime.monotonicMs()
   for (const item of items) {
     memory.noteUnsent(item)
-    sendState.refused.noteRejectedTogether(item, nowMs)
+    sendState.refused.noteRejectedTogether(item, nowMonotonic)
   }
-  const level = reported.sendManyFailing ? 'debug' : 'warn'
+  // The calls of an engine that was given up are rejected by itself.
+  const level = reported.sendManyFailing || calls.isAbandoned ? 'debug' : 'warn'
   reported.sendManyFailing = true
   logger[level](
     { err: error, items: items.length },
     'the worker rejected many sends as a whole; they are sent one by one',
   )
-  if (sendState.retryAfter.note(error, nowMs)) {
+  if (sendState.retryAfter.note(error, nowMonotonic)) {
     pass.halt('retry-after')
     return
   }
@@ -70,7 +72,7 @@ export async function noteSendsFailed(tick: Tick, pass: SendPass, failed: Failed
   pass.tally.nextDelayMs = 0
 }
 
-/** The worker's trouble, or its limit: the item keeps its claim, and no try counts. */
+/** The worker's trouble, or its limit: the item keeps its claim, and the try doesn't count. */
 function noteKept(tick: Tick, pass: SendPass, { item, error }: FailedSend): void {
   tick.sendState.refused.noteOutage(item, tick.runtime.monotonicMs())
   const outage = asOutage(error)
@@ -79,8 +81,8 @@ function noteKept(tick: Tick, pass: SendPass, { item, error }: FailedSend): void
 }
 
 /**
- * The item's trouble, unless others fail too. When the first few have failed and none was sent well, a probe tells an outage from items that
- * nobody takes; where there is none, it is an outage.
+ * The item's trouble, unless others fail too. When the first few have failed and no send succeeded, a probe
+ * tells an outage from items that no worker accepts; without a probe it is an outage.
  */
 async function suspect(tick: Tick, pass: SendPass, { item, error }: FailedSend): Promise<void> {
   const { trust } = tick.sendState

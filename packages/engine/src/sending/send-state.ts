@@ -12,7 +12,7 @@ import { SentWell } from './sent-well.js'
 import { WorkRate } from './work-rate.js'
 import { FEW_FAILURES, WorkerTrust } from './worker-trust.js'
 
-/** Items that no worker takes stand in a row of fewer than 20: after so many passes it is an outage. */
+/** Fewer than 20 items that no worker accepts are expected in a row: after as many passes it is an outage. */
 const LASTING_PUZZLES = 20
 
 export interface SendStateOptions {
@@ -23,10 +23,10 @@ export interface SendStateOptions {
   readonly random: Random
 }
 
-/** A send is a straggler after so long, and after so many times what the others take. */
+/** A send is a straggler after this time, and after this multiple of what the others take. */
 const STRAGGLER_MS = 1_000
 const STRAGGLER_FACTOR = 4
-/** Claims or settles of so many items in one call say how long many take. */
+/** Claims or settles of this many items in one call are a sample of the rate. */
 const ENOUGH_MOVES = 16
 
 /** What an engine knows of its sends from tick to tick. */
@@ -37,14 +37,14 @@ export class SendState {
   readonly retryAfter: RetryAfter
   readonly sentWell: SentWell
   readonly flights = new Flights()
-  /** The latest, which may be over: what comes of a send is noted with it. */
+  /** The latest, which may be over: outcomes of sends are noted with it. */
   pass: SendPass | undefined
   #sendMs: number | undefined
-  #sentAtMs = Number.NEGATIVE_INFINITY
+  #sentAtMonotonic = Number.NEGATIVE_INFINITY
   readonly rates: { readonly sends: WorkRate; readonly claims: WorkRate; readonly settles: WorkRate }
-  /** Passes one after the other that ended in an outage in unknown words. */
+  /** Consecutive passes that ended in an outage in unknown words. */
   #puzzles = 0
-  /** Of the latest pass that tried anything. */
+  /** The outage of the latest pass with sends. */
   outage: SluiceError | undefined
 
   constructor({ queue, sends, sendConcurrency, maxJobsPerSend, random }: SendStateOptions) {
@@ -59,26 +59,36 @@ export class SendState {
     this.sentWell = new SentWell(queue)
   }
 
-  /** A send that began then went well. */
-  noteDuration(beganMs: number, nowMs: number): void {
-    this.#sentAtMs = nowMs
-    this.#sendMs = this.#sendMs === undefined ? nowMs - beganMs : (this.#sendMs + nowMs - beganMs) / 2
+  /** A send that began then has succeeded. */
+  noteDuration(beganAtMonotonic: number, nowMonotonic: number): void {
+    this.#sentAtMonotonic = nowMonotonic
+    this.#sendMs =
+      this.#sendMs === undefined
+        ? nowMonotonic - beganAtMonotonic
+        : (this.#sendMs + nowMonotonic - beganAtMonotonic) / 2
   }
 
-  /** Sends that take far longer than others do. Where nothing was sent well in the pass or since they began, it is the worker that hangs. */
-  stragglers(nowMs: number): Flight[] {
+  /**
+   * Sends that take far longer than others. Where no send succeeded in the pass or since they began, the
+   * worker hangs, and there are none.
+   */
+  stragglers(nowMonotonic: number): Flight[] {
     const patienceMs = Math.max(STRAGGLER_MS, STRAGGLER_FACTOR * (this.#sendMs ?? 0))
-    const isOne = ({ beganMs }: Flight): boolean => this.trust.wasWell || this.#sentAtMs > beganMs
-    return this.flights.olderThan(patienceMs, nowMs).filter(isOne)
+    const isOne = ({ beganAtMonotonic }: Flight): boolean =>
+      this.trust.wasWell || this.#sentAtMonotonic > beganAtMonotonic
+    return this.flights.olderThan(patienceMs, nowMonotonic).filter(isOne)
   }
 
-  /** How many items that failed go back in a pass of such an outage, so that others are tried in their places: fewer when it lasts. */
+  /**
+   * How many failed items go back in a pass of such an outage, so that others are tried in their places:
+   * fewer when it lasts.
+   */
   get exchanges(): number {
     if (this.#puzzles === 0) return 0
     return this.#puzzles < LASTING_PUZZLES ? FEW_FAILURES : 1
   }
 
-  /** At the end of a pass. One that tried nothing says nothing. */
+  /** At the end of a pass. One without sends changes nothing. */
   noteOutage({ outage, isPuzzling }: { outage: SluiceError | undefined; isPuzzling: boolean }): void {
     if (outage === undefined && !this.trust.wasWell) return
     this.outage = outage
@@ -87,13 +97,13 @@ export class SendState {
 
   /** It left PROCESSING. */
   noteSettled(job: Claim, why: DecidedSettlement['why']): void {
-    if (why !== 'unsent') this.refused.forget(job)
+    if (why !== 'unsent') this.refused.drop(job)
     if (why === 'reported') this.capacity.noteEnded(1)
   }
 
   /** Another engine has dispatched in between. */
   noteNewDispatcher(): void {
-    this.pass?.forget()
+    this.pass?.dropOutcomes()
     this.refused.noteNewDispatcher()
     this.trust.noteNewDispatcher()
   }

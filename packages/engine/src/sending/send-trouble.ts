@@ -1,13 +1,13 @@
 import { isSluiceError, type TroubleConcerns } from '@sluice/core'
 
 /**
- * Whose trouble a failed send is. `rejected`: the item fails at once · `item`, `unknown`: the item's, unless others fail too · `worker`: an outage ·
- * `capacity`: the worker takes no more for now · `fatal`: this program can't go on.
+ * Whose trouble a failed send is. `rejected`: the item fails at once · `item`, `unknown`: the item's, unless
+ * others fail too · `worker`: an outage · `capacity`: the worker is full · `fatal`: this program can't go on.
  */
 export type SendTrouble = TroubleConcerns | 'rejected' | 'unknown' | 'fatal'
 
 /**
- * Attributes what `sendJob` rejected with [W-SEND-2]. A table:
+ * Attributes the error of a send [W-SEND-2]. A table:
  *
  * | error | concerns | trouble |
  * |---|---|---|

@@ -7,10 +7,13 @@ import type { Tick } from '../tick/tick.js'
 import type { Flight } from './flights.js'
 import { noteSendFailed, noteSendsFailed } from './send-failure.js'
 
-/** What is to be sent: a body, or why the item's body is none; `moved`: the item is no longer ours · `unknown`: the schema failed. */
+/**
+ * The body to send, or why it does not fit the schema; `moved`: the item is no longer claimed by this engine
+ * · `unknown`: the schema failed.
+ */
 export type SendBody = ParsedBody<unknown> | 'moved' | 'unknown'
 
-/** An item that is claimed and is to be sent. */
+/** A claimed item that is to be sent. */
 export interface Sending {
   readonly item: ItemSummary
   /** Called right before the send. */
@@ -30,8 +33,8 @@ interface Departed extends Departure {
 }
 
 /**
- * Sends items that are claimed, by one call as far as there are places for them, unless the pass is halted. Whatever the worker answers, the items stay
- * in PROCESSING: what becomes of those that were not sent is decided when the sends around them have ended.
+ * Sends claimed items, in one call as far as there are places, unless the pass is halted. Whatever the worker
+ * answers, the items stay in PROCESSING: failures are judged when the sends around them have ended.
  */
 export async function sendBatch(tick: Tick, pass: SendPass, batch: readonly Sending[]): Promise<void> {
   for (let rest = batch; rest.length > 0;) {
@@ -43,7 +46,7 @@ export async function sendBatch(tick: Tick, pass: SendPass, batch: readonly Send
     try {
       await send(tick, pass, entered)
     } catch (error) {
-      // Nothing more begins, and what was begun is brought to its end before the pass rejects.
+      // No more sends begin, and those under way end before the pass rejects.
       pass.fail(error)
     } finally {
       pass.leave(places)
@@ -60,9 +63,9 @@ async function send(tick: Tick, pass: SendPass, batch: readonly Sending[]): Prom
   if (pass.halted !== undefined) return
   const departures = await departuresOf(tick, pass, batch)
   if (!lease.held) pass.halt('lease')
-  // Another send may have met the outage, or an operator may have paused the queue, while these waited.
+  // Another send may have met an outage, or an operator may have paused the queue, meanwhile.
   if (pass.halted !== undefined || departures.length === 0) return
-  const start = { beganMs: runtime.monotonicMs(), syncs: pass.control.syncs ?? 0 }
+  const start = { beganAtMonotonic: runtime.monotonicMs(), syncs: pass.control.syncs ?? 0 }
   const departed = departures.map((departure) => {
     noteBegun(tick, pass, departure.item)
     if (!sendState.refused.has(departure.item)) pass.freshSends += 1
@@ -95,13 +98,15 @@ function departureOf(
   return []
 }
 
-/** From now on it may have a job, or is known to be out of this engine's hands. */
+/** From now on it may have a job, or is no longer this engine's. */
 function noteBegun({ unsent }: Tick, pass: SendPass, item: ItemSummary): void {
   unsent.noteBegun(item)
   pass.noteBegun(item)
 }
 
-/** Never rejects. The outcomes are noted with the pass that is then the latest: a send may take longer than its own. */
+/**
+ * Never rejects. The outcomes are noted with the pass that is then the latest: a send may outlast its own.
+ */
 async function deliver(tick: Tick, departed: readonly Departed[]): Promise<void> {
   const { sendState } = tick
   try {
@@ -111,6 +116,7 @@ async function deliver(tick: Tick, departed: readonly Departed[]): Promise<void>
       if (sendState.pass !== undefined) await noteSendsFailed(tick, sendState.pass, { ...outcomes, items })
       return
     }
+    if (departed.length > 1) tick.reported.sendManyFailing = false
     noteSuccesses(
       tick,
       departed.filter((_, at) => outcomes.errors[at] === undefined),
@@ -128,12 +134,15 @@ async function deliver(tick: Tick, departed: readonly Departed[]): Promise<void>
   }
 }
 
-/** Those whose sends were not given up before; from now on none of them is in flight. */
+/** Those whose sends were not given up before; none of them is in flight any more. */
 function ended<T extends Departed>({ sendState }: Tick, departed: readonly T[]): T[] {
   return departed.filter(({ flight }) => sendState.flights.end(flight))
 }
 
-/** One outcome for each, in order; or none, since the call was rejected as a whole, and nothing is known to have been sent [W-SEND-3]. */
+/**
+ * One outcome for each, in order; or none, since the call was rejected as a whole, and nothing is known to
+ * have been sent [W-SEND-3].
+ */
 type Outcomes = { readonly errors: readonly unknown[] } | { readonly rejection: unknown }
 
 async function callSend({ worker, queue, running }: Tick, departed: readonly Departed[]): Promise<Outcomes> {
@@ -148,7 +157,7 @@ async function callSend({ worker, queue, running }: Tick, departed: readonly Dep
       return { errors: [undefined] }
     }
     const errors = await worker.sendMany?.(jobs)
-    // What lacks outcomes says of none of them that it was sent.
+    // Without one outcome for each job, none is known to have been sent.
     if (!Array.isArray(errors) || errors.length !== jobs.length)
       throw new TypeError('not one outcome for each job')
     return { errors }
@@ -167,7 +176,7 @@ function noteSuccesses(tick: Tick, departed: readonly Departed[]): void {
   const [first] = departed
   const noted = ended(tick, departed)
   if (first !== undefined && noted.length > 0)
-    sendState.noteDuration(first.flight.beganMs, runtime.monotonicMs())
+    sendState.noteDuration(first.flight.beganAtMonotonic, runtime.monotonicMs())
   for (const departure of noted) {
     sendState.capacity.noteSent()
     sendState.trust.noteSuccess()
@@ -175,10 +184,10 @@ function noteSuccesses(tick: Tick, departed: readonly Departed[]): void {
   }
 }
 
-/** The worker has a job of it. */
+/** The worker has accepted it. */
 export function noteSent(tick: Tick, { tally }: SendPass, sent: Pick<Sending, 'item' | 'again'>): void {
   const { item, again } = sent
-  tick.sendState.refused.forget(item)
+  tick.sendState.refused.drop(item)
   tick.guards.noteSuccess('send')
   tick.memory.noteSent(item)
   tally.sent += 1

@@ -4,12 +4,12 @@ import { sentWellOf } from '../records/dispatcher-document.js'
 import { DISPATCHER_DOCUMENT } from '../records/document-names.js'
 import type { AnyQueue } from '../work-queue-options.js'
 
-/** An item that the worker took. */
+/** An item that was sent. */
 type Known = ProbeSample<unknown> & { readonly uid: string }
 
 /**
- * The item that the worker took last: what a probe is made of. After a restart it is the one that the dispatcher's document names, or any that has
- * succeeded.
+ * The item that was sent last: the sample of a probe. After a restart it is the one in the dispatcher's
+ * document, or any that has succeeded.
  */
 export class SentWell {
   readonly #queue: AnyQueue
@@ -29,13 +29,13 @@ export class SentWell {
     return this.#known && { id: this.#known.id, body: this.#known.body }
   }
 
-  /** What can't be read now is as good as unknown: a probe is not worth an outage. */
+  /** In an outage of the queue there is no sample. */
   async #stored(): Promise<Known | undefined> {
     try {
       const ref = sentWellOf((await this.#queue.document(DISPATCHER_DOCUMENT).read())?.value)
       const item = ref && (await this.#queue.lookup(ref.id))
       if (ref !== undefined && item?.uid === ref.uid) return await this.#parsed(item)
-      // Any that has succeeded was sent well before.
+      // Any item in SUCCESS was sent before.
       const [done] = (await this.#queue.list('SUCCESS', { limit: 1 })).items
       return done && (await this.#parsed(done))
     } catch (error) {

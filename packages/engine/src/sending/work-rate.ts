@@ -1,11 +1,13 @@
 const SHORT_MS = 1_000
 
-/** How many pieces of one kind of work get done in a span of time: measured on what was done last, for cutting what is done next. */
+/** A measured rate of work, which limits the size of the next batch. */
 export class WorkRate {
   readonly #enough: number
   #perMs: number | undefined
 
-  /** @param enough fewer than this, done in a short time, say little about how long many take: most of it is the wait for one answer */
+  /**
+   * @param enough smaller batches of a short duration are no sample: most of that is the wait for one answer
+   */
   constructor(enough: number) {
     this.#enough = enough
   }

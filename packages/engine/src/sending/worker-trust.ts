@@ -1,11 +1,14 @@
-/** So many different items that fail one after the other, without a success in the pass or in the one before, are an outage. */
+/**
+ * This many different items that fail in a row, without a success in the pass or in the one before, are an
+ * outage.
+ */
 export const FEW_FAILURES = 3
-/** After a pass with a success it takes more: items that no worker takes may stand side by side in the queue. */
+/** After a pass with a success it takes more: items that no worker accepts may be neighbours in the queue. */
 const MANY_FAILURES = 20
 
 /**
- * Whether the worker takes jobs at all, as far as the sends of this engine's term as dispatcher show. It decides whose trouble a failed send is
- * where the worker's words don't.
+ * Whether the worker accepts jobs at all, by the sends of this engine's term as dispatcher. It decides whose
+ * trouble a failed send is where the error does not say.
  */
 export class WorkerTrust {
   #successes = 0
@@ -15,7 +18,9 @@ export class WorkerTrust {
   #ill = false
   readonly #failedInRow = new Set<string>()
 
-  /** Sends and probes that succeeded. An item's failed try counts only if this has grown since its try before. */
+  /**
+   * Sends and probes that succeeded. An item's failed try counts only if this has grown since its try before.
+   */
   get successes(): number {
     return this.#successes
   }
@@ -25,27 +30,27 @@ export class WorkerTrust {
     return this.#termBegan
   }
 
-  /** Something was sent well in this pass. */
+  /** A send succeeded in this pass. */
   get wasWell(): boolean {
     return this.#well
   }
 
-  /** Nothing was sent well in this pass or in the one before: sends go out a few at a time. */
+  /** No send succeeded in this pass or in the one before: only a few are in flight at a time. */
   get inDoubt(): boolean {
     return !this.#well && !this.#lastWell
   }
 
-  /** So many items have failed since the last success that it is worth a probe. */
+  /** Enough items have failed since the last success for a probe. */
   get isSuspect(): boolean {
     return this.#failedInRow.size >= FEW_FAILURES
   }
 
-  /** So many that sending more of them is pointless for now. */
+  /** Enough of them to stop sending for now. */
   get isExhausted(): boolean {
     return this.#failedInRow.size >= (this.inDoubt ? FEW_FAILURES : MANY_FAILURES)
   }
 
-  /** A pass in which nothing was tried says nothing. */
+  /** A pass without sends does not count. */
   beginPass(): void {
     if (this.#well || this.#ill) this.#lastWell = this.#well
     this.#well = this.#ill = false
@@ -62,7 +67,7 @@ export class WorkerTrust {
     this.#failedInRow.add(uid)
   }
 
-  /** Another engine has dispatched in between, and tried items that this one doesn't know of. */
+  /** Another engine has dispatched in between, and tried items that this one does not know. */
   noteNewDispatcher(): void {
     this.#termBegan = this.#successes
   }

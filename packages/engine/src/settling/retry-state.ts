@@ -1,8 +1,8 @@
 import type { ItemSummary, JsonValue } from '@sluice/core'
 
 /**
- * What the engine hands on from one claim of an item to the next, in the item's `retryState`. Each release gives it anew; an operator's `release` and
- * `requeue` take it away, and then nothing is known.
+ * What the engine passes on from one claim of an item to the next, in the item's `retryState`. Each release
+ * writes it; an operator's `release` and `requeue` remove it, and then nothing is known.
  */
 export interface EngineRetryState {
   /** Failed tries to send it that counted: they lead to `unsendable`. */
@@ -11,7 +11,10 @@ export interface EngineRetryState {
   readonly ended?: true
 }
 
-/** Reads it from an item. What is not of this shape counts as absent: another version or another program may have written it. */
+/**
+ * Reads it from an item. A value of another shape counts as absent: another version or program may have
+ * written it.
+ */
 export function retryStateOf({ retryState }: Pick<ItemSummary, 'retryState'>): EngineRetryState {
   if (typeof retryState !== 'object' || retryState === null) return {}
   return {
@@ -20,7 +23,7 @@ export function retryStateOf({ retryState }: Pick<ItemSummary, 'retryState'>): E
   }
 }
 
-/** The field for a release; nothing at all where there is nothing to hand on. */
+/** The field for a release; empty where there is nothing to pass on. */
 export function withRetryState(state: EngineRetryState): { readonly retryState?: JsonValue } {
   const { tries = 0, ended } = state
   const value = { ...(tries > 0 ? { tries } : {}), ...(ended === true ? { ended } : {}) }

@@ -5,10 +5,12 @@ import type { JobSettlement } from './settlement.js'
 import { retryStateOf, withRetryState, type EngineRetryState } from './retry-state.js'
 import type { Refusal } from '../sending/refused-items.js'
 
-/** As much of a worker's answer is kept as a reason. */
+/** Longest part of a worker's message that is kept as a reason. */
 const MAX_ANSWER_CHARS = 500
 
-/** What the worker said, in one line. What isn't a documented error may hold anything, and only its name is told. */
+/**
+ * The worker's message in one line. An undocumented error may contain anything, and only its name is used.
+ */
 export function answerOf(error: unknown): string {
   if (!isSluiceError(error)) {
     const name = error instanceof Error ? error.name : typeof error
@@ -18,19 +20,19 @@ export function answerOf(error: unknown): string {
   return line.length > MAX_ANSWER_CHARS ? `${line.slice(0, MAX_ANSWER_CHARS - 1).toWellFormed()}…` : line
 }
 
-/** The worker refused it, and has no job of it: it waits for its next try. */
+/** The worker refused it, and has no job for it: it waits for its next try. */
 export function setAside(
   tick: Pick<Tick, 'memory'>,
   item: ItemSummary,
   { answer, tries, delayMs }: Refusal & { readonly answer: string },
 ): JobSettlement {
-  const again = handedOn(tick, item, { tries })
+  const again = passedOn(tick, item, { tries })
   return { ...refOf(item), stage: 'WAITING', reason: answer, unsent: true, delayMs, ...again }
 }
 
-/** The worker refused it once too often. */
+/** The worker refused it in all of its tries. */
 export function unsendable(item: ItemSummary, answer: string, { tries }: Refusal): JobSettlement {
-  const reason = `unsendable: the worker refused it ${tries} times while it took others: ${answer}`
+  const reason = `unsendable: the worker refused it ${tries} times while it accepted others: ${answer}`
   return { ...refOf(item), stage: 'FAIL', reason, failureClass: 'unsendable' }
 }
 
@@ -40,14 +42,14 @@ export function invalidBody(item: ItemSummary, reason: string): JobSettlement {
   return { ...refOf(item), stage: 'FAIL', reason: why, failureClass: 'invalid-body' }
 }
 
-/** Its send never began: it goes back to where it was. */
+/** Its send never began: it goes back to its place. */
 export function givenBack(tick: Pick<Tick, 'memory'>, item: ItemSummary, reason: string): JobSettlement {
-  const again = handedOn(tick, item, retryStateOf(item))
+  const again = passedOn(tick, item, retryStateOf(item))
   return { ...refOf(item), stage: 'WAITING', reason, unsent: true, keepPlace: true, ...again }
 }
 
-/** Its own job doesn't run; that those of the attempts before it have ended is said where it is known. */
-function handedOn(tick: Pick<Tick, 'memory'>, item: ItemSummary, { tries }: EngineRetryState) {
+/** Its own job doesn't run; whether those of earlier attempts have ended is passed on where it is known. */
+function passedOn(tick: Pick<Tick, 'memory'>, item: ItemSummary, { tries }: EngineRetryState) {
   return withRetryState({
     ...(tries === undefined ? {} : { tries }),
     ...(isEarlierEnded(tick, item) ? { ended: true } : {}),

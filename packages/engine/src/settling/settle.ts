@@ -4,27 +4,28 @@ import { forEachParallel } from '../parallel.js'
 import { countLeftOut } from '../records/left-out.js'
 import { leftOutOf, storable, type JobSettlement } from './settlement.js'
 
-/** A settlement that was decided, and why: `unsent`: it is given back, and no job of it was started. */
+/** A settlement, and why it was decided. `unsent`: it is given back, and no job was started. */
 export interface DecidedSettlement {
   readonly settlement: JobSettlement
   readonly why: 'reported' | 'lost' | 'rejected' | 'unsendable' | 'invalid-body' | 'unsent'
-  /** Of a reported one: what runs the jobs refused to start it. */
+  /** Of a reported one: its job was refused at its start. */
   readonly isRefusedStart?: boolean
   /** Of a reported one, by the worker's clock. */
   readonly endedAt?: number
 }
 
-/** As many moves go to the queue in one call, or fewer where the storage would need longer than {@link LONGEST_CALL_MS} for them. */
+/** The most moves in one call; fewer where the storage would need longer than {@link LONGEST_CALL_MS}. */
 const MAX_SETTLEMENTS = 1_000
-/** So many items are looked up in one tick for jobs that may be forgotten, and as many for those that run without an item. */
+/** Items that one tick looks up for jobs to be acknowledged, and for jobs that run without an item. */
 export const MAX_ITEM_LOOKUPS = 200
-/** A worker that fails to forget jobs is left alone with those that were settled before for longer and longer, up to so long. */
-const MAX_FORGET_AGAIN_MS = 60_000
+/** The longest delay after a failed acknowledgement of jobs that were settled before. */
+const MAX_ACKNOWLEDGE_AGAIN_MS = 60_000
 const LONGEST_CALL_MS = 60_000
 
 /**
- * Moves items out of PROCESSING, then tells the worker that their jobs need not be reported again. In this order: a crash between
- * the two leaves a job that is reported once more and forgotten then; the reverse order would lose the outcome.
+ * Moves items out of PROCESSING, then acknowledges their jobs to the worker. In this order: after a crash
+ * between the two the job is reported once more and acknowledged then; the reverse order would lose the
+ * outcome.
  */
 export async function settleAll(tick: Tick, decided: readonly DecidedSettlement[]): Promise<void> {
   const { runtime, sendConcurrency } = tick
@@ -32,9 +33,9 @@ export async function settleAll(tick: Tick, decided: readonly DecidedSettlement[
   for (let start = 0; start < decided.length;) {
     const bounds = { least: sendConcurrency, most: MAX_SETTLEMENTS, unknown: MAX_SETTLEMENTS }
     const chunk = decided.slice(start, start + rate.countWithin(LONGEST_CALL_MS, bounds))
-    const beganMs = runtime.monotonicMs()
+    const beganAtMonotonic = runtime.monotonicMs()
     await settleChunk(tick, chunk)
-    rate.note(chunk.length, runtime.monotonicMs() - beganMs)
+    rate.note(chunk.length, runtime.monotonicMs() - beganAtMonotonic)
     start += chunk.length
   }
 }
@@ -46,7 +47,7 @@ async function settleChunk(tick: Tick, decided: readonly DecidedSettlement[]): P
   const refusals = new Map(refused.map((refusal) => [refusal.id, refusal]))
   const settled = stored.filter(({ settlement }) => !refusals.has(settlement.id))
   for (const done of settled) noteSettled(tick, done)
-  const strangers = stored
+  const movedJobs = stored
     .filter(({ settlement }) => refusals.has(settlement.id))
     .map(({ settlement }) => logRefused(tick, settlement, refusals.get(settlement.id)))
   const jobs = settled.filter(({ why }) => why === 'reported').map(({ settlement }) => settlement)
@@ -54,7 +55,7 @@ async function settleChunk(tick: Tick, decided: readonly DecidedSettlement[]): P
     tick,
     settled.map(({ settlement }) => settlement),
   )
-  await acknowledgeJobs(tick, [...jobs.map(refOf), ...(await movedOn(tick, strangers))])
+  await acknowledgeJobs(tick, [...jobs.map(refOf), ...(await movedOn(tick, movedJobs))])
 }
 
 function noteSettled(tick: Tick, { settlement, why }: DecidedSettlement): void {
@@ -88,14 +89,14 @@ function logRefused(tick: Tick, settlement: JobSettlement, refusal: RefusedSettl
   const job = refOf(settlement)
   tick.logger.warn(
     { ...job, stage: settlement.stage, reason: refusal?.reason },
-    'the queue refused to settle an item: somebody else has moved it on',
+    'the queue refused to settle an item: it was moved meanwhile',
   )
   return job
 }
 
 /**
- * Those of the jobs whose items, looked up afresh, wait for them no longer: the list that was read may be older than the poll. Of the first
- * {@link MAX_ITEM_LOOKUPS} alone: jobs that are not forgotten are reported again.
+ * Those of the jobs whose items have moved on, by a look-up: the list that was read may be older than the
+ * poll. Of the first {@link MAX_ITEM_LOOKUPS} only: jobs that are not acknowledged are reported again.
  */
 export async function movedOn(tick: Tick, jobs: readonly JobRef[]): Promise<JobRef[]> {
   const moved: JobRef[] = []
@@ -109,7 +110,7 @@ async function waitsFor({ queue }: Tick, job: JobRef): Promise<boolean> {
   return isAwaiting(await queue.lookup(job.id), job)
 }
 
-/** Whether an item that was looked up waits for this job. */
+/** Whether an item is in PROCESSING at the attempt of this job. */
 export function isAwaiting(
   item: Pick<ItemRecord, 'stage' | 'uid' | 'attempt'> | undefined,
   job: JobRef,
@@ -117,7 +118,9 @@ export function isAwaiting(
   return item?.stage === 'PROCESSING' && item.uid === job.uid && item.attempt === job.attempt
 }
 
-/** A hint that may be lost, and so no reason to stop: jobs that weren't forgotten are reported, and forgotten, again. */
+/**
+ * A hint, whose failure stops nothing: jobs that weren't acknowledged are reported and acknowledged again.
+ */
 export async function acknowledgeJobs(
   { worker, logger, reported, runtime }: Tick,
   jobs: readonly JobRef[],
@@ -131,8 +134,11 @@ export async function acknowledgeJobs(
     const againMs =
       reported.acknowledgeFailures === 0 ? 0 : 1_000 * 2 ** Math.min(reported.acknowledgeFailures, 10)
     reported.acknowledgeFailures += 1
-    reported.acknowledgeAtMs = runtime.monotonicMs() + Math.min(againMs, MAX_FORGET_AGAIN_MS)
-    logger[level]({ err: error, jobs: jobs.length }, 'the worker could not forget settled jobs; tried again')
+    reported.acknowledgeAtMonotonic = runtime.monotonicMs() + Math.min(againMs, MAX_ACKNOWLEDGE_AGAIN_MS)
+    logger[level](
+      { err: error, jobs: jobs.length },
+      'settled jobs could not be acknowledged; it is tried again',
+    )
   }
 }
 

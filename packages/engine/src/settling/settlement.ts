@@ -1,5 +1,4 @@
 import {
-  encodeOptional,
   MAX_FAILURE_CLASS_CHARS,
   MAX_JOB_UID_CHARS,
   type ItemSummary,
@@ -9,9 +8,10 @@ import {
   type JsonValue,
   type Settlement,
 } from '@sluice/core'
+import { encodeOptional } from '@sluice/core/backend'
 import { withRetryState } from './retry-state.js'
 
-/** A settlement that names its job whole: the uid isn't optional here. */
+/** A settlement with the whole job reference: the uid is required. */
 export type JobSettlement = Settlement & JobRef
 
 type Details = Readonly<Record<string, JsonValue>>
@@ -19,7 +19,7 @@ type Details = Readonly<Record<string, JsonValue>>
 /** The job ended well. */
 export function succeeded(item: ItemSummary, report: JobReport): JobSettlement {
   return {
-    ...fenceOf(item),
+    ...refOf(item),
     stage: 'SUCCESS',
     ...(report.result === undefined ? {} : { result: report.result }),
     ...evidenceOf(report),
@@ -35,31 +35,31 @@ export function succeeded(item: ItemSummary, report: JobReport): JobSettlement {
 export function failed(item: ItemSummary, report: JobReport, delayMs: number | undefined): JobSettlement {
   const reason = report.message ?? 'the job failed; the worker did not say why'
   return {
-    ...fenceOf(item),
+    ...refOf(item),
     reason,
     ...evidenceOf(report),
     failureClass: classOf(report),
     ...numbersOf(report),
     ...outOfProcessing(delayMs),
-    // The job has ended, and it was started only when those before it had: the next attempt need not ask.
+    // The job has ended, and those before it had ended when it started: the next attempt needs no look-up.
     ...(delayMs === undefined ? {} : withRetryState({ ended: true })),
   }
 }
 
-/** The job was there and is gone. */
+/** The job has disappeared. */
 export function lost(item: ItemSummary, graceMs: number, delayMs: number | undefined): JobSettlement {
   const reason =
     `lost: the job of attempt ${item.attempt} was started and the worker has not known it for ${graceMs} ms or longer; ` +
-    'how it ended can no longer be told'
-  return { ...fenceOf(item), reason, failureClass: 'lost', ...outOfProcessing(delayMs) }
+    'how it ended is not known'
+  return { ...refOf(item), reason, failureClass: 'lost', ...outOfProcessing(delayMs) }
 }
 
 /** The worker can never accept the item. */
 export function rejected(item: ItemSummary, reason: string): JobSettlement {
-  return { ...fenceOf(item), stage: 'FAIL', reason, failureClass: 'rejected' }
+  return { ...refOf(item), stage: 'FAIL', reason, failureClass: 'rejected' }
 }
 
-function fenceOf({ id, uid, attempt }: ItemSummary): JobRef {
+function refOf({ id, uid, attempt }: ItemSummary): JobRef {
   return { id, uid, attempt }
 }
 
@@ -67,7 +67,7 @@ function outOfProcessing(delayMs: number | undefined): Pick<Settlement, 'stage' 
   return delayMs === undefined ? { stage: 'FAIL' } : { stage: 'WAITING', delayMs }
 }
 
-/** What a person may want to see of a job when the worker has long forgotten it. */
+/** What is kept of a job after the worker has dropped it. */
 function evidenceOf(report: JobReport): { details?: JsonValue } {
   const { url, startedAt, finishedAt } = report
   const leftOut = textsOf(report.leftOut)
@@ -81,13 +81,16 @@ function evidenceOf(report: JobReport): { details?: JsonValue } {
   return Object.keys(details).length === 0 ? {} : { details }
 }
 
-/** The class of a failure, as a queue can keep it: a worker may use words of its own. */
+/** The class of a failure, as a queue can store it: a worker may have classes of its own. */
 function classOf({ failureClass }: JobReport): string {
   if (!isText(failureClass)) return 'failed'
   return failureClass.slice(0, MAX_FAILURE_CLASS_CHARS).toWellFormed()
 }
 
-/** What else a report says of the job. What no queue could keep is left out: it must not stop the settle that it is part of. */
+/**
+ * Other fields of a report. What no queue could store is left out: it must not stop the settle that it is
+ * part of.
+ */
 function numbersOf({ exitCode, jobUid }: JobReport): Pick<JobOutcome, 'exitCode' | 'jobUid'> {
   return {
     ...(Number.isSafeInteger(exitCode) && exitCode !== undefined ? { exitCode } : {}),
@@ -100,8 +103,9 @@ function isText(value: unknown): value is string {
 }
 
 /**
- * The settlement as the queue can store it. A job that succeeded has succeeded, even if its result is not JSON or is too large to
- * keep: the result is left out, and the details say so. Else one such job would stop every settle it is part of, for ever.
+ * The settlement as the queue can store it. A job that succeeded has succeeded, even if its result is not
+ * JSON or is too large: the result is left out, and the details say so. Else one such job would stop every
+ * settle that it is part of.
  *
  * @param maxBytes the queue's `supports.maxBodyBytes`
  */
@@ -120,12 +124,12 @@ export function storable(settlement: JobSettlement, maxBytes: number): JobSettle
   }
 }
 
-/** Why something of the job's outcome is not stored with the item. */
+/** Why a part of the job's outcome is not stored with the item. */
 export function leftOutOf({ details }: Pick<Settlement, 'details'>): readonly string[] {
   return details === undefined || !isRecord(details) ? [] : textsOf(details['leftOut'])
 }
 
-/** A worker may say anything. */
+/** A worker may report anything. */
 function textsOf(value: unknown): readonly string[] {
   return Array.isArray(value) ? value.filter(isText) : []
 }

@@ -18,7 +18,10 @@ import { stallSpanMs, type CheckedOptions } from '../work-queue-options.js'
 import { LeaseKeeper } from './lease-keeper.js'
 import type { EngineParts } from './tick.js'
 
-/** The parts of a new engine: it remembers nothing, and makes each call of queue and worker through a watch of its own. */
+/**
+ * The parts of a new engine: it remembers nothing, and makes each call of queue and worker through a watch of
+ * its own.
+ */
 export function newEngineParts(options: CheckedOptions, emit: (event: WorkEvent) => void): EngineParts {
   const { holder, leaseTtlMs, runtime, retry, lost, logger, drain, maxLookupsPerSecond } = options
   const { pendingTimeoutMs, askAfterMs } = options.jobs
@@ -48,18 +51,22 @@ export function newEngineParts(options: CheckedOptions, emit: (event: WorkEvent)
     missing: new MissingJobs({ queue, runtime, logger, graceMs: lost.graceMs }),
     known: new KnownWorker(),
     quiet: new QuietJobs({ askAfterMs, lookupsPerSecond: maxLookupsPerSecond }),
-    reported: {
-      orphans: new Map(),
-      movedOn: new Set(),
-      acknowledgeFailures: 0,
-      acknowledgeAtMs: Number.NEGATIVE_INFINITY,
-      cancelFailing: false,
-      sendManyFailing: false,
-      schemaFailing: false,
-    },
+    reported: nothingReported(),
     maxJobsPerSend,
     sendState: new SendState({ ...options, queue, maxJobsPerSend, random }),
     emit,
+  }
+}
+
+function nothingReported(): EngineParts['reported'] {
+  return {
+    orphans: new Map(),
+    movedOn: new Set(),
+    acknowledgeFailures: 0,
+    acknowledgeAtMonotonic: Number.NEGATIVE_INFINITY,
+    cancelFailing: false,
+    sendManyFailing: false,
+    schemaFailing: false,
   }
 }
 

@@ -9,39 +9,46 @@ export interface LeaseKeeperOptions {
   readonly holder: string
   readonly ttlMs: number
   readonly runtime: Runtime
-  /** Notes the calls, so that one that never ends is found. Default: nobody does. */
+  /** Watches the calls for one that never ends. Default: unwatched. */
   readonly calls?: Pick<CallWatch, 'run'>
 }
 
 /**
- * Holds the dispatcher's lease for one engine. That it is held is judged by this machine's own monotonic clock, from before the
- * call that took or renewed it: the storage can't have begun to count earlier, so the lease is over here before it is there.
+ * Holds the dispatcher's lease for one engine. Whether it is held is judged by this process's monotonic
+ * clock, from before the call that took or renewed it: the storage can't have started the ttl earlier, so the
+ * lease ends here before it ends there.
  */
 export class LeaseKeeper {
   readonly #options: LeaseKeeperOptions
   #lease: Lease | undefined
   #fencingToken: number | undefined
-  #renewAtMs = 0
-  #endsAtMs = 0
+  #renewAtMonotonic = 0
+  #endsAtMonotonic = 0
   #renewing: Promise<boolean> | undefined
 
   constructor(options: LeaseKeeperOptions) {
     this.#options = options
   }
 
-  /** The fencing token of the lease that was held last: a new number says that another holder may have been there in between. */
+  /**
+   * The fencing token of the lease that was held last: with a new one, another holder may have been there in
+   * between.
+   */
   get fencingToken(): number | undefined {
     return this.#fencingToken
   }
 
-  /** The lease, for calls of the queue that are to hold only under it [Q-GET-5, Q-DOC-3]: one that has run out is refused there. */
+  /**
+   * The lease, for calls of the queue that are valid only under it [Q-GET-5, Q-DOC-3]: the storage refuses an
+   * expired one.
+   */
   get current(): Lease | undefined {
     return this.#lease
   }
 
-  /** Whether it is held at this instant, without asking anybody. */
+  /** Whether it is held now, without a call. */
   get held(): boolean {
-    return this.#lease !== undefined && this.#options.runtime.monotonicMs() < this.#endsAtMs
+    return this.#lease !== undefined && this.#options.runtime.monotonicMs() < this.#endsAtMonotonic
   }
 
   /**
@@ -56,52 +63,59 @@ export class LeaseKeeper {
   }
 
   /**
-   * Renews the lease when a third of its life is over. Called within a tick before each thing that only the holder may start: of what
-   * is started then, two thirds of the lease lie ahead. It never takes a lease that was lost: another may have worked in between, even
-   * if it has stopped since, and then what the tick has read is no longer so. Any number of calls at once ask the storage once.
+   * Renews the lease when a third of its life is over. Called in a tick before every action that only the
+   * holder may start: two thirds of the ttl then remain. It never takes a lost lease again: another holder
+   * may have worked in between, even if it has stopped since, and what the tick has read is outdated.
+   * Concurrent calls make one request.
    *
    * @returns whether it is held, and has been without a gap
    */
   keep(): Promise<boolean> {
-    if (this.held && this.#options.runtime.monotonicMs() < this.#renewAtMs) return Promise.resolve(true)
+    if (this.held && this.#options.runtime.monotonicMs() < this.#renewAtMonotonic)
+      return Promise.resolve(true)
     this.#renewing ??= this.#renew().finally(() => {
       this.#renewing = undefined
     })
     return this.#renewing
   }
 
-  /** Gives it back, so that another can have it at once. Nobody watches over this call: it is the last one, and made after a stall too. */
+  /**
+   * Gives it back, so that another engine can take it at once. The call is unwatched: it is the last one,
+   * also after a stall.
+   */
   async giveBack(): Promise<void> {
     const lease = this.#lease
     this.#lease = undefined
     await lease?.release()
   }
 
-  /** The storage has said that it is lost: another may hold it, and what this tick has read is no longer so. */
+  /**
+   * The storage has reported it lost: another engine may hold it, and what this tick has read is outdated.
+   */
   noteLost(): void {
     this.#lease = undefined
   }
 
   async #renew(): Promise<boolean> {
     if (this.#lease === undefined) return false
-    const beforeMs = this.#options.runtime.monotonicMs()
+    const beforeMonotonic = this.#options.runtime.monotonicMs()
     const lease = this.#lease
     const isRenewed = await this.#watched('renew', () => lease.renew())
-    // Given back, or taken anew, while the answer was on its way.
+    // Given back, or taken again, while the answer was on its way.
     if (this.#lease !== lease) return false
-    if (isRenewed) this.#heldFrom(beforeMs)
+    if (isRenewed) this.#heldFrom(beforeMonotonic)
     else this.#lease = undefined
     return this.held
   }
 
   async #take(): Promise<void> {
     const { queue, holder, ttlMs, runtime } = this.#options
-    const beforeMs = runtime.monotonicMs()
+    const beforeMonotonic = runtime.monotonicMs()
     const lease = await this.#watched('lease', () => queue.lease(DISPATCHER_LEASE, holder, ttlMs))
     if (lease === undefined) return
     this.#lease = lease
     this.#fencingToken = lease.fencingToken
-    this.#heldFrom(beforeMs)
+    this.#heldFrom(beforeMonotonic)
   }
 
   #watched<T>(method: string, call: () => Promise<T>): Promise<T> {
@@ -109,9 +123,9 @@ export class LeaseKeeper {
     return calls === undefined ? call() : calls.run({ of: 'queue', method, subject: 'the lease' }, call)
   }
 
-  #heldFrom(beforeMs: number): void {
+  #heldFrom(beforeMonotonic: number): void {
     const { ttlMs } = this.#options
-    this.#renewAtMs = beforeMs + ttlMs / 3
-    this.#endsAtMs = beforeMs + ttlMs
+    this.#renewAtMonotonic = beforeMonotonic + ttlMs / 3
+    this.#endsAtMonotonic = beforeMonotonic + ttlMs
   }
 }

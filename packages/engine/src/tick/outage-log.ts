@@ -2,24 +2,27 @@ import type { Runtime, Logger, SluiceError } from '@sluice/core'
 import { sideOf } from '../engine-errors.js'
 import type { WorkEvent } from '../work-event.js'
 
-/** Where an outage is told of, and by whose time. */
+/** What an {@link OutageLog} reports to. */
 export interface OutageLogOptions {
   readonly logger: Logger
   readonly emit: (event: WorkEvent) => void
   readonly runtime: Pick<Runtime, 'monotonicMs'>
 }
 
-/** Between two lines that an outage goes on: a log that says nothing for long looks like a service that hangs. */
+/** Between two reminders of an outage: a silent log looks like a service that hangs. */
 const REMINDER_MS = 60_000
 
-/** Tells of an outage when it begins, when it becomes another one, once a minute, and when it is over; not at every tick between. */
+/**
+ * Reports an outage when it begins, when its code changes, once a minute, and when it ends; not at every
+ * tick.
+ */
 export class OutageLog {
   readonly #logger: Logger
   readonly #emit: (event: WorkEvent) => void
   readonly #runtime: Pick<Runtime, 'monotonicMs'>
   #standing: SluiceError | undefined
-  #sinceMs = 0
-  #toldMs = 0
+  #sinceMonotonic = 0
+  #reportedAtMonotonic = 0
 
   constructor({ logger, emit, runtime }: OutageLogOptions) {
     this.#logger = logger
@@ -34,30 +37,30 @@ export class OutageLog {
       if (error !== undefined) this.#remind(error)
       return
     }
-    if (error === undefined) this.#tellOver(before)
-    else this.#tell(error)
+    if (error === undefined) this.#reportEnd(before)
+    else this.#report(error)
   }
 
-  #tell(error: SluiceError): void {
+  #report(error: SluiceError): void {
     const of = sideOf(error)
-    this.#sinceMs = this.#toldMs = this.#runtime.monotonicMs()
+    this.#sinceMonotonic = this.#reportedAtMonotonic = this.#runtime.monotonicMs()
     const denied = error.code === 'SLUICE_WORKER_DENIED'
     const what = denied
-      ? 'the worker refuses the credentials: nothing starts until they are right'
-      : `the ${of} can't be used now: nothing fails for it, and it is tried again`
+      ? 'the worker refuses the credentials: no job starts until they are fixed'
+      : `the ${of} can't be used now: no item fails, and it is tried again`
     this.#logger[denied ? 'error' : 'warn']({ err: error, code: error.code }, what)
     this.#emit({ kind: 'outage', of, error })
   }
 
   #remind(error: SluiceError): void {
-    const nowMs = this.#runtime.monotonicMs()
-    if (nowMs - this.#toldMs < REMINDER_MS) return
-    this.#toldMs = nowMs
-    const seconds = Math.round((nowMs - this.#sinceMs) / 1000)
+    const nowMonotonic = this.#runtime.monotonicMs()
+    if (nowMonotonic - this.#reportedAtMonotonic < REMINDER_MS) return
+    this.#reportedAtMonotonic = nowMonotonic
+    const seconds = Math.round((nowMonotonic - this.#sinceMonotonic) / 1000)
     this.#logger.warn({ err: error, code: error.code, seconds }, `the ${sideOf(error)} still can't be used`)
   }
 
-  #tellOver(error: SluiceError | undefined): void {
+  #reportEnd(error: SluiceError | undefined): void {
     if (error === undefined) return
     const of = sideOf(error)
     this.#logger.info({ code: error.code }, `the ${of} can be used again`)

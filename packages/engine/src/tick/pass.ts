@@ -19,8 +19,9 @@ export interface PassHooks {
 /** What the holder of the lease does in a tick: observe, reconcile, dispatch. */
 export async function runPass(tick: Tick, { onControl, answerSync, onEnd }: PassHooks): Promise<void> {
   await tick.guards.read(tick.lease.fencingToken)
-  const readAtMs = tick.runtime.monotonicMs()
-  // In parallel: neither moves an item, and each round trip less is a shorter tick. Both end before the tick can fail.
+  const readAtMonotonic = tick.runtime.monotonicMs()
+  // In parallel: neither moves an item, and each round trip less is a shorter tick. Both end before the tick
+  // can fail.
   const observing = settled(observe(tick))
   const read = await settled(tick.queue.control.read())
   if (read.status === 'rejected') {
@@ -29,7 +30,7 @@ export async function runPass(tick: Tick, { onControl, answerSync, onEnd }: Pass
   }
   onControl(read.value)
   // From now on the control is read every second: a poll may take long.
-  const pass = new SendPass(tick, { state: read.value, readAtMs, onRead: onControl })
+  const pass = new SendPass(tick, { state: read.value, readAtMonotonic, onRead: onControl })
   try {
     await answerSync(read.value)
     const observed = await observing
@@ -55,8 +56,8 @@ async function settleAndSend(tick: Tick, pass: SendPass, findings: Findings): Pr
   // Of those whose sends are still under way nothing is known yet.
   const resends = findings.decisions.resends.filter((item) => !sendState.flights.has(item))
   const isHeld = isPaused || tally.unavailable !== undefined || !polls.mayStart
-  // What has ended makes room for what is to start, and is settled first. Meanwhile only what there is room for anyway is
-  // started, which counts what is not settled yet.
+  // What has ended makes room for what is to start, and is settled first. Meanwhile only what there is room
+  // for anyway is started, which counts what is not settled yet.
   const [settling, starting] = await Promise.allSettled([
     reconcile(tick, findings),
     isHeld ? NOTHING_CLAIMED : startAhead(tick, pass, { resends }),
@@ -70,6 +71,7 @@ async function settleAndSend(tick: Tick, pass: SendPass, findings: Findings): Pr
 
 /** The outcome of work that runs beside other work: its failure is handled once that has ended too. */
 async function settled<T>(work: Promise<T>): Promise<PromiseSettledResult<T>> {
+  // The caller gets the failure as a value.
   const [result] = await Promise.allSettled([work])
   return result
 }

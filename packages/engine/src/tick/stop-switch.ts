@@ -8,7 +8,10 @@ export class StopSwitch {
   #stops = 0
   #halt: (() => void) | undefined
 
-  /** From now on no send and no claim begins. Claims that were not sent go back at once, whatever the tick under way waits for. */
+  /**
+   * From now on no send and no claim begins. Claims that were not sent go back at once, whatever the tick
+   * under way waits for.
+   */
   press(parts: EngineParts): void {
     this.#stops += 1
     parts.stop.requested = true
@@ -21,7 +24,9 @@ export class StopSwitch {
     this.#stops -= 1
   }
 
-  /** Runs the pass of a tick, which checks `tick.stop`; what it has claimed and not sent at a stop goes back. */
+  /**
+   * Runs the pass of a tick, which checks `tick.stop`; what it has claimed and not sent at a stop goes back.
+   */
   async obey(tick: Tick, signal: AbortSignal | undefined, pass: () => Promise<void>): Promise<void> {
     tick.stop.requested = this.#stops > 0 || signal?.aborted === true
     let givingBack = Promise.resolve()

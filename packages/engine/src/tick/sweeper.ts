@@ -2,10 +2,10 @@ import { isSluiceError, type Runtime, type Logger, type Queue, type SweepReport 
 import type { SweepRule } from '../work-queue-options.js'
 import type { WorkEvent } from '../work-event.js'
 
-/** A service that was just started has better things to do, and one that is started again and again should get there all the same. */
+/** Not right after the start; soon enough for a service that is restarted often. */
 const FIRST_AFTER_MS = 300_000
 
-/** What a {@link Sweeper} sweeps, and whom it tells. */
+/** What a {@link Sweeper} sweeps and reports to. */
 export interface SweeperOptions {
   readonly queue: Pick<Queue, 'name' | 'supports' | 'sweep'>
   readonly rule: SweepRule
@@ -15,25 +15,27 @@ export interface SweeperOptions {
 }
 
 /**
- * Sweeps the queue beside the ticks: one sweep at a time, and not more than one in `everyMs`. Nothing waits for it, and nothing is lost
- * where none ever ends: what one sweep leaves the next one finds.
+ * Sweeps the queue in parallel with the ticks: one sweep at a time, at most one in `everyMs`. Nothing waits
+ * for it, and nothing is lost where one never ends: the next one finds what it left.
  */
 export class Sweeper {
   readonly #options: SweeperOptions
-  #dueAtMs: number
+  #dueAtMonotonic: number
   #isSweeping = false
 
   constructor(options: SweeperOptions) {
     this.#options = options
     const { rule, runtime } = options
-    this.#dueAtMs = runtime.monotonicMs() + Math.min(rule.everyMs, FIRST_AFTER_MS)
+    this.#dueAtMonotonic = runtime.monotonicMs() + Math.min(rule.everyMs, FIRST_AFTER_MS)
   }
 
-  /** Starts a sweep if it is time for one. Called by the holder of the lease, at the end of a tick that left nothing to hurry for. */
+  /**
+   * Starts a sweep if one is due. Called by the holder of the lease, at the end of a tick without more to do.
+   */
   start(): void {
     const { queue, rule, runtime } = this.#options
     if (rule.everyMs === 0 || queue.supports.sweep !== true || this.#isSweeping) return
-    if (runtime.monotonicMs() < this.#dueAtMs) return
+    if (runtime.monotonicMs() < this.#dueAtMonotonic) return
     this.#isSweeping = true
     void this.#sweep()
   }
@@ -46,11 +48,11 @@ export class Sweeper {
       const report = await queue.sweep?.(retentionMs === undefined ? {} : { retentionMs })
       if (report !== undefined && hasDone(report)) emit({ kind: 'swept', report })
     } catch (error) {
-      // Closed under its hands: that is how a service ends.
+      // Closed during the sweep: a service ends like this.
       if (!isSluiceError(error, 'SLUICE_QUEUE_CLOSED'))
-        logger.warn({ err: error, queue: queue.name }, 'a sweep was cut short; the next one goes on')
+        logger.warn({ err: error, queue: queue.name }, 'a sweep failed; the next one goes on')
     }
-    this.#dueAtMs = runtime.monotonicMs() + rule.everyMs
+    this.#dueAtMonotonic = runtime.monotonicMs() + rule.everyMs
     this.#isSweeping = false
   }
 }

@@ -2,12 +2,12 @@ import type { SluiceError } from '@sluice/core'
 import type { SelfPause } from '../guards/self-pause.js'
 import type { Holdup } from '../holdups/holdup.js'
 
-/** What one tick did: plain data. */
+/** What one tick did, as plain data. */
 export interface TickResult {
   /** `standby`: another engine has the lease, and this one did nothing. */
   readonly role: 'dispatcher' | 'standby'
   readonly paused: boolean
-  /** Why the queue is paused by Sluice itself; absent where it is not, and of a standby. */
+  /** Why Sluice itself has paused the queue; absent otherwise, and of a standby. */
   readonly selfPause?: SelfPause
   /** Whether all reports of the worker were read and settled: `false` in an outage, and of a standby. */
   readonly reconciled: boolean
@@ -15,23 +15,24 @@ export interface TickResult {
   readonly poll?: TickPoll
   /** Items in PROCESSING at the end of the tick; of a standby, 0. */
   readonly processing: number
-  /** Of them, those whose jobs were accepted and have not begun, as far as the worker says. */
+  /** Those of them whose jobs are pending, as far as the worker reports it. */
   readonly pending: number
   /**
-   * Jobs that were told to end in this tick, since they were pending for too long, or their items were cancelled, or they were made too late for
+   * Jobs that were cancelled in this tick: pending for too long, of cancelled items, or created too late for
    * their attempts.
    */
   readonly cancelled: number
   /**
-   * Places of the cap that jobs take beside the items in PROCESSING: jobs that run, or ran when they were last heard of, and that no item waits for,
-   * such as those of earlier attempts. An item that waits for its earlier job to end and that job take one place, which `processing` counts.
+   * Places of the cap that jobs take besides the items in PROCESSING: jobs that run, by their latest reports,
+   * without an item in PROCESSING, such as those of earlier attempts. An item that waits for its earlier job
+   * and that job take one place, which `processing` counts.
    */
   readonly orphans: number
   /** Items moved out of PROCESSING, by the stage they came to. */
   readonly settled: { readonly success: number; readonly fail: number; readonly waiting: number }
   /** Of the settled ones, those whose job was lost. */
   readonly lost: number
-  /** Of those that failed, the ones that the worker can never accept. */
+  /** Items that failed since the worker can never accept them. */
   readonly rejected: number
   /** Items claimed in this tick. */
   readonly claimed: number
@@ -39,25 +40,25 @@ export interface TickResult {
   readonly sent: number
   /** Of the sent ones, those claimed in an earlier tick or by an earlier process. */
   readonly resent: number
-  /** What keeps items from starting, or jobs from ending, other than the limit that is reached; empty when nothing does. */
+  /** What keeps items from starting or jobs from ending, except a configured limit that is reached. */
   readonly holdups: readonly Holdup[]
-  /** Why the tick could not do all of its work: an outage of the queue or the worker, for which no item failed. */
+  /** The outage of the queue or the worker that kept the tick from completing; no item failed for it. */
   readonly unavailable?: SluiceError
-  /** When the next tick is worth it: 0 while there is more to do at once, longer when the other side asked to be left alone. */
+  /** The delay to the next tick: 0 while there is more to do at once, longer after a `Retry-After`. */
   readonly nextDelayMs?: number
 }
 
-/** What one poll was worth. */
+/** The poll of one tick. */
 export interface TickPoll {
-  /** `false`: the worker could not ask for everything. What it lacks is as last known, and no grace passes for what is absent from it. */
+  /** `false`: the poll is incomplete. Missing jobs are as last known, and no grace passes for them. */
   readonly complete: boolean
-  /** Of one that isn't complete: why, in the worker's words. */
+  /** Why it is incomplete, in the worker's words. */
   readonly reason?: string
   /** Whether jobs may start: a complete poll was read since this engine became the dispatcher. */
   readonly mayStart: boolean
-  /** Jobs that were asked for one by one. */
+  /** Jobs that were looked up. */
   readonly asked: number
-  /** Jobs that should have been asked for, and weren't, for lack of budget or in an outage: they are next. */
+  /** Jobs that were not looked up for lack of budget or in an outage: they are next. */
   readonly unasked: number
 }
 
@@ -88,7 +89,7 @@ export function newTally(): Tally {
   }
 }
 
-/** A tick that did all it wanted to: the storage answers, and there is nothing to hurry for. */
+/** Whether the tick completed, and there is nothing more to do at once. */
 export function isAtLeisure({ role, reconciled, unavailable, nextDelayMs }: TickResult): boolean {
   return role === 'dispatcher' && reconciled && unavailable === undefined && nextDelayMs !== 0
 }

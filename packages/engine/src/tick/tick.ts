@@ -47,13 +47,13 @@ export interface EngineParts {
   /** Reports those of them that the worker does not know any more. */
   readonly missing: MissingJobs
   readonly acceptNewWorker: boolean
-  /** Whether the worker is the one that the queue was run with before. */
+  /** Compares the worker with the one that the queue was run with before. */
   readonly known: KnownWorker
   /** When running jobs were last heard of. */
   readonly quiet: QuietJobs
   readonly polls: PollState
   readonly lookups: LookupBudget
-  /** Those that the worker has not answered yet. */
+  /** Look-ups without an answer. */
   readonly open: OpenLookups
   readonly lease: LeaseKeeper
   readonly sendState: SendState
@@ -62,18 +62,24 @@ export interface EngineParts {
   /** What it records of itself for other processes. */
   readonly record: DispatcherRecord
   readonly unsent: UnsentClaims
-  /** Nothing more is to start: this engine is being stopped, or has stalled. Checked before each send and each claim. */
+  /**
+   * Nothing more is to start: this engine is being stopped, or has stalled. Checked before each send and each
+   * claim.
+   */
   readonly stop: { requested: boolean }
   /** What was reported already, so that it isn't reported at every tick. */
   readonly reported: {
     /** Orphans that run, by their names, and what becomes of them; only those that still count. */
     readonly orphans: Map<string, JudgedOrphan>
-    /** Jobs that ended and whose items were seen to have moved on, by their names; only those of the latest poll. */
+    /**
+     * Jobs that ended and whose items were seen to have moved on, by their names; only those of the latest
+     * poll.
+     */
     readonly movedOn: Set<string>
     /** Calls of `acknowledgeJobs` that failed since one went well. */
     acknowledgeFailures: number
     /** Before this monotonic instant, jobs that could not be acknowledged aren't tried again. */
-    acknowledgeAtMs: number
+    acknowledgeAtMonotonic: number
     cancelFailing: boolean
     sendManyFailing: boolean
     schemaFailing: boolean

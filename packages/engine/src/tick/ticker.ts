@@ -17,7 +17,10 @@ import type { EngineParts, Tick } from './tick.js'
 
 /** How one tick runs. */
 export interface TickOptions {
-  /** After its abort the tick begins no more sends, and gives claims back that were not sent; what has ended is still settled. */
+  /**
+   * After its abort the tick begins no more sends, and gives claims back that were not sent; what has ended
+   * is still settled.
+   */
   readonly signal?: AbortSignal
 }
 
@@ -64,8 +67,8 @@ export class Ticker {
   }
 
   /**
-   * In an outage of the worker, between two ticks: keeps the lease, reads the control and records the holdups. The worker gets no call. Does nothing
-   * in an outage of the queue, and outside of one.
+   * In an outage of the worker, between two ticks: keeps the lease, reads the control and records the
+   * holdups. The worker gets no call. Does nothing in an outage of the queue, and outside of one.
    *
    * @throws SluiceError as `tick` does
    */
@@ -74,13 +77,14 @@ export class Ticker {
   }
 
   /**
-   * Begins no more sends from now on, gives claims that were not sent back, waits for the tick under way, and gives the lease back, so that a standby
-   * takes over at once. Jobs that run go on, and are adopted by the next engine. A tick that has not ended by the deadline is given up. A later `tick`
-   * takes the lease again. Never rejects: a lease that could not be given back is logged, and runs out by itself.
+   * Begins no more sends from now on, gives claims that were not sent back, waits for the tick under way, and
+   * gives the lease back, so that a standby takes over at once. Jobs that run go on, and are adopted by the
+   * next engine. A tick that has not ended by the deadline is given up. A later `tick` takes the lease again.
+   * Never rejects: a lease that could not be given back is logged, and runs out by itself.
    */
   async leave(deadlineMs: number): Promise<void> {
     const { runtime } = this.#options
-    const endAtMs = runtime.monotonicMs() + deadlineMs
+    const endAtMonotonic = runtime.monotonicMs() + deadlineMs
     const leaveMs = Math.min(deadlineMs / 5, LEAVE_MS)
     const parts = this.#parts
     this.#stopSwitch.press(parts)
@@ -89,7 +93,11 @@ export class Ticker {
         this.#standDown.abandon(parts)
         this.#renew()
       }
-      await this.#standDown.leave(parts, { is: 'stopped', holdups: [] }, endAtMs - runtime.monotonicMs())
+      await this.#standDown.leave(
+        parts,
+        { is: 'stopped', holdups: [] },
+        endAtMonotonic - runtime.monotonicMs(),
+      )
     } catch (error) {
       this.#options.logger.warn({ err: error }, 'the lease could not be given back; it runs out by itself')
     } finally {

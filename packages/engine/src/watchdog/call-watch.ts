@@ -5,7 +5,7 @@ export interface Call {
   readonly of: 'queue' | 'worker'
   /** The method, such as `sendJob`, `control.read` or `document.write`. */
   readonly method: string
-  /** What it is about, such as `item "tile-1"`. */
+  /** The subject, such as `"tile-1"`. */
   readonly subject?: string
 }
 
@@ -18,18 +18,18 @@ export interface OpenCall {
 interface Open {
   readonly call: Call
   readonly fail: (error: SluiceError) => void
-  sinceMs: number
+  sinceMonotonic: number
 }
 
 /**
- * Notes when each call begins and ends, so that one that never ends is found, and can be abandoned: its caller gets an error, and an answer that comes
- * later reaches nobody.
+ * Notes when each call begins and ends, so that one that never ends is found, and can be abandoned: its
+ * caller gets an error, and a later answer is dropped.
  */
 export class CallWatch {
   readonly #runtime: Pick<Runtime, 'monotonicMs'>
   readonly #open = new Set<Open>()
-  /** When a call of each method ended last. */
-  readonly #endedAtMs = new Map<string, number>()
+  /** When the latest call of each method ended. */
+  readonly #endedAtMonotonic = new Map<string, number>()
   #abandoned: SluiceError | undefined
 
   constructor(runtime: Pick<Runtime, 'monotonicMs'>) {
@@ -49,7 +49,7 @@ export class CallWatch {
   run<T>(call: Call, work: () => Promise<T>): Promise<T> {
     if (this.#abandoned !== undefined) return Promise.reject(this.#abandoned)
     const { promise, resolve, reject } = Promise.withResolvers<T>()
-    const open: Open = { call, fail: reject, sinceMs: this.#runtime.monotonicMs() }
+    const open: Open = { call, fail: reject, sinceMonotonic: this.#runtime.monotonicMs() }
     this.#open.add(open)
     // A method that throws before it returns a promise has ended too.
     const answer = (async () => work())()
@@ -61,20 +61,21 @@ export class CallWatch {
   }
 
   /**
-   * The call that has been without an answer for longest, if it is for `stallMs` or more and none of the same method has ended in that time. Others of
-   * its method say that the other side works; other methods say nothing, since the control is read and the lease renewed whatever hangs.
+   * The call that has been without an answer for longest, if that is `stallMs` or more and no call of the
+   * same method has ended since. Calls of its method show that the other side works; other methods don't,
+   * since the control is read and the lease renewed whatever hangs.
    */
   stuck(stallMs: number): OpenCall | undefined {
-    const nowMs = this.#runtime.monotonicMs()
+    const nowMonotonic = this.#runtime.monotonicMs()
     const [first] = [...this.#open]
-      .filter((open) => nowMs - this.#quietSinceMs(open) >= stallMs)
-      .toSorted((a, b) => a.sinceMs - b.sinceMs)
-    return first === undefined ? undefined : { call: first.call, forMs: nowMs - first.sinceMs }
+      .filter((open) => nowMonotonic - this.#quietSinceMonotonic(open) >= stallMs)
+      .toSorted((a, b) => a.sinceMonotonic - b.sinceMonotonic)
+    return first === undefined ? undefined : { call: first.call, forMs: nowMonotonic - first.sinceMonotonic }
   }
 
-  /** So much time passed in which this process itself did not run, suspended or starved: no answer could arrive in it. */
+  /** Deducts time in which this process itself did not run, suspended or starved: no answer could arrive. */
   discount(ms: number): void {
-    for (const open of this.#open) open.sinceMs += ms
+    for (const open of this.#open) open.sinceMonotonic += ms
   }
 
   /** Every call without an answer rejects with the error, and every later one. */
@@ -83,13 +84,13 @@ export class CallWatch {
     for (const { fail } of this.#open) fail(error)
   }
 
-  #quietSinceMs({ call, sinceMs }: Open): number {
-    return Math.max(sinceMs, this.#endedAtMs.get(methodOf(call)) ?? sinceMs)
+  #quietSinceMonotonic({ call, sinceMonotonic }: Open): number {
+    return Math.max(sinceMonotonic, this.#endedAtMonotonic.get(methodOf(call)) ?? sinceMonotonic)
   }
 
   #end(open: Open, answer: () => void): void {
     this.#open.delete(open)
-    this.#endedAtMs.set(methodOf(open.call), this.#runtime.monotonicMs())
+    this.#endedAtMonotonic.set(methodOf(open.call), this.#runtime.monotonicMs())
     answer()
   }
 }

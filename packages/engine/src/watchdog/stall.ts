@@ -1,17 +1,17 @@
 import { SluiceError } from '@sluice/core'
 import { callText, type CallWatch, type OpenCall } from './call-watch.js'
 
-/** A tick of which a call never ended, after it was given up. */
+/** A tick that was given up, since a call of it never ended. */
 export interface Stall {
   readonly stuck: OpenCall
-  /** Of the engine that was given up: idle once every call that it had begun has ended. */
+  /** Of the engine that was given up: idle once all of its calls have ended. */
   readonly calls: CallWatch
-  /** By the engine's own clock: this one does nothing before, so that another can take over. */
-  readonly untilMs: number
+  /** This engine does nothing before, so that another can take over. */
+  readonly untilMonotonic: number
   readonly error: SluiceError
 }
 
-/** What the calls of a tick that has stalled reject with: no item's trouble, and none that ends the program yet. */
+/** The error of all calls of a stalled tick: no item's trouble, and none that ends the program yet. */
 export function stalledError({ call, forMs }: OpenCall): SluiceError {
   const what = `${callText(call)} has not ended for ${seconds(forMs)} s`
   const message = `${what}: it is given up, and the lease with it, so that another process can go on`
@@ -20,7 +20,7 @@ export function stalledError({ call, forMs }: OpenCall): SluiceError {
     : new SluiceError('SLUICE_WORKER_UNAVAILABLE', message, { concerns: 'worker' })
 }
 
-/** What the calls of a tick reject with that a stop has cut off. */
+/** The error of all calls of a tick that a stop has cut off. */
 export function lateError(late: OpenCall | undefined): SluiceError {
   const of = late?.call.of ?? 'worker'
   const what = late === undefined ? 'a tick' : callText(late.call)
@@ -28,7 +28,7 @@ export function lateError(late: OpenCall | undefined): SluiceError {
   return new SluiceError(code, `${what} did not end before the deadline of the stop: it is given up`)
 }
 
-/** What ends the loop: the call goes on hanging, and with it whatever it holds. */
+/** The error that ends the run: the call still hangs, and with it all that it holds. */
 export function hangingError({ stuck: { call, forMs } }: Stall, waitedMs: number): SluiceError {
   const code = call.of === 'queue' ? 'SLUICE_QUEUE_UNAVAILABLE' : 'SLUICE_WORKER_UNAVAILABLE'
   const what = `${callText(call)} has not ended for ${seconds(forMs + waitedMs)} s, though it was given up`

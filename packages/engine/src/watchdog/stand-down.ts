@@ -16,12 +16,13 @@ export interface StandDownOptions extends Pick<
   readonly emit: (event: WorkEvent) => void
 }
 
-/** How long the farewell of an engine may take: after a stall the storage may be what hangs. */
+/** How long leaving may take after a stall: the storage may be what hangs. */
 const LEAVE_MS = 1_000
 
 /**
- * Takes an engine out of service: one of which a call never ends, and one that is stopped. Nothing more begins in it then, and what still comes of it
- * reaches nobody: a late claim is fenced by the lease, a late move by the attempt, a late send by the job's name.
+ * Takes an engine out of service: one with a call that never ends, or one that is stopped. Nothing more
+ * begins in it, and its late answers are dropped: a late claim is fenced by the lease, a late move by the
+ * attempt, a late send by the job's name.
  */
 export class StandDown {
   readonly #options: StandDownOptions
@@ -36,7 +37,7 @@ export class StandDown {
     return this.#stall !== undefined
   }
 
-  /** Does the work of a tick under a guard, which keeps the lease meanwhile, and ends the tick when a call of it is stuck. */
+  /** Runs a tick under a guard, which keeps the lease, and ends the tick when a call of it is stuck. */
   async guard(tick: Tick, work: () => Promise<void>): Promise<void> {
     const ended = new AbortController()
     const onSlow = (slow: OpenCall): void => this.#reportSlow(tick, slow)
@@ -45,7 +46,7 @@ export class StandDown {
     try {
       const stuck = await Promise.race([working.then(() => undefined), guarding])
       if (stuck === undefined) return
-      // It is over with, and the stall says why.
+      // The stall is the error of the tick.
       working.catch(() => undefined)
       await this.#giveUp(tick, stuck)
     } finally {
@@ -54,15 +55,15 @@ export class StandDown {
   }
 
   /**
-   * Whether the time in which another engine is to take over still runs; the tally then says so.
+   * Whether another engine still has time to take over; the tally then says so.
    *
-   * @throws SluiceError when it is over, and the call has still not ended
+   * @throws SluiceError when that time is over, and the call has still not ended
    */
   isWaiting(tally: Tally): boolean {
     const { runtime, leaseTtlMs, logger } = this.#options
     const stall = this.#stall
     if (stall === undefined) return false
-    const leftMs = stall.untilMs - runtime.monotonicMs()
+    const leftMs = stall.untilMonotonic - runtime.monotonicMs()
     if (leftMs > 0) {
       Object.assign(tally, { unavailable: stall.error, nextDelayMs: leftMs })
       return true
@@ -87,34 +88,35 @@ export class StandDown {
   }
 
   /**
-   * Says that the engine dispatches no longer, and gives the lease back; both within `ms`.
+   * Records that the engine no longer dispatches, and gives the lease back, both within `ms`.
    *
    * @throws SluiceError of the queue: the lease runs out by itself
    */
   async leave({ lease }: EngineParts, note: DispatcherNote, ms: number): Promise<void> {
     const { runtime, logger } = this.#options
-    // By a record of its own: an engine that was given up gets through to nothing any more.
+    const endAtMonotonic = runtime.monotonicMs() + ms
+    // With a record of its own: every call of an engine that was given up rejects.
     const record = new DispatcherRecord({ ...this.#options, lease })
     if (lease.held) await within(runtime, ms / 2, record.write(note))
     const giving = lease.giveBack()
-    if (await within(runtime, ms / 2, giving)) await giving
+    if (await within(runtime, endAtMonotonic - runtime.monotonicMs(), giving)) await giving
     else logger.warn({}, 'the lease could not be given back in time; it runs out by itself')
   }
 
-  /** The tick goes on waiting; the log and `status` say for what. */
+  /** The tick goes on waiting; the log and `status` show for what. */
   #reportSlow({ record, stallMs }: Tick, { call, forMs }: OpenCall): void {
     const seconds = Math.round(forMs / 1_000)
     const message = `${callText(call)} has not answered for ${seconds} s; it is given up after ${Math.round(stallMs / 1_000)} s`
     this.#options.logger.warn({ call: callText(call), forMs: Math.round(forMs) }, message)
-    // A storage that does not answer can't be written to.
-    if (call.of === 'worker') void record.tell({ code: 'worker-unavailable', message })
+    // A storage that hangs can't be written to.
+    if (call.of === 'worker') void record.add({ code: 'worker-unavailable', message })
   }
 
   async #giveUp(tick: Tick, stuck: OpenCall): Promise<void> {
     const { logger, runtime, leaseTtlMs, emit } = this.#options
     const error = stalledError(stuck)
     const [call, forMs] = [callText(stuck.call), Math.round(stuck.forMs)]
-    this.#stall = { stuck, calls: tick.calls, untilMs: runtime.monotonicMs() + leaseTtlMs, error }
+    this.#stall = { stuck, calls: tick.calls, untilMonotonic: runtime.monotonicMs() + leaseTtlMs, error }
     tick.stop.requested = true
     tick.calls.abandon(error)
     logger.error({ code: error.code, call, forMs }, error.message)

@@ -8,19 +8,19 @@ export interface TickGuardOptions {
   readonly calls: CallWatch
   readonly leaseTtlMs: number
   readonly stallMs: number
-  /** Told of a call that takes long, at most once a minute. */
+  /** Called for a slow call, at most once a minute. */
   readonly onSlow: (slow: OpenCall) => void
 }
 
-/** How exactly a stall is timed. */
-const LOOK_MS = 1_000
-/** A person who looks at a log or a status by then wants to know why nothing goes on. */
+/** The precision of a stall. */
+const CHECK_MS = 1_000
+/** After this time operators want to know why nothing happens. */
 const SLOW_MS = 10_000
-const SAY_EVERY_MS = 60_000
+const REPORT_EVERY_MS = 60_000
 
 /**
- * Watches over a tick while it runs: renews the lease when a third of it is over, whatever the tick waits for, but only until a call of it is stuck.
- * There is no timer of it before or after.
+ * Guards a tick while it runs: renews the lease when a third of it is over, whatever the tick waits for, but
+ * only until a call of it is stuck. It has no timer before or after.
  *
  * @param ended aborted when the tick has ended
  * @returns the call that is stuck, or `undefined` once the tick has ended
@@ -30,28 +30,29 @@ export async function guardTick(
   ended: AbortSignal,
 ): Promise<OpenCall | undefined> {
   const { runtime, lease, calls, leaseTtlMs, stallMs, onSlow } = options
-  const everyMs = Math.min(leaseTtlMs / 3, LOOK_MS)
-  let saidAtMs = Number.NEGATIVE_INFINITY
-  for (let beforeMs = runtime.monotonicMs(); ;) {
+  const everyMs = Math.min(leaseTtlMs / 3, CHECK_MS)
+  let reportedAtMonotonic = Number.NEGATIVE_INFINITY
+  for (let beforeMonotonic = runtime.monotonicMs(); ;) {
     await runtime.sleep(everyMs, ended)
     if (ended.aborted) return undefined
-    const nowMs = runtime.monotonicMs()
-    // A sleep that ends late says that this process stood still: answers may lie there that it has not read yet.
-    if (nowMs - beforeMs > everyMs + LOOK_MS) calls.discount(nowMs - beforeMs - everyMs)
-    beforeMs = nowMs
+    const nowMonotonic = runtime.monotonicMs()
+    // A sleep that ends late shows that this process stood still: answers may be unread.
+    if (nowMonotonic - beforeMonotonic > everyMs + CHECK_MS)
+      calls.discount(nowMonotonic - beforeMonotonic - everyMs)
+    beforeMonotonic = nowMonotonic
     const stuck = calls.stuck(stallMs)
     if (stuck !== undefined) return stuck
-    const slow = nowMs - saidAtMs < SAY_EVERY_MS ? undefined : calls.stuck(SLOW_MS)
+    const slow = nowMonotonic - reportedAtMonotonic < REPORT_EVERY_MS ? undefined : calls.stuck(SLOW_MS)
     if (slow !== undefined) {
-      saidAtMs = nowMs
+      reportedAtMonotonic = nowMonotonic
       onSlow(slow)
     }
     if (lease.held) renew(lease)
   }
 }
 
-/** Not waited for: a renewal that hangs must not keep the guard from finding that out. */
+/** Not waited for: a renewal that hangs must not stop the guard. */
 function renew(lease: LeaseKeeper): void {
-  // Whoever needs the lease asks for it again before it goes on, and is told what is wrong.
+  // Each step that needs the lease renews it again, and gets the error.
   lease.keep().catch(() => false)
 }

@@ -4,13 +4,14 @@ import type { Call, CallWatch } from './call-watch.js'
 
 type Method = (...args: unknown[]) => unknown
 
-/** They return no promise of an answer, or end the use of the object. */
+/** They return no promise of an answer, or close the object. */
 const UNWATCHED: ReadonlySet<string> = new Set(['watch', 'close'])
 
 /**
- * The queue, each call noted by the watch: those of its control and its documents too. Its leases are the `LeaseKeeper`'s to watch.
+ * The queue, with all calls watched, those of its control and documents too. The `LeaseKeeper` watches those
+ * of its lease.
  *
- * @param drain its control always reads as paused, for this engine alone
+ * @param drain its control always reads as paused, for this engine only
  */
 export function watchedQueue(queue: AnyQueue, calls: CallWatch, { drain = false } = {}): AnyQueue {
   const watching: Watching = { of: 'queue', prefix: 'control.' }
@@ -28,7 +29,7 @@ function drained(state: ControlState): ControlState {
   return { reason: 'a service drains the queue', ...state, paused: true }
 }
 
-/** The worker, each call noted by the watch; what it does not have is not there either. */
+/** The worker, with all calls watched; methods that it lacks are absent. */
 export function watchedWorker(worker: AnyWorker, calls: CallWatch): AnyWorker {
   return watched(worker, { of: 'worker' }, calls)
 }
@@ -42,7 +43,7 @@ interface Watching {
 }
 
 function watched<T extends object>(object: T, watching: Watching, calls: CallWatch): T {
-  // Not the object itself: of a frozen one a proxy may give nothing but what is there.
+  // Not the object itself: a proxy of a frozen one may not replace its members.
   const shadow: T = Object.create(object)
   return new Proxy(shadow, {
     get(_, key) {
@@ -65,7 +66,7 @@ function callOf({ of, prefix = '', subject }: Watching, name: string, args: read
   return { of, method: `${prefix}${name}`, ...(about === undefined ? {} : { subject: about }) }
 }
 
-/** What the first argument names. Never a body. */
+/** What the first argument refers to. Never a body. */
 function subjectOf(first: unknown): string | undefined {
   if (typeof first === 'string') return JSON.stringify(first)
   if (typeof first === 'number') return `${first} items`

@@ -1,14 +1,14 @@
 import type { Runtime } from '@sluice/core'
 
 /**
- * Waits for something, but not longer than `ms`.
+ * Waits for work, but no longer than `ms`.
  *
- * @returns whether it ended in time, well or not
+ * @returns whether it ended in time, in success or failure
  */
 export async function within(runtime: Runtime, ms: number, work: Promise<unknown>): Promise<boolean> {
   const waiting = new AbortController()
   const late = runtime.sleep(ms, waiting.signal).then(() => false)
-  // What it says is the concern of those who began it; here only that it ended.
+  // The caller that began it handles the outcome.
   const ended = work.then(
     () => true,
     () => true,

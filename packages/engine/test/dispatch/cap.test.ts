@@ -70,7 +70,7 @@ async function requeuedAtOnce(options: Options = {}) {
   await ticks(engine, 2)
   const [item] = world.worker.running()
   if (item === undefined) throw new Error('it runs')
-  await world.queue.fail('i0', { reason: 'by hand', details: CANCELLED_DETAILS })
+  await world.queue.fail('i0', { reason: 'manually', details: CANCELLED_DETAILS })
   await world.queue.requeue(['i0'])
   return { world, worker, engine, told, first: item }
 }

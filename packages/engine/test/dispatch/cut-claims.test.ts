@@ -3,7 +3,10 @@ import { expect, test } from 'vitest'
 import { processingLimit } from '../../src/index.js'
 import { World } from '../world.js'
 
-/** A queue that cuts its claims, as one does for the sake of large bodies [Q-GET-3], and what it was asked for. */
+/**
+ * A queue that cuts its claims, as one does for the sake of large bodies [Q-GET-3], and what it was asked
+ * for.
+ */
 function cutting(world: World, most: number) {
   const asked: number[] = []
   const inner = world.openQueue()

@@ -12,7 +12,10 @@ const LEASE_MS = 4_000
 const CONCURRENCY = 2
 const ITEMS = 60
 
-/** An engine whose worker rejects every item, and which dies, fails or stalls at one of its calls; others take over. */
+/**
+ * An engine whose worker rejects every item, and which dies, fails or stalls at one of its calls; others take
+ * over.
+ */
 class Rejections {
   readonly world = new World()
   readonly #runtime = new ProcessRuntime(this.world.runtime)
@@ -140,7 +143,8 @@ test.each([
     expect(calls).toBeGreaterThan(40)
     for (let at = 0; at < calls; at++) {
       const { failed } = await play(crash, at)
-      // A pass whose count could not be stored settles nothing; one that stalls may have settled what the other counted too.
+      // A pass whose count could not be stored settles nothing; one that stalls may have settled what the
+      // other counted too.
       expect({ at, isWithin: failed <= 20 + CONCURRENCY }).toEqual({ at, isWithin: true })
     }
   },

@@ -94,7 +94,7 @@ test('the log, the events, the tick and the holdups say so, and an operator’s 
   const worker = rejecting(world, () => 'no path')
   const engine = world.engine({ worker, policy: processingLimit(60) })
   const tick = await engine.tick()
-  const pause = { guard: 'rejections', example: 'i0', since: expect.any(Number) }
+  const pause = { guard: 'rejections', example: 'i0', sinceAt: expect.any(Number) }
   expect(tick.selfPause).toMatchObject(pause)
   expect(tick.holdups.map(({ code }) => code)).toContain('self-paused')
   expect(tick.holdups.map(({ code }) => code)).not.toContain('paused')

@@ -17,14 +17,14 @@ test('the dispatcher says how many jobs may run, and since when something holds 
   await world.queue.control.setLimits({ maxProcessing: 2 })
   await world.runtime.advance(1_000)
   await engine.tick()
-  const since = world.runtime.now()
-  const held = { code: 'limit', message: 'at most 2 jobs run at once, set by `sluice limit`', since }
+  const sinceAt = world.runtime.now()
+  const held = { code: 'limit', message: 'at most 2 jobs run at once, set by `sluice limit`', sinceAt }
   expect(await readDispatcher(world.queue)).toMatchObject({ atMost: 2, holdups: [held] })
   await world.runtime.advance(5_000)
   await world.queue.control.pause('lunch')
   await engine.tick()
   expect((await readDispatcher(world.queue))?.holdups).toEqual([
-    { code: 'paused', message: 'the queue is paused: lunch', since: since + 5_000 },
+    { code: 'paused', message: 'the queue is paused: lunch', sinceAt: sinceAt + 5_000 },
     held,
   ])
   await world.queue.control.resume()
@@ -35,8 +35,8 @@ test('the dispatcher says how many jobs may run, and since when something holds 
   await world.queue.control.setLimits({ maxProcessing: 2 })
   await world.runtime.advance(1_000)
   await engine.tick()
-  // It is over in between, and begins anew.
-  expect((await readDispatcher(world.queue))?.holdups).toMatchObject([{ since: since + 7_000 }])
+  // It ends in between, and begins again.
+  expect((await readDispatcher(world.queue))?.holdups).toMatchObject([{ sinceAt: sinceAt + 7_000 }])
 })
 
 test('a cap that is full of jobs that have not begun says that the worker has no room', async () => {
@@ -56,7 +56,7 @@ test('a cap that is full of jobs that have not begun says that the worker has no
   expect((await engine.tick()).holdups).toEqual([])
 })
 
-test('jobs that no item waits for, and that leave no room, are named as what holds the queue up', async () => {
+test('jobs without an item that leave no room are a holdup', async () => {
   const world = new World()
   await world.put(3)
   for (const id of ['x', 'y'])
@@ -68,16 +68,14 @@ test('jobs that no item waits for, and that leave no room, are named as what hol
     holdups: [
       {
         code: 'orphans',
-        message: '2 jobs that no item waits for take places of the limit, and none is left',
+        message: '2 jobs without an item take places, and the limit is reached',
       },
     ],
   })
   world.worker.settleJob('x', { stage: 'SUCCESS' })
   expect(await engine.tick()).toMatchObject({
     sent: 1,
-    holdups: [
-      { code: 'orphans', message: expect.stringMatching(/^a job that no item waits for takes a place/) },
-    ],
+    holdups: [{ code: 'orphans', message: expect.stringMatching(/^a job without an item takes a place/) }],
   })
   world.worker.settleJob('y', { stage: 'SUCCESS' })
   expect(await engine.tick()).toMatchObject({ sent: 1, holdups: [] })

@@ -12,7 +12,7 @@ function hide(worker: DummyWorker, hidden: (id: string) => boolean): void {
 
 const isPoison = (id: string): boolean => id.startsWith('poison')
 
-test('a look-up that fails for one item stops nobody, and is no outage', async () => {
+test('a look-up that fails for one item stops no other, and is no outage', async () => {
   const world = new World()
   await world.put(1, 'poison')
   await world.put(6)

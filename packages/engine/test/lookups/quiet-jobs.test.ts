@@ -5,7 +5,10 @@ import { World, type Options } from '../world.js'
 
 const MINUTE_MS = 60_000
 
-/** An engine whose worker's list stands still from its second poll on: it says for ever what it said then, and that it is complete. */
+/**
+ * An engine whose worker's list stands still from its second poll on: it says for ever what it said then, and
+ * that it is complete.
+ */
 async function standingStill(count: number, options: Options = {}) {
   const world = new World()
   await world.put(count)
@@ -34,7 +37,7 @@ test('a list that stands still hides no end: after five minutes each job is aske
   expect(await world.queue.lookup('i1')).toMatchObject({ stage: 'SUCCESS', result: 7, jobUid: 'job-2' })
 })
 
-test('asked for after 5, then 10, then 15 minutes, and 15 again; anew when its report changes', async () => {
+test('looked up after 5, then 10, then 15 minutes, and 15 again; from the start when its report changes', async () => {
   const { world, worker, engine, asked } = await standingStill(1)
   const minutes = async (count: number): Promise<number[]> => {
     asked.length = 0
@@ -52,7 +55,7 @@ test('asked for after 5, then 10, then 15 minutes, and 15 again; anew when its r
   expect(await minutes(16)).toEqual([6, 16])
 })
 
-test('a report that goes on changing is news enough: nobody is asked for', async () => {
+test('a report that goes on changing needs no look-ups', async () => {
   const { world, worker, engine, asked } = await standingStill(1)
   const [job] = world.worker.running()
   for (let minute = 0; minute < 60; minute++) {
@@ -98,7 +101,7 @@ test('a listed job that the worker does not know, asked twice over the grace, is
   expect(await world.queue.lookup('i0')).toMatchObject({ stage: 'FAIL', failureClass: 'lost' })
 })
 
-test('not by polls that are incomplete: then nobody knows that it is gone', async () => {
+test('not by incomplete polls: then it is not known to be gone', async () => {
   const { world, worker, engine } = await standingStill(1, { lost: { graceMs: 0 } })
   const still = await worker.pollAllStatus()
   worker.pollAllStatus = async (): Promise<JobReports> => Object.assign(new Map(still), { complete: false })

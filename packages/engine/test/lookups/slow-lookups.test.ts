@@ -66,7 +66,7 @@ test('a job at which look-ups hang holds one tick up for two seconds, and no oth
   expect(world.runtime.sleeping).toBe(0)
 })
 
-test('an answer that nobody took in the next tick is dropped: it would be old news', async () => {
+test('an answer that the next tick does not use is dropped: it would be outdated', async () => {
   const world = new World()
   await world.put(1, 'poison')
   const worker = world.openWorker()
@@ -105,7 +105,7 @@ test('what a slow worker answers about the time of another dispatcher counts for
   expect(asked).toHaveLength(2)
 })
 
-test('a look-up of an earlier attempt that hangs holds up nobody but its own item', async () => {
+test('a look-up of an earlier attempt that hangs holds up only its own item', async () => {
   const world = new World()
   await world.put(1, 'poison')
   await world.put(3)

@@ -27,7 +27,7 @@ test('unlimited: all, unless a person has set a limit', () => {
   expect(unlimited()(at(4, { limits: { maxProcessing: 5 } }))).toBe(1)
 })
 
-test('what a policy of a stranger says is made obeyable', () => {
+test('the result of a third party’s policy is made a whole number of 0 or more', () => {
   for (const [said, room] of [
     [Number.NaN, 0],
     [-3, 0],

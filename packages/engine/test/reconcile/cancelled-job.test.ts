@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { CANCELLED_DETAILS, isCancelled, processingLimit } from '../../src/index.js'
 import { World } from '../world.js'
 
-/** A running job whose item was failed by hand. */
+/** A running job whose item an operator failed. */
 async function failedByHand(details?: typeof CANCELLED_DETAILS, takesTime = false) {
   const world = new World()
   await world.put(3)
@@ -11,12 +11,14 @@ async function failedByHand(details?: typeof CANCELLED_DETAILS, takesTime = fals
   if (takesTime) worker.cancelJob = async () => {}
   const engine = world.engine({ worker, policy: processingLimit(2) })
   await engine.tick()
-  await world.queue.fail('i0', { reason: 'by hand', ...(details === undefined ? {} : { details }) })
+  await world.queue.fail('i0', { reason: 'manually', ...(details === undefined ? {} : { details }) })
   return { world, engine }
 }
 
 function orphanLines({ logs }: World): string[] {
-  return logs.filter(({ message }) => message.includes('does not wait for it')).map(({ level }) => level)
+  return logs
+    .filter(({ message }) => message.includes('a job runs without an item'))
+    .map(({ level }) => level)
 }
 
 test('the job of a cancelled item is no surprise while it ends, and takes its place until it has', async () => {
@@ -27,7 +29,7 @@ test('the job of a cancelled item is no surprise while it ends, and takes its pl
   // Ended well although it was told to end: the item stays in FAIL.
   world.worker.settleJob('i0', { stage: 'SUCCESS', result: 1 })
   expect(await engine.tick()).toMatchObject({ orphans: 0, sent: 1 })
-  expect(await world.queue.lookup('i0')).toMatchObject({ stage: 'FAIL', reason: 'by hand' })
+  expect(await world.queue.lookup('i0')).toMatchObject({ stage: 'FAIL', reason: 'manually' })
 })
 
 test('nor when its item has been requeued since', async () => {
@@ -42,7 +44,7 @@ test('nor when its item has been requeued since', async () => {
   expect(isCancelled(item, { ...item, uid: 'another', attempt: 1 })).toBe(false)
 })
 
-test('one whose item was failed without a word of its job is told of', async () => {
+test('one whose item was failed without mention of its job is reported', async () => {
   const { world, engine } = await failedByHand()
   for (let tick = 0; tick < 3; tick++) await engine.tick()
   expect(orphanLines(world)).toEqual(['warn'])

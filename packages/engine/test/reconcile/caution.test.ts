@@ -3,14 +3,14 @@ import { expect, test } from 'vitest'
 import { processingLimit } from '../../src/index.js'
 import { World, wrapped } from '../world.js'
 
-test('an item moved by hand after the list was read is not sent again', async () => {
+test('an item that an operator moved after the list was read is not sent again', async () => {
   const world = new World()
   await world.put(2)
   await world.queue.get(2)
   const { queue, worker } = wrapped(world, async (_, name, call) => {
     const answer = await call()
     if (name === 'lookupJob' && (await world.queue.lookupStatus('i0')) === 'PROCESSING') {
-      await world.queue.fail('i0', { reason: 'by hand' })
+      await world.queue.fail('i0', { reason: 'manually' })
     }
     return answer
   })

@@ -68,7 +68,7 @@ test('a new dispatcher starts nothing, new or claimed before, until it has read 
     })
   }
   expect(world.started).toHaveLength(3)
-  // Nor does the item that was released by hand get a second job, while its first one runs.
+  // Nor does the item that was released by an operator get a second job, while its first one runs.
   expect(await engine.tick()).toMatchObject({ poll: { complete: true, mayStart: true }, resent: 1, sent: 3 })
   expect(world.started.filter(({ id }) => id === 'i0')).toHaveLength(1)
 })
@@ -99,7 +99,8 @@ test('last known orphans and earlier attempts keep their places while polls are 
   const poll = worker.pollAllStatus.bind(worker)
   worker.pollAllStatus = async () =>
     Object.assign(new Map(), { complete: false, incompleteReason: 'the list is late' })
-  // By hand, while their jobs run: one is an orphan now, the other an earlier attempt of an item that is claimed again.
+  // By an operator, while their jobs run: one is an orphan now, the other an earlier attempt of an item that
+  // is claimed again.
   await world.queue.fail('i0')
   await world.queue.release('i1')
   for (let tick = 0; tick < 4; tick++) {
@@ -209,7 +210,7 @@ test('the budget holds for complete polls too, and is a setting', async () => {
   expect(asked).toHaveLength(30)
 })
 
-test('a job that nobody could ask about keeps its whole grace', async () => {
+test('a job that could not be looked up keeps its whole grace', async () => {
   const world = new World()
   await world.put(2)
   const worker = world.openWorker()
@@ -226,7 +227,7 @@ test('a job that nobody could ask about keeps its whole grace', async () => {
   }
   expect(await engine.tick()).toMatchObject({ poll: { asked: 1, unasked: 1 } })
   await world.runtime.advance(1_000)
-  // The look-up that fails makes nobody wiser.
+  // The look-up fails: nothing more is known.
   expect(await engine.tick()).toMatchObject({ poll: { asked: 1 }, lost: 0 })
   await world.runtime.advance(2_000)
   expect(await engine.tick()).toMatchObject({ lost: 1, processing: 1 })
@@ -257,7 +258,7 @@ test.each([
   },
 )
 
-test('a spell is told of once, with its reason, and once when it is over', async () => {
+test('incomplete polls are reported once, with their reason, and once when they are over', async () => {
   const world = new World()
   const worker = world.openWorker()
   const engine = world.engine({ worker })
@@ -279,7 +280,7 @@ test('a spell is told of once, with its reason, and once when it is over', async
   ])
 })
 
-test('a spell that goes on while the dispatcher changes is told of again: it then keeps jobs from starting', async () => {
+test('incomplete polls are reported again after a change of dispatcher: they then keep jobs from starting', async () => {
   const world = new World()
   const worker = world.openWorker()
   const engine = world.ticker({ worker, leaseTtlMs: 1_000 })
@@ -294,14 +295,14 @@ test('a spell that goes on while the dispatcher changes is told of again: it the
   await engine.tick()
   const warnings = world.logs.filter(({ level }) => level === 'warn').map(({ message }) => message)
   expect(warnings).toEqual([
-    expect.stringContaining('counts as last known'),
+    expect.stringContaining('count as last known'),
     expect.stringContaining('nothing starts before the first complete one'),
   ])
 })
 
-test('an orphan is told of once, though incomplete polls lack it now and then', async () => {
+test('an orphan is reported once, although incomplete polls lack it now and then', async () => {
   const world = new World()
-  await world.worker.sendJob('stray', null, { uid: 's', attempt: 1, queue: 'q' })
+  await world.worker.sendJob('foreign', null, { uid: 's', attempt: 1, queue: 'q' })
   const worker = world.openWorker()
   const engine = world.engine({ worker, policy: POLICY })
   await engine.tick()

@@ -27,10 +27,10 @@ test.each<[string, ItemRecord | undefined, JobReport, string]>([
   ['in PROCESSING at this attempt', itemWith('PROCESSING', 1), running(), 'awaited'],
   ['gone', undefined, running(), 'left'],
   ['put again, of another uid', itemWith('WAITING', 1, CANCELLED), running({ uid: 'before' }), 'left'],
-  ['failed by hand', itemWith('FAIL', 1, FAILED), running(), 'left'],
+  ['failed by an operator', itemWith('FAIL', 1, FAILED), running(), 'left'],
   ['cancelled', itemWith('FAIL', 1, CANCELLED), running(), 'cancelled'],
   ['cancelled, requeued and claimed again', itemWith('PROCESSING', 2, CANCELLED), running(), 'cancelled'],
-  ['released by hand', itemWith('WAITING', 1, { outcome: 'WAITING' }), running(), 'left'],
+  ['released by an operator', itemWith('WAITING', 1, { outcome: 'WAITING' }), running(), 'left'],
   ['given back as unsent', itemWith('WAITING', 1, { outcome: 'WAITING', unsent: true }), running(), 'unsent'],
   [
     'given back as unsent, then claimed again',
@@ -50,7 +50,7 @@ test.each<[string, ItemRecord | undefined, JobReport, string]>([
     running(),
     'left',
   ],
-  ['settled by a job whose own id nobody knew', itemWith('FAIL', 1, FAILED), running(), 'left'],
+  ['settled by a job without a known uid', itemWith('FAIL', 1, FAILED), running(), 'left'],
   [
     'settled by a job with an id, the running one has none',
     itemWith('FAIL', 1, { ...FAILED, jobUid: 'zero' }),

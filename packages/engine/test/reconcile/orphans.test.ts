@@ -5,7 +5,9 @@ import { CANCELLED_DETAILS, processingLimit } from '../../src/index.js'
 import { World, wrapped, type Options } from '../world.js'
 
 function orphanLines({ logs }: World): string[] {
-  return logs.filter(({ message }) => message.includes('does not wait for it')).map(({ level }) => level)
+  return logs
+    .filter(({ message }) => message.includes('a job runs without an item'))
+    .map(({ level }) => level)
 }
 
 /** An item whose job ended well and was settled, the job's name free again as after a deletion. */
@@ -27,7 +29,7 @@ function sendLate(world: World, { id, uid, attempt }: JobRef): Promise<void> {
   return world.openWorker().sendJob(id, null, { uid, attempt, queue: 'q' })
 }
 
-test('a job made again after its name was free (other jobUid) is ended within a tick', async () => {
+test('a job that was created again after its name was free (other jobUid) is cancelled within a tick', async () => {
   const { world, engine, job } = await settledAndFree()
   await sendLate(world, job)
   expect(world.worker.running()).toEqual([job])
@@ -38,7 +40,7 @@ test('a job made again after its name was free (other jobUid) is ended within a 
   expect(world.events).toContainEqual({
     kind: 'job-cancelled',
     job,
-    reason: expect.stringContaining('made again'),
+    reason: expect.stringContaining('created again'),
   })
   expect(world.kinds()).not.toContain('orphan')
 })
@@ -97,7 +99,7 @@ test('a send that raced with a cancel is ended', async () => {
   // The operator's `cancel` comes between the claim and the send, and finds no job to end.
   const sides = wrapped(world, async (_, name, call) => {
     if (name === 'sendJob' && world.started.length === 0) {
-      await world.queue.fail('i0', { reason: 'by hand', details: CANCELLED_DETAILS, failureClass: 'killed' })
+      await world.queue.fail('i0', { reason: 'manually', details: CANCELLED_DETAILS, failureClass: 'killed' })
     }
     return call()
   })
@@ -107,11 +109,11 @@ test('a send that raced with a cancel is ended', async () => {
   expect(await engine.tick()).toMatchObject({ cancelled: 1, orphans: 1, sent: 0 })
   expect(world.worker.running()).toEqual([])
   expect(await engine.tick()).toMatchObject({ orphans: 0, sent: 1 })
-  expect(await world.queue.lookup('i0')).toMatchObject({ stage: 'FAIL', reason: 'by hand' })
+  expect(await world.queue.lookup('i0')).toMatchObject({ stage: 'FAIL', reason: 'manually' })
   expect(orphanLines(world)).toEqual([])
 })
 
-test('a job of an attempt that was given back as unsent was made too late: it is ended', async () => {
+test('a job of an attempt that was given back as unsent was created too late: it is cancelled', async () => {
   const world = new World()
   await world.put(1)
   const [item] = await world.queue.get(1)
@@ -215,7 +217,7 @@ test('jobs that cannot be forgotten: their items are looked up once, 200 a tick,
   expect(calls['acknowledgeJobs']).toBeLessThan(15)
 })
 
-test('a job made again is ended only if it is still there: the poll may be of a while ago', async () => {
+test('a job that was created again is cancelled only if it still exists: the poll may be outdated', async () => {
   const { world, job } = await settledAndFree()
   await sendLate(world, job)
   const cancels: JobRef[] = []

@@ -88,7 +88,7 @@ test('one line for 5,000 jobs of one cause, in whatever order they came, their n
   expect(warnings(world)).toMatchObject([{ alike: 5_000, message: /nodes are available/u }])
 })
 
-test('two causes are two lines; a job whose cause changes is not told of again', async () => {
+test('two causes are two lines; a job whose cause changes is not reported again', async () => {
   const world = new World()
   await world.put(4)
   const engine = world.engine({ policy: processingLimit(4) })
@@ -105,7 +105,7 @@ test('two causes are two lines; a job whose cause changes is not told of again',
   expect(warnings(world)).toHaveLength(2)
 })
 
-test('one that was told of with its group before its time is told of by itself when another cause holds it up', async () => {
+test('one that was reported early with its group is reported by itself when it has another cause', async () => {
   const world = new World()
   await world.put(2)
   const engine = world.engine({ policy: processingLimit(2) })
@@ -240,7 +240,7 @@ test('a worker that cannot be asked: cancelled by what a complete poll says, nev
   expect(reasons).toHaveLength(1)
 })
 
-test('a cancel that fails is tried again, warned of once, and holds up nobody', async () => {
+test('a cancel that fails is tried again, warned of once, and holds up no other job', async () => {
   const { world, worker, engine } = await oneHeld({ ...TIMEOUT, policy: processingLimit(2) })
   let tries = 0
   worker.cancelJob = () => {
@@ -277,7 +277,7 @@ test('thousands at their timeout: within the budget, those that have been pendin
   expect(reasons).toHaveLength(500)
 })
 
-test('the timeout counts anew for a new engine, and is refused where the worker cannot end jobs', async () => {
+test('the timeout starts again with a new engine, and is refused where the worker cannot end jobs', async () => {
   const { world, engine } = await oneHeld(TIMEOUT)
   await tickMinutes(engine, world, 29)
   await engine.close()

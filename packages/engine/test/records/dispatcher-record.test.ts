@@ -46,7 +46,7 @@ test('who dispatches is in a document, written when it changes and not at each t
   expect(await readDispatcher(world.queue)).toBeUndefined()
   const { queue, calls } = counted(world)
   const engine = world.engine({ queue, holder: 'a', policy: processingLimit(1) })
-  const since = world.runtime.now()
+  const sinceAt = world.runtime.now()
   for (let tick = 0; tick < 10; tick++) {
     await engine.tick()
     await world.runtime.advance(1_000)
@@ -57,7 +57,7 @@ test('who dispatches is in a document, written when it changes and not at each t
     fencingToken: 1,
     is: 'working',
     atMost: 1,
-    since,
+    sinceAt,
     leaseTtlMs: 15_000,
     syncedTo: 0,
     holdups: [],
@@ -116,7 +116,7 @@ test('how long a holdup lasts is no reason to write; what it says is', async () 
   expect(calls.filter((call) => call === 'write')).toHaveLength(3)
 })
 
-test('an item that was sent well is stored for whoever comes next, and renewed every ten minutes at most', async () => {
+test('an item that was sent is stored for the next dispatcher, and updated every ten minutes at most', async () => {
   const world = new World()
   const { queue, calls } = counted(world)
   const { record, lease } = await recordOn(world, queue)
@@ -163,7 +163,7 @@ test('a permission that is missing is not asked for at every tick', async () => 
   expect([calls, messages.length]).toEqual([['read'], 1])
 })
 
-test('a document that somebody else wrote, removed or damaged is taken as it is, and written anew', async () => {
+test('a document that another process wrote, removed or damaged is accepted as it is, and written again', async () => {
   const world = new World()
   const { record, messages } = await recordOn(world)
   const document = world.queue.document(DISPATCHER_DOCUMENT)
@@ -195,12 +195,12 @@ test('what is read of a document is what can be understood of it', () => {
   for (const value of [undefined, null, [], 'x', {}, { holder: 'a' }, { fencingToken: 1 }])
     expect(parseDispatcher(value)).toBeUndefined()
   expect(
-    parseDispatcher({ holder: 'a', fencingToken: 1, is: 'new word', holdups: 5, since: 'x', more: 1 }),
+    parseDispatcher({ holder: 'a', fencingToken: 1, is: 'new word', holdups: 5, sinceAt: 'x', more: 1 }),
   ).toEqual({
     holder: 'a',
     fencingToken: 1,
     is: 'working',
-    since: 0,
+    sinceAt: 0,
     leaseTtlMs: 0,
     syncedTo: 0,
     holdups: [],

@@ -70,7 +70,7 @@ test('another worker is noted and logged where nothing is in PROCESSING', async 
   const next = world.engine({ ...OPTIONS, worker })
   expect(await next.tick()).toMatchObject({ sent: 1 })
   expect(await noted(world)).toEqual({ identity: 'elsewhere' })
-  expect(said(world, 'nothing was in PROCESSING')).toEqual([{ before: 'here', now: 'elsewhere' }])
+  expect(said(world, 'no items were in PROCESSING')).toEqual([{ before: 'here', now: 'elsewhere' }])
 })
 
 test('another worker is refused while items are in PROCESSING: nothing is sent or settled, nothing noted', async () => {
@@ -166,7 +166,7 @@ test('a worker that cannot be asked is in an outage, and neither refused nor acc
 
 test('accepted, it is asked for each job, and what it does not know is lost after the grace; nothing is sent again', async () => {
   const world = await run(2)
-  // Of this one nobody knows whether it was sent: it may run at the first worker as well.
+  // It is unknown whether this one was sent: it may run at the first worker as well.
   await world.put(1, 'claimed')
   await world.queue.get(1)
   const worker = elsewhere(world)
@@ -269,5 +269,5 @@ test.each([
   const engine = world.engine({ ...OPTIONS, queue, worker: here(world) })
   expect(await engine.tick()).toMatchObject(expected)
   await engine.tick()
-  expect(said(world, 'can’t be noted')).toHaveLength(code === 'SLUICE_QUEUE_DENIED' ? 1 : 0)
+  expect(said(world, 'can’t be recorded')).toHaveLength(code === 'SLUICE_QUEUE_DENIED' ? 1 : 0)
 })

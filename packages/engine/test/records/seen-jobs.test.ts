@@ -304,7 +304,7 @@ async function standing(world: World, id: string): Promise<MissingSince | undefi
 }
 
 describe('jobs that had started and that the worker does not know any more', () => {
-  test('are told of in the log once, in the holdups, and to readers with since when; and no longer once the worker knows them again', async () => {
+  test('are reported in the log once, in the holdups, and to readers with their beginning; and no longer once the worker knows them again', async () => {
     const { world, engine } = await threeRun()
     const jobs = world.worker.running().filter(({ id }) => id !== 'i2')
     for (const { id } of jobs) world.worker.loseJob(id)
@@ -330,7 +330,7 @@ describe('jobs that had started and that the worker does not know any more', () 
     const [i2, i3] = await Promise.all(['i2', 'i3'].map((id) => world.queue.lookup(id)))
     expect([i2, i3].map((item) => item && started.isStarted(item))).toEqual([true, false])
     expect(warnings(world)).toEqual([
-      expect.stringMatching(/^jobs that had started are not known to the worker/u),
+      expect.stringMatching(/^the worker no longer knows jobs that had started/u),
     ])
     // The worker has them again.
     for (const { id } of jobs) {

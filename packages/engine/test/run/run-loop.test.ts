@@ -56,7 +56,7 @@ test('a put and a wake: at once; a storm of wakes: no closer than minDelayMs', a
   await loop
 })
 
-test('the bell of the worker wakes the loop', async () => {
+test('the worker’s watch wakes the loop', async () => {
   const { world, loop, stop, ticks } = setup()
   await settled()
   await world.put(1)
@@ -70,13 +70,13 @@ test('the bell of the worker wakes the loop', async () => {
   await loop
 })
 
-test('a bell that breaks is put up again; the interval goes on meanwhile', async () => {
+test('a watch that fails is begun again; the interval goes on meanwhile', async () => {
   const world = new World()
   const worker = world.openWorker()
   const watch = worker.watch.bind(worker)
   let broken = 0
   worker.watch = (signal) => {
-    if (broken++ < 2) throw new Error('no bell')
+    if (broken++ < 2) throw new Error('no watch')
     return watch(signal)
   }
   const { loop, stop, at } = start(world, world.engine({ worker }))
@@ -143,7 +143,7 @@ test('a poll that is to be left alone is; a worker that refuses sends is still a
   await refused.loop
 })
 
-test('an error that no waiting mends ends the loop with it', async () => {
+test('a permanent error ends the run with it', async () => {
   const { world, loop, ticks, engine } = await closedQueue()
   await expect(loop).rejects.toMatchObject({ code: 'SLUICE_QUEUE_CLOSED' })
   expect(ticks).toHaveLength(1)
@@ -179,7 +179,7 @@ test('a stop in the middle of a tick: nothing is sent any more, claims go back, 
   expect(await world.engine().tick()).toMatchObject({ role: 'dispatcher', sent: 3 })
 })
 
-test('a standby asks at its interval whatever rings, and takes over by itself', async () => {
+test('a standby asks at its interval despite wake signals, and takes over by itself', async () => {
   const world = new World()
   const first = world.engine({ leaseTtlMs: 3_000 })
   await first.tick()

@@ -6,7 +6,8 @@ import { ProcessRuntime } from '../process-runtime.js'
 import { World, settled, wrapped, type Options } from '../world.js'
 
 /**
- * A service in the middle of sending 400 items. Its first 32 sends are fast, so that many more are claimed at once; those after them take 800 ms each.
+ * A service in the middle of sending 400 items. Its first 32 sends are fast, so that many more are claimed at
+ * once; those after them take 800 ms each.
  */
 async function sending(options: Options = {}) {
   const world = new World()

@@ -14,7 +14,7 @@ async function doneWith(cap: number, quota: number | undefined) {
   return { world, worker, engine, done: await world.queue.size('SUCCESS') }
 }
 
-test('a quota of 10 under a cap of 11 keeps 0.9 of the rate of cap 10, fails nobody, and is no outage', async () => {
+test('a quota of 10 under a cap of 11 keeps 0.9 of the rate of cap 10, fails no item, and is no outage', async () => {
   const free = await doneWith(10, undefined)
   const full = await doneWith(11, 10)
   expect(full.done / free.done).toBeGreaterThanOrEqual(0.9)

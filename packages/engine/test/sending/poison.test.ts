@@ -87,7 +87,7 @@ test('19 poison in a row, more than the cap, at the very start: the others are d
   }
 })
 
-test('19 poison in a row in the middle hold nobody up, and are no outage', async () => {
+test('19 poison in a row in the middle hold up no other item, and are no outage', async () => {
   const { world, engine } = await poisoned({ count: 200, cap: 10, poison: idsFrom(50, 69) })
   const healthy = await poisoned({ count: 181, cap: 10, poison: [] })
   const healthyMs = await doneAfterMs(healthy.world, healthy.engine, 181)
@@ -112,7 +112,8 @@ test('restarts and failover don’t forget tries', async () => {
   const { world, worker } = await poisoned({ count: 1, cap: 2, poison: ['i0'] })
   const stages: string[] = []
   for (let life = 0; life < 30 && stages.at(-1) !== 'FAIL'; life++) {
-    // Each engine lives for two seconds and dies without a word; the next one takes over when the lease has run out.
+    // Each engine lives for two seconds and dies without a word; the next one takes over when the lease has
+    // run out.
     const engine = world.engine({ worker, policy: processingLimit(2), leaseTtlMs: 1_000 })
     await world.put(1, `life${life}-`)
     for (let tick = 0; tick < 2; tick++) {
@@ -209,7 +210,8 @@ test.each([
       const outages = world.ticks.filter(({ result }) => result.unavailable !== undefined)
       expect(outages.length).toBeGreaterThan(world.ticks.length - 4)
       const perTick = world.ticks.map(({ atMs }) => world.sends.filter((send) => send.atMs === atMs).length)
-      // When it begins, what is in flight fails, and enough to tell it from a row of items that nobody takes.
+      // When it begins, what is in flight fails, and enough to tell it from a row of items that no worker
+      // accepts.
       const [first = 0, ...others] = perTick.filter((sends) => sends > 0)
       expect(first).toBeLessThanOrEqual(probes ? 16 : 22)
       expect(Math.max(...others)).toBeLessThanOrEqual(4)
@@ -319,7 +321,7 @@ test('after a restart the probe is made of the item that the dispatcher’s docu
 
 test.each([
   ['damaged', 17],
-  ['of an item that was put anew', { sentWell: { id: 'i0', uid: 'another' } }],
+  ['of an item that was put again', { sentWell: { id: 'i0', uid: 'another' } }],
   ['of an item that is gone', { sentWell: { id: 'gone', uid: 'gone' } }],
 ])(
   'a dispatcher’s document that is %s: there is nothing to probe with, and the work goes on',

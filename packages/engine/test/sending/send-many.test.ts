@@ -1,22 +1,14 @@
 import { SluiceError, type Worker } from '@sluice/core'
-import type { DummyWorker } from '@sluice/worker-dummy'
 import { expect, test } from 'vitest'
 import { processingLimit } from '../../src/index.js'
 import { ProcessRuntime } from '../process-runtime.js'
-import { settled, wrapped, World } from '../world.js'
+import { settled, wrapped, World, type ManyWorker } from '../world.js'
 
-/** The `sendMany` of a worker that was opened to have one. */
-function manyOf(worker: DummyWorker): NonNullable<DummyWorker['sendMany']> {
-  const sendMany = worker.sendMany?.bind(worker)
-  if (sendMany === undefined) throw new Error('the worker has no sendMany')
-  return sendMany
-}
-
-/** A worker that starts up to this many jobs by one call; `calls` are the ids of each call of either kind. */
-function manyWorker(world: World, maxJobsPerSend: number): { worker: DummyWorker; calls: string[][] } {
-  const worker = world.openWorker({ maxJobsPerSend })
+/** A worker that starts up to so many jobs by one call; `calls` are the ids of each call of either kind. */
+function manyWorker(world: World, maxJobsPerSend: number): { worker: ManyWorker; calls: string[][] } {
+  const worker = world.openManyWorker(maxJobsPerSend)
   const calls: string[][] = []
-  const [send, sendMany] = [worker.sendJob.bind(worker), manyOf(worker)]
+  const [send, sendMany] = [worker.sendJob.bind(worker), worker.sendMany.bind(worker)]
   worker.sendJob = async (id, body, job) => {
     calls.push([id])
     await send(id, body, job)
@@ -71,7 +63,7 @@ test('outcomes are those of their own items: a rejected one fails, a refused one
   await world.put(20)
   const { worker } = manyWorker(world, 20)
   worker.troubleItem('i9', { concerns: 'item', message: 'no such file' })
-  const sendMany = manyOf(worker)
+  const sendMany = worker.sendMany.bind(worker)
   worker.sendMany = async (jobs) => {
     const never = new SluiceError('SLUICE_JOB_REJECTED', 'too large')
     return (await sendMany(jobs)).map((error, at) => (jobs[at]?.id === 'i12' ? never : error))
@@ -122,7 +114,7 @@ test('a call that is rejected as a whole for the worker’s trouble is an outage
   await first.close()
   calls.length = 0
   let isDown = true
-  const sendMany = manyOf(worker)
+  const sendMany = worker.sendMany.bind(worker)
   worker.sendMany = async (jobs) => {
     if (isDown)
       throw new SluiceError('SLUICE_WORKER_UNAVAILABLE', 'down', { concerns: 'worker', retryAfterMs: 5_000 })
@@ -191,7 +183,7 @@ test('an outage in unknown words fails no item, and is over by itself', async ()
   await world.put(40)
   const { worker, calls } = manyWorker(world, 20)
   let isDown = true
-  const [send, sendMany] = [worker.sendJob.bind(worker), manyOf(worker)]
+  const [send, sendMany] = [worker.sendJob.bind(worker), worker.sendMany.bind(worker)]
   worker.sendJob = (...args) => (isDown ? Promise.reject(new Error('?')) : send(...args))
   worker.sendMany = (jobs) => (isDown ? Promise.reject(new Error('?')) : sendMany(jobs))
   const engine = world.engine({ worker, policy: processingLimit(20), sends: { maxTries: 1 } })
@@ -242,7 +234,7 @@ test('a stop in the middle of a call: its outcomes count, what was not sent goes
   const { worker } = manyWorker(world, 20)
   const gate = Promise.withResolvers<void>()
   let isHanging = false
-  const sendMany = manyOf(worker)
+  const sendMany = worker.sendMany.bind(worker)
   worker.sendMany = async (jobs) => {
     if (isHanging) await gate.promise
     return sendMany(jobs)

@@ -95,7 +95,7 @@ test('a sync is answered only for sends that have ended', () => {
   const flights = new Flights()
   const head = { id: 'a', uid: 'u', stage: 'PROCESSING', attempt: 1, uncounted: 0, priority: 0 } as const
   expect(flights.syncedTo(7)).toBe(7)
-  const flight = flights.begin(head, { beganMs: 0, syncs: 4 })
+  const flight = flights.begin(head, { beganAtMonotonic: 0, syncs: 4 })
   expect(flights.syncedTo(7)).toBe(4)
   expect(flights.end(flight)).toBe(true)
   expect(flights.end(flight)).toBe(false)

@@ -2,11 +2,7 @@ import { expect, test } from 'vitest'
 import { LeaseKeeper } from '../../src/tick/lease-keeper.js'
 import { World, wrapped } from '../world.js'
 
-function keeper(
-  world: World,
-  holder: string,
-  queue = world.openQueue() as ReturnType<typeof wrapped>['queue'],
-) {
+function keeper(world: World, holder: string, queue = world.openQueue()) {
   return new LeaseKeeper({ queue, holder, ttlMs: 3_000, runtime: world.runtime })
 }
 
@@ -22,7 +18,7 @@ test('one holds it, another does not; given back, the other has it with a greate
   expect(await b.keep()).toBe(true)
 })
 
-test('keep never takes what was lost, even if nobody has it now', async () => {
+test('keep never takes a lost lease, even if it is free now', async () => {
   const world = new World()
   const a = keeper(world, 'a')
   expect(await a.keep()).toBe(false)

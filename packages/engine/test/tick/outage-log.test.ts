@@ -5,7 +5,7 @@ import { OutageLog } from '../../src/tick/outage-log.js'
 
 const DOWN = new SluiceError('SLUICE_WORKER_UNAVAILABLE', 'no answer')
 
-test('an outage is told of when it begins, once a minute, and when it is over', async () => {
+test('an outage is reported when it begins, once a minute, and when it is over', async () => {
   const lines: string[] = []
   const note = (fields: object, message: string): void =>
     void lines.push('seconds' in fields ? `${message} (${String(fields.seconds)} s)` : message)

@@ -10,7 +10,9 @@ const LEASE_MS = 4_000
 interface Stall {
   readonly at: number
   readonly when: 'before' | 'after'
-  /** Jobs that were settled are deleted, and their names free: a send of the same attempt makes another job. */
+  /**
+   * Jobs that were settled are deleted, and their names free: a send of the same attempt makes another job.
+   */
   readonly isFreed: boolean
 }
 
@@ -18,7 +20,10 @@ function nameOf({ id, uid, attempt }: JobRef): string {
   return `${id} ${uid} ${attempt}`
 }
 
-/** An engine that is held up for longer than its lease at one of its calls, while another takes over, and then goes on. */
+/**
+ * An engine that is held up for longer than its lease at one of its calls, while another takes over, and then
+ * goes on.
+ */
 class Play {
   readonly world = new World()
   readonly #ages = new Map<string, number>()
@@ -176,7 +181,8 @@ test.each([
       await play.begin()
       const { world, stalledAt, tookOver } = play
       expect({ at, tookOver }).toEqual({ at, tookOver: true })
-      // Only a send that was on its way when the process was held up can land late; it finds its name taken, unless that was freed.
+      // Only a send that was on its way when the process was held up can land late; it finds its name taken,
+      // unless that was freed.
       const inFlight = stalledAt === 'sendJob' && when === 'before' ? 1 : 0
       const twice = [...world.startCounts()].filter(([, count]) => count > 1)
       expect({ at, stalledAt, twice: twice.length <= (isFreed ? inFlight : 0) }).toMatchObject({

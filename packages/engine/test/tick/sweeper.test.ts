@@ -100,7 +100,7 @@ test('a sweep that fails is logged and comes again; one that was closed under it
   }
   expect(asked).toHaveLength(3)
   const warned = world.logs.filter(({ level }) => level === 'warn')
-  expect(warned.map(({ message }) => message)).toEqual(['a sweep was cut short; the next one goes on'])
+  expect(warned.map(({ message }) => message)).toEqual(['a sweep failed; the next one goes on'])
 })
 
 test('0 is never, and a queue without a sweep is left alone', async () => {

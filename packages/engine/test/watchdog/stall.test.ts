@@ -23,7 +23,7 @@ async function busyWorld(): Promise<World> {
   const world = new World()
   await world.put(8)
   // A job without an item, to be looked up in the queue.
-  await world.worker.sendJob('stray', null, { uid: 'stray', attempt: 1, queue: 'q' })
+  await world.worker.sendJob('foreign', null, { uid: 'foreign', attempt: 1, queue: 'q' })
   return world
 }
 
@@ -31,7 +31,7 @@ async function busyWorld(): Promise<World> {
 async function second(world: World, seen: Set<string>): Promise<void> {
   await world.runtime.advance(1_000)
   for (const { id } of world.worker.running()) {
-    if (id === 'stray' || id === 'i2') continue
+    if (id === 'foreign' || id === 'i2') continue
     if (id === 'i1') world.worker.loseJob(id)
     else if (seen.has(id)) world.worker.settleJob(id, { stage: 'SUCCESS' })
     seen.add(id)
@@ -68,7 +68,7 @@ test.each([
   ['queue', 'listSummaries', 'listSummaries of the queue for "PROCESSING"'],
   ['queue', 'get', 'get of the queue for 3 items'],
   ['queue', 'settle', 'settle of the queue for'],
-  ['queue', 'lookup', 'lookup of the queue for "stray"'],
+  ['queue', 'lookup', 'lookup of the queue for "foreign"'],
   ['queue', 'now', 'now of the queue'],
   ['queue', 'read document', 'document.read of the queue for document "engine/'],
   ['queue', 'write document', 'document.write of the queue for document "engine/'],
@@ -120,7 +120,7 @@ test.each([
     // Whether a job that is gone was ever there is not known to the one that takes over.
     const twice = [...world.startCounts()].filter(([name, count]) => count > 1 && !name.startsWith('i1 '))
     expect(twice).toEqual([])
-    expect(world.worker.running().map(({ id }) => id)).toEqual(['stray'])
+    expect(world.worker.running().map(({ id }) => id)).toEqual(['foreign'])
     standby.stop.abort()
     await standby.loop
     expect(world.runtime.sleeping).toBe(0)

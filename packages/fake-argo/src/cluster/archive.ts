@@ -25,7 +25,7 @@ export class Archive {
     this.#rows.set(metadata.uid, { workflow: stored, until: this.#now() + this.#ttlMs })
   }
 
-  /** Deletes a row; says whether there was one. */
+  /** Deletes a row, and returns whether there was one. */
   delete(uid: string): boolean {
     return this.#rows.delete(uid)
   }
@@ -35,14 +35,14 @@ export class Archive {
     return row !== undefined && row.until > this.#now() ? row.workflow : undefined
   }
 
-  /** The one of this name that started last. */
+  /** The workflow of this name that started last. */
   byName(namespace: string, name: string): ArgoWorkflow | undefined {
     return this.#valid()
       .filter(({ metadata }) => metadata.name === name && metadata.namespace === namespace)
       .toSorted(byStart)[0]
   }
 
-  /** All that are selected, latest start first. */
+  /** All selected workflows, latest start first. */
   select(selector: LabelSelector, keeps: (one: ArgoWorkflow) => boolean): ArgoWorkflow[] {
     return this.#valid()
       .filter((one) => selects(selector, one.metadata.labels) && keeps(one))

@@ -1,22 +1,22 @@
 import { isFinal, keyOf, type ArgoWorkflow } from '../argo-workflow.js'
 
-/** One change of one workflow, as Kubernetes tells of it. */
+/** One change of one workflow, as Kubernetes reports it. */
 export interface WorkflowChange {
   readonly type: 'ADDED' | 'MODIFIED' | 'DELETED'
-  /** As it is now; of a deleted one as it was last. */
+  /** The current state; of a deleted one the last. */
   readonly workflow: ArgoWorkflow
   /** As it was before. */
   readonly previous: ArgoWorkflow | undefined
   readonly revision: number
 }
 
-/** How many changes a watch can be resumed behind. */
+/** How many changes a watch can resume behind. */
 const MAX_HISTORY = 10_000
 
-/** What came before is nobody's to know. */
+/** Earlier changes are not kept. */
 const FIRST_REVISION = 1_000
 
-/** The workflows that exist now: what Kubernetes knows, each change in one piece and in one order. */
+/** The existing workflows, as Kubernetes has them: changes are atomic and in one order. */
 export class Cluster {
   readonly #live = new Map<string, ArgoWorkflow>()
   readonly #listeners = new Set<(change: WorkflowChange) => void>()
@@ -29,7 +29,7 @@ export class Cluster {
   #unfinished = 0
   #maxUnfinished = 0
 
-  /** @param counts which workflows the numbers of unfinished ones are about */
+  /** @param counts which workflows the numbers of unfinished ones include */
   constructor(counts: (workflow: ArgoWorkflow) => boolean) {
     this.#counts = counts
   }
@@ -39,17 +39,17 @@ export class Cluster {
     return this.#revision
   }
 
-  /** How many workflows that count are in no final phase. */
+  /** How many of the counted workflows are in no final phase. */
   get unfinished(): number {
     return this.#unfinished
   }
 
-  /** The most there ever were, counted at every change. */
+  /** The maximum of that number, over all changes. */
   get maxUnfinished(): number {
     return this.#maxUnfinished
   }
 
-  /** Begins the maximum anew. */
+  /** Resets the maximum. */
   resetMaximum(): void {
     this.#maxUnfinished = this.#unfinished
   }
@@ -58,7 +58,7 @@ export class Cluster {
     return this.#live.get(keyOf(namespace, name))
   }
 
-  /** All that exist, in the order they were made. */
+  /** All workflows, in the order of creation. */
   all(): IterableIterator<ArgoWorkflow> {
     return this.#live.values()
   }
@@ -79,7 +79,7 @@ export class Cluster {
     return this.#put('ADDED', workflow, undefined)
   }
 
-  /** Puts a workflow in place of its former self. */
+  /** Replaces a workflow by its next state. */
   replace(workflow: ArgoWorkflow): ArgoWorkflow {
     const { namespace, name, generation } = workflow.metadata
     const previous = this.get(namespace, name)
@@ -100,7 +100,7 @@ export class Cluster {
     this.#tell({ type: 'DELETED', workflow: gone, previous, revision: this.#revision })
   }
 
-  /** Calls back at every change from now on, in the change itself. */
+  /** Calls back at every change from now on, before the change returns. */
   listen(listener: (change: WorkflowChange) => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
@@ -113,7 +113,9 @@ export class Cluster {
     return first < 0 ? [] : this.#history.slice(first)
   }
 
-  /** Forgets all changes so far, as Kubernetes does when it compacts: watches can't be resumed behind them. */
+  /**
+   * Drops all changes so far, as Kubernetes does when it compacts: watches cannot resume behind them.
+   */
   compact(): void {
     this.#history = []
     this.#forgotten = this.#revision
@@ -142,7 +144,7 @@ export class Cluster {
     }
     this.#untold.push(change)
     if (this.#telling) return
-    // A listener may change more: all hear of everything in its order.
+    // A listener may make further changes: all listeners get all changes in order.
     this.#telling = true
     for (let next = this.#untold.shift(); next !== undefined; next = this.#untold.shift()) {
       for (const listener of this.#listeners) listener(next)

@@ -32,8 +32,8 @@ export type OperatorAction = (typeof operatorActions)[number]
 const SUBJECT = 'system:serviceaccount:argo:operator'
 
 /**
- * Somebody at Argo's UI. What the server would refuse (to retry what runs, say) is thrown as an error with its text, and changes
- * nothing.
+ * An operator at Argo's UI. What the server refuses, such as the retry of a running workflow, is thrown as an
+ * error with its text, and changes nothing.
  */
 export class Operator {
   readonly #parts: ArgoParts
@@ -46,7 +46,7 @@ export class Operator {
     this.#namespace = namespace
   }
 
-  /** Does one of {@link operatorActions}, and says whether the server let it. */
+  /** Performs one of {@link operatorActions}, and returns whether the server accepted it. */
   attempt(action: OperatorAction, name: string): boolean {
     try {
       this[action](name)
@@ -62,7 +62,7 @@ export class Operator {
     retryWorkflow(this.#context('RetryWorkflow', name))
   }
 
-  /** Makes a copy of it, labels and all, under a generated name, which is given back. */
+  /** Creates a copy with its labels under a generated name, which is returned. */
   resubmit(name: string): string {
     const made = resubmitWorkflow(this.#context('ResubmitWorkflow', name))
     return asText(asObject(made['metadata'])['name']) ?? ''
@@ -88,7 +88,7 @@ export class Operator {
     deleteWorkflow(this.#context('DeleteWorkflow', name))
   }
 
-  /** Deletes it and makes it again by the same manifest: same name and labels, another uid. */
+  /** Deletes it and creates it again from the same manifest: same name and labels, another uid. */
   recreate(name: string): ArgoWorkflow {
     const { cluster, names, now } = this.#parts
     const old = this.#existing(name)
@@ -109,16 +109,17 @@ export class Operator {
     })
   }
 
-  /** Deletes the pod of a workflow that runs: it ends in Error. */
+  /** Deletes the pod of a running workflow: it ends in Error. */
   deletePod(name: string): void {
     this.#parts.controller.finish(this.#running(name), { phase: 'Error', message: 'pod deleted' })
   }
 
   /**
-   * The cluster takes the pod of a workflow that runs: an eviction, a drain, a taint, a preemption. By default it is a race whether the
-   * controller sees the pod's last status: then it has no mark but the exit code, and none at all where its program exits 0.
+   * The cluster removes the pod of a running workflow: an eviction, a drain, a taint, a preemption. By
+   * default it is a race whether the controller sees the pod's last status; if it does, the only evidence is
+   * the exit code, and there is none where the program exits 0.
    *
-   * @param captured who wins it. Default as the controller's setting `capturesPodStatus` says
+   * @param captured whether the controller does. Default its setting `capturesPodStatus`
    */
   takePod(name: string, captured?: boolean): void {
     this.#parts.controller.takePod(this.#running(name), captured)

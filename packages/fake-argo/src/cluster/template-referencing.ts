@@ -2,14 +2,17 @@ import { asObject, isObject, type ArgoWorkflow, type JsonObject } from '../argo-
 import type { Ending } from '../controller/outcome.js'
 import type { Templates } from './templates.js'
 
-/** The controller's `workflowRestrictions.templateReferencing`, and what its environment adds to what a workflow may set. */
+/**
+ * The controller's `workflowRestrictions.templateReferencing`, and what its environment adds to what a
+ * workflow may set.
+ */
 export interface TemplateReferencing {
   readonly mode: 'Strict' | 'Secure'
   /** `WORKFLOW_USER_OVERRIDE_ALLOWLIST`: names of fields of a spec. */
   readonly allowlist?: readonly string[]
 }
 
-/** What may always stand beside a reference. */
+/** Fields that are always allowed beside a reference. */
 const ALLOWED = new Set([
   'arguments',
   'entrypoint',
@@ -27,7 +30,7 @@ const ALLOWED = new Set([
   'artifactGC',
 ])
 
-/** Names that Go writes otherwise than with a capital. */
+/** Names whose Go form is more than a capital letter. */
 const GO_NAMES: Readonly<Record<string, string>> = { dnsConfig: 'DNSConfig', dnsPolicy: 'DNSPolicy' }
 
 const NO_REFERENCE =
@@ -36,7 +39,7 @@ const CHANGED =
   'WorkflowSpec may not change during execution when the controller is set `templateReferencing: Secure`'
 
 /**
- * Why the controller ends a workflow in Error at its first look, if it does.
+ * Why the controller ends a workflow in Error at its first reconcile, if it does.
  *
  * @param restricts whether this version restricts what a workflow may set beside its reference
  */
@@ -72,7 +75,7 @@ function changedTemplateError(
     : CHANGED
 }
 
-/** Without what the workflow itself may have been told meanwhile. */
+/** Without what an action may have set on the workflow meanwhile. */
 function templateFields(spec: JsonObject): JsonObject {
   const { shutdown: _, suspend: __, ...fields } = spec
   return fields
@@ -86,7 +89,7 @@ function goName(name: string): string {
   return GO_NAMES[name] ?? `${name.charAt(0).toUpperCase()}${name.slice(1)}`
 }
 
-/** How a workflow ends that `templateReferencing` doesn't allow, or no longer. */
+/** The end of a workflow that `templateReferencing` does not allow, or not any more. */
 export function restrictedEnding(
   workflow: ArgoWorkflow,
   by: {

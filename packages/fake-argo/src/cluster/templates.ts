@@ -44,7 +44,7 @@ export interface StoredTemplate {
   readonly uid: string
   /** Grows with every change of any template. */
   readonly resourceVersion: string
-  /** How often it was changed since it was made, from 1. */
+  /** The number of its versions, from 1. */
   readonly generation: number
 }
 
@@ -58,7 +58,7 @@ export class Templates {
     this.#defaultNamespace = defaultNamespace
   }
 
-  /** Adds a template, or puts it in place of the one of its kind and name. */
+  /** Adds a template, or replaces the one of its kind and name. */
   put(template: ArgoTemplate): void {
     const { kind, metadata } = template
     const at = key(kind, metadata.namespace ?? this.#defaultNamespace, metadata.name)
@@ -72,7 +72,7 @@ export class Templates {
     })
   }
 
-  /** Deletes a template; workflows made of it stay. */
+  /** Deletes a template; its workflows stay. */
   delete(kind: TemplateKind, name: string, namespace = this.#defaultNamespace): void {
     this.#templates.delete(key(kind, namespace, name))
   }
@@ -95,7 +95,10 @@ export class Templates {
     return [...this.#templates].filter(([one]) => one.startsWith(prefix)).map(([, stored]) => stored)
   }
 
-  /** The spec that a workflow runs by: its template's, with its own on top. `undefined` when its template isn't there. */
+  /**
+   * The effective spec of a workflow: its template's, overridden by its own. `undefined` when its template is
+   * missing.
+   */
   resolved(spec: JsonObject, namespace: string): JsonObject | undefined {
     const ref = spec['workflowTemplateRef']
     if (!isObject(ref)) return spec
@@ -107,12 +110,12 @@ export class Templates {
   }
 }
 
-/** What is said of a template that isn't there. */
+/** The error for a missing template. */
 export function notFound(kind: TemplateKind, name: string): string {
   return `${PLURALS[kind]}.argoproj.io "${name}" not found`
 }
 
-/** How a workflow ends whose template isn't there when the controller looks for it. */
+/** The end of a workflow whose template is missing when the controller resolves it. */
 export function unresolvedEnding({ spec }: ArgoWorkflow): Ending {
   const name = asText(asObject(spec['workflowTemplateRef'])['name']) ?? ''
   return { phase: 'Error', message: notFound('WorkflowTemplate', name) }

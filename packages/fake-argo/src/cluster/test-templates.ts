@@ -27,9 +27,10 @@ const MAIN: JsonObject = {
 const WAIT: JsonObject = { name: 'main', suspend: { duration: '{{workflow.parameters.seconds}}' } }
 
 /**
- * The templates a server starts with unless it is given others: `test-workflow-template` takes `item` (needed), `mode` (`succeed`,
- * `fail`, `error`, `hang`; default `succeed`) and `seconds` (default 1), `test-workflow-template-podless` does the same without a pod,
- * and there is one for the whole cluster and a cron workflow of the same parameters.
+ * The templates a server starts with unless it is given others: `test-workflow-template` takes `item`
+ * (needed), `mode` (`succeed`, `fail`, `error`, `hang`; default `succeed`) and `seconds` (default 1),
+ * `test-workflow-template-podless` does the same without a pod, and there is one for the whole cluster and a
+ * cron workflow of the same parameters.
  */
 export const testTemplates: readonly ArgoTemplate[] = [
   {

@@ -5,19 +5,22 @@ import type { Ending } from '../controller/outcome.js'
 import { parseLabelSelector, selects } from '../operations/label-selector.js'
 import { withLabels } from '../controller/workflow-steps.js'
 
-/** A workflow to be put there without a request. */
+/** A workflow to add without a request. */
 export interface SeedWorkflow {
   readonly name: string
   readonly labels?: Readonly<Record<string, string>>
   readonly annotations?: Readonly<Record<string, string>>
   readonly spec?: JsonObject
-  /** Default `Succeeded`. `undefined` as a value: fresh, for the controller to take up. */
+  /** Default `Succeeded`. `undefined` as a value: fresh, for the controller to start. */
   readonly phase?: FinalPhase | undefined
   /** Epoch ms of its creation, start and, when finished, end. Default now. */
   readonly at?: number
 }
 
-/** The workflows of one server at hand: to look at, and to take through their phases without waiting for the controller. */
+/**
+ * Direct access to the workflows of a server: reads them, and takes them through their phases without waiting
+ * for the controller.
+ */
 export class WorkflowControl {
   readonly #parts: ArgoParts
   readonly #namespace: string
@@ -33,17 +36,17 @@ export class WorkflowControl {
     return this.#parts.cluster.size
   }
 
-  /** How many of those that count (see the server's option `counts`) are live and in no final phase. */
+  /** How many of the counted ones (see the server's option `counts`) are live and in no final phase. */
   get unfinished(): number {
     return this.#parts.cluster.unfinished
   }
 
-  /** The most that ever were so, counted at every change and not only at requests. */
+  /** The maximum of that number, over all changes and not only at requests. */
   get maxUnfinished(): number {
     return this.#parts.cluster.maxUnfinished
   }
 
-  /** Begins the maximum anew. */
+  /** Resets the maximum. */
   resetMaximum(): void {
     this.#parts.cluster.resetMaximum()
   }
@@ -54,14 +57,14 @@ export class WorkflowControl {
     return this.#parts.cluster.get(this.#namespace, name)
   }
 
-  /** All live ones that a label selector selects, in the order they were made. */
+  /** All live ones that a label selector selects, in the order of creation. */
   all(labelSelector = ''): ArgoWorkflow[] {
     this.#parts.controller.catchUp()
     const selector = parseLabelSelector(labelSelector)
     return [...this.#parts.cluster.all()].filter(({ metadata }) => selects(selector, metadata.labels))
   }
 
-  /** Resolves with a live workflow for which this holds, as soon as there is one. */
+  /** Resolves with the first live workflow for which `holds` returns true. */
   when(holds: (workflow: ArgoWorkflow) => boolean): Promise<ArgoWorkflow> {
     const { promise, resolve } = Promise.withResolvers<ArgoWorkflow>()
     const found = this.all().find(holds)
@@ -79,26 +82,26 @@ export class WorkflowControl {
     return this.#parts.archive.byName(this.#namespace, name)
   }
 
-  /** The controller looks at it now: it runs if a slot is free, and else is Pending. */
+  /** The controller reconciles it now: it runs if a slot is free, and else is Pending. */
   reconcile(name: string): ArgoWorkflow {
     this.#parts.controller.reconcile(this.#existing(name))
     return this.#existing(name)
   }
 
-  /** It ends now; one that hasn't started starts before. Default Succeeded. */
+  /** Ends it now; one that has not started starts first. Default Succeeded. */
   finish(name: string, outcome: Ending = {}): ArgoWorkflow {
     this.#parts.controller.finish(this.#existing(name), outcome)
     return this.#existing(name)
   }
 
-  /** Its progress, such as `1/3`, and message as it runs. */
+  /** Sets its progress, such as `1/3`, and message while it runs. */
   progress(name: string, progress: string, message?: string): ArgoWorkflow {
     const workflow = this.#existing(name)
     return this.#parts.cluster.replace({ ...workflow, status: { ...workflow.status, progress, message } })
   }
 
   /**
-   * One of its pods, by default its only one, writes so much more; each line is one of its log.
+   * One of its pods, by default its only one, writes these bytes; each line is one of its log.
    *
    * @param from the pod, and of its containers which: default `main`
    */
@@ -110,32 +113,38 @@ export class WorkflowControl {
     this.#parts.pods.write(this.#existing(name), bytes, from)
   }
 
-  /** Its pods are deleted, as `podGC` does once they have ended, and their logs with them. */
+  /** Deletes its pods, as `podGC` does once they have ended, and their logs with them. */
   deletePods(name: string): void {
     this.#parts.pods.deletePods(this.#existing(name))
   }
 
-  /** Its pod can't begin, as without its image or a place: the workflow is Running and silent, the node Pending with this message. */
+  /**
+   * Its pod cannot begin, as without its image or a place: the workflow is Running without a message, the
+   * node Pending with this one.
+   */
   holdUp(name: string, message: string): ArgoWorkflow {
     this.#parts.controller.holdUp(this.#existing(name), message)
     return this.#existing(name)
   }
 
-  /** The pod that could not begin begins. */
+  /** Lets the pod begin that could not. */
   begin(name: string): ArgoWorkflow {
     this.#parts.controller.begin(this.#existing(name))
     return this.#existing(name)
   }
 
-  /** The lock that it waits for (see `waitForLock`) is its own: it begins, and ends at once if it was stopped meanwhile. */
+  /**
+   * Gives it the lock that it waits for (see `waitForLock`): it begins, and ends immediately if it was
+   * stopped meanwhile.
+   */
   freeLock(name: string): ArgoWorkflow {
     this.#parts.controller.freeLock(this.#existing(name))
     return this.#existing(name)
   }
 
   /**
-   * It is Pending for a lock that nobody gives but `freeLock`. Stopped, it waits on; terminated, it ends by the controller's setting
-   * `terminatedWaiter`.
+   * It is Pending for a lock until `freeLock` gives it. Stopped, it waits on; terminated, it ends by the
+   * controller's setting `terminatedWaiter`.
    *
    * @throws TypeError when it has started: its own lock is the first thing that a workflow waits for
    */
@@ -147,12 +156,12 @@ export class WorkflowControl {
     return this.#existing(name)
   }
 
-  /** It vanishes as if its time to live were over. */
+  /** Deletes it as at the end of its time to live. */
   expire(name: string): void {
     this.#parts.controller.expire(this.#existing(name))
   }
 
-  /** Its labels become these; `undefined` takes one away, as a careless `kubectl apply` does. */
+  /** Sets labels; `undefined` removes one, as a wrong `kubectl apply` does. */
   relabel(name: string, labels: Readonly<Record<string, string | undefined>>): ArgoWorkflow {
     const workflow = this.#existing(name)
     const all = Object.entries({ ...workflow.metadata.labels, ...labels })
@@ -173,7 +182,7 @@ export class WorkflowControl {
     if (row !== undefined) this.#parts.archive.delete(row.metadata.uid)
   }
 
-  /** Puts workflows there without requests: fifty thousand in a second or two. */
+  /** Adds workflows without requests: fifty thousand in a second or two. */
   seed(workflows: Iterable<SeedWorkflow>): void {
     for (const one of workflows) this.#parts.cluster.add(this.#seeded(one))
   }

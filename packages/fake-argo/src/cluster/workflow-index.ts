@@ -14,23 +14,23 @@ type Rows = Map<string, ArgoWorkflow>
 const MAX_INDEXES = 32
 
 /**
- * The store that a server lists from: the live workflows by uid, with indexes by label, so that a few of very many are found fast.
- * There is one for each key that was asked for with a value, and one for each other requirement that was asked for.
+ * The store that a server lists from: the live workflows by uid, with indexes by label, so that a few of very
+ * many are found fast: one for each key that a selector had with a value, and one for each other requirement.
  */
 export class WorkflowIndex {
   readonly #rows: Rows = new Map()
   readonly #byKey = new Map<string, Map<string, Rows>>()
   readonly #byRequirement = new Map<string, { readonly requirement: Requirement; readonly rows: Rows }>()
-  /** The last selection, as long as nothing changes: pages of one list. */
+  /** The last selection, until something changes: for the pages of one list. */
   #last: { readonly key: string; readonly rows: readonly ArgoWorkflow[] } | undefined
   #revision = 0
 
-  /** The last change it knows. */
+  /** The last change that was applied. */
   get revision(): number {
     return this.#revision
   }
 
-  /** Takes in one change. What lies in the archive is not listed from here. */
+  /** Applies one change. Archived workflows are not listed from here. */
   apply({ type, workflow, revision }: WorkflowChange): void {
     this.#revision = revision
     this.#last = undefined
@@ -39,7 +39,7 @@ export class WorkflowIndex {
     if (type !== 'DELETED' && labels[LABEL_ARCHIVING] !== 'Archived') this.#insert(uid, workflow)
   }
 
-  /** Begins anew with these. */
+  /** Replaces all workflows by these. */
   begin(workflows: Iterable<ArgoWorkflow>, revision: number): void {
     for (const index of [this.#rows, this.#byKey, this.#byRequirement]) index.clear()
     this.#last = undefined
@@ -50,7 +50,7 @@ export class WorkflowIndex {
     }
   }
 
-  /** All that are selected and not otherwise left out, latest start first, what hasn't started last. */
+  /** All that are selected and not excluded otherwise, latest start first, what has not started last. */
   select(
     selector: LabelSelector,
     more: { readonly key: string; readonly keeps: (one: ArgoWorkflow) => boolean },
@@ -62,7 +62,7 @@ export class WorkflowIndex {
     for (const one of candidates.values()) {
       if (selects(selector, one.metadata.labels) && more.keeps(one)) found.push(one)
     }
-    // Backwards the rows are nearly in order, which sorting likes.
+    // Reversed, the rows are nearly in order, which makes sorting fast.
     const rows = found.toReversed().toSorted(byStart)
     this.#last = { key, rows }
     return rows
@@ -81,7 +81,7 @@ export class WorkflowIndex {
     const { key, operator, values } = requirement
     const [value] = values
     if (operator === 'in' && values.length === 1 && value !== undefined) return this.#rowsOf(key, value)
-    // Nearly all rows meet it: an index would be a copy.
+    // Nearly all rows meet it: an index would be a copy of all.
     if (key === LABEL_INSTANCE) return this.#rows
     const text = requirementText(requirement)
     const known = this.#byRequirement.get(text)

@@ -3,7 +3,7 @@ import { isObject, type ArgoWorkflow, type JsonObject } from '../argo-workflow.j
 import { withZeroFields, type FieldCleaner } from '../operations/field-cleaner.js'
 import { sorted } from '../server/go-json.js'
 
-/** A workflow as it is answered: without `kind`, empty maps left out, labels in order. */
+/** A workflow as in answers: without `kind`, empty maps left out, labels in order. */
 export function shown(workflow: ArgoWorkflow): JsonObject {
   const known = SHOWN.get(workflow)
   if (known !== undefined) return known
@@ -13,7 +13,7 @@ export function shown(workflow: ArgoWorkflow): JsonObject {
   return view
 }
 
-/** Workflows never change, so that each is made up once. */
+/** Workflows are immutable, so each is built once. */
 const SHOWN = new WeakMap<ArgoWorkflow, JsonObject>()
 
 function shownMetadata(metadata: ArgoWorkflow['metadata']): JsonObject {
@@ -36,7 +36,7 @@ export function shownWithKind(workflow: ArgoWorkflow): JsonObject {
   return { kind: 'Workflow', apiVersion: 'argoproj.io/v1alpha1', ...shown(workflow) }
 }
 
-/** What `fields` leaves of one workflow; `timestamps` as in {@link withZeroFields}. */
+/** The parts of one workflow that `fields` keeps; `timestamps` as in {@link withZeroFields}. */
 export function cleanedWorkflow(view: JsonObject, fields: FieldCleaner, timestamps: boolean): JsonObject {
   if (fields.keepsAll) return view
   const cleaned = fields.clean(view)
@@ -65,7 +65,7 @@ export function defined(fields: Readonly<Record<string, unknown>>): JsonObject {
   return kept
 }
 
-/** What a workflow has in it is JSON or not there. */
+/** The content of a workflow is JSON or absent. */
 function isGiven(value: unknown): value is JsonValue {
   return value !== undefined
 }

@@ -5,31 +5,44 @@ import { outputByParameters, type OutputRule } from '../pods/pod-logs.js'
 import type { PodRefusalRule } from '../pods/pod-refusals.js'
 import type { TemplateReferencing } from '../cluster/template-referencing.js'
 
-/** How the controller goes about it; all of it can be changed later. */
+/** The settings of the controller; all of them can be changed later. */
 export interface ControllerSettings {
-  /** Ms until it first looks at a new workflow, or at one that was acted on. `Infinity`: never by itself. Default 50. */
+  /**
+   * Ms until it reconciles a new workflow, or one that was acted on. `Infinity`: never by itself. Default 50.
+   */
   reconcileDelayMs: number | ((workflow: ArgoWorkflow) => number)
-  /** How many run at once; the rest is Pending. Default `Infinity`. */
+  /** How many run concurrently; the others are Pending. Default `Infinity`. */
   parallelism: number
-  /** How each one goes. Default {@link outcomeByParameters}. */
+  /** How each one ends. Default {@link outcomeByParameters}. */
   outcome: OutcomeRule
-  /** What its main program writes. Default as the test template has it. */
+  /** What its main program writes. Default that of the test template. */
   output: OutputRule
   /** Ms from a workflow's end until the archive has it. Default 0. */
   archiveLagMs: number
-  /** Ms for which a workflow is listed twice, as archived and as live. Default 0. */
+  /** Ms during which a workflow is listed twice, as archived and as live. Default 0. */
   archiveOverlapMs: number
-  /** When one ends that is terminated while it waits for a lock: both were seen. Default `at-once`. */
+  /**
+   * When a workflow ends that is terminated while it waits for a lock: both were observed. Default `at-once`.
+   */
   terminatedWaiter: 'at-once' | 'with-lock'
-  /** Whether it may exec into pods, as it must to stop a program. Default yes. */
+  /** Whether it may exec into pods, which stopping a program needs. Default yes. */
   mayExec: boolean
-  /** Whether it sees the last status of each pod that is taken away (`ARGO_POD_STATUS_CAPTURE_FINALIZER`). Default no. */
+  /**
+   * Whether it sees the last status of each removed pod (`ARGO_POD_STATUS_CAPTURE_FINALIZER`).
+   * Default no.
+   */
   capturesPodStatus: boolean
-  /** Of the nodes that pods run on, as far as kubelets differ here: up to 1.34.3, or from 1.34.4 on. Default the latter. */
+  /**
+   * The version of the kubelets, as far as they differ here: up to 1.34.3, or from 1.34.4 on. Default the
+   * latter.
+   */
   kubelet: KubeletVersion
-  /** What becomes of one that was accepted and is too large to be stored once it runs: it ends, or never gets a phase. Default `error`. */
+  /**
+   * What happens to a workflow that was accepted and is too large to be stored once it runs: it ends, or
+   * never gets a phase. Default `error`.
+   */
   tooLarge: 'error' | 'never'
-  /** Pods that Kubernetes refuses to make, such as {@link podRefusals}. Default none. */
+  /** Pods that Kubernetes refuses to create, such as {@link podRefusals}. Default none. */
   podRefusal: PodRefusalRule | undefined
   /** `workflowRestrictions.templateReferencing`. Default none. */
   templateReferencing: TemplateReferencing | undefined

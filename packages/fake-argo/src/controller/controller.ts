@@ -27,8 +27,9 @@ import {
 } from './workflow-steps.js'
 
 /**
- * Argo's controller: takes workflows from one phase to the next, by the clock or by hand. Each step is one change, made at the instant
- * it is due; it catches up at every request, and sleeps on the clock in between so that watches hear of it in time.
+ * Argo's controller: takes workflows from one phase to the next, by the clock or manually. Each step is one
+ * change, made at the instant it is due; it catches up at every request, and sleeps in between so that
+ * watches get changes in time.
  */
 export class Controller {
   readonly settings: ControllerSettings
@@ -66,24 +67,24 @@ export class Controller {
     return this.#schedule.paused
   }
 
-  /** It is down: nothing moves but by hand. */
+  /** Stops the controller: workflows only move manually. */
   pause(): void {
     this.catchUp()
     this.#schedule.pause()
   }
 
-  /** It is back, and does what was due. */
+  /** Starts it again; what was due is done. */
   resume(): void {
     this.#schedule.resume()
     this.fillSlots()
   }
 
-  /** Does all that is due. */
+  /** Performs all steps that are due. */
   catchUp(): void {
     this.#schedule.catchUp()
   }
 
-  /** Looks at a workflow now, as at its next reconcile. */
+  /** Reconciles a workflow now. */
   reconcile(workflow: ArgoWorkflow): void {
     this.#do(this.#runOf(workflow), 'reconcile', this.#runtime.now())
   }
@@ -96,7 +97,7 @@ export class Controller {
     this.#do(run, 'finish', this.#runtime.now())
   }
 
-  /** Lets a workflow wait for a lock until it is given by `freeLock`, or ended by hand. */
+  /** Makes a workflow wait for a lock until `freeLock`, or until it is ended manually. */
   waitForLock(workflow: ArgoWorkflow, message: string): void {
     const run = this.#runOf(workflow)
     run.locked = message
@@ -105,14 +106,14 @@ export class Controller {
     this.#cluster.replace(postponed(workflow, message))
   }
 
-  /** The lock that it waits for is free, and its own. */
+  /** Gives it the lock that it waits for. */
   freeLock(workflow: ArgoWorkflow): void {
     const run = this.#runOf(workflow)
     run.locked = undefined
     this.#do(run, 'reconcile', this.#runtime.now())
   }
 
-  /** Its pod can't begin, until `begin`. One that hasn't started starts before. */
+  /** Its pod cannot begin until `begin`. A workflow that has not started starts first. */
   holdUp(workflow: ArgoWorkflow, message: string): void {
     const run = this.#runOf(workflow)
     if (workflow.status.phase !== 'Running') this.#start(run, this.#runtime.now())
@@ -129,7 +130,9 @@ export class Controller {
     this.#do(this.#runOf(workflow), 'begin', this.#runtime.now())
   }
 
-  /** Its pod is evicted, drained or preempted: what is seen of it depends on whether its last status was. */
+  /**
+   * Its pod is evicted, drained or preempted: the outcome depends on whether its last status was captured.
+   */
   takePod(workflow: ArgoWorkflow, captured = this.settings.capturesPodStatus): void {
     const trapped = this.#runOf(workflow).outcome?.atSigterm === 'exits-0'
     this.finish(workflow, podTaken(captured, trapped))
@@ -144,14 +147,14 @@ export class Controller {
     this.#plan(run, 'reconcile', this.#runtime.now() + this.#delayOf(workflow))
   }
 
-  /** Somebody changed its spec: it is looked at soon, unless it ends before. */
+  /** Its spec was changed: it is reconciled soon, unless it ends before. */
   touch(workflow: ArgoWorkflow): void {
     const run = this.#runOf(workflow)
     const at = this.#runtime.now() + this.#delayOf(workflow)
     if (run.next?.step !== 'finish' || at < (run.endsAt ?? 0)) this.#plan(run, 'reconcile', at)
   }
 
-  /** A finished workflow's time is over. */
+  /** Ends a finished workflow's time to live. */
   expire(workflow: ArgoWorkflow): void {
     this.#do(this.#runOf(workflow), 'expire', this.#runtime.now())
   }
@@ -166,12 +169,12 @@ export class Controller {
     if (type === 'DELETED') return this.#forget(uid)
     if (type !== 'ADDED') return
     if (isFinal(workflow.status.phase)) return this.#planExpiry(this.#runOf(workflow), workflow)
-    // Created with this label it is none of the controller's business, for ever.
+    // Created with this label it is ignored by the controller for ever.
     if (labels[LABEL_COMPLETED] === 'true') return
     this.#plan(this.#runOf(workflow), 'reconcile', this.#runtime.now() + this.#delayOf(workflow))
   }
 
-  /** What was planned for it is not to be done to another one of its name. */
+  /** Its planned steps must not apply to another workflow of its name. */
   #forget(uid: string): void {
     const run = this.#runs.get(uid)
     if (run === undefined) return
@@ -232,7 +235,10 @@ export class Controller {
     else this.#shutDown(run, workflow, { strategy, at })
   }
 
-  /** First a slot, then its locks. What waits for a slot hears of nothing, what waits for a lock of Terminate at most. */
+  /**
+   * First a slot, then its locks. A workflow that waits for a slot ignores shutdowns; one that waits for a
+   * lock ignores all but Terminate.
+   */
   #admit(run: Run, workflow: ArgoWorkflow, at: number): void {
     if (this.#slots.taken >= this.settings.parallelism) {
       this.#slots.wait(run)
@@ -248,7 +254,7 @@ export class Controller {
     if (workflow.status.message !== message) this.#cluster.replace(postponed(workflow, message))
   }
 
-  /** Takes its mutexes, or says which one another has. */
+  /** Takes its mutexes, or returns the message about one that another workflow holds. */
   #lockOf(run: Run, { spec, metadata }: ArgoWorkflow): string | undefined {
     const resolved = this.#templates.resolved(spec, run.namespace) ?? {}
     const missing = this.#locks.take(run, mutexesOf(resolved))
@@ -285,7 +291,7 @@ export class Controller {
     this.#plan(run, 'begin', at + (held.forMs ?? Number.POSITIVE_INFINITY))
   }
 
-  /** It was told to end: its program dies of that, takes it for a wish, or never hears of it. */
+  /** A shutdown: its program dies of it, handles the signal and exits 0, or never gets it. */
   #shutDown(
     run: Run,
     workflow: ArgoWorkflow,
@@ -307,7 +313,9 @@ export class Controller {
     else this.#end(run, { phase: 'Error', message: 'etcdserver: request is too large' }, at)
   }
 
-  /** Suspended before it began, it runs and does nothing until it is resumed; what has begun goes on. */
+  /**
+   * Suspended before it began, it is Running and does nothing until it is resumed; what has begun goes on.
+   */
   #planEnd(run: Run, workflow: ArgoWorkflow, at: number): void {
     if (run.held || (run.endsAt === undefined && workflow.spec['suspend'] === true)) return
     run.endsAt ??= at + (run.outcome?.afterMs ?? 0)
@@ -337,7 +345,10 @@ export class Controller {
     else this.#plan(run, 'expire', at)
   }
 
-  /** Its slot is free for the one that waits with the highest priority, and of those for the first; so are its locks for the first. */
+  /**
+   * Frees its slot for the waiting workflow of the highest priority, the first of those, and its locks for
+   * the first that waits.
+   */
   #leave(run: Run, at = this.#runtime.now()): void {
     this.#slots.leave(run)
     this.#locks.leave(run)
@@ -345,7 +356,7 @@ export class Controller {
     if (!this.paused) for (const one of this.#locks.waiting) this.#do(one, 'reconcile', at)
   }
 
-  /** Starts what may run; to be called when `parallelism` was raised. */
+  /** Starts what may run; to be called after `parallelism` was raised. */
   fillSlots(at = this.#runtime.now()): void {
     while (!this.paused && this.#slots.taken < this.settings.parallelism) {
       const next = this.#slots.next((run) => this.#priorityOf(run))

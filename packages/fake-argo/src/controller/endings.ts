@@ -1,7 +1,7 @@
 import type { Ending } from './outcome.js'
 import { exitMessage } from './workflow-steps.js'
 
-/** Ends in the words and with the nodes of a real cluster, for `finish` and the rule of outcomes. */
+/** Ends with the messages and nodes of a real cluster, for `finish` and the rule of outcomes. */
 export const endings = {
   /** Its program exited with this code, 1 to 255. */
   exit: (exitCode: number): Ending => ({ phase: 'Failed', exitCode }),
@@ -11,7 +11,9 @@ export const endings = {
     exitCode: 137,
     message: 'main: OOMKilled (exit code 137)',
   }),
-  /** Its program ended well and didn't write the file of an output. The code in the words is the executor's. */
+  /**
+   * Its program succeeded and did not write the file of an output. The code in the message is the executor's.
+   */
   outputMissing: (): Ending => ({
     phase: 'Error',
     exitCode: 0,
@@ -25,13 +27,13 @@ export const endings = {
   }),
   /** The deadline of a step that only waits. */
   stepDeadline: (): Ending => ({ phase: 'Failed', message: 'Step exceeded its deadline' }),
-  /** The workflow as a whole erred while its node ran: the node has nothing to say. */
+  /** The workflow as a whole ended in Error while its node ran: the node has no message. */
   workflowErred: (message: string): Ending => ({
     phase: 'Error',
     message,
     nodeMessage: 'Workflow operation error',
   }),
-  /** Its work went well, and its exit handler didn't. */
+  /** Its work succeeded, and its exit handler failed. */
   exitHandlerFailed: (exitCode: number): Ending => ({
     phase: 'Failed',
     message: exitMessage(exitCode),
@@ -40,7 +42,9 @@ export const endings = {
       { name: 'onExit', template: 'tidy', phase: 'Failed', message: exitMessage(exitCode), exitCode },
     ],
   }),
-  /** A dag with `failFast: false`: the first failure is tolerated by what depends on it, the second decides. */
+  /**
+   * A dag with `failFast: false`: the first failure is tolerated by what depends on it, the second decides.
+   */
   toleratedFailure: (exitCode: number): Ending => ({
     phase: 'Failed',
     message: undefined,
@@ -58,7 +62,7 @@ export const endings = {
       { name: 'needed', phase: 'Failed', message: exitMessage(exitCode), exitCode, endedBeforeMs: 1_000 },
     ],
   }),
-  /** A `retryStrategy` that is used up: one try for each of these exit codes. */
+  /** An exhausted `retryStrategy`: one try for each of these exit codes. */
   retriesUsedUp: (exitCodes: readonly number[]): Ending => ({
     phase: 'Failed',
     message: 'No more retries left',

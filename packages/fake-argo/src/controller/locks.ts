@@ -1,11 +1,14 @@
 import { asArray, asObject, asText, type JsonObject } from '../argo-workflow.js'
 
-/** The mutexes of one cluster: who has which, and who waits for it, in order. */
+/** The mutexes of one cluster: their holders, and those that wait, in order. */
 export class Locks<T> {
   readonly #holders = new Map<string, T>()
   readonly #waiting = new Set<T>()
 
-  /** Gives all of these to one, or none: then the first that another has is named, and it waits. */
+  /**
+   * Gives all of these to one holder, or none: then the first that is held by another is returned, and it
+   * waits.
+   */
   take(one: T, names: readonly string[]): string | undefined {
     const missing = names.find((name) => (this.#holders.get(name) ?? one) !== one)
     if (missing !== undefined) {
@@ -17,13 +20,13 @@ export class Locks<T> {
     return undefined
   }
 
-  /** It neither has nor waits for any. */
+  /** It neither holds nor awaits any. */
   leave(one: T): void {
     this.#waiting.delete(one)
     for (const [name, holder] of this.#holders) if (holder === one) this.#holders.delete(name)
   }
 
-  /** Who waits, the first first. */
+  /** Those that wait, in order. */
   get waiting(): readonly T[] {
     return [...this.#waiting]
   }
@@ -36,7 +39,7 @@ export function mutexesOf(spec: JsonObject): readonly string[] {
   return all.flatMap((one) => asText(asObject(one)['name']) ?? [])
 }
 
-/** What is said of a workflow that waits for a mutex. */
+/** The message of a workflow that waits for a mutex. */
 export function waitingFor(namespace: string, mutex: string): string {
   return `Waiting for ${namespace}/Mutex/${mutex} lock. Lock status: 0/1`
 }

@@ -18,7 +18,7 @@ export interface Ending {
   readonly message?: string | undefined
   /** Of its one pod. Default 0, of Failed 1, of Error none. */
   readonly exitCode?: number
-  /** What its one node says, where that isn't what the workflow says; `''`: nothing. */
+  /** The message of its one node, where it differs from the workflow's; `''`: none. */
   readonly nodeMessage?: string | undefined
   /** Output parameters, exported from the whole workflow. */
   readonly outputs?: Readonly<Record<string, string>>
@@ -43,13 +43,13 @@ export interface EndedNode {
   readonly endedBeforeMs?: number
 }
 
-/** How a workflow goes once it runs. */
+/** How a workflow behaves once it runs. */
 export interface Outcome extends Ending {
-  /** How long it runs. `Infinity`: until somebody ends it. */
+  /** How long it runs. `Infinity`: until it is ended. */
   readonly afterMs: number
-  /** Its pod can't begin: the workflow is Running and says nothing, its node is Pending and says this. */
+  /** Its pod cannot begin: the workflow is Running without a message, its node is Pending with this one. */
   readonly heldUp?: HeldUp
-  /** What its program does at SIGTERM: it ends by it (default), or takes it and exits 0. */
+  /** What its program does at SIGTERM: it dies of it (default), or handles it and exits 0. */
   readonly atSigterm?: 'dies' | 'exits-0'
 }
 
@@ -61,7 +61,7 @@ export interface HeldUp {
   readonly forMs?: number
 }
 
-/** What a rule may go by. */
+/** The input of a rule. */
 export interface WorkflowRun {
   /** The arguments that count, its template's defaults among them, with what is known in `{{…}}` put in. */
   readonly parameters: Readonly<Record<string, string>>
@@ -71,12 +71,12 @@ export interface WorkflowRun {
   readonly pods: () => readonly SeenPod[]
 }
 
-/** Says how a workflow will go; asked when it starts to run. */
+/** Decides how a workflow will end; called when it starts to run. */
 export type OutcomeRule = (workflow: ArgoWorkflow, run: WorkflowRun) => Outcome
 
 /**
- * As the test template has it: parameter `seconds` (or `sleep-seconds`, default 1) and `mode`, one of `succeed`, `fail`, `error`,
- * `hang`.
+ * As the test template has it: parameter `seconds` (or `sleep-seconds`, default 1) and `mode`, one of
+ * `succeed`, `fail`, `error`, `hang`.
  */
 export const outcomeByParameters: OutcomeRule = (_, { parameters }) => {
   const { mode = 'succeed' } = parameters
@@ -105,7 +105,7 @@ export function runParameters(workflow: ArgoWorkflow, resolved: JsonObject): Rec
   return values
 }
 
-/** Puts in what is known. Expressions are Argo's to evaluate: that they were is all that is shown here. */
+/** Substitutes what is known. Expressions are not evaluated, only marked. */
 function substituted(
   text: string,
   { metadata }: ArgoWorkflow,

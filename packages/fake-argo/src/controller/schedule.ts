@@ -1,6 +1,6 @@
 import type { Runtime } from '@sluice/core'
 
-/** Does what is planned when it is due: at the next call of `catchUp`, or by an alarm on the clock. */
+/** Performs steps when they are due: at the next call of `catchUp`, or by a timer. */
 export class Schedule<T> {
   readonly #runtime: Runtime
   readonly #act: (what: T, at: number) => void
@@ -9,7 +9,7 @@ export class Schedule<T> {
   #paused = false
   #notBefore = Number.NEGATIVE_INFINITY
 
-  /** @param act does one thing; `at` is the instant it was due, however late it is */
+  /** @param act performs one step; `at` is the instant it was due, however late it is */
   constructor(runtime: Runtime, act: (what: T, at: number) => void) {
     this.#runtime = runtime
     this.#act = act
@@ -20,14 +20,14 @@ export class Schedule<T> {
     return this.#paused
   }
 
-  /** Plans something; at `Infinity` it never comes. */
+  /** Plans a step; at `Infinity` it is never due. */
   add(what: T, at: number): void {
     if (at === Number.POSITIVE_INFINITY) return
     this.#agenda.add(at, what)
     this.#arm()
   }
 
-  /** Does all that is due. */
+  /** Performs all steps that are due. */
   catchUp(): void {
     const now = this.#runtime.now()
     while (!this.#paused && (this.#agenda.nextAt ?? now + 1) <= now) {
@@ -37,13 +37,13 @@ export class Schedule<T> {
     this.#arm()
   }
 
-  /** Nothing is done until `resume`. */
+  /** Performs nothing until `resume`. */
   pause(): void {
     this.#paused = true
     this.#alarm.silence()
   }
 
-  /** Does what became due meanwhile, as of now. */
+  /** Performs what became due meanwhile, as of now. */
   resume(): void {
     this.#paused = false
     this.#notBefore = this.#runtime.now()
@@ -56,7 +56,7 @@ export class Schedule<T> {
   }
 }
 
-/** What is to be done when, the earliest first; of one instant what was set first. */
+/** Steps by their instants, the earliest first; of one instant in the order of adding. */
 class Agenda<T> {
   readonly #heap: { readonly at: number; readonly order: number; readonly what: T }[] = []
   #order = 0
@@ -77,7 +77,7 @@ class Agenda<T> {
     }
   }
 
-  /** Takes the next one out. */
+  /** Removes and returns the next one. */
   take(): { readonly at: number; readonly what: T } | undefined {
     const heap = this.#heap
     const [first] = heap
@@ -107,7 +107,7 @@ class Agenda<T> {
   }
 }
 
-/** Calls back once at an instant, by a clock; a later setting counts only when it is earlier. */
+/** Calls back once at an instant; another setting counts only when it is earlier. */
 class Alarm {
   readonly #runtime: Runtime
   readonly #ring: () => void
@@ -119,7 +119,7 @@ class Alarm {
     this.#ring = ring
   }
 
-  /** Rings at an instant, unless it is to ring before. */
+  /** Calls back at an instant, unless it is set to an earlier one. */
   set(at: number): void {
     if (at >= this.#at) return
     this.silence()
@@ -129,7 +129,7 @@ class Alarm {
     void this.#wait(at, abort.signal)
   }
 
-  /** Doesn't ring. */
+  /** Cancels the call. */
   silence(): void {
     this.#abort?.abort()
     this.#abort = undefined

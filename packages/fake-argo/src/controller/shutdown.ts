@@ -2,33 +2,33 @@ import { asText, type ArgoWorkflow } from '../argo-workflow.js'
 import type { Ending, Outcome } from './outcome.js'
 import { exitMessage } from './workflow-steps.js'
 
-/** `Stop` or `Terminate`, where a workflow was told to end. */
+/** `Stop` or `Terminate`, where a workflow was shut down. */
 export function shutdownOf({ spec }: ArgoWorkflow): string | undefined {
   const strategy = asText(spec['shutdown']) ?? ''
   return strategy === '' ? undefined : strategy
 }
 
-/** How one ends that was told to, and whose program took the signal for what it is. */
+/** The end of a workflow that was shut down and whose program died of the signal. */
 export function shutDown(strategy: string): Ending {
   const message = `Stopped with strategy '${strategy}'`
   return { phase: 'Failed', message, nodeMessage: toldToEnd(strategy) }
 }
 
-/** What a node says that was told to end. */
+/** The message of a node that was shut down. */
 export function toldToEnd(strategy: string): string {
   return `workflow shutdown with strategy:  ${strategy}`
 }
 
 /**
- * How one that runs ends when it is told to: its program dies of that, or takes SIGTERM and exits 0: by version a success without a
- * word, or a failure in the node's words.
+ * The end of a running workflow that is shut down: its program dies of the signal, or handles SIGTERM and
+ * exits 0, which by version is a success without a message, or a failure with the node's.
  *
- * @returns `undefined` where its program never hears of it: it runs on, and ends by itself
+ * @returns `undefined` where its program never gets the signal: it runs on, and ends by itself
  */
 export function endAtShutdown(
   strategy: string,
   facts: {
-    /** Something runs that could hear of it. */
+    /** A program runs that can get the signal. */
     readonly runs: boolean
     readonly mayExec: boolean
     readonly outcome: Outcome | undefined
@@ -43,10 +43,10 @@ export function endAtShutdown(
 }
 
 /**
- * How one ends whose pod was taken away: evicted, drained or preempted.
+ * The end of a workflow whose pod was removed: evicted, drained or preempted.
  *
  * @param captured whether the controller saw the pod's last status before the pod was gone
- * @param trapped whether its program takes SIGTERM and exits 0
+ * @param trapped whether its program handles SIGTERM and exits 0
  */
 export function podTaken(captured: boolean, trapped: boolean): Ending {
   if (!captured) return { phase: 'Error', message: 'pod deleted' }

@@ -1,4 +1,4 @@
-/** Who runs and who waits for a free slot. */
+/** What runs, and what waits for a free slot. */
 export class Slots<T> {
   readonly #running = new Set<T>()
   readonly #waiting = new Set<T>()
@@ -14,7 +14,7 @@ export class Slots<T> {
     this.#running.add(one)
   }
 
-  /** It waits, behind those that wait already. */
+  /** It waits, after those that wait already. */
   wait(one: T): void {
     this.#waiting.add(one)
   }
@@ -25,7 +25,7 @@ export class Slots<T> {
     this.#running.delete(one)
   }
 
-  /** The one that waits with the highest priority; of those the first. */
+  /** The waiting one of the highest priority, the first of those. */
   next(priorityOf: (one: T) => number): T | undefined {
     let best: T | undefined
     let highest = Number.NEGATIVE_INFINITY

@@ -14,16 +14,16 @@ import {
 } from '../argo-workflow.js'
 import { entrypointOf, isPodless, workflowMetadataOf, type EndedNode, type Ending } from './outcome.js'
 
-/** What is said of a workflow that waits for a free slot. */
+/** The message of a workflow that waits for a free slot. */
 export const TOO_MANY =
   'Workflow processing has been postponed because too many workflows are already running'
 
-/** It waits: known to the controller, not started. */
+/** Pending: known to the controller, not started. */
 export function postponed(workflow: ArgoWorkflow, message: string): ArgoWorkflow {
   return inPhase(workflow, 'Pending', { ...workflow.status, message })
 }
 
-/** It runs: the first node is there, and what the template adds to its workflows. */
+/** Running: with the first node, and what the template adds to its workflows. */
 export function started(
   workflow: ArgoWorkflow,
   run: {
@@ -93,7 +93,7 @@ export function isPod({ metadata, status }: ArgoWorkflow): boolean {
   return status.nodes?.[metadata.name]?.['type'] === 'Pod'
 }
 
-/** Its pod can't begin: only the node says so. */
+/** Its pod cannot begin: only the node has the message. */
 export function heldUp(workflow: ArgoWorkflow, message: string): ArgoWorkflow {
   return withNode(workflow, { phase: 'Pending', message })
 }
@@ -114,7 +114,7 @@ export function withNode(
   return { ...workflow, status: { ...status, nodes: { [metadata.name]: node } } }
 }
 
-/** It has ended. What it was told to write comes out of its node and, exported, out of the workflow. */
+/** It has ended, with outputs at its node and, where exported, at the workflow. */
 export function finished(
   workflow: ArgoWorkflow,
   end: { readonly outcome: Ending; readonly at: number; readonly archives: boolean },
@@ -154,7 +154,10 @@ function messageOf({ phase, exitCode = 1, ...given }: Ending): string | undefine
   return phase === 'Error' ? 'pod deleted' : undefined
 }
 
-/** What is said of a container that exited with a code other than 0: `main` is Argo's name for the one that does the work. */
+/**
+ * The message about a container that exited with a code other than 0: `main` is Argo's name of the one that
+ * does the work.
+ */
 export function exitMessage(exitCode: number): string {
   return `main: Error (exit code ${exitCode})`
 }
@@ -205,7 +208,7 @@ function endedNode(node: JsonObject, { ending, message, at, progress }: NodeEnd)
     ...(exitCode === undefined || node['type'] === 'Suspend' ? {} : { exitCode: String(exitCode) }),
   }
   const { message: _, ...before } = node
-  // What it said while it ran stays; what held it up doesn't.
+  // The message of its run stays; the reason that held it up does not.
   const earlier = node['phase'] === 'Running' ? asText(node['message']) : undefined
   const said = ending.nodeMessage ?? message ?? earlier
   return {
@@ -223,7 +226,7 @@ function outputsOf(outputs: Readonly<Record<string, string>> | undefined): JsonO
   return { parameters: Object.entries(outputs).map(([name, value]) => ({ name, value, globalName: name })) }
 }
 
-/** Retried under its own name: its label tells of its former end until the controller comes by. */
+/** Retried under its own name: its label keeps the former end until the next reconcile. */
 export function retried(workflow: ArgoWorkflow, at: number): ArgoWorkflow {
   const { [LABEL_COMPLETED]: _, [LABEL_ARCHIVING]: __, ...labels } = workflow.metadata.labels
   const { shutdown: ___, ...spec } = workflow.spec
@@ -248,7 +251,7 @@ export function withLabels(workflow: ArgoWorkflow, labels: Readonly<Record<strin
   return { ...workflow, metadata: { ...workflow.metadata, labels } }
 }
 
-/** Status and labels tell of a phase in one step. */
+/** Status and labels change phase in one step. */
 function inPhase(workflow: ArgoWorkflow, phase: WorkflowPhase, status: WorkflowStatus): ArgoWorkflow {
   const completed = phase !== 'Pending' && phase !== 'Running'
   const labels = { ...workflow.metadata.labels, [LABEL_PHASE]: phase, [LABEL_COMPLETED]: String(completed) }

@@ -11,7 +11,7 @@ export const actionFacts: readonly ArgoFact[] = [
   {
     id: 'ARGO-ACT-1',
     title:
-      'Terminated, a running workflow ends Failed and says so; terminated once more it is refused with 500, code 13.',
+      'Terminated, a running workflow ends Failed with a message; a second terminate is refused with 500, code 13.',
     run: (target) =>
       Probe.use(target, async (probe) => {
         await probe.submitted('a', LONG)
@@ -20,12 +20,15 @@ export const actionFacts: readonly ArgoFact[] = [
         const ended = await probe.untilPhase('a', 'Failed', 'Error')
         const message = asText(statusOf(ended)['message']) ?? ''
         check(message.includes("Stopped with strategy 'Terminate'"), 'its message', message)
-        refused(await probe.act('a', 'terminate'), [500, 13], 'cannot shutdown a completed workflow', 'again')
+        refused(await probe.act('a', 'terminate'), [500, 13], {
+          words: 'cannot shutdown a completed workflow',
+          what: 'again',
+        })
       }),
   },
   {
     id: 'ARGO-ACT-2',
-    title: 'Stopped, a running workflow ends Failed and says so.',
+    title: 'Stopped, a running workflow ends Failed with a message.',
     run: (target) =>
       Probe.use(target, async (probe) => {
         await probe.submitted('a', LONG)
@@ -42,7 +45,7 @@ export const actionFacts: readonly ArgoFact[] = [
   {
     id: 'ARGO-ACT-3',
     title:
-      'Retried, a failed workflow keeps name and uid; its status begins anew and its label of the phase doesn’t yet.',
+      'Retried, a failed workflow keeps name and uid; its status is reset, and its label of the phase later.',
     run: (target) =>
       Probe.use(target, async (probe) => {
         const { uid } = metadataOf(await probe.submitted('a', FAILING))
@@ -57,26 +60,27 @@ export const actionFacts: readonly ArgoFact[] = [
   },
   {
     id: 'ARGO-ACT-4',
-    title: 'A running workflow can’t be retried, a succeeded one not without options: 400, code 3.',
+    title:
+      'A retry of a running workflow, or of a succeeded one without options, is refused with 400, code 3.',
     run: (target) =>
       Probe.use(target, async (probe) => {
         await probe.submitted('a', LONG)
         await probe.untilPhase('a', 'Running')
-        refused(
-          await probe.act('a', 'retry'),
-          [400, 3],
-          'Cannot retry a workflow in phase Running',
-          'a running one',
-        )
+        refused(await probe.act('a', 'retry'), [400, 3], {
+          words: 'Cannot retry a workflow in phase Running',
+          what: 'a running one',
+        })
         await probe.submitted('b')
         await probe.untilPhase('b', 'Succeeded')
-        refused(await probe.act('b', 'retry'), [400, 3], 'To retry a succeeded workflow', 'a succeeded one')
+        refused(await probe.act('b', 'retry'), [400, 3], {
+          words: 'To retry a succeeded workflow',
+          what: 'a succeeded one',
+        })
       }),
   },
   {
     id: 'ARGO-ACT-5',
-    title:
-      'Resubmitted, a workflow has a copy under a generated name, with its labels and where it comes from.',
+    title: 'A resubmit makes a copy under a generated name, with the labels and the name of the original.',
     run: (target) =>
       Probe.use(target, async (probe) => {
         const old = await probe.submitted('a', FAILING)
@@ -97,35 +101,41 @@ export const actionFacts: readonly ArgoFact[] = [
   },
   {
     id: 'ARGO-ACT-6',
-    title: 'Verbs on what is not there are refused with 404, code 5; unknown verbs with 501, code 12.',
+    title: 'Verbs on a missing workflow are refused with 404, code 5; unknown verbs with 501, code 12.',
     run: (target) =>
       Probe.use(target, async (probe) => {
         for (const verb of ['retry', 'resubmit', 'stop', 'terminate', 'suspend', 'resume']) {
-          refused(await probe.act('none', verb), [404, 5], 'not found', verb)
+          refused(await probe.act('none', verb), [404, 5], { words: 'not found', what: verb })
         }
-        refused(await probe.act('none', 'nosuch'), [501, 12], 'Not Implemented', 'an unknown verb')
+        refused(await probe.act('none', 'nosuch'), [501, 12], {
+          words: 'Not Implemented',
+          what: 'an unknown verb',
+        })
       }),
   },
   {
     id: 'ARGO-ACT-7',
     title:
-      'An ended workflow can’t be suspended: 400, code 3; resuming what isn’t suspended changes nothing.',
+      'Suspending an ended workflow is refused with 400, code 3; resuming one that is not suspended changes nothing.',
     run: (target) =>
       Probe.use(target, async (probe) => {
         await probe.submitted('a')
         await probe.untilPhase('a', 'Succeeded')
-        refused(await probe.act('a', 'suspend'), [400, 3], 'cannot suspend completed workflows', 'suspend')
+        refused(await probe.act('a', 'suspend'), [400, 3], {
+          words: 'cannot suspend completed workflows',
+          what: 'suspend',
+        })
         same(phaseOf(taken(await probe.act('a', 'resume'), 'resume')), 'Succeeded', 'its phase')
       }),
   },
   {
     id: 'ARGO-ACT-8',
-    title: '`set` needs to be told which step: without a selector 500, code 13.',
+    title: '`set` needs a node selector: without it 500, code 13.',
     run: (target) =>
       Probe.use(target, async (probe) => {
         await probe.submitted('a', LONG)
         const came = await probe.act('a', 'set', { phase: 'Failed' })
-        refused(came, [500, 13], "'set' currently only targets suspend nodes", 'set')
+        refused(came, [500, 13], { words: "'set' currently only targets suspend nodes", what: 'set' })
       }),
   },
 ]

@@ -1,32 +1,34 @@
 import { brokenFact } from '@sluice/testkit/server'
 
-/** A server to look at, and what is known of it. */
+/** A server under test, and what is known of it. */
 export interface ArgoTarget {
   /** The base URL. */
   readonly url: string
   readonly namespace: string
-  /** Without it, requests carry none, and what is about tokens is skipped. */
+  /** Absent: requests carry none, and facts about tokens are skipped. */
   readonly token?: string
   /**
-   * A WorkflowTemplate in the namespace with the parameters `item` (no default), `mode` (of `succeed`, `fail`, `error`) and `seconds`,
-   * which runs for so long and ends so.
+   * A WorkflowTemplate in the namespace with the parameters `item` (no default), `mode` (of `succeed`,
+   * `fail`, `error`) and `seconds`, which runs for that time and ends in that mode.
    */
   readonly template: string
   /** A ClusterWorkflowTemplate of the same parameters. */
   readonly clusterTemplate?: string
   /** A CronWorkflow of the same parameters, in the namespace. */
   readonly cronWorkflow?: string
-  /** Workflows of a run have names that start with it; nothing else may. Lower case. */
+  /** The prefix of the names of a run's workflows, and of no others. Lower case. */
   readonly prefix: string
-  /** As `GET /api/v1/version` says, such as `v4.1.2`. */
+  /** By `GET /api/v1/version`, such as `v4.1.2`. */
   readonly version: string
-  /** A label, as `key=value`, with which an admission policy or webhook of the cluster denies every workflow. */
+  /**
+   * A label, as `key=value`, with which an admission policy or webhook of the cluster denies every workflow.
+   */
   readonly denied?: string
   /** As the controller is set; `undefined`: not. */
   readonly templateReferencing?: 'Strict' | 'Secure'
   /** Whether finished workflows are archived. */
   readonly archive: boolean
-  /** Lets time pass, the server's. Default by waiting; a server whose clock can be set needn't wait. */
+  /** Advances the server's time. Default by waiting; a server with a manual clock need not wait. */
   readonly pass?: (ms: number) => Promise<void>
 }
 
@@ -36,15 +38,15 @@ export interface ArgoFact {
   readonly id: string
   /** What holds, in one sentence. */
   readonly title: string
-  /** Why it can't be looked at here; `undefined` to run it. */
+  /** Why it cannot be tested here; `undefined` to run it. */
   readonly needs?: (target: ArgoTarget) => string | undefined
-  /** Whether it takes more than ten seconds on a server whose clock can't be set. */
+  /** Whether it takes more than ten seconds on a server without a manual clock. */
   readonly slow?: boolean
-  /** Rejects with a message for people when it doesn't hold. It deletes what it made. */
+  /** Rejects with a message when it does not hold. It deletes what it created. */
   run(target: ArgoTarget): Promise<void>
 }
 
-/** How one fact went. */
+/** The outcome of one fact. */
 export type ArgoFactOutcome = 'holds' | 'skipped'
 
 /**
@@ -64,7 +66,7 @@ export async function runArgoFact(fact: ArgoFact, target: ArgoTarget): Promise<A
 }
 
 /**
- * Asks a server for its version and whether it has an archive.
+ * Reads a server's version, and whether it has an archive.
  *
  * @throws Error when it doesn't answer as an Argo Server does
  */
@@ -84,7 +86,7 @@ export async function argoTarget(given: Omit<ArgoTarget, 'version' | 'archive'>)
   if (status !== 200 || typeof version !== 'string') {
     throw new Error(`${given.url} gives no version: status ${status}`)
   }
-  // Without an archive the server says that it isn't supported, with one that there is no such row.
+  // Without an archive the server answers that it is not supported, with one that there is no such row.
   const row = await ask('archived-workflows/00000000-0000-4000-8000-000000000000')
   return { ...given, version, archive: row.status === 404 }
 }

@@ -11,7 +11,7 @@ import { submitFacts } from './submit-facts.js'
 import { watchFacts } from './watch-facts.js'
 import { wireFacts } from './wire-facts.js'
 
-/** What an Argo Server does, one fact each, as far as a worker could care. */
+/** What an Argo Server does, as far as a worker depends on it. */
 export const argoServerFacts: readonly ArgoFact[] = [
   ...wireFacts,
   ...submitFacts,

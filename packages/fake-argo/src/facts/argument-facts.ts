@@ -3,16 +3,16 @@ import { asArray, asObject, asText, type JsonObject } from '../argo-workflow.js'
 import type { ArgoFact } from './argo-fact.js'
 import { Probe, refused, taken } from './probe.js'
 
-/** What Go's quoting writes in a way that JSON doesn't know. */
+/** Characters that Go's quoting writes in a form that JSON does not have. */
 const UNREADABLE = ['\u0001', '\u0007', '\u000b', '\u007f', '\u{e0067}']
-/** What it writes as JSON does, or leaves as it is. */
+/** Characters that it writes as JSON does, or keeps. */
 const READABLE = 'a\b\f\n\r\t\u0085\u200b\ufeff\u{1f600}"\\'
 
-/** What arguments may be, and what is said of those that may not. */
+/** Which arguments are accepted, and the errors for others. */
 export const argumentFacts: readonly ArgoFact[] = [
   {
     id: 'ARGO-ARGUMENT-1',
-    title: 'Beside a reference to a template a parameter may be given twice: both are kept.',
+    title: 'Beside a reference to a template a parameter may be given twice; both are kept.',
     run: (target) =>
       Probe.use(target, async (probe) => {
         const given = await probe.submit('a', { parameters: ['item=1', 'seconds=0', 'item=2'] })
@@ -32,19 +32,22 @@ export const argumentFacts: readonly ArgoFact[] = [
       Probe.use(target, async (probe) => {
         const request = { resourceKind: 'CronWorkflow', resourceName: target.cronWorkflow ?? '' }
         const twice = await probe.submit('a', { parameters: ['item=1', 'item=2'] }, request)
-        refused(twice, [400, 3], "spec.arguments.parameters[1].name 'item' is not unique", 'it')
+        refused(twice, [400, 3], {
+          words: "spec.arguments.parameters[1].name 'item' is not unique",
+          what: 'it',
+        })
       }),
   },
   {
     id: 'ARGO-ARGUMENT-3',
     title:
-      'A value with a control character that JSON has no short form for, or with what Go can’t print beyond U+FFFF, is refused with 400, code 3, once a template uses it.',
+      'A value with a control character that JSON has no short form for, or that Go cannot print beyond U+FFFF, is refused with 400, code 3, where a template uses it.',
     run: (target) =>
       Probe.use(target, async (probe) => {
         const words = 'cannot finish template replacement because the result was invalid JSON'
         for (const character of UNREADABLE) {
           const came = await probe.submit('a', { parameters: [`item=a${character}b`, 'seconds=0'] })
-          refused(came, [400, 3], words, `U+${character.codePointAt(0)?.toString(16) ?? ''}`)
+          refused(came, [400, 3], { words: words, what: `U+${character.codePointAt(0)?.toString(16) ?? ''}` })
         }
         const kept = taken(await probe.submit('a', { parameters: [`item=${READABLE}`] }), 'the others')
         same(argumentsOf(kept)[0], { name: 'item', value: READABLE }, 'the value')
@@ -52,7 +55,7 @@ export const argumentFacts: readonly ArgoFact[] = [
   },
   {
     id: 'ARGO-ARGUMENT-4',
-    title: 'Without parameters the spec has empty arguments, and the status its two instants.',
+    title: 'Without parameters the spec has empty arguments, and the status two instants.',
     run: (target) =>
       Probe.use(target, async (probe) => {
         const spec = { entrypoint: 'main', templates: [{ name: 'main', suspend: {} }] }
@@ -70,22 +73,21 @@ export const argumentFacts: readonly ArgoFact[] = [
       Probe.use(target, async (probe) => {
         const [key = '', value = ''] = (target.denied ?? '').split('=')
         const submit = await probe.submit('a', { labels: target.denied ?? '' })
-        refused(submit, [400, 3], /denied (?:the )?request: /, 'a submit')
+        refused(submit, [400, 3], { words: /denied (?:the )?request: /, what: 'a submit' })
         const create = await probe.create(probe.manifest({ name: probe.name('a'), labels: { [key]: value } }))
-        refused(create, [400, 3], /denied (?:the )?request: /, 'a create')
+        refused(create, [400, 3], { words: /denied (?:the )?request: /, what: 'a create' })
         same((await probe.get('a')).status, 404, 'the status of GET afterwards')
       }),
   },
   {
     id: 'ARGO-ADMISSION-2',
-    title:
-      'What a policy or webhook denies is denied in the server’s dry run too, and only there: the local one asks nobody.',
+    title: 'What a policy or webhook denies is denied in the server’s dry run too, and not in the local one.',
     needs: ({ denied }) => (denied === undefined ? 'no label given that is denied' : undefined),
     run: (target) =>
       Probe.use(target, async (probe) => {
         const labels = target.denied ?? ''
         const server = await probe.submit('a', { labels, serverDryRun: true })
-        refused(server, [400, 3], /denied (?:the )?request: /, 'a dry run of the server')
+        refused(server, [400, 3], { words: /denied (?:the )?request: /, what: 'a dry run of the server' })
         taken(await probe.submit('a', { labels, dryRun: true }), 'a local dry run')
       }),
   },

@@ -4,7 +4,7 @@ import type { ArgoFact } from './argo-fact.js'
 import { isAtLeast } from '../argo-version.js'
 import { labelsOf, phaseOf, Probe, statusOf, taken } from './probe.js'
 
-/** A workflow that waits for a minute, without a pod, once it has a mutex that is this fact's own. */
+/** A workflow that waits for a minute, without a pod, once it has a mutex of this fact. */
 function locked(probe: Probe, suffix: string): JsonObject {
   const [key = '', value = ''] = probe.label.split('=')
   const mutex = { name: probe.name('lock') }
@@ -19,7 +19,7 @@ function locked(probe: Probe, suffix: string): JsonObject {
   }
 }
 
-/** One that has the lock, and one that waits for it. */
+/** The holder of the lock, and a workflow that waits for it. */
 async function queued(probe: Probe): Promise<JsonObject> {
   taken(await probe.create(locked(probe, 'first')), 'the first')
   await probe.untilPhase('first', 'Running')
@@ -27,12 +27,11 @@ async function queued(probe: Probe): Promise<JsonObject> {
   return probe.untilPhase('second', 'Pending')
 }
 
-/** How workflows end that are told to, and what those that wait for a lock make of it. */
+/** How workflows end that are shut down, and those that wait for a lock. */
 export const endingFacts: readonly ArgoFact[] = [
   {
     id: 'ARGO-END-1',
-    title:
-      'What was told to end says so for good: in spec.shutdown and, from v4 on, in the label of the action.',
+    title: 'A shutdown stays in spec.shutdown and, from v4 on, in the label of the action.',
     run: (target) =>
       Probe.use(target, async (probe) => {
         await probe.submitted('a', { parameters: ['item=1', 'seconds=60'] })
@@ -46,7 +45,7 @@ export const endingFacts: readonly ArgoFact[] = [
   },
   {
     id: 'ARGO-LOCK-1',
-    title: 'What waits for a lock is Pending, says for which, and has neither a start nor nodes.',
+    title: 'A workflow that waits for a lock is Pending, names it, and has neither a start nor nodes.',
     run: (target) =>
       Probe.use(target, async (probe) => {
         const waits = statusOf(await queued(probe))
@@ -59,7 +58,8 @@ export const endingFacts: readonly ArgoFact[] = [
   },
   {
     id: 'ARGO-LOCK-2',
-    title: 'Stopped as it waits for a lock, it waits on; with the lock it begins its first node, and fails.',
+    title:
+      'Stopped while it waits for a lock, it waits on; with the lock it begins its first node, and fails.',
     run: (target) =>
       Probe.use(target, async (probe) => {
         await queued(probe)
@@ -78,7 +78,7 @@ export const endingFacts: readonly ArgoFact[] = [
   },
   {
     id: 'ARGO-LOCK-3',
-    title: 'Terminated as it waits for a lock, it fails: at once, or when the lock is free.',
+    title: 'Terminated while it waits for a lock, it fails: immediately, or when the lock is free.',
     needs: ({ version }) =>
       isAtLeast(version, 'v4.0.10') ? undefined : 'before v4.0.10 it may succeed (bug 16776)',
     run: (target) =>

@@ -6,7 +6,7 @@ import { metadataOf, namesOf, Probe, refused, statusOf, taken, zeroTimestamp } f
 
 const SHOW_REMAINING = { 'listOptions.fieldSelector': 'ext.showRemainingItemCount=true' }
 
-/** Submits so many and waits until they are listed. */
+/** Submits a number of workflows and waits until they are listed. */
 async function listedMany(
   probe: Probe,
   count: number,
@@ -35,7 +35,7 @@ export const listFacts: readonly ArgoFact[] = [
   },
   {
     id: 'ARGO-LIST-2',
-    title: 'Label selectors know `=`, `!=`, `in`, `notin`, that a label exists, and that it doesn’t.',
+    title: 'Label selectors support `=`, `!=`, `in`, `notin`, and that a label exists or does not.',
     run: (target) =>
       Probe.use(target, async (probe) => {
         const labels = [`${probe.label},example.com/x=a`, `${probe.label},example.com/x=b`, probe.label]
@@ -67,23 +67,24 @@ export const listFacts: readonly ArgoFact[] = [
     run: (target) =>
       Probe.use(target, async (probe) => {
         const label = await probe.list({ 'listOptions.labelSelector': 'a in b' })
-        refused(label, [400, 3], '', 'a malformed label selector')
+        refused(label, [400, 3], { words: '', what: 'a malformed label selector' })
         const field = await probe.list({ 'listOptions.fieldSelector': 'status.phase=Running' })
-        refused(
-          field,
-          [400, 3],
-          'unsupported requirement status.phase=Running',
-          'a field selector of the phase',
-        )
+        refused(field, [400, 3], {
+          words: 'unsupported requirement status.phase=Running',
+          what: 'a field selector of the phase',
+        })
         const word = await probe.list({ 'listOptions.continue': 'abc' })
-        refused(word, [400, 3], 'listOptions.continue must be int', 'a continue that is a word')
+        refused(word, [400, 3], {
+          words: 'listOptions.continue must be int',
+          what: 'a continue that is a word',
+        })
         const negative = await probe.list({ 'listOptions.continue': '-1' })
-        refused(negative, [400, 3], 'listOptions.continue must >= 0', 'a negative continue')
+        refused(negative, [400, 3], { words: 'listOptions.continue must >= 0', what: 'a negative continue' })
       }),
   },
   {
     id: 'ARGO-LIST-4',
-    title: 'With ext.showRemainingItemCount, `continue` leads through all, and the count is right.',
+    title: 'With ext.showRemainingItemCount, `continue` leads through all pages, and the count is right.',
     run: (target) =>
       Probe.use(target, async (probe) => {
         const names = await listedMany(probe, 5)
@@ -117,7 +118,7 @@ export const listFacts: readonly ArgoFact[] = [
   {
     id: 'ARGO-LIST-6',
     title:
-      'Without it, v4.0.0 to v4.1.2 with no archived match give no `continue`, whatever remains (bug 15639).',
+      'Without it, v4.0.0 to v4.1.2 with no archived match return no `continue`, whatever remains (bug 15639).',
     needs: ({ version }) => {
       const has = isAtLeast(version, 'v4.0.0') && !isAtLeast(version, 'v4.1.3')
       return has ? undefined : 'not a version with this bug'
@@ -137,7 +138,7 @@ export const listFacts: readonly ArgoFact[] = [
   {
     id: 'ARGO-LIST-7',
     title:
-      'What `fields` leaves out is gone, but what Go always shows comes back; without `metadata` there is no resourceVersion.',
+      '`fields` selects what is returned, besides what Go always writes; without `metadata` there is no resourceVersion.',
     run: (target) =>
       Probe.use(target, async (probe) => {
         const [name = ''] = await listedMany(probe, 1)
@@ -160,7 +161,7 @@ export const listFacts: readonly ArgoFact[] = [
   },
   {
     id: 'ARGO-LIST-8',
-    title: 'A leading `-` turns `fields` into what is left out.',
+    title: 'A leading `-` turns `fields` into an exclusion.',
     run: (target) =>
       Probe.use(target, async (probe) => {
         const [name = ''] = await listedMany(probe, 1)
@@ -175,17 +176,20 @@ export const listFacts: readonly ArgoFact[] = [
   {
     id: 'ARGO-LIST-9',
     title:
-      'Unknown query keys are ignored; a limit that is no number is refused with 400, code 3, in the words of Go’s parser.',
+      'Unknown query keys are ignored; a limit that is no number is refused with 400, code 3, with the message of Go’s parser.',
     run: (target) =>
       Probe.use(target, async (probe) => {
         taken(await probe.list({ nosuch: '1', 'listOptions.resourceVersion': '0' }), 'a list')
         const came = await probe.list({ 'listOptions.limit': 'abc' })
-        refused(came, [400, 3], 'strconv.ParseInt: parsing "abc": invalid syntax', 'such a limit')
+        refused(came, [400, 3], {
+          words: 'strconv.ParseInt: parsing "abc": invalid syntax',
+          what: 'such a limit',
+        })
       }),
   },
   {
     id: 'ARGO-LIST-10',
-    title: 'By name with a field selector; from v3.6 by a part of it too.',
+    title: 'Lists select by name with a field selector; from v3.6 by a part of it too.',
     run: (target) =>
       Probe.use(target, async (probe) => {
         const [first = ''] = await listedMany(probe, 2)
@@ -202,16 +206,16 @@ export const listFacts: readonly ArgoFact[] = [
   {
     id: 'ARGO-LIST-11',
     title:
-      'All namespaces are listed at the path with its last slash; without it there is no such route: 501.',
+      'All namespaces are listed at the path with a trailing slash; without it there is no such route: 501.',
     run: (target) =>
       Probe.use(target, async (probe) => {
         const none = await probe.send('GET', 'workflows')
-        refused(none, [501, 12], 'Not Implemented', 'the path without its last slash')
+        refused(none, [501, 12], { words: 'Not Implemented', what: 'the path without its last slash' })
       }),
   },
   {
     id: 'ARGO-LIST-12',
-    title: 'Labels of phase and completion come with the status; a list by them finds what has ended.',
+    title: 'Labels of phase and completion change with the status; a list by them finds ended workflows.',
     run: (target) =>
       Probe.use(target, async (probe) => {
         await probe.submitted('a')
@@ -228,7 +232,7 @@ export const listFacts: readonly ArgoFact[] = [
   },
   {
     id: 'ARGO-LIST-13',
-    title: 'A list has the newest of what runs first.',
+    title: 'A list begins with the newest running workflows.',
     run: (target) =>
       Probe.use(target, async (probe) => {
         for (const suffix of ['a', 'b', 'c']) {
@@ -247,7 +251,7 @@ export const listFacts: readonly ArgoFact[] = [
   {
     id: 'ARGO-LIST-14',
     title:
-      'From the controller’s first look on, what isn’t completed says so: `!completed` finds only what it hasn’t seen.',
+      'From the first reconcile on, an unfinished workflow has the label completed=false: `!completed` finds only those before it.',
     run: (target) =>
       Probe.use(target, async (probe) => {
         await probe.submitted('a', { parameters: ['item=1', 'seconds=120'] })

@@ -7,7 +7,7 @@ const WRITTEN = ['working on 1 for 0 s', 'told to fail']
 const FAILS = { parameters: ['item=1', 'seconds=0', 'mode=fail'] }
 const OF_MAIN = { 'logOptions.container': 'main' }
 
-/** What is told of logs. */
+/** What holds for logs. */
 export const logFacts: readonly ArgoFact[] = [
   {
     id: 'ARGO-LOG-1',
@@ -39,7 +39,7 @@ export const logFacts: readonly ArgoFact[] = [
   },
   {
     id: 'ARGO-LOG-3',
-    title: 'Without the name of a container there is none of a pod that has several, and no error.',
+    title: 'Without the name of a container the log of a pod with several is empty, without an error.',
     run: (target) =>
       ofFailed(target, async (probe) => {
         const came = await logOf(probe, { 'logOptions.tailLines': '10' })
@@ -66,7 +66,7 @@ export const logFacts: readonly ArgoFact[] = [
   },
   {
     id: 'ARGO-LOG-5',
-    title: 'tailLines is about the last lines of each pod.',
+    title: 'tailLines limits the log to the last lines of each pod.',
     run: (target) =>
       ofFailed(target, async (probe) => {
         const came = await logOf(probe, { ...OF_MAIN, 'logOptions.tailLines': '1' })
@@ -75,7 +75,7 @@ export const logFacts: readonly ArgoFact[] = [
   },
   {
     id: 'ARGO-LOG-6',
-    title: 'With follow it goes on, from what was written before, until the workflow has ended.',
+    title: 'With follow it begins with what was written before, and goes on until the workflow has ended.',
     run: (target) =>
       Probe.use(target, async (probe) => {
         await probe.submitted('a', { parameters: ['item=1', 'seconds=3', 'mode=fail'] })
@@ -88,7 +88,7 @@ export const logFacts: readonly ArgoFact[] = [
   {
     id: 'ARGO-LOG-7',
     title:
-      'Of a workflow whose pods are gone it is empty, and no error; the container `wait` is then silent too.',
+      'The log of a workflow whose pods are gone is empty, without an error; that of the container `wait` too.',
     run: (target) =>
       Probe.use(target, async (probe) => {
         await probe.create(
@@ -107,7 +107,7 @@ export const logFacts: readonly ArgoFact[] = [
   },
   {
     id: 'ARGO-LOG-8',
-    title: 'While a pod is there, its container `wait` has a log, whatever the program writes.',
+    title: 'While a pod exists, its container `wait` has a log, whatever the program writes.',
     run: (target) =>
       ofFailed(target, async (probe) => {
         const lines = textsIn(await logOf(probe, { 'logOptions.container': 'wait' }))
@@ -116,7 +116,7 @@ export const logFacts: readonly ArgoFact[] = [
   },
   {
     id: 'ARGO-LOG-9',
-    title: 'The log of a workflow that is not there is refused with 404, in the shape of streams.',
+    title: 'The log of a missing workflow is refused with 404, in the format of streams.',
     run: (target) =>
       Probe.use(target, async (probe) => {
         const came = await logOf(probe, OF_MAIN)
@@ -137,7 +137,7 @@ function logOf(
   return probe.send('GET', `${path}?${new URLSearchParams(query).toString()}`, { headers })
 }
 
-/** On a workflow that has failed: where pods of successes are collected, those of failures stay. */
+/** On a failed workflow: where pods of successes are collected, those of failures stay. */
 function ofFailed(
   target: Parameters<ArgoFact['run']>[0],
   steps: (probe: Probe) => Promise<void>,
@@ -149,7 +149,7 @@ function ofFailed(
   })
 }
 
-/** What it gives, the server's time passing meanwhile. */
+/** The result of an action, while the server's time advances. */
 async function passing<T>(probe: Probe, work: Promise<T>): Promise<T> {
   const state = { isOver: false }
   const over = (): void => void (state.isOver = true)

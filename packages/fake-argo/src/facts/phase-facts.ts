@@ -9,11 +9,11 @@ function rootNode(workflow: JsonObject): JsonObject {
   return asObject(nodes[asText(metadataOf(workflow)['name']) ?? ''])
 }
 
-/** How workflows go and end, and what stays of them. */
+/** How workflows run and end, and what remains of them. */
 export const phaseFacts: readonly ArgoFact[] = [
   {
     id: 'ARGO-PHASE-1',
-    title: 'Status and labels tell of a phase in the same step, from the first to the last.',
+    title: 'Status and labels change phase in the same step, from the first to the last.',
     run: (target) =>
       Probe.use(target, async (probe) => {
         await probe.submitted('a', { parameters: ['item=1', 'seconds=2'] })
@@ -37,7 +37,7 @@ export const phaseFacts: readonly ArgoFact[] = [
   },
   {
     id: 'ARGO-PHASE-2',
-    title: 'A failure says why: message and, at its node, the exit code as text.',
+    title: 'A failure has a message and, at its node, the exit code as text.',
     run: (target) =>
       Probe.use(target, async (probe) => {
         await probe.submitted('a', { parameters: ['item=1', 'mode=fail', 'seconds=0'] })
@@ -72,26 +72,24 @@ export const phaseFacts: readonly ArgoFact[] = [
   },
   {
     id: 'ARGO-GET-1',
-    title: 'GET of what is not there is refused with 404, code 5.',
+    title: 'GET of a missing workflow is refused with 404, code 5.',
     run: (target) =>
       Probe.use(target, async (probe) => {
-        refused(
-          await probe.get('none'),
-          [404, 5],
-          `workflows.argoproj.io "${probe.name('none')}" not found`,
-          'GET',
-        )
+        refused(await probe.get('none'), [404, 5], {
+          words: `workflows.argoproj.io "${probe.name('none')}" not found`,
+          what: 'GET',
+        })
       }),
   },
   {
     id: 'ARGO-GET-2',
-    title: 'GET leaves what `fields` asks for, and what Go always shows.',
+    title: 'GET returns what `fields` selects, and what Go always writes.',
     run: (target) =>
       Probe.use(target, async (probe) => {
         await probe.submitted('a')
         const workflow = taken(await probe.get('a', '?fields=metadata.name,metadata.uidX'), 'GET')
         const { metadata, spec, status } = workflow
-        // A key is kept when a field that was asked for begins with its path.
+        // A key is kept when a selected field begins with its path.
         const { uid, ...rest } = asObject(metadata)
         check(typeof uid === 'string', 'the uid, whose path a longer field begins with')
         same(rest, { name: probe.name('a'), ...zeroTimestamp(target) }, 'the other metadata')
@@ -100,7 +98,7 @@ export const phaseFacts: readonly ArgoFact[] = [
   },
   {
     id: 'ARGO-DELETE-1',
-    title: 'DELETE is answered 200 and {}, a second one 404; a name can be used again and has another uid.',
+    title: 'DELETE is answered 200 and {}, a second one 404; the name can be used again, with another uid.',
     run: (target) =>
       Probe.use(target, async (probe) => {
         const first = await probe.submitted('a', { parameters: ['item=1', 'seconds=60'] })
@@ -126,13 +124,13 @@ export const phaseFacts: readonly ArgoFact[] = [
         const list = taken(await probe.send('GET', 'archived-workflows'), 'the list')
         same(list, { metadata: {}, items: null }, 'the list')
         const row = await probe.send('GET', 'archived-workflows/00000000-0000-4000-8000-000000000000')
-        refused(row, [500, 13], 'getting archived workflows not supported', 'a row')
+        refused(row, [500, 13], { words: 'getting archived workflows not supported', what: 'a row' })
       }),
   },
   {
     id: 'ARGO-ARCHIVE-2',
     title:
-      'A finished workflow comes into the archive, and GET by name finds it there once it is deleted, with kind and label.',
+      'A finished workflow is archived, and GET by name finds it there once it is deleted, with kind and label.',
     needs: ({ archive }) => (archive ? undefined : 'no archive'),
     run: (target) =>
       Probe.use(target, async (probe) => {
@@ -154,9 +152,12 @@ export const phaseFacts: readonly ArgoFact[] = [
           ['Workflow', 'Succeeded', uid],
           'kind, phase, uid',
         )
-        refused(await probe.act('a', 'retry'), [404, 5], 'not found', 'a retry of what only the archive has')
+        refused(await probe.act('a', 'retry'), [404, 5], {
+          words: 'not found',
+          what: 'a retry of what only the archive has',
+        })
         taken(await probe.send('DELETE', `archived-workflows/${asText(uid) ?? ''}`), 'DELETE of the row')
-        refused(await row(), [404, 5], 'not found', 'the row afterwards')
+        refused(await row(), [404, 5], { words: 'not found', what: 'the row afterwards' })
       }),
   },
 ]

@@ -1,10 +1,10 @@
-import { setTimeout as wait } from 'node:timers/promises'
+import { systemRuntime } from '@sluice/core/backend'
 import { check, same } from '@sluice/testkit/server'
 import { asArray, asObject, asText, type JsonObject } from '../argo-workflow.js'
 import type { ArgoTarget } from './argo-fact.js'
 import { isAtLeast } from '../argo-version.js'
 
-/** An answer, its body read. */
+/** An answer and its body. */
 export interface Came {
   readonly status: number
   readonly headers: Headers
@@ -13,11 +13,11 @@ export interface Came {
   readonly text: string
 }
 
-/** How long a fact waits for something to come about, in ms of the server's time. */
+/** How long a fact waits for a condition, in ms of the server's time. */
 const PATIENCE_MS = 60_000
 const STEP_MS = 250
 
-/** What one fact works with: requests in few words, and workflows that are deleted at the end. */
+/** The tools of one fact: short calls for requests, and workflows that are deleted at the end. */
 export class Probe {
   readonly target: ArgoTarget
   readonly #made = new Set<string>()
@@ -26,7 +26,7 @@ export class Probe {
     this.target = target
   }
 
-  /** Runs a fact's steps, and deletes afterwards what they made. */
+  /** Runs a fact's steps, and deletes afterwards what they created. */
   static async use(target: ArgoTarget, steps: (probe: Probe) => Promise<void>): Promise<void> {
     const probe = new Probe(target)
     try {
@@ -66,7 +66,7 @@ export class Probe {
     return { status: answer.status, headers: answer.headers, text, body: objectIn(text) }
   }
 
-  /** Submits from the template; the name, or what comes instead, is the fact's own. */
+  /** Submits from the template, under a name of the fact. */
   async submit(suffix: string, options: JsonObject = {}, request: JsonObject = {}): Promise<Came> {
     const { namespace, template } = this.target
     const submitOptions = {
@@ -79,7 +79,7 @@ export class Probe {
     return this.#kept(await this.send('POST', `workflows/${namespace}/submit`, { body }))
   }
 
-  /** As `submit`, and it must be taken. */
+  /** As `submit`, and it must succeed. */
   async submitted(suffix: string, options: JsonObject = {}): Promise<JsonObject> {
     return taken(await this.submit(suffix, options), 'the submit')
   }
@@ -121,7 +121,7 @@ export class Probe {
     return this.send('GET', `workflows/${this.target.namespace}?${new URLSearchParams(all).toString()}`)
   }
 
-  /** Waits until a question is answered yes; the answer that was right is given. */
+  /** Waits until a condition holds, and returns the answer for which it did. */
   async until(what: string, ask: () => Promise<Came>, holds: (came: Came) => boolean): Promise<Came> {
     let passed = 0
     for (;;) {
@@ -143,7 +143,7 @@ export class Probe {
     return came.body
   }
 
-  /** Waits until lists show so many of the fact's workflows. */
+  /** Waits until lists have a number of the fact's workflows. */
   untilListed(count: number): Promise<Came> {
     return this.until(
       `a list of ${count}`,
@@ -152,9 +152,9 @@ export class Probe {
     )
   }
 
-  /** Lets the server's time pass. */
+  /** Advances the server's time. */
   async pass(ms: number): Promise<void> {
-    if (this.target.pass === undefined) await wait(ms)
+    if (this.target.pass === undefined) await systemRuntime.sleep(ms)
     else await this.target.pass(ms)
   }
 
@@ -174,7 +174,7 @@ function objectIn(text: string): JsonObject {
   try {
     return asObject(JSON.parse(text))
   } catch {
-    // An answer that is no JSON has none of the fields that are looked for.
+    // An answer that is no JSON has none of the expected fields.
     return {}
   }
 }
@@ -189,8 +189,7 @@ export function taken(came: Came, what: string): JsonObject {
 export function refused(
   came: Came,
   [status, code]: readonly [number, number],
-  words: string | RegExp,
-  what: string,
+  { words, what }: { readonly words: string | RegExp; readonly what: string },
 ): void {
   same(
     { status: came.status, code: came.body['code'] },

@@ -7,7 +7,7 @@ import { Probe, statusOf, taken } from './probe.js'
 const restricted = ({ templateReferencing }: ArgoTarget) =>
   templateReferencing === undefined ? 'the controller has no templateReferencing' : undefined
 
-/** The versions that look at what stands beside a reference. */
+/** The versions that restrict what stands beside a reference. */
 const restrictedFields = (target: ArgoTarget) => {
   const { version } = target
   const looks = isAtLeast(version, '4.0.5') || (isAtLeast(version, '3.7.14') && !isAtLeast(version, '4.0.0'))
@@ -37,7 +37,7 @@ export const referencingFacts: readonly ArgoFact[] = [
   {
     id: 'ARGO-REFERENCING-1',
     title:
-      'With templateReferencing, what sets more than a list allows beside its reference is taken, and ends in Error, naming Go’s fields.',
+      'With templateReferencing, a workflow that sets more than a list allows beside its reference is accepted, and ends in Error with Go’s field names.',
     needs: restrictedFields,
     run: (target) =>
       Probe.use(target, async (probe) => {
@@ -58,7 +58,7 @@ export const referencingFacts: readonly ArgoFact[] = [
   },
   {
     id: 'ARGO-REFERENCING-2',
-    title: 'What the list allows runs, and so do labels, annotations and parameters.',
+    title: 'A workflow with what the list allows, and with labels, annotations and parameters, runs.',
     needs: restricted,
     run: (target) =>
       Probe.use(target, async (probe) => {
@@ -69,7 +69,7 @@ export const referencingFacts: readonly ArgoFact[] = [
   },
   {
     id: 'ARGO-REFERENCING-3',
-    title: 'What refers to no template ends in Error.',
+    title: 'A workflow without a reference to a template ends in Error.',
     needs: restricted,
     run: (target) =>
       Probe.use(target, async (probe) => {

@@ -5,7 +5,7 @@ import { labelsOf, metadataOf, phaseOf, Probe, refused, statusOf, taken } from '
 
 const MALFORMED_PAIRS = ['k', '=v', 'k=v,', 'k=a=b']
 
-/** What submitting from a template does. */
+/** What a submit does. */
 export const submitFacts: readonly ArgoFact[] = [
   {
     id: 'ARGO-SUBMIT-1',
@@ -34,13 +34,13 @@ export const submitFacts: readonly ArgoFact[] = [
   {
     id: 'ARGO-SUBMIT-2',
     title:
-      'A name that exists is refused with 409, code 6, in the words for a generated name; the first one stays as it is.',
+      'A name that exists is refused with 409, code 6, with the message for a generated name; the first workflow is unchanged.',
     run: (target) =>
       Probe.use(target, async (probe) => {
         const first = await probe.submitted('a', { parameters: ['item=first'] })
         const again = await probe.submit('a', { parameters: ['item=second'] })
         const words = 'already exists, the server was not able to generate a unique name for the object'
-        refused(again, [409, 6], words, 'a second submit of the name')
+        refused(again, [409, 6], { words: words, what: 'a second submit of the name' })
         const now = taken(await probe.get('a'), 'GET')
         same(metadataOf(now)['uid'], metadataOf(first)['uid'], 'the uid')
         same(asObject(now['spec'])['arguments'], asObject(first['spec'])['arguments'], 'the arguments')
@@ -48,12 +48,12 @@ export const submitFacts: readonly ArgoFact[] = [
   },
   {
     id: 'ARGO-SUBMIT-3',
-    title: 'Labels given to a submit win over those that the server sets.',
+    title: 'Labels given to a submit override those that the server sets.',
     run: (target) =>
       Probe.use(target, async (probe) => {
-        const labels = `${probe.label},${argoLabel('creator')}=somebody,example.com/empty=`
+        const labels = `${probe.label},${argoLabel('creator')}=another,example.com/empty=`
         const workflow = await probe.submitted('a', { labels })
-        same(labelsOf(workflow)[argoLabel('creator')], 'somebody', 'the creator')
+        same(labelsOf(workflow)[argoLabel('creator')], 'another', 'the creator')
         same(labelsOf(workflow)['example.com/empty'], '', 'a label without a value')
       }),
   },
@@ -64,9 +64,12 @@ export const submitFacts: readonly ArgoFact[] = [
       Probe.use(target, async (probe) => {
         for (const text of MALFORMED_PAIRS) {
           const labels = await probe.submit('a', { labels: text })
-          refused(labels, [500, 13], 'expected labels of the form', `labels ${text}`)
+          refused(labels, [500, 13], { words: 'expected labels of the form', what: `labels ${text}` })
           const annotations = await probe.submit('a', { annotations: text })
-          refused(annotations, [500, 13], 'expected Annotations of the form', `annotations ${text}`)
+          refused(annotations, [500, 13], {
+            words: 'expected Annotations of the form',
+            what: `annotations ${text}`,
+          })
         }
         same((await probe.get('a')).status, 404, 'the status of GET afterwards')
       }),
@@ -74,7 +77,7 @@ export const submitFacts: readonly ArgoFact[] = [
   {
     id: 'ARGO-SUBMIT-5',
     title:
-      'A parameter is split at its first `=`; what follows is kept as it is, and may be empty. Unknown names are kept too.',
+      'A parameter is split at its first `=`; the rest is kept unchanged, and may be empty. Unknown names are kept too.',
     run: (target) =>
       Probe.use(target, async (probe) => {
         const value = 'a=b,c d\n"é\\ <&> {{foo}}'
@@ -95,12 +98,10 @@ export const submitFacts: readonly ArgoFact[] = [
     run: (target) =>
       Probe.use(target, async (probe) => {
         const came = await probe.submit('a', { parameters: ['item'] })
-        refused(
-          came,
-          [500, 13],
-          'expected parameter of the form: NAME=VALUE. Received: item',
-          'such a parameter',
-        )
+        refused(came, [500, 13], {
+          words: 'expected parameter of the form: NAME=VALUE. Received: item',
+          what: 'such a parameter',
+        })
       }),
   },
   {
@@ -109,51 +110,48 @@ export const submitFacts: readonly ArgoFact[] = [
     run: (target) =>
       Probe.use(target, async (probe) => {
         const none = await probe.submit('a', { parameters: [] })
-        refused(
-          none,
-          [400, 3],
-          'spec.arguments.item.value or spec.arguments.item.valueFrom is required',
-          'none',
-        )
+        refused(none, [400, 3], {
+          words: 'spec.arguments.item.value or spec.arguments.item.valueFrom is required',
+          what: 'none',
+        })
         const odd = await probe.submit('a', { parameters: ['item=1', 'mode=odd'] })
-        refused(
-          odd,
-          [400, 3],
-          'should be present in spec.arguments.mode.enum list',
-          'a value outside the enum',
-        )
+        refused(odd, [400, 3], {
+          words: 'should be present in spec.arguments.mode.enum list',
+          what: 'a value outside the enum',
+        })
       }),
   },
   {
     id: 'ARGO-SUBMIT-8',
-    title: 'Values are templates: a reference to what no workflow has is refused with 400, code 3.',
+    title: 'Values are templates: a reference to something that no workflow has is refused with 400, code 3.',
     run: (target) =>
       Probe.use(target, async (probe) => {
         for (const reference of ['{{inputs.x}}', '{{workflow.nosuch}}', '{{steps.a.outputs.result}}']) {
           const came = await probe.submit('a', { parameters: [`item=${reference}`] })
-          refused(came, [400, 3], 'failed to resolve {{', reference)
+          refused(came, [400, 3], { words: 'failed to resolve {{', what: reference })
         }
       }),
   },
   {
     id: 'ARGO-SUBMIT-9',
-    title: 'A template that is not there is refused with 404, code 5, a kind that is none with 400, code 3.',
+    title: 'A missing template is refused with 404, code 5, an unknown kind with 400, code 3.',
     run: (target) =>
       Probe.use(target, async (probe) => {
         const none = await probe.submit('a', {}, { resourceName: probe.name('none') })
-        refused(none, [404, 5], `"${probe.name('none')}" not found`, 'a template that is not there')
+        refused(none, [404, 5], {
+          words: `"${probe.name('none')}" not found`,
+          what: 'a template that is not there',
+        })
         const kind = await probe.submit('a', {}, { resourceKind: 'workflowTemplate' })
-        refused(
-          kind,
-          [400, 3],
-          "Resource kind 'workflowTemplate' is not supported for submitting",
-          'an odd kind',
-        )
+        refused(kind, [400, 3], {
+          words: "Resource kind 'workflowTemplate' is not supported for submitting",
+          what: 'an odd kind',
+        })
       }),
   },
   {
     id: 'ARGO-SUBMIT-10',
-    title: 'Each kind goes by its name, its singular, its plural and its short name.',
+    title: 'Each kind is accepted by its name, its singular, its plural and its short name.',
     run: (target) =>
       Probe.use(target, async (probe) => {
         for (const resourceKind of ['WorkflowTemplate', 'workflowtemplate', 'workflowtemplates', 'wftmpl']) {
@@ -164,28 +162,32 @@ export const submitFacts: readonly ArgoFact[] = [
   {
     id: 'ARGO-SUBMIT-11',
     title:
-      'A name of more than 63 characters, or that is no DNS name, and a label that is none are refused with 400, code 3.',
+      'A name of more than 63 characters, one that is no DNS name, and an invalid label are refused with 400, code 3.',
     run: (target) =>
       Probe.use(target, async (probe) => {
         const long = await probe.submit('a', { name: 'n'.repeat(64) })
-        refused(long, [400, 3], 'must not be more than 63 characters long (currently 64)', 'a long name')
+        refused(long, [400, 3], {
+          words: 'must not be more than 63 characters long (currently 64)',
+          what: 'a long name',
+        })
         for (const name of [probe.name('A'), `${probe.name('a')}-`, `${probe.name('a')}_b`]) {
-          refused(
-            await probe.submit('a', { name }),
-            [400, 3],
-            'metadata.name: Invalid value',
-            `the name ${name}`,
-          )
+          refused(await probe.submit('a', { name }), [400, 3], {
+            words: 'metadata.name: Invalid value',
+            what: `the name ${name}`,
+          })
         }
         for (const value of ['a b', 'x'.repeat(64), '-a']) {
           const came = await probe.submit('a', { labels: `example.com/l=${value}` })
-          refused(came, [400, 3], 'metadata.labels: Invalid value', `the label value ${value}`)
+          refused(came, [400, 3], {
+            words: 'metadata.labels: Invalid value',
+            what: `the label value ${value}`,
+          })
         }
       }),
   },
   {
     id: 'ARGO-SUBMIT-12',
-    title: 'A dry run stores nothing: `dryRun` gives no uid, `serverDryRun` gives one.',
+    title: 'A dry run stores nothing: `dryRun` returns no uid, `serverDryRun` returns one.',
     run: (target) =>
       Probe.use(target, async (probe) => {
         const dry = taken(await probe.submit('a', { dryRun: true }), 'a dry run')
@@ -202,7 +204,7 @@ export const submitFacts: readonly ArgoFact[] = [
     run: (target) =>
       Probe.use(target, async (probe) => {
         const wrong = await probe.submit('a', { labels: { a: 'b' } })
-        refused(wrong, [400, 3], 'cannot unmarshal', 'labels that are an object')
+        refused(wrong, [400, 3], { words: 'cannot unmarshal', what: 'labels that are an object' })
         const odd = await probe.submit('a', { nosuch: 1 }, { namespace: 'elsewhere', nosuch: 1 })
         same(metadataOf(taken(odd, 'unknown fields'))['namespace'], target.namespace, 'the namespace')
       }),
@@ -210,7 +212,7 @@ export const submitFacts: readonly ArgoFact[] = [
   {
     id: 'ARGO-SUBMIT-14',
     title:
-      'Options go into the spec: entrypoint, service account, priority, pod priority class; an unknown entrypoint is refused.',
+      'Options are set in the spec: entrypoint, service account, priority, pod priority class; an unknown entrypoint is refused.',
     run: (target) =>
       Probe.use(target, async (probe) => {
         const options = { entryPoint: 'main', serviceAccount: 'sa', priority: 7, podPriorityClassName: 'low' }
@@ -225,12 +227,12 @@ export const submitFacts: readonly ArgoFact[] = [
         )
         const odd = await probe.submit('a', { entryPoint: 'nosuch' })
         const words = `template reference ${target.template}.nosuch not found`
-        refused(odd, [400, 3], words, 'an unknown entrypoint')
+        refused(odd, [400, 3], { words: words, what: 'an unknown entrypoint' })
       }),
   },
   {
     id: 'ARGO-SUBMIT-15',
-    title: 'From a ClusterWorkflowTemplate the reference says so, and so does the label.',
+    title: 'From a ClusterWorkflowTemplate the reference and the label have the cluster scope.',
     needs: (target) =>
       target.clusterTemplate === undefined ? 'no ClusterWorkflowTemplate given' : undefined,
     run: (target) =>
@@ -258,7 +260,7 @@ export const submitFacts: readonly ArgoFact[] = [
   },
   {
     id: 'ARGO-SUBMIT-17',
-    title: 'What was submitted is there for GET at once, with no phase until the controller comes by.',
+    title: 'A submitted workflow is there for GET immediately, without a phase until its first reconcile.',
     run: (target) =>
       Probe.use(target, async (probe) => {
         const made = await probe.submitted('a')
@@ -278,7 +280,10 @@ export const submitFacts: readonly ArgoFact[] = [
       Probe.use(target, async (probe) => {
         const first = await probe.submitted('a')
         const words = 'already exists, the server was not able to generate a unique name for the object'
-        refused(await probe.submit('a', { serverDryRun: true }), [409, 6], words, 'a dry run of the name')
+        refused(await probe.submit('a', { serverDryRun: true }), [409, 6], {
+          words: words,
+          what: 'a dry run of the name',
+        })
         same(metadataOf(taken(await probe.get('a'), 'GET'))['uid'], metadataOf(first)['uid'], 'the uid')
       }),
   },

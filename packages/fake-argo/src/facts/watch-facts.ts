@@ -4,7 +4,7 @@ import type { ArgoFact, ArgoTarget } from './argo-fact.js'
 import { labelsOf, metadataOf, phaseOf, Probe, taken } from './probe.js'
 import { Watching } from './watching.js'
 
-/** What a watch tells. */
+/** What a watch sends. */
 export const watchFacts: readonly ArgoFact[] = [
   {
     id: 'ARGO-WATCH-1',
@@ -25,26 +25,21 @@ export const watchFacts: readonly ArgoFact[] = [
       Probe.use(target, async (probe) => {
         await probe.submitted('a')
         const query = { 'listOptions.labelSelector': probe.label, 'listOptions.resourceVersion': '0' }
-        await Watching.use(
-          probe,
-          query,
-          async (watch) => {
-            const line = await watch.raw((text) => text.includes('\n'))
-            same(watch.type, 'application/json', 'the type')
-            check(line.startsWith('{"result":{'), 'the first line', line.slice(0, 200))
-          },
-          'application/json',
-        )
+        await Watching.use(probe, { query: query, accept: 'application/json' }, async (watch) => {
+          const line = await watch.raw((text) => text.includes('\n'))
+          same(watch.type, 'application/json', 'the type')
+          check(line.startsWith('{"result":{'), 'the first line', line.slice(0, 200))
+        })
       }),
   },
   {
     id: 'ARGO-WATCH-3',
-    title: 'From resourceVersion 0 it begins with ADDED for all there is, and goes on with every phase.',
+    title: 'From resourceVersion 0 it begins with ADDED for all workflows, and goes on with every phase.',
     run: (target) =>
       Probe.use(target, async (probe) => {
         await probe.submitted('a', { parameters: ['item=1', 'seconds=2'] })
         const query = { 'listOptions.labelSelector': probe.label, 'listOptions.resourceVersion': '0' }
-        await Watching.use(probe, query, async (watch) => {
+        await Watching.use(probe, { query: query }, async (watch) => {
           const added = await watch.event(() => true)
           same([added['type'], nameOf(added)], ['ADDED', probe.name('a')], 'the first event')
           const ended = await watch.event((event) => phaseOf(objectOf(event)) === 'Succeeded')
@@ -55,7 +50,7 @@ export const watchFacts: readonly ArgoFact[] = [
   },
   {
     id: 'ARGO-WATCH-4',
-    title: 'From a list’s resourceVersion it tells what comes after, and of nothing before as new.',
+    title: 'From a list’s resourceVersion it sends later changes, and no earlier workflow as new.',
     run: (target) =>
       Probe.use(target, async (probe) => {
         await probe.submitted('a')
@@ -70,9 +65,10 @@ export const watchFacts: readonly ArgoFact[] = [
           'listOptions.labelSelector': probe.label,
           'listOptions.resourceVersion': resourceVersion,
         }
-        await Watching.use(probe, query, async (watch) => {
+        await Watching.use(probe, { query: query }, async (watch) => {
           await probe.submitted('b')
-          // What ended before may still be changed, such as by being archived, but isn't told of as new.
+          // A workflow that ended before may still change, such as when it is archived, but is not sent as
+          // new.
           const added = await watch.event((event) => event['type'] === 'ADDED')
           same(nameOf(added), probe.name('b'), 'the first that is new')
         })
@@ -80,12 +76,12 @@ export const watchFacts: readonly ArgoFact[] = [
   },
   {
     id: 'ARGO-WATCH-5',
-    title: 'What leaves the selection, and what is deleted, comes as DELETED.',
+    title: 'A workflow that leaves the selection, or is deleted, is sent as DELETED.',
     run: (target) =>
       Probe.use(target, async (probe) => {
         const selector = `${probe.label},${argoLabel('completed')}!=true`
         const query = { 'listOptions.labelSelector': selector, 'listOptions.resourceVersion': '0' }
-        await Watching.use(probe, query, async (watch) => {
+        await Watching.use(probe, { query: query }, async (watch) => {
           await probe.submitted('a')
           const left = await watch.event((event) => event['type'] === 'DELETED')
           same(nameOf(left), probe.name('a'), 'what left the selection')
@@ -114,7 +110,7 @@ export const watchFacts: readonly ArgoFact[] = [
       'When Kubernetes closes it, as after timeoutSeconds, it ends with an EOF of gRPC code 8, HTTP code 429.',
     run: (target) =>
       watched(target, { 'listOptions.timeoutSeconds': '2' }, async (probe, watch) => {
-        // Without a frame before there would be another status.
+        // Without a frame before it there would be another status.
         await probe.submitted('a')
         await watch.event(() => true)
         const error = await watch.error()
@@ -129,18 +125,22 @@ export const watchFacts: readonly ArgoFact[] = [
   {
     id: 'ARGO-WATCH-8',
     title:
-      '`fields` is applied to the whole frame: without result.type there is no type, with it and result.object.… there is what was asked for.',
+      '`fields` is applied to the whole frame: without result.type there is no type, with it and result.object.… there is what was selected.',
     run: (target) =>
       Probe.use(target, async (probe) => {
         await probe.submitted('a')
         const base = { 'listOptions.labelSelector': probe.label, 'listOptions.resourceVersion': '0' }
-        await Watching.use(probe, { ...base, fields: 'result.object.metadata.name' }, async (watch) => {
-          const event = await watch.event(() => true)
-          same(event, { object: { metadata: { name: probe.name('a') } } }, 'an event without its type')
-        })
         await Watching.use(
           probe,
-          { ...base, fields: 'result.type,result.object.metadata.name' },
+          { query: { ...base, fields: 'result.object.metadata.name' } },
+          async (watch) => {
+            const event = await watch.event(() => true)
+            same(event, { object: { metadata: { name: probe.name('a') } } }, 'an event without its type')
+          },
+        )
+        await Watching.use(
+          probe,
+          { query: { ...base, fields: 'result.type,result.object.metadata.name' } },
           async (watch) => {
             const event = await watch.event(() => true)
             same(
@@ -154,7 +154,7 @@ export const watchFacts: readonly ArgoFact[] = [
   },
   {
     id: 'ARGO-WATCH-9',
-    title: 'A watch of one name that is not there is refused with 404 in the shape of streams.',
+    title: 'A watch of one missing name is refused with 404 in the format of streams.',
     run: (target) =>
       watched(target, { 'listOptions.fieldSelector': 'metadata.name=nosuch-workflow' }, async (_, watch) => {
         const error = await watch.error()
@@ -163,7 +163,7 @@ export const watchFacts: readonly ArgoFact[] = [
   },
   {
     id: 'ARGO-WATCH-10',
-    title: 'With nothing to tell, there is a comment line every 15 seconds, and no header before it.',
+    title: 'Without changes it sends a comment line every 15 seconds, and no header before it.',
     slow: true,
     run: (target) =>
       watched(target, {}, async (_, watch) => {
@@ -180,7 +180,7 @@ function watched(
 ): Promise<void> {
   return Probe.use(target, (probe) => {
     const all = { 'listOptions.labelSelector': probe.label, ...query }
-    return Watching.use(probe, all, (watch) => steps(probe, watch))
+    return Watching.use(probe, { query: all }, (watch) => steps(probe, watch))
   })
 }
 

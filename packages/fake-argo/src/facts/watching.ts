@@ -4,8 +4,14 @@ import type { Probe } from './probe.js'
 
 const PATIENCE_MS = 60_000
 const STEP_MS = 250
-/** How often Kubernetes may close a watch as it is opened before a fact is about that. */
+/** How often Kubernetes may close a watch as it opens before a fact fails. */
 const MAX_OPENINGS = 5
+
+interface WatchRequest {
+  readonly query: Readonly<Record<string, string>>
+  /** Default server-sent events. */
+  readonly accept?: string
+}
 
 /** An open watch, as bytes and as frames. */
 export class Watching {
@@ -23,9 +29,8 @@ export class Watching {
   /** Opens a watch for some steps. Nothing waits for its headers: they may come late. */
   static async use(
     probe: Probe,
-    query: Readonly<Record<string, string>>,
+    { query, accept = 'text/event-stream' }: WatchRequest,
     steps: (watch: Watching) => Promise<void>,
-    accept = 'text/event-stream',
   ): Promise<void> {
     const watch = new Watching(probe)
     const reading = watch.#follow(query, accept)
@@ -45,13 +50,13 @@ export class Watching {
     return this.#answer?.status
   }
 
-  /** All that came so far, once it is as wanted. */
+  /** All that came so far, once a condition holds. */
   async raw(isThere: (text: string) => boolean): Promise<string> {
     await this.#until('what a watch tells', () => isThere(this.#text))
     return this.#text
   }
 
-  /** The next event that is as wanted; those before it are passed over. */
+  /** The next event that meets a condition; those before it are skipped. */
   async event(isWanted: (event: JsonObject) => boolean): Promise<JsonObject> {
     const found = await this.#next((frame) => {
       const result = frame['result']
@@ -122,7 +127,7 @@ function parsed(json: string): JsonObject[] {
   try {
     return [asObject(JSON.parse(json))]
   } catch {
-    // A line that is cut off is no event.
+    // An incomplete line is no event.
     return []
   }
 }

@@ -24,13 +24,19 @@ export const wireFacts: readonly ArgoFact[] = [
     title: 'Unknown routes and methods of the API are refused with 501, code 12.',
     run: (target) =>
       Probe.use(target, async (probe) => {
-        refused(await probe.send('GET', 'nosuch/thing'), [501, 12], 'Not Implemented', 'an unknown route')
-        refused(await probe.send('PATCH', probe.path('a')), [501, 12], 'Not Implemented', 'an unknown method')
+        refused(await probe.send('GET', 'nosuch/thing'), [501, 12], {
+          words: 'Not Implemented',
+          what: 'an unknown route',
+        })
+        refused(await probe.send('PATCH', probe.path('a')), [501, 12], {
+          words: 'Not Implemented',
+          what: 'an unknown method',
+        })
       }),
   },
   {
     id: 'ARGO-WIRE-3',
-    title: 'Successes carry the version in a header, and every answer what the limiter says.',
+    title: 'Successes have the version in a header, and every answer those of the rate limiter.',
     run: (target) =>
       Probe.use(target, async (probe) => {
         const { headers } = await probe.list()
@@ -45,7 +51,7 @@ export const wireFacts: readonly ArgoFact[] = [
   },
   {
     id: 'ARGO-WIRE-4',
-    title: 'JSON comes as Go writes it: what HTML could misread is escaped.',
+    title: 'JSON is as Go writes it, with HTML’s characters escaped.',
     run: (target) =>
       Probe.use(target, async (probe) => {
         const { text } = await probe.submit('a', { parameters: ['item=<&>'], dryRun: true })
@@ -64,33 +70,33 @@ export const wireFacts: readonly ArgoFact[] = [
   {
     id: 'ARGO-AUTH-1',
     title:
-      'Without a token, and with one in other words, it is refused with 401, code 16, and no version is told.',
+      'Without a token, and with a malformed one, it is refused with 401, code 16, and without the version.',
     needs: needsToken,
     run: (target) =>
       Probe.use(target, async (probe) => {
         const { token: _, ...without } = target
         const none = await new Probe(without).list()
-        refused(none, [401, 16], 'token not valid', 'a request without a token')
+        refused(none, [401, 16], { words: 'token not valid', what: 'a request without a token' })
         same(none.headers.get('grpc-metadata-argo-version'), null, 'the version')
         const path = `workflows/${target.namespace}`
         const garbled = await probe.send('GET', path, { headers: { authorization: 'token abc' } })
-        refused(garbled, [401, 16], 'token not valid', 'a garbled header')
+        refused(garbled, [401, 16], { words: 'token not valid', what: 'a garbled header' })
       }),
   },
   {
     id: 'ARGO-AUTH-2',
-    title: 'A token that Kubernetes doesn’t know is refused with 401, code 16.',
+    title: 'An unknown token is refused with 401, code 16.',
     needs: needsToken,
     run: (target) =>
       Probe.use(target, async (probe) => {
         const headers = { authorization: 'Bearer nobodys-token' }
         const came = await probe.send('GET', probe.path(probe.name('a')), { headers })
-        refused(came, [401, 16], 'Unauthorized', 'an unknown token')
+        refused(came, [401, 16], { words: 'Unauthorized', what: 'an unknown token' })
       }),
   },
   {
     id: 'ARGO-INFO-1',
-    title: 'Version, info and user are told.',
+    title: 'Version, info and user are returned.',
     run: (target) =>
       Probe.use(target, async (probe) => {
         same(taken(await probe.send('GET', 'version'), 'version')['version'], target.version, 'the version')
@@ -101,7 +107,7 @@ export const wireFacts: readonly ArgoFact[] = [
   },
   {
     id: 'ARGO-INFO-2',
-    title: 'A template is told with its parameters; one that is not there is refused with 404, code 5.',
+    title: 'A template is returned with its parameters; a missing one is refused with 404, code 5.',
     run: (target) =>
       Probe.use(target, async (probe) => {
         const base = `workflow-templates/${target.namespace}`
@@ -110,12 +116,10 @@ export const wireFacts: readonly ArgoFact[] = [
         const { parameters } = asObject(asObject(template['spec'])['arguments'])
         const names = Array.isArray(parameters) ? parameters.map((one) => asText(asObject(one)['name'])) : []
         check(names.includes('item') && names.includes('seconds'), 'its parameters', names)
-        refused(
-          await probe.send('GET', `${base}/${probe.name('none')}`),
-          [404, 5],
-          'not found',
-          'another one',
-        )
+        refused(await probe.send('GET', `${base}/${probe.name('none')}`), [404, 5], {
+          words: 'not found',
+          what: 'another one',
+        })
       }),
   },
 ]

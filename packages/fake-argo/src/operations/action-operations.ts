@@ -101,7 +101,7 @@ const DROPPED_LABELS = new Set([
   argoLabel('creator-preferred-username'),
 ])
 
-/** `PUT …/stop` and `…/terminate`: the controller hears of it at its next look. */
+/** `PUT …/stop` and `…/terminate`: the controller sees it at its next reconcile. */
 export function shutDownWorkflow(context: OperationContext, strategy: 'Stop' | 'Terminate'): JsonObject {
   const { parts } = context
   const workflow = liveWorkflowOf(context)
@@ -185,7 +185,7 @@ function outputText(value: JsonValue): string {
   return asText(value) ?? JSON.stringify(value)
 }
 
-/** `DELETE …`: at once; what the archive has stays there. */
+/** `DELETE …`: immediate; archived rows stay. */
 export function deleteWorkflow(context: OperationContext): JsonObject {
   const workflow = liveWorkflowOf(context)
   if (context.request.query.get('force') === 'true') demand(context, 'patch', 'workflows')
@@ -195,7 +195,12 @@ export function deleteWorkflow(context: OperationContext): JsonObject {
 }
 
 function demand({ parts, caller, request }: OperationContext, verb: string, resource: string): void {
-  parts.access.demand(caller, verb, resource, { name: request.name, namespace: request.namespace })
+  parts.access.demand(caller, {
+    verb: verb,
+    resource: resource,
+    name: request.name,
+    namespace: request.namespace,
+  })
 }
 
 function acted({ caller }: OperationContext, workflow: ArgoWorkflow, action: string): ArgoWorkflow {

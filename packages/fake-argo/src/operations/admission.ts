@@ -1,24 +1,29 @@
 import { ArgoRefusal } from '../server/answer.js'
 import type { ArgoWorkflow } from '../argo-workflow.js'
 
-/** Who denies a workflow, and why. */
+/** A denial of a workflow: by what, and why. */
 export type AdmissionDenial =
   /** A ValidatingAdmissionPolicy by its name. */
   | { readonly policy: string; readonly message: string; readonly status?: DenialStatus }
   /** An admission webhook by its name. Without a message it gives no explanation. */
   | { readonly webhook: string; readonly message?: string; readonly status?: DenialStatus }
 
-/** What Argo answers: by default what was seen, 400. A webhook may choose any status, and Argo passes 403, 429 and 500 on as they are. */
+/**
+ * The status of Argo's answer. Default 400. A webhook may choose any, and Argo passes 403, 429 and 500 on as
+ * they are.
+ */
 export type DenialStatus = 400 | 403 | 429 | 500
 
 const CODES = { 400: 3, 403: 7, 429: 8, 500: 13 } as const satisfies Record<DenialStatus, number>
 
-/** What policies and webhooks of the cluster say of a workflow that is to be created; `undefined`: nothing against it. */
+/**
+ * The decision of the cluster's policies and webhooks about a new workflow; `undefined`: it is admitted.
+ */
 export type AdmissionRule = (workflow: ArgoWorkflow) => AdmissionDenial | undefined
 
 /**
- * Asks the cluster's policies and webhooks. Kubernetes answers 422 or 400, and so Argo 400, in words that only begin as those of a missing
- * permission do.
+ * Applies the cluster's policies and webhooks. Kubernetes answers 422 or 400, and so Argo 400, with a text
+ * that begins like that of a missing permission.
  *
  * @throws ArgoRefusal 400, or as the rule says
  */
@@ -36,7 +41,8 @@ export function assertAdmitted(workflow: ArgoWorkflow, rule: AdmissionRule | und
 }
 
 /**
- * Counts the workflows of a namespace against its quota, finished ones too: a quota on objects is on what is stored.
+ * Compares the workflows of a namespace with its quota, finished ones included: a quota on objects counts
+ * what is stored.
  *
  * @throws ArgoRefusal 403
  */

@@ -29,7 +29,7 @@ export function retryArchivedWorkflow(context: OperationContext): JsonObject {
     throw new ArgoRefusal(6, `Workflow already exists on cluster, use argo retry ${name} instead`)
   }
   assertRetriable(row, body)
-  parts.access.demand(caller, 'create', 'workflows', { namespace })
+  parts.access.demand(caller, { verb: 'create', resource: 'workflows', namespace })
   const again = retried(row, parts.now())
   const workflow = {
     ...again,

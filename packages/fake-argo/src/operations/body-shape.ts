@@ -2,7 +2,10 @@ import type { JsonValue } from '@sluice/core'
 import { ArgoRefusal } from '../server/answer.js'
 import { isObject, type JsonObject } from '../argo-workflow.js'
 
-/** What Go decodes a value into. `any` is taken as it is; a list is one of such values; an object is of these fields. */
+/**
+ * The type that Go decodes a value into. `any` is kept as it is; a list has such values; an object has these
+ * fields.
+ */
 export type Shape =
   | 'string'
   | 'number'

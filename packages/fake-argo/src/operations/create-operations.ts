@@ -33,16 +33,16 @@ export function submitWorkflow(context: OperationContext): JsonObject {
   const template = templateFor(context, kind, asText(body['resourceName']) ?? '')
   const options = asObject(body['submitOptions'])
   const base = draftOf(template)
-  // The options come last, so that their labels win.
+  // The options are applied last, so that their labels win.
   const labels = { ...base.labels, ...instanceLabel(parts.instanceId), ...creatorLabels(caller) }
   const draft = applySubmitOptions({ ...base, labels }, options)
   assertValid(draft, resolvedSpec(parts, draft.spec, request.namespace))
   if (options['dryRun'] === true) return shown(unsaved(context, draft))
-  // What isn't Kubernetes' own word counts as the caller's mistake here.
+  // An error that is not Kubernetes' own is reported as the caller's mistake here.
   return stored(context, draft, { transportCode: 3, dryRun: options['serverDryRun'] === true })
 }
 
-/** `POST …`: a workflow whole. */
+/** `POST …`: a whole workflow. */
 export function createWorkflow(context: OperationContext): JsonObject {
   const { parts, caller, request } = context
   const body = bodyOf(context, createShape)
@@ -60,7 +60,7 @@ export function createWorkflow(context: OperationContext): JsonObject {
     ownerReferences: asArray(metadata['ownerReferences']).map(asObject),
     spec: withTextValues(asObject(given['spec'])),
   }
-  // The template is looked for where the workflow says it belongs, whatever the path says.
+  // The template is resolved in the workflow's own namespace, whatever the path says.
   assertValid(draft, resolvedSpec(parts, draft.spec, namespace === '' ? request.namespace : namespace))
   if (asArray(asObject(body['createOptions'])['dryRun']).length > 0) return shown(unsaved(context, draft))
   if (namespace !== '' && namespace !== request.namespace) throw new ArgoRefusal(3, OTHER_NAMESPACE)
@@ -74,7 +74,7 @@ function templateFor(context: OperationContext, kind: TemplateKind, name: string
   const { parts, caller, request } = context
   if (parts.rules.callerReadsTemplates) {
     reachKubernetes(context, 3)
-    parts.access.demand(caller, 'get', pluralOf(kind), { name, namespace: request.namespace })
+    parts.access.demand(caller, { verb: 'get', resource: pluralOf(kind), name, namespace: request.namespace })
   }
   // What a server for one namespace doesn't see in another is refused when the workflow is validated.
   return parts.templates.get(kind, name, request.namespace).template
@@ -122,7 +122,7 @@ export function unsaved({ request, parts }: OperationContext, draft: DraftWorkfl
   }
 }
 
-/** Hands a workflow to Kubernetes, which has the last word. */
+/** Stores a workflow in Kubernetes, which decides last. */
 export function stored(
   context: OperationContext,
   draft: DraftWorkflow,
@@ -131,14 +131,14 @@ export function stored(
   const { parts, caller, request } = context
   const { namespace } = request
   reachKubernetes(context, how.transportCode)
-  parts.access.demand(caller, 'create', 'workflows', { namespace })
+  parts.access.demand(caller, { verb: 'create', resource: 'workflows', namespace })
   assertStorable(draft)
   if (!parts.namespaces.has(namespace)) throw new ArgoRefusal(5, `namespaces "${namespace}" not found`)
   const name = draft.name === '' ? parts.names.generated(draft.generateName) : draft.name
   if (draft.name === '' && draft.generateName === '') throw new ArgoRefusal(3, NAMELESS)
   const made = unsaved(context, { ...draft, name })
   assertAdmitted(made, parts.admission)
-  // The last of what admits, and before it is found out whether the name is free.
+  // The last admission, before the name is checked.
   if (parts.quota !== undefined) assertWithinQuota(name, parts.cluster.countIn(namespace), parts.quota)
   if (parts.cluster.get(namespace, name) !== undefined) {
     const exists = `workflows.argoproj.io "${name}" already exists`
@@ -152,7 +152,7 @@ const NAMELESS =
   'Workflow.argoproj.io "" is invalid: metadata.name: Required value: name or generateName is required'
 const NOT_UNIQUE = 'the server was not able to generate a unique name for the object'
 
-/** Values may come as numbers or booleans; they are kept as text. */
+/** Values may be numbers or booleans; they are stored as text. */
 function withTextValues(spec: JsonObject): JsonObject {
   const given = asObject(spec['arguments'])
   const parameters = asArray(given['parameters']).map((one): JsonValue => {
@@ -167,8 +167,8 @@ function textMap(value: unknown): Record<string, string> {
 }
 
 /**
- * What validating a workflow leaves in its status: each template of the one it refers to that its entrypoint leads to, by scope, template and
- * name. `undefined` for a workflow that refers to none.
+ * The `storedTemplates` of a validated workflow: each template that its entrypoint reaches in the referenced
+ * one, by scope, template and name. `undefined` for a workflow without a reference.
  *
  * @param resolved the spec it runs by
  */

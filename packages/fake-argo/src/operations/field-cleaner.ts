@@ -2,8 +2,8 @@ import type { JsonValue } from '@sluice/core'
 import { asObject, isObject, type JsonObject } from '../argo-workflow.js'
 
 /**
- * What `fields` asks for. Paths are compared as text: one that is asked for keeps what is above it, and a key whose path is only the
- * beginning of a name asked for is kept too.
+ * The selection of `fields`. Paths are compared as text: a selected path keeps its parents, and a key whose
+ * path is only the beginning of a selected name is kept too.
  */
 export class FieldCleaner {
   readonly #excludes: boolean
@@ -21,12 +21,12 @@ export class FieldCleaner {
     return new FieldCleaner(excludes, list === '' ? [] : list.split(','))
   }
 
-  /** Whether it asks for nothing in particular, so that all is kept. */
+  /** Whether it is empty, so that all is kept. */
   get keepsAll(): boolean {
     return this.#fields.size === 0
   }
 
-  /** The same with a prefix taken off each path that has it. */
+  /** The same without a prefix of its paths. */
   without(prefix: string): FieldCleaner {
     const shorter = [...this.#fields].map((one) => (one.startsWith(prefix) ? one.slice(prefix.length) : one))
     return new FieldCleaner(this.#excludes, shorter)

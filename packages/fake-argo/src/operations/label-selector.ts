@@ -63,7 +63,7 @@ export function selects(selector: LabelSelector, labels: Labels): boolean {
   return selector.every((one) => meets(one, labels))
 }
 
-/** Whether labels meet one requirement. A label that isn't there meets `!=` and `notin`. */
+/** Whether labels meet one requirement. A missing label meets `!=` and `notin`. */
 export function meets({ key, operator, values }: Requirement, labels: Labels): boolean {
   return TESTS[operator](labels[key], values)
 }

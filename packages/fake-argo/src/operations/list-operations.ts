@@ -32,7 +32,7 @@ export function listWorkflows(context: OperationContext): JsonObject {
   return cleanedList({ metadata, items }, fields, parts.rules.zeroTimestamps)
 }
 
-/** Without an instance id of its own a server shows what has none. */
+/** A server without an instance id shows workflows without one. */
 function withInstance(query: ListQuery, instanceId: string): ListQuery {
   return { ...query, selector: [...query.selector, instanceRequirement(instanceId)] }
 }
@@ -58,13 +58,13 @@ interface Row {
   readonly view: JsonObject
 }
 
-/** Offsets count live rows first, then archived ones; the page is then put in an order of its own. */
+/** Offsets count live rows first, then archived ones; the page is then sorted. */
 function pageOf(
   live: readonly ArgoWorkflow[],
   archived: readonly ArgoWorkflow[],
   { offset, limit }: ListQuery,
 ): Row[] {
-  // Without a limit the offset counts for nothing.
+  // Without a limit the offset is ignored.
   const [from, end] = limit === 0 ? [0, Number.POSITIVE_INFINITY] : [offset, offset + limit]
   const pastLive = Math.max(0, from - live.length)
   const rows = [
@@ -82,7 +82,7 @@ function continuation(
 ): JsonObject {
   const { offset, limit, showRemaining } = query
   if (bug && !showRemaining) {
-    // The archive alone is asked whether it has one more row, at an offset that counts live rows too.
+    // Only the archive is checked for one more row, at an offset that counts live rows too.
     return archived > offset + limit ? { continue: String(offset + limit) } : {}
   }
   const remaining = Math.max(0, live + archived - offset - page)
@@ -92,7 +92,9 @@ function continuation(
   }
 }
 
-/** What `fields` leaves of a list. What Go always shows comes back; a list without items says so. */
+/**
+ * The parts of a list that `fields` keeps. What Go always writes comes back; an empty list has `items: null`.
+ */
 export function cleanedList(
   list: { readonly metadata: JsonObject; readonly items: readonly JsonObject[] | null },
   fields: FieldCleaner,

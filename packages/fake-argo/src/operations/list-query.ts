@@ -3,7 +3,7 @@ import type { ArgoWorkflow } from '../argo-workflow.js'
 import { parseLabelSelector, type LabelSelector } from './label-selector.js'
 import type { ArgoRules } from '../rules.js'
 
-/** What a list asks for. */
+/** The parameters of a list. */
 export interface ListQuery {
   readonly namespace: string
   readonly selector: LabelSelector
@@ -162,7 +162,7 @@ function timeConditions(query: URLSearchParams, rules: ArgoRules): ((one: ArgoWo
 function integer(query: URLSearchParams, name: string): number {
   const text = query.get(name) ?? ''
   if (text === '') return 0
-  // The gateway hands on what Go's parser says, which doesn't name the parameter.
+  // The gateway passes the text of Go's parser on, which does not name the parameter.
   if (!/^[+-]?\d+$/.test(text)) {
     throw new ArgoRefusal(3, `strconv.ParseInt: parsing "${text}": invalid syntax`)
   }

@@ -30,13 +30,15 @@ export interface ArgoParts {
   /** When the templates were made. */
   readonly startedAt: string
   readonly now: () => number
-  /** What is wrong with the way to Kubernetes, if anything: a transport error in Go's words. */
+  /** The trouble on the way to Kubernetes, if any: a transport error in Go's words. */
   kubernetesTrouble: string | undefined
-  /** What the cluster's policies and webhooks say of a workflow that is to be created. */
+  /** The cluster's policies and webhooks for new workflows. */
   admission: AdmissionRule | undefined
   /** How many workflows a namespace may have. */
   quota: number | undefined
-  /** Whether Kubernetes answers everything but the reading of one workflow: the archive answers then, where there is one. */
+  /**
+   * Whether Kubernetes fails only to read single workflows: the archive answers then, where there is one.
+   */
   readsFail: boolean
 }
 
@@ -84,8 +86,8 @@ export function reachKubernetes({ parts }: OperationContext, grpcCode = 13): voi
 }
 
 /**
- * The spec that a workflow runs by, as the server sees it: one for a single namespace has no templates of others, unless it asks Kubernetes
- * for them by the caller's account. `undefined` when its template isn't there.
+ * The effective spec of a workflow, as the server sees it: a server of one namespace has no templates of
+ * others, unless it reads them by the caller's account. `undefined` when its template is missing.
  */
 export function resolvedSpec(
   { managedNamespace, rules, templates }: ArgoParts,
@@ -108,7 +110,7 @@ export function workflowOf(context: OperationContext, uid = ''): ArgoWorkflow {
   const { namespace, name } = request
   if (name === '') throw new ArgoRefusal(13, 'resource name may not be empty')
   reachKubernetes(context)
-  parts.access.demand(caller, 'get', 'workflows', { name, namespace })
+  parts.access.demand(caller, { verb: 'get', resource: 'workflows', name, namespace })
   const live = liveOf(context)
   const found =
     live !== undefined && (uid === '' || live.metadata.uid === uid) ? live : archived(context, uid)
@@ -129,7 +131,7 @@ function liveOf({ parts, request: { namespace, name } }: OperationContext): Argo
 const READ_FAILED = 'etcdserver: request timed out'
 const NIL_POINTER = 'runtime error: invalid memory address or nil pointer dereference'
 
-/** The live workflow that the path names: actions know no archive. */
+/** The live workflow that the path names: actions do not use the archive. */
 export function liveWorkflowOf(context: OperationContext): ArgoWorkflow {
   const found = workflowOf(context)
   const { namespace, name } = found.metadata
@@ -137,7 +139,7 @@ export function liveWorkflowOf(context: OperationContext): ArgoWorkflow {
   return found
 }
 
-/** What is said of a workflow that isn't there. */
+/** The error for a missing workflow. */
 export function missing(name: string): string {
   return `workflows.argoproj.io "${name}" not found`
 }

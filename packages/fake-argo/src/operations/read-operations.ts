@@ -19,7 +19,7 @@ export function getTemplate(context: OperationContext, kind: TemplateKind): Json
   const { parts, request, caller } = context
   const { name, namespace } = request
   reachKubernetes(context)
-  parts.access.demand(caller, 'get', pluralOf(kind), { name, namespace })
+  parts.access.demand(caller, { verb: 'get', resource: pluralOf(kind), name, namespace })
   return shownTemplate(context, parts.templates.get(kind, name, namespace))
 }
 
@@ -27,7 +27,7 @@ export function getTemplate(context: OperationContext, kind: TemplateKind): Json
 export function listTemplates(context: OperationContext, kind: TemplateKind): JsonObject {
   const { parts, request, caller } = context
   reachKubernetes(context)
-  parts.access.demand(caller, 'list', pluralOf(kind), { namespace: request.namespace })
+  parts.access.demand(caller, { verb: 'list', resource: pluralOf(kind), namespace: request.namespace })
   const found = parts.templates.all(kind, request.namespace)
   const items = found.map((template) => shownTemplate(context, template))
   return {

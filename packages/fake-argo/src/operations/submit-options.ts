@@ -15,7 +15,8 @@ export interface DraftWorkflow {
 /**
  * Applies `submitOptions` to what was made of the template.
  *
- * @throws ArgoRefusal 500 when one of its texts is malformed: the server takes a caller's mistake for one of its own
+ * @throws ArgoRefusal 500 when one of its texts is malformed: the server reports a caller's mistake as its
+ * own
  */
 export function applySubmitOptions(draft: DraftWorkflow, options: JsonObject): DraftWorkflow {
   const labels = asText(options['labels']) ?? ''
@@ -30,7 +31,7 @@ export function applySubmitOptions(draft: DraftWorkflow, options: JsonObject): D
     },
     annotations: {
       ...draft.annotations,
-      // The server says what it got for labels, by mistake.
+      // By mistake the server's message is about labels.
       ...pairsOf(annotations, `expected Annotations of the form: ${FORM}. Received: ${labels}`),
     },
     ownerReferences: isObject(owner) ? [...draft.ownerReferences, owner] : draft.ownerReferences,
@@ -72,7 +73,7 @@ function withOverrides(spec: JsonObject, options: JsonObject): JsonObject {
   return changed
 }
 
-/** Given parameters come first; what the template has besides them stays. */
+/** Given parameters come first; further ones of the template stay. */
 export function withParameters(spec: JsonObject, given: readonly JsonValue[]): JsonObject {
   const parsed = given.map((one) => parameterOf(asText(one) ?? ''))
   const names = new Set(parsed.map(({ name }) => name))

@@ -15,7 +15,7 @@ import { notFound } from '../cluster/templates.js'
 import { MAX_STORED_BYTES } from '../pods/workload.js'
 
 /**
- * Argo's own look at a workflow before it is handed to Kubernetes.
+ * Argo's own validation of a workflow, before Kubernetes stores it.
  *
  * @param resolved the spec it will run by; `undefined` when its template isn't there
  * @throws ArgoRefusal 400 or 404
@@ -112,7 +112,7 @@ const CHECKED = /^(?:item|steps|inputs|outputs|pod|workflow|tasks)\./
 const KNOWN_OF_WORKFLOW =
   /^workflow\.(?:name|namespace|uid|serviceAccountName|mainEntrypoint|priority|status|failures|duration|creationTimestamp(?:\..+)?|labels\..+|annotations\..+)$/
 
-/** Values are templates: what looks like a reference to something that a workflow could have must resolve. */
+/** Values are templates: a reference to something that a workflow can have must resolve. */
 function assertResolvable(value: string, parameters: ReadonlySet<string>): void {
   for (const [, inner = ''] of value.matchAll(REFERENCE)) {
     const reference = inner.trim()
@@ -159,7 +159,7 @@ export function assertStorable(draft: DraftWorkflow): void {
   if (bytes > MAX_STORED_BYTES) throw new ArgoRefusal(13, 'etcdserver: request is too large')
 }
 
-/** Exact only where it matters: far below the limits it is enough to know that. */
+/** Exact only near the limits. */
 function bytesOf(draft: DraftWorkflow): number {
   const { length } = JSON.stringify(draft)
   return length < 100_000 ? length : utf8Bytes(goJson(draft))

@@ -1,5 +1,6 @@
 /**
- * The kubelets that differ here: those of Kubernetes 1.34.3 and older take what follows a `$` byte by byte, and so break a character beyond ASCII.
+ * The kubelets that differ here: those of Kubernetes 1.34.3 and older read what follows a `$` byte by byte,
+ * and so break a character beyond ASCII.
  */
 export type KubeletVersion = '1.34.3' | '1.34.4'
 
@@ -12,8 +13,8 @@ export class Kubelet {
   }
 
   /**
-   * Expands dollars as the kubelet does in `env`, `args` and `command`: `$$` is `$`, `$(NAME)` is what NAME is if it is known, and all else
-   * stays as it is.
+   * Expands dollars as the kubelet does in `env`, `args` and `command`: `$$` is `$`, `$(NAME)` is what NAME
+   * is if it is known, and all else stays as it is.
    */
   expand(text: string, known: ReadonlyMap<string, string>): string {
     const parts: string[] = []

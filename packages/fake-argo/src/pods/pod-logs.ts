@@ -10,7 +10,10 @@ export interface PodLine {
   readonly text: string
 }
 
-/** What a workflow's main program writes, as it begins and as it ends; asked for both. Lines end with a line break. */
+/**
+ * What a workflow's main program writes at its beginning and at its end; called for both. Lines end with a
+ * line break.
+ */
 export type OutputRule = (workflow: ArgoWorkflow, moment: 'begin' | 'end') => string
 
 /** As the test template has it. */
@@ -35,7 +38,7 @@ interface WorkflowPods {
   readonly lines: PodLine[]
 }
 
-/** Which pods were begun, and what their containers wrote. A pod's log is there as long as the pod. */
+/** The pods that have begun, and what their containers wrote. A pod's log lives as long as the pod. */
 export class PodLogs {
   readonly #now: () => number
   readonly #output: () => OutputRule
@@ -48,7 +51,10 @@ export class PodLogs {
     cluster.listen((change) => this.#follow(change))
   }
 
-  /** The lines that can be read, in the order in which they were written: a list that grows, for who reads it already also when the pods are deleted. */
+  /**
+   * The readable lines, in the order of writing: a list that grows, and that an open reader keeps when the
+   * pods are deleted.
+   */
   linesOf({ metadata }: ArgoWorkflow): readonly PodLine[] {
     const pods = this.#podsOf(metadata.uid)
     return pods.gone ? [] : pods.lines
@@ -61,7 +67,7 @@ export class PodLogs {
     { pod = metadata.name, container = 'main' }: { readonly pod?: string; readonly container?: string } = {},
   ): void {
     const pods = this.#podsOf(metadata.uid)
-    // What isn't UTF-8 can't be in JSON; and Go's scanner of lines takes a carriage return for a part of the line break.
+    // JSON has no invalid UTF-8, and Go's line scanner takes a carriage return as part of the line break.
     const texts = Buffer.from(bytes).toString('utf8').split('\n')
     if (texts.at(-1) === '') texts.pop()
     for (const text of texts)
@@ -90,7 +96,7 @@ export class PodLogs {
       this.write(workflow, 'Starting Workflow Executor\n', { container: 'wait' })
       this.#writeOutput(workflow, 'begin')
     }
-    // The controller makes the node first, and then says that its pod can't begin.
+    // The controller creates the node first, and then reports that its pod cannot begin.
     if (
       !isFinal(workflow.status.phase) &&
       !hasBegun(workflow) &&
@@ -110,7 +116,7 @@ export class PodLogs {
     if (text !== '') this.write(workflow, text)
   }
 
-  /** No two are the same: a clock of nanoseconds. */
+  /** Unique instants: a clock of nanoseconds. */
   #instant(): string {
     const fraction = String(this.#written++ % 1_000_000).padStart(6, '0')
     return new Date(this.#now()).toISOString().replace('Z', `${fraction}Z`)

@@ -1,14 +1,14 @@
 import type { ArgoWorkflow } from '../argo-workflow.js'
 
-/** What Kubernetes answers when the controller makes the pod of a workflow; `undefined`: it makes it. */
+/** Kubernetes' refusal when the controller creates the pod of a workflow; `undefined`: it is created. */
 export type PodRefusalRule = (workflow: ArgoWorkflow) => string | undefined
 
 /**
- * Refusals of every pod of a namespace, in the words of Kubernetes. A workflow whose only node is such a pod ends in Error within a second, and says
- * the same.
+ * Refusals of every pod of a namespace, in the words of Kubernetes. A workflow whose only node is such a pod
+ * ends in Error within a second, with the same message.
  */
 export const podRefusals = {
-  /** A LimitRange allows less than the template asks for. */
+  /** A LimitRange allows less than the template requests. */
   limitRange: (): PodRefusalRule =>
     forbidden(
       '[maximum cpu usage per Container is 1, but limit is 2, maximum memory usage per Container is 1Gi, but limit is 2Gi]',

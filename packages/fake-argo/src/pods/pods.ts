@@ -32,7 +32,10 @@ export interface SeenPod {
   readonly starts: boolean
 }
 
-/** From that on Argo hands a template to its pod in a file, and arguments likewise: the kubelet expands nothing in it. */
+/**
+ * From this size on Argo passes a template to its pod in a file, and arguments likewise: the kubelet expands
+ * nothing in it.
+ */
 const MAX_VARIABLE_BYTES = 131_072
 
 /** Set in every container of every pod. */
@@ -102,7 +105,10 @@ function seenContainer(name: string, { env, command, args }: JsonObject, kubelet
   return { env: own, command: listed(command), args: listed(args) }
 }
 
-/** The template as the pod's init container reads it: out of a variable, which the kubelet expands, if it fits into one. */
+/**
+ * The template as the pod's init container reads it: out of a variable, which the kubelet expands, if it fits
+ * into one.
+ */
 function toldTemplate(template: JsonObject, kubelet: Kubelet): JsonObject {
   const json = goJson(template)
   if (bytesOf(json) > MAX_VARIABLE_BYTES) return template

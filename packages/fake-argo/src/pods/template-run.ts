@@ -26,7 +26,7 @@ interface Home {
   readonly spec: JsonObject
 }
 
-/** More levels than that is a template that calls itself. */
+/** A template with more levels calls itself. */
 const MAX_DEPTH = 20
 
 /** The nodes of a workflow that have no others below them, in the order in which they come. */
@@ -61,7 +61,8 @@ class TemplateRun {
     if (found === undefined || way.path.length > MAX_DEPTH) return
     const defaults = asObject(this.#input.spec['templateDefaults'])
     const declared = merged(defaults, found.template)
-    // First what is the workflow's, then what is the node's: what the first puts in is read again by the second.
+    // First the workflow's references, then the node's: the second substitution reads the result of the
+    // first.
     const known = asObject(substituted(declared, this.#workflow))
     const inputs = inputsOf(known, way.args)
     const template = withInputs(asObject(substituted(known, lookupOf('inputs', inputs))), inputs)
@@ -172,7 +173,10 @@ function itemText(value: JsonValue): string {
   return asText(value) ?? JSON.stringify(value)
 }
 
-/** A value with what is known put into its texts. Of expressions, those that only name something are evaluated. */
+/**
+ * A value with what is known put into its texts. Of expressions, those that only name something are
+ * evaluated.
+ */
 function substituted(value: JsonValue, lookup: Lookup): JsonValue {
   if (typeof value === 'string') return filled(value, lookup)
   if (Array.isArray(value)) return value.map((one: JsonValue) => substituted(one, lookup))

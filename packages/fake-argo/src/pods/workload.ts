@@ -8,7 +8,7 @@ import type { Kubelet } from './kubelet.js'
 import { runTemplates } from './template-run.js'
 import type { Templates } from '../cluster/templates.js'
 
-/** What a workflow is made of when it starts to run. */
+/** What a workflow consists of when it starts to run. */
 interface Start {
   /** The spec that it runs by. */
   readonly resolved: JsonObject
@@ -17,7 +17,10 @@ interface Start {
   readonly kubelet: Kubelet
 }
 
-/** The pods of a workflow, as if each of its steps succeeded; of expressions, those that only name a parameter are evaluated. */
+/**
+ * The pods of a workflow, as if each of its steps succeeded; of expressions, those that only name a parameter
+ * are evaluated.
+ */
 export function podsOf({ metadata }: ArgoWorkflow, start: Start): readonly SeenPod[] {
   const { name, namespace, uid } = metadata
   const nodes = runTemplates({
@@ -38,7 +41,10 @@ interface Plan {
   readonly podRefusal: PodRefusalRule | undefined
 }
 
-/** How a workflow that begins now is to end: as Kubernetes has it where it refuses its pod, as Linux where its programs can't start, else as the rule says. */
+/**
+ * How a workflow that begins now will end: by Kubernetes where it refuses its pod, by Linux where its
+ * programs cannot start, else by the rule.
+ */
 export function plannedOutcome(running: ArgoWorkflow, { start, retries, rule, podRefusal }: Plan): Outcome {
   const refusal = isPodless(start.resolved) ? undefined : podRefusal?.(running)
   if (refusal !== undefined) return { phase: 'Error', message: refusal, afterMs: 0 }
@@ -50,7 +56,7 @@ export function plannedOutcome(running: ArgoWorkflow, { start, retries, rule, po
 /** So short that no text which a template makes of them could be too long for Linux. */
 const SHORT_CHARACTERS = 10_000
 
-/** How a workflow ends whose programs Linux doesn't start: with no hint of the reason. */
+/** The end of a workflow whose programs Linux does not start: without a reason. */
 function failedStart(workflow: ArgoWorkflow, start: Start): Ending | undefined {
   const characters = Object.values(start.parameters).reduce((sum, value) => sum + value.length, 0)
   if (characters < SHORT_CHARACTERS || podsOf(workflow, start).every(({ starts }) => starts)) return undefined
@@ -60,14 +66,19 @@ function failedStart(workflow: ArgoWorkflow, start: Start): Ending | undefined {
 /** The most bytes that Kubernetes stores of one object. */
 export const MAX_STORED_BYTES = 1_572_864
 
-/** Whether a workflow grew too large to be stored: its parameters are in it more than once, beside the template. */
+/**
+ * Whether a workflow grew too large to be stored: its parameters are in it more than once, beside the
+ * template.
+ */
 export function isTooLargeToStore({ metadata, spec, status }: ArgoWorkflow): boolean {
   const { length } = JSON.stringify([metadata, spec, status])
-  // Exact only where it matters.
+  // Exact only near the limit.
   return length > MAX_STORED_BYTES / 6 && utf8Bytes(goJson([metadata, spec, status])) > MAX_STORED_BYTES
 }
 
-/** Succeeds at once, with what the programs of its pods see as the output `pods`: the list of them as JSON. */
+/**
+ * Succeeds at once, with what the programs of its pods see as the output `pods`: the list of them as JSON.
+ */
 export const outcomeWithPods: OutcomeRule = (_, { pods }) => ({
   afterMs: 0,
   outputs: { pods: JSON.stringify(pods()) },

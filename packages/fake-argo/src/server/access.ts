@@ -9,15 +9,23 @@ export interface Caller {
 
 const NO_TOKEN = 'token not valid. see https://argo-workflows.readthedocs.io/en/latest/faq/'
 
-/** Who may come in, and do what. All of it can be changed at any time. */
+/** What a caller wants to do. */
+interface Demand {
+  readonly verb: string
+  readonly resource: string
+  readonly name?: string
+  readonly namespace: string
+}
+
+/** Tokens and permissions. All of it can be changed at any time. */
 export class Access {
-  /** Whether a request without a token is done by the server's own account. */
+  /** Whether a request without a token uses the server's own account. */
   serverMode: boolean
-  /** What nobody may do, such as `create workflows` or `delete pods`. */
+  /** Actions that are forbidden, such as `create workflows` or `delete pods`. */
   readonly denied: Set<string>
   /**
-   * Whether kube-apiserver has read its roles. For some seconds after its start it hasn't, and forbids even asking whether something is
-   * allowed, which the server does for each list.
+   * Whether kube-apiserver has read its roles. For some seconds after its start it has not, and forbids even
+   * the access review that the server makes for each list.
    */
   rolesRead = true
   readonly #tokens = new Map<string, string>()
@@ -27,12 +35,12 @@ export class Access {
     this.denied = new Set(denied)
   }
 
-  /** Lets a token in. */
+  /** Accepts a token. */
   admit(token: string, subject: string): void {
     this.#tokens.set(token, subject)
   }
 
-  /** Forgets all tokens. */
+  /** Revokes all tokens. */
   revokeAll(): void {
     this.#tokens.clear()
   }
@@ -53,7 +61,10 @@ export class Access {
     return !this.denied.has(`${verb} ${resource}`)
   }
 
-  /** The server asks Kubernetes what a caller may do. @throws ArgoRefusal 403 while kube-apiserver has no roles yet */
+  /**
+   * The server reviews with Kubernetes what a caller may do. @throws ArgoRefusal 403 while kube-apiserver has
+   * no roles yet
+   */
   review({ subject }: Caller): void {
     if (this.rolesRead) return
     const what = 'selfsubjectaccessreviews'
@@ -65,9 +76,8 @@ export class Access {
   }
 
   /** @throws ArgoRefusal 403, in Kubernetes' words */
-  demand(caller: Caller, verb: string, resource: string, target: { name?: string; namespace: string }): void {
+  demand(caller: Caller, { verb, resource, name = '', namespace }: Demand): void {
     if (this.allows(verb, resource)) return
-    const { name = '', namespace } = target
     const [what, group] = resource === 'pods' ? ['pods', ''] : [`${resource}.argoproj.io`, 'argoproj.io']
     const which = name === '' ? what : `${what} "${name}"`
     const user = caller.subject === '' ? 'system:serviceaccount:argo:argo-server' : caller.subject
@@ -86,12 +96,12 @@ function cookie(header: string): string | undefined {
   return undefined
 }
 
-/** The labels that tell who made a workflow. */
+/** The labels with the creator of a workflow. */
 export function creatorLabels({ subject }: Caller): Record<string, string> {
   return subject === '' ? {} : { [argoLabel('creator')]: labelled(subject) }
 }
 
-/** The labels that tell who acted on a workflow last. */
+/** The labels with the actor of the last action on a workflow. */
 export function actorLabels({ subject }: Caller, action: string): Record<string, string> {
   return subject === ''
     ? { [argoLabel('action')]: action }

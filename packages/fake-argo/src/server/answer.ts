@@ -1,13 +1,13 @@
 import { goJson } from './go-json.js'
 
-/** What goes back over the wire. */
+/** An HTTP answer. */
 export interface ArgoAnswer {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
   readonly body: string
 }
 
-/** gRPC's codes, and the HTTP status each is answered with. */
+/** gRPC's codes, and the HTTP status of each. */
 const HTTP_STATUS = [
   200, 408, 500, 400, 504, 404, 409, 403, 429, 400, 409, 400, 501, 500, 503, 500, 401,
 ] as const
@@ -32,7 +32,7 @@ const STATUS_TEXT: Readonly<Record<number, string>> = {
   504: 'Gateway Timeout',
 }
 
-/** Why a request is refused: a gRPC code with its text. */
+/** A refusal: a gRPC code with its text. */
 export class ArgoRefusal extends Error {
   readonly grpcCode: number
 
@@ -86,7 +86,7 @@ export function okAnswer(value: unknown, version: string): ArgoAnswer {
   }
 }
 
-/** The UI's page, which answers every path that isn't the API's. */
+/** The UI's page, the answer to every path outside the API. */
 export const pageAnswer: ArgoAnswer = {
   status: 200,
   headers: { 'content-type': 'text/html; charset=utf-8' },

@@ -34,7 +34,7 @@ import { readWatchQuery, type WatchQuery } from '../streams/watch-query.js'
 
 type Plain = Exclude<ArgoOperation, Streamed | 'Page' | 'Unknown'>
 
-/** What is answered in many pieces. */
+/** The operations whose answer is a stream. */
 type Streamed = 'WatchWorkflows' | 'WorkflowLogs'
 
 /** Whether an operation is answered by a stream. */
@@ -71,7 +71,7 @@ const OPERATIONS: Readonly<Record<Plain, (context: OperationContext) => JsonObje
   GetUserInfo: getUserInfo,
 }
 
-/** The server without its wire: requests in, answers out, each in one piece. */
+/** The server without HTTP: parsed requests in, answers out, each atomic. */
 export class ArgoCore {
   readonly parts: ArgoParts
 
@@ -79,7 +79,7 @@ export class ArgoCore {
     this.parts = parts
   }
 
-  /** Carries out a request, now and in one piece. */
+  /** Executes a request atomically. */
   apply(request: ArgoRequest, replica: Replica): ArgoAnswer {
     const { parts } = this
     parts.controller.catchUp()
@@ -97,7 +97,7 @@ export class ArgoCore {
     }
   }
 
-  /** Opens a watch, or says why not in the way of streams. */
+  /** Opens a watch, or refuses in the format of streams. */
   watch(request: ArgoRequest, replica: Replica): WatchQuery | ArgoAnswer {
     return this.#opened(request, replica, readWatchQuery)
   }
@@ -120,7 +120,7 @@ export class ArgoCore {
   }
 }
 
-/** Go's own: a path is cleaned by sending the client to the clean one. */
+/** As Go does: an unclean path is redirected to the clean one. */
 function redirect(path: string): ArgoAnswer {
   const location = path.replaceAll(/\/{2,}/g, '/')
   return {

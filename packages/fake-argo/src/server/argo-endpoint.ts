@@ -9,31 +9,34 @@ import { RequestLog, type ArgoTraffic, type LoggedArgoRequest } from './request-
 import type { LogStream } from '../streams/log-stream.js'
 import type { WatchStream } from '../streams/watch-stream.js'
 
-/** How an endpoint behaves. */
+/** The options of an endpoint. */
 export interface ArgoEndpointOptions {
   /** Ms of the clock each request waits before it takes effect. Default 0. */
   readonly latencyMs?: number | ((request: ArgoRequest) => number)
-  /** What goes wrong. Default nothing. */
+  /** The faults. Default none. */
   readonly onRequest?: OnArgoRequest
-  /** How many ms its lists are behind; asked at each list. Default 0. */
+  /** How many ms its lists lag behind; read at each list. Default 0. */
   readonly listLagMs?: number | (() => number)
-  /** How many lists lack a workflow after it was made, though they have all else. Default 0. */
+  /** How many lists lack a workflow after its creation, though they have all others. Default 0. */
   readonly listsWithoutNew?: number
   /** The port to listen on. Default any free one. */
   readonly port?: number
   /** The address to listen on. Default `127.0.0.1`. */
   readonly host?: string
-  /** Where an ingress serves it, such as `/argo`: the prefix is taken off, everything else is the ingress' 404. Default at the root. */
+  /**
+   * The path of an ingress, such as `/argo`: the prefix is removed, and all other paths are the ingress' 404.
+   * Default the root.
+   */
   readonly basePath?: string
   /** Serves TLS with this key and certificate, in PEM. Default plain HTTP. */
   readonly tls?: { readonly key: string; readonly cert: string }
-  /** How many requests the log remembers. Default 100,000. */
+  /** How many requests the log keeps. Default 100,000. */
   readonly maxLogged?: number
 }
 
 /**
- * One address of the server: one replica, with a cache for its lists, faults, counts and log of its own. All replicas show the same
- * workflows.
+ * One address of the server: one replica, with a cache for its lists, faults, counts and log of its own. All
+ * replicas show the same workflows.
  */
 export class ArgoEndpoint {
   /** The cache that its lists come from. */
@@ -56,7 +59,11 @@ export class ArgoEndpoint {
     this.replica = new Replica(parts.core.parts.cluster, () => parts.runtime.now(), options.listLagMs ?? 0)
     this.replica.listsWithoutNew = options.listsWithoutNew ?? 0
     this.#log = new RequestLog(options.maxLogged ?? 100_000)
-    this.#handler = new RequestHandler(parts, this.replica, this.#log, () => this.crash())
+    this.#handler = new RequestHandler(parts, {
+      replica: this.replica,
+      log: this.#log,
+      onCrash: () => this.crash(),
+    })
     this.#handler.latencyMs = options.latencyMs ?? 0
     this.#handler.onRequest = options.onRequest
     this.#handler.basePath = this.#basePath
@@ -78,13 +85,15 @@ export class ArgoEndpoint {
     return endpoint
   }
 
-  /** The base URL to give to a client, such as `http://127.0.0.1:2746`, with the base path if there is one. */
+  /**
+   * The base URL to give to a client, such as `http://127.0.0.1:2746`, with the base path if there is one.
+   */
   get url(): string {
     const host = this.#host === '0.0.0.0' ? '127.0.0.1' : this.#host
     return `${this.#scheme}://${host}:${this.#port}${this.#basePath}`
   }
 
-  /** What goes wrong; `undefined`: nothing. */
+  /** The faults; `undefined`: none. */
   get onRequest(): OnArgoRequest | undefined {
     return this.#handler.onRequest
   }
@@ -112,7 +121,7 @@ export class ArgoEndpoint {
     return this.#log.requests
   }
 
-  /** The most requests that were under way at once, watches among them. */
+  /** The highest number of concurrent requests, watches included. */
   get maxInFlight(): number {
     return this.#log.maxInFlight
   }
@@ -127,7 +136,7 @@ export class ArgoEndpoint {
     return [...this.#handler.logStreams]
   }
 
-  /** Forgets counts and log, not the numbers of requests. */
+  /** Clears counts and log; the numbers of requests go on. */
   resetCounts(): void {
     this.#log.reset()
   }
@@ -143,7 +152,7 @@ export class ArgoEndpoint {
     if (address !== null && typeof address === 'object') this.#port = address.port
   }
 
-  /** Nobody listens any more: connections are cut, new ones refused. Held requests still take effect. */
+  /** Stops listening: connections are closed, new ones refused. Held requests still take effect. */
   async stop(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#http.close(() => resolve())
@@ -151,25 +160,31 @@ export class ArgoEndpoint {
     await promise
   }
 
-  /** Its process began anew: connections are cut, and for so many ms of the clock its lists are empty and without a resourceVersion. */
+  /**
+   * Restarts the replica: connections are closed, and for `ms` its lists are empty and without a
+   * resourceVersion.
+   */
   restart(unsyncedMs = 0): void {
     this.#http.closeAllConnections()
     this.replica.restart(unsyncedMs)
   }
 
-  /** Whether the process that sends here has died, by a fault `crash` or by hand. */
+  /** Whether the process that sends here has died, by a fault `crash` or by `crash()`. */
   crashed(): boolean {
     return this.#handler.crashed
   }
 
-  /** Lets the process that sends here die: all connections close, nothing more gets through. Held requests still take effect. */
+  /**
+   * Kills the process that sends here: all connections close, nothing more is passed on. Held requests still
+   * take effect.
+   */
   crash(): void {
     this.#handler.crashed = true
     this.#http.closeAllConnections()
   }
 
   /**
-   * Resolves when every request that arrived has taken effect or been dropped: held ones and second ones too.
+   * Resolves when every request that arrived has taken effect or been dropped: held and duplicated ones too.
    *
    * @throws what `onRequest` or `latencyMs` threw meanwhile; such a request was dropped
    */

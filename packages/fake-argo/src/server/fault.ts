@@ -3,43 +3,60 @@ import type { ArgoRequest } from './request.js'
 import { troubleAnswer, type ArgoTrouble } from './trouble.js'
 
 /**
- * What goes wrong with one request. The server's own work is always one piece: a request takes effect wholly or not at all, at an
+ * A fault of one request. The server's own work is atomic: a request takes effect wholly or not at all, at an
  * instant that some of these choose.
  */
 export type ArgoFault =
-  /** Takes effect after so many ms of the server's clock. */
+  /** Takes effect after `ms` of the server's clock. */
   | { readonly do: 'delay'; readonly ms: number }
-  /** Takes effect when `until` is settled, be it long after its sender gave up. `reply: 'dropped'` closes the connection at once. */
+  /**
+   * Takes effect when `until` settles, even long after its sender gave up. `reply: 'dropped'` closes the
+   * connection at once.
+   */
   | { readonly do: 'hold'; readonly until: Promise<unknown>; readonly reply?: 'kept' | 'dropped' }
-  /** Takes effect now; the answer comes when `until` is settled. */
+  /** Takes effect now; the answer comes when `until` settles. */
   | { readonly do: 'hold-reply'; readonly until: Promise<unknown> }
-  /** Takes effect twice: now, and when `until` is settled (default at once). The sender gets the answer of the one named, default the first. */
+  /**
+   * Takes effect twice: now, and when `until` settles (default immediately). The sender gets the answer of
+   * the one named, default the first.
+   */
   | { readonly do: 'duplicate'; readonly until?: Promise<unknown>; readonly answer?: 'first' | 'second' }
-  /** Takes effect; so many bytes of the answer's body come one by one, each so much later, and then nothing more, and no end. Real time. */
+  /**
+   * Takes effect; the first bytes of the answer's body come one by one, with a gap between them, and then
+   * nothing more, and no end. In real time.
+   */
   | { readonly do: 'trickle-reply'; readonly bytes: number; readonly everyMs: number }
   /** Never takes effect; the connection is closed. */
   | { readonly do: 'drop-request' }
   /** Takes effect; the connection is closed instead of an answer. */
   | { readonly do: 'drop-reply' }
-  /** Takes effect; the connection is closed after so many bytes of the answer's body. */
+  /** Takes effect; the connection is closed after the first bytes of the answer's body. */
   | { readonly do: 'cut-reply'; readonly afterBytes: number }
-  /** Is given this answer. Takes effect only if `applied`: then an error is a lie, as a 500 or a 504 may be. */
+  /**
+   * Gets this answer. Takes effect only if `applied`: an error is then false, as a 500 or a 504 may be.
+   */
   | {
       readonly do: 'answer'
       readonly answer: ArgoAnswer | ((request: ArgoRequest, now: number) => ArgoAnswer)
       readonly applied?: boolean
     }
-  /** Takes effect as `request` makes it, and is answered as `answer` makes it: by a proxy in between, or a server of another mind. */
+  /**
+   * Takes effect as `request` makes it, and is answered as `answer` makes it: as by a proxy in between, or by
+   * another server.
+   */
   | {
       readonly do: 'rewrite'
       readonly request?: (request: ArgoRequest) => ArgoRequest
-      /** Not of a watch, which has no answer in one piece. */
+      /** Not for a watch, whose answer is a stream. */
       readonly answer?: (answer: ArgoAnswer, request: ArgoRequest) => ArgoAnswer
     }
-  /** The sender's process dies here: its connections are closed and nothing more gets through this endpoint. `applied`: after this request took effect. */
+  /**
+   * The sender's process dies: its connections are closed and this endpoint passes nothing more on.
+   * `applied`: after this request took effect.
+   */
   | { readonly do: 'crash'; readonly applied?: boolean }
 
-/** The fault of an answer as real servers and what stands before them give it. */
+/** The fault of an answer of real servers, and of the proxies before them. */
 export function answerWith(trouble: ArgoTrouble, options: TroubleOptions = {}): ArgoFault {
   const { applied, headers } = options
   return {
@@ -52,9 +69,9 @@ export function answerWith(trouble: ArgoTrouble, options: TroubleOptions = {}): 
   }
 }
 
-/** What can be chosen of an answer that is known by name. */
+/** The options of an answer that is known by name. */
 export interface TroubleOptions {
-  /** The request takes effect all the same. */
+  /** The request takes effect too. */
   readonly applied?: boolean
   /** More headers, such as `retry-after`. */
   readonly headers?: Readonly<Record<string, string>>

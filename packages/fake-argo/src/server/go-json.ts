@@ -6,9 +6,9 @@ const ESCAPES: Readonly<Record<string, string>> = {
   '\u2029': '\\u2029',
 }
 
-/** JSON as Go writes it: what HTML could misread is escaped. */
+/** JSON as Go writes it, with HTML's characters escaped. */
 export function goJson(value: unknown): string {
-  // These characters occur in JSON within strings only.
+  // In JSON these characters occur in strings only.
   return JSON.stringify(value).replaceAll(/[<>&\u2028\u2029]/g, (char) => ESCAPES[char] ?? char)
 }
 
@@ -18,14 +18,15 @@ export function sorted<T>(map: Readonly<Record<string, T>>): Record<string, T> {
 }
 
 /**
- * Whether Go's `strconv.Quote` leaves a text that JSON can read. Argo puts a value into a template's JSON by it: Go writes most control
- * characters, and what its tables don't take for printable beyond U+FFFF (such as the tags within the flag of England), in ways that
- * JSON doesn't know: `\x01`, `\a`, `\v`, `\U000e0067`. Characters that are newer than Go's tables (Unicode 15) but not than JavaScript's are
- * taken here, and refused there.
+ * Whether Go's `strconv.Quote` leaves a text that JSON can read. Argo inserts a value into a template's JSON
+ * by it: Go writes most control characters, and what its tables don't take for printable beyond U+FFFF (such
+ * as the tags within the flag of England), in ways that JSON does not have: `\x01`, `\a`, `\v`, `\U000e0067`.
+ * Characters that are newer than Go's tables (Unicode 15) but not than JavaScript's are accepted here, and
+ * refused there.
  */
 export function isJsonOnceQuoted(value: string): boolean {
   return !UNREADABLE.test(value)
 }
 
-// oxlint-disable-next-line no-control-regex -- these are what it is about
+// oxlint-disable-next-line no-control-regex -- it tests for these
 const UNREADABLE = /[\u0000-\u0007\u000b\u000e-\u001f\u007f]|(?=[\u{10000}-\u{10ffff}])[\p{C}\p{Z}]/u

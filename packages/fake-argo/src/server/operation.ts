@@ -1,4 +1,4 @@
-/** What a request can ask for, by Argo's own names. `Page` is the UI's HTML, `Unknown` is answered 501. */
+/** The operations, by Argo's own names. `Page` is the UI's HTML, `Unknown` is answered 501. */
 export const argoOperations = [
   'SubmitWorkflow',
   'CreateWorkflow',
@@ -71,7 +71,7 @@ export function perOperation<T>(make: (operation: ArgoOperation) => T): Record<A
   }
 }
 
-/** Where a request goes. What the path doesn't name is empty. */
+/** The target of a request. What the path does not name is empty. */
 export interface ArgoRoute {
   readonly operation: ArgoOperation
   readonly namespace: string
@@ -111,13 +111,13 @@ const ROUTES: readonly (readonly [method: string, path: string, operation: ArgoO
   ['GET', 'userinfo', 'GetUserInfo'],
 ]
 
-/** By method and number of segments: few are left to compare. */
+/** By method and number of segments, so that few are compared. */
 const BY_SHAPE = Map.groupBy(
   ROUTES.map(([method, path, operation]) => ({ method, segments: path.split('/'), operation })),
   ({ method, segments }) => `${method} ${segments.length}`,
 )
 
-/** Finds out what a path asks for. */
+/** Finds the operation of a path. */
 export function routeOf(method: string, path: string): ArgoRoute {
   if (!path.startsWith('/api/')) return { operation: 'Page', namespace: '', name: '' }
   const segments = path.slice('/api/v1/'.length).split('/').map(decoded)
@@ -136,7 +136,7 @@ function decoded(text: string): string {
   try {
     return decodeURIComponent(text)
   } catch {
-    // As a server does with what it can't decode.
+    // As Argo's server does.
     return text
   }
 }

@@ -1,4 +1,4 @@
-/** The HTTP layer's limiter: so many requests in each second. */
+/** The HTTP layer's rate limiter: a number of requests in each second. */
 export class RateLimit {
   /** Requests a second; Argo's own default is 1,000. */
   perSecond: number
@@ -9,7 +9,7 @@ export class RateLimit {
     this.perSecond = perSecond
   }
 
-  /** Takes one; gives what every answer's headers say of it, and whether it was one too many. */
+  /** Counts one request; returns its headers for the answer, and whether it is over the limit. */
   take(now: number): { readonly headers: Readonly<Record<string, string>>; readonly over: boolean } {
     const second = Math.floor(now / 1000)
     if (second !== this.#second) this.#used = 0

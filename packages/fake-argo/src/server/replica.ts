@@ -7,16 +7,16 @@ interface WaitingChange {
   readonly at: number
 }
 
-/** In the past of every clock. */
+/** Before all instants. */
 const SYNCED = Number.NEGATIVE_INFINITY
 
-/** How one server process sees the cluster when it lists: through a cache of its own, which may be behind or not yet filled. */
+/** The list cache of one server process, which may lag behind or not be filled yet. */
 export class Replica {
-  /** How many ms its lists are behind. What it has once shown it goes on showing. */
+  /** How many ms its lists lag behind. What was listed once stays listed. */
   listLagMs: number | (() => number)
-  /** How many lists lack a workflow after it was made, though they have all else. */
+  /** How many lists lack a workflow after its creation, though they have all others. */
   listsWithoutNew = 0
-  /** By uid, how many lists are still to lack a workflow. */
+  /** How many more lists lack a workflow, by uid. */
   readonly #hidden = new Map<string, number>()
   readonly #cluster: Cluster
   readonly #now: () => number
@@ -41,7 +41,7 @@ export class Replica {
     })
   }
 
-  /** What it lists from now; `undefined` before its first sync after a start. */
+  /** The index that it lists from; `undefined` before the first sync after a start. */
   listed(): WorkflowIndex | undefined {
     if (!this.#isSynced()) return undefined
     const lagMs = typeof this.listLagMs === 'number' ? this.listLagMs : this.listLagMs()
@@ -52,7 +52,7 @@ export class Replica {
     return this.#index
   }
 
-  /** What one list shows of what there is: the next one shows more of what is new. */
+  /** The workflows of one list; the next one has more of the new ones. */
   shows(): (workflow: ArgoWorkflow) => boolean {
     if (this.#hidden.size === 0) return () => true
     const hidden = new Set(this.#hidden.keys())
@@ -63,14 +63,14 @@ export class Replica {
     return ({ metadata }) => !hidden.has(metadata.uid)
   }
 
-  /** Its process began anew: it lists nothing for so many ms. */
+  /** Restarts the process: it lists nothing for `ms`. */
   restart(unsyncedMs: number): void {
     this.#waiting = []
     this.#syncedFrom = this.#now() + unsyncedMs
     this.#index.begin([], 0)
   }
 
-  /** Ends the time before the first sync now. */
+  /** Syncs now. */
   sync(): void {
     this.#syncedFrom = this.#now()
     this.#isSynced()

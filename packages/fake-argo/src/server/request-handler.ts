@@ -14,7 +14,9 @@ import { troubleAnswer } from './trouble.js'
 import { StreamReply, type WatchSettings } from '../streams/stream-reply.js'
 import { WatchStream } from '../streams/watch-stream.js'
 
-/** Looks at a request when it has arrived whole and before it takes effect, and says what goes wrong with it, if anything. */
+/**
+ * Called with each request once it has arrived whole and before it takes effect; returns its fault, if any.
+ */
 export type OnArgoRequest = (request: ArgoRequest) => ArgoFault | undefined | Promise<ArgoFault | undefined>
 
 /** What endpoints share. */
@@ -25,7 +27,14 @@ export interface EndpointParts {
   readonly watching: WatchSettings
 }
 
-/** Takes requests from the wire, lets go wrong what is to go wrong, and answers. */
+/** What an endpoint has of its own. */
+interface HandlerParts {
+  readonly replica: Replica
+  readonly log: RequestLog
+  readonly onCrash: () => void
+}
+
+/** Reads requests, applies their faults, and answers. */
 export class RequestHandler {
   latencyMs: number | ((request: ArgoRequest) => number) = 0
   onRequest: OnArgoRequest | undefined
@@ -39,14 +48,14 @@ export class RequestHandler {
   readonly #onCrash: () => void
   #arrived = 0
 
-  constructor(parts: EndpointParts, replica: Replica, log: RequestLog, onCrash: () => void) {
+  constructor(parts: EndpointParts, own: HandlerParts) {
     this.#parts = parts
-    this.#replica = replica
-    this.#log = log
-    this.#onCrash = onCrash
+    this.#replica = own.replica
+    this.#log = own.log
+    this.#onCrash = own.onCrash
   }
 
-  /** From the first byte to the last; rejects with what a hook threw. */
+  /** Serves one request to its end; rejects with what a hook threw. */
   async serve(incoming: IncomingMessage, reply: ServerResponse): Promise<void> {
     const body = (await bodyOf(incoming))?.toString('utf8')
     // A request that was cut off has not arrived; a dead process sends none.
@@ -145,7 +154,7 @@ export class RequestHandler {
   }
 
   #crash(exchange: Exchange, applied: boolean): void {
-    // Dead at once: a request that arrives meanwhile must not get through.
+    // From now on: a request that arrives meanwhile must not be passed on.
     this.crashed = true
     if (applied) this.#apply(exchange)
     this.#onCrash()

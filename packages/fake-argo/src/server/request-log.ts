@@ -2,7 +2,7 @@ import type { ArgoFault } from './fault.js'
 import { perOperation, type ArgoOperation } from './operation.js'
 import type { ArgoRequest } from './request.js'
 
-/** One request as the log has it. It has no body and no headers. */
+/** One request in the log, without body and headers. */
 export interface LoggedArgoRequest {
   readonly index: number
   readonly operation: ArgoOperation
@@ -29,14 +29,14 @@ type Writable<T> = { -readonly [K in keyof T]: T[K] }
 /** An entry that is still being filled in. */
 export type OpenEntry = Writable<LoggedArgoRequest>
 
-/** What came and went, of one operation. */
+/** The traffic of one operation. */
 export interface ArgoTraffic {
   readonly requests: number
   readonly requestBytes: number
   readonly answerBytes: number
 }
 
-/** Counts requests and bytes by operation, and remembers the latest requests. */
+/** Counts requests and bytes by operation, and keeps the latest requests. */
 export class RequestLog {
   readonly #max: number
   #entries: OpenEntry[] = []
@@ -44,7 +44,7 @@ export class RequestLog {
   #inFlight = 0
   #maxInFlight = 0
 
-  /** @param max how many requests are remembered; older ones are only counted */
+  /** @param max how many requests are kept; older ones are only counted */
   constructor(max: number) {
     this.#max = max
   }
@@ -73,7 +73,7 @@ export class RequestLog {
     return entry
   }
 
-  /** So much of its answer's body was sent. */
+  /** Adds bytes of its answer's body that were sent. */
   answered(entry: OpenEntry, bytes: number): void {
     entry.answerBytes += bytes
     this.#traffic[entry.operation].answerBytes += bytes

@@ -1,7 +1,7 @@
 import type { ArgoOperation } from './operation.js'
 import { routeOf } from './operation.js'
 
-/** One request as it arrived, its body whole. */
+/** One request with its whole body. */
 export interface ArgoRequest {
   /** Its number on its endpoint, from 0. */
   readonly index: number
@@ -12,8 +12,8 @@ export interface ArgoRequest {
   /** The namespace in the path, or empty. */
   readonly namespace: string
   /**
-   * The name in the path (of a workflow, a template, or the uid of an archived workflow). Of a submit or create the name that the
-   * workflow is to have, as far as the body gives one.
+   * The name in the path (of a workflow, a template, or the uid of an archived workflow). Of a submit or
+   * create the name that the workflow is to have, as far as the body gives one.
    */
   readonly name: string
   readonly query: URLSearchParams
@@ -22,7 +22,7 @@ export interface ArgoRequest {
   readonly body: string
 }
 
-/** What the wire gave, before it is understood. */
+/** A request before it is parsed. */
 export interface RawRequest {
   readonly index: number
   readonly method: string
@@ -32,7 +32,7 @@ export interface RawRequest {
   readonly body: string
 }
 
-/** Understands where a request goes. */
+/** Parses the target of a request. */
 export function parseRequest(raw: RawRequest): ArgoRequest {
   const { index, method, target, headers, body } = raw
   const cut = target.indexOf('?')

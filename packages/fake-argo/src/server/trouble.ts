@@ -9,13 +9,13 @@ const TRANSPORT_ERRORS = {
   limiter: 'client rate limiter Wait returned an error: context deadline exceeded',
 } as const
 
-/** What a client library says when it can't get through to Kubernetes. */
+/** The error texts of a client library that cannot reach Kubernetes. */
 export function transportError(what: keyof typeof TRANSPORT_ERRORS, namespace = 'argo'): string {
   const text = TRANSPORT_ERRORS[what]
   return what === 'limiter' ? text : `Post "${HOST}/namespaces/${namespace}/workflows": ${text}`
 }
 
-/** Submitting takes for a caller's mistake what isn't Kubernetes' own word. */
+/** Submit reports every error that is not Kubernetes' own as a caller's mistake. */
 function transport(what: keyof typeof TRANSPORT_ERRORS): Make {
   return ({ operation, namespace }) =>
     errorAnswer(operation === 'SubmitWorkflow' ? 3 : 13, transportError(what, namespace))
@@ -95,18 +95,18 @@ const TROUBLES = {
     7,
     () => 'admission webhook "policy.example.com" denied the request without explanation',
   ),
-  /** A webhook that counts. */
+  /** A webhook with a quota. */
   'webhook-limit': json(
     8,
     () => 'admission webhook "limits.example.com" denied the request: 100 workflows run in this namespace',
   ),
-  /** The webhook itself is away. */
+  /** The webhook itself is unreachable. */
   'webhook-unreachable': json(
     13,
     () =>
       'Internal error occurred: failed calling webhook "policy.example.com": failed to call webhook: Post "https://policy.default.svc:443/validate?timeout=10s": dial tcp 10.96.0.7:443: connect: connection refused',
   ),
-  /** A quota asks for something that no workflow has. */
+  /** A quota requires a field that no workflow has. */
   'quota-unmet': json(
     7,
     (request) => `${quoted(request)} is forbidden: failed quota: quota: must specify limits.cpu`,
@@ -131,7 +131,7 @@ const TROUBLES = {
     () => 'token not valid. see https://argo-workflows.readthedocs.io/en/latest/faq/',
   ),
   unauthorized: json(16, () => 'Unauthorized'),
-  /** Nobody listens at kube-apiserver: 400 on submit, 500 elsewhere. */
+  /** kube-apiserver refuses connections: 400 on submit, 500 elsewhere. */
   'kubernetes-refused': transport('refused'),
   'kubernetes-timeout': transport('timeout'),
   'client-rate-limiter': transport('limiter'),
@@ -154,7 +154,7 @@ const TROUBLES = {
     () =>
       'The POST operation against Workflow.argoproj.io could not be completed at this time, please try again.',
   ),
-  /** The same on create: it may exist, or not. */
+  /** The same on create: the workflow may exist, or not. */
   'create-timeout': json(
     4,
     ({ name }) =>
@@ -165,11 +165,11 @@ const TROUBLES = {
   'not-implemented': json(12, () => 'Not Implemented'),
   /** A wrong URL: the UI's page, with status 200. */
   page: () => pageAnswer,
-  /** A gateway that lost the answer on its way: no body at all. */
+  /** A gateway that lost the answer: no body at all. */
   empty: () => ({ status: 200, headers: { server: 'nginx' }, body: '' }),
   /** A gateway's page with status 200, such as a login. */
   'gateway-page': proxyPage(200, 'Please sign in'),
-  /** A firewall that dislikes what was sent. */
+  /** A firewall that refuses the content. */
   'proxy-403': proxyPage(403, 'Forbidden'),
   'proxy-413': proxyPage(413, 'Request Entity Too Large'),
   'proxy-429': proxyPage(429, 'Too Many Requests'),

@@ -8,7 +8,7 @@ import {
 } from '../operations/operation-context.js'
 import type { PodLine } from '../pods/pod-logs.js'
 
-/** What `GET …/workflows/{namespace}/{name}/log` asks for. */
+/** The parameters of `GET …/workflows/{namespace}/{name}/log`. */
 export interface LogQuery {
   readonly workflow: ArgoWorkflow
   readonly follow: boolean
@@ -21,8 +21,9 @@ export interface LogQuery {
 }
 
 /**
- * The server looks the workflow up, the archive included, and then once more at Kubernetes. It watches and lists the pods as the caller does; that their
- * logs may not be read is only in its own log, and the caller gets none.
+ * The server looks the workflow up, the archive included, and then again in Kubernetes. It watches and lists
+ * the pods as the caller; a missing permission for logs is only in its own log, and the caller gets an empty
+ * one.
  *
  * @throws ArgoRefusal
  */
@@ -36,8 +37,9 @@ export function readLogQuery(context: OperationContext): LogQuery {
   if (parts.cluster.get(namespace, workflow.metadata.name) !== workflow)
     throw new ArgoRefusal(5, missing(name))
   const grep = patternOf(query.get('grep') ?? '')
-  for (const verb of ['watch', 'list']) parts.access.demand(caller, verb, 'pods', { namespace })
-  if (follow) parts.access.demand(caller, 'watch', 'workflows', { namespace })
+  for (const verb of ['watch', 'list'])
+    parts.access.demand(caller, { verb: verb, resource: 'pods', namespace })
+  if (follow) parts.access.demand(caller, { verb: 'watch', resource: 'workflows', namespace })
   const pod = query.get('podName') ?? ''
   const container = option('container')
   const isReadable = parts.access.allows('get', 'pods/log')
@@ -46,7 +48,7 @@ export function readLogQuery(context: OperationContext): LogQuery {
     follow,
     tailLines: wholeNumber(option('tailLines')),
     timestamps: option('timestamps') === 'true',
-    // A pod has several containers: without a name Kubernetes refuses, which the caller doesn't hear either.
+    // A pod has several containers: without a name Kubernetes refuses, which the caller does not see either.
     matches: (line) =>
       isReadable && line.container === container && (pod === '' || line.pod === pod) && grep.test(line.text),
     events: request.headers['accept'] === 'text/event-stream',

@@ -6,7 +6,7 @@ import type { LogQuery } from './log-query.js'
 import type { PodLine, PodLogs } from '../pods/pod-logs.js'
 import type { StreamReply } from './stream-reply.js'
 
-/** The server's scanner of lines has no room for more: a longer one comes in pieces. */
+/** The limit of the server's line scanner: a longer line comes in pieces. */
 const MAX_LINE_BYTES = 1_048_576
 
 /** One log that is being read. */
@@ -39,20 +39,20 @@ export class LogStream {
     if (!follow || isOver()) return this.#end()
     this.#wire.keepAlive(runtime)
     const stop = cluster.listen((change) => {
-      // What it wrote last is there once everybody has heard of its end.
-      if (change.workflow.metadata.uid === uid && isOver()) queueMicrotask(() => this.#end())
+      // Its last lines are there once all listeners have seen its end.
+      if (change.workflow.metadata.uid === uid && isOver()) void Promise.resolve().then(() => this.#end())
     })
     this.#wire.signal.addEventListener('abort', stop)
     void this.#wire.every(runtime, this.#wire.settings.logsEveryMs, () => this.#sendNew())
   }
 
-  /** Ends it: without a word, or with the connection cut. */
+  /** Ends it: regularly, or by closing the connection. */
   end(how: 'close' | 'reset'): void {
     if (how === 'close') this.#wire.finish()
     else this.#wire.cut()
   }
 
-  /** From now on nothing is sent; the connection stays. */
+  /** Sends nothing from now on; the connection stays. */
   stall(): void {
     this.#wire.stall()
   }
@@ -81,7 +81,7 @@ export class LogStream {
     for (const [index, piece] of piecesOf(`${line.at} ${line.text}`).entries()) {
       const isStamped = index === 0 && !this.#query.timestamps
       const content = isStamped ? piece.slice(line.at.length + 1) : piece
-      // What is empty Go leaves out.
+      // Go omits empty fields.
       this.#wire.sendFrame(goJson({ result: content === '' ? { podName } : { content, podName } }))
     }
   }

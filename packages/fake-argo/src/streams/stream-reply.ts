@@ -1,19 +1,19 @@
 import type { ServerResponse } from 'node:http'
-import { setImmediate as turn } from 'node:timers/promises'
+import { systemRuntime } from '@sluice/core/backend'
 import type { Runtime } from '@sluice/core'
 import { statusOf } from '../server/answer.js'
 
-/** How streams go; all of it can be changed later and counts for those opened from then on. */
+/** The settings of streams; all of them can be changed later, for those opened from then on. */
 export interface WatchSettings {
-  /** Ms between keepalives; also when the headers are sent at the latest. Default 15,000. */
+  /** Ms between keepalives, and until the headers are sent at the latest. Default 15,000. */
   keepaliveMs: number
-  /** Frames are sent in pieces of so many bytes. Default whole. */
+  /** The size in which frames are sent. Default whole. */
   chunkBytes: number
-  /** Lines of a log are sent every so many ms. Default 1,000. */
+  /** Ms between writes of log lines. Default 1,000. */
   logsEveryMs: number
 }
 
-/** Where a stream goes. */
+/** The target of a stream. */
 export interface StreamParts {
   readonly reply: ServerResponse
   readonly settings: WatchSettings
@@ -23,7 +23,7 @@ export interface StreamParts {
   readonly onBytes: (count: number) => void
 }
 
-/** The wire of one stream: its frames, its keepalives, and its end. */
+/** One stream: its frames, its keepalives, and its end. */
 export class StreamReply {
   readonly #parts: StreamParts
   readonly #settings: WatchSettings
@@ -110,7 +110,7 @@ export class StreamReply {
     reply.end()
   }
 
-  /** Cuts the connection; what was written before goes out first. */
+  /** Closes the connection after what was written before. */
   cut(): void {
     this.#over.abort()
     const { reply } = this.#parts
@@ -123,7 +123,8 @@ export class StreamReply {
     this.#draining = true
     for (let piece = this.#pieces.shift(); piece !== undefined; piece = this.#pieces.shift()) {
       this.#parts.reply.write(piece)
-      await turn()
+      // Each piece in a turn of its own, so that they arrive apart.
+      await systemRuntime.yield()
     }
     this.#draining = false
     if (this.ended) this.#parts.reply.end()

@@ -10,7 +10,7 @@ import {
   type OperationContext,
 } from '../operations/operation-context.js'
 
-/** What a watch asks for. */
+/** The parameters of a watch. */
 export interface WatchQuery {
   readonly matches: (workflow: ArgoWorkflow) => boolean
   /** `0`: from all that exist. */
@@ -40,7 +40,7 @@ export function readWatchQuery(context: OperationContext): WatchQuery {
   const name = resolvedName(context, names.get('metadata.name'))
   const onlyNamespace = names.get('metadata.namespace')
   reachKubernetes(context)
-  parts.access.demand(caller, 'watch', 'workflows', { namespace })
+  parts.access.demand(caller, { verb: 'watch', resource: 'workflows', namespace })
   const timeout = Number(query.get('listOptions.timeoutSeconds') ?? '')
   return {
     matches: ({ metadata }) =>

@@ -9,9 +9,9 @@ import { cleanedWorkflow, shown } from '../cluster/workflow-view.js'
 import { withZeroFields } from '../operations/field-cleaner.js'
 
 /**
- * How a watch ends: Kubernetes closed it (`eof`), the revision it asked for is forgotten (`too-old`), one object is too large
- * (`too-large`), its nodes couldn't be read (`hydrate`), without a word (`close`), with the connection cut (`reset`), or with it cut in
- * the middle of a frame (`cut-frame`).
+ * How a watch ends: Kubernetes closed it (`eof`), its revision is compacted (`too-old`), one object is too
+ * large (`too-large`), its nodes could not be read (`hydrate`), without an error (`close`), by a closed
+ * connection (`reset`), or by one that closes in the middle of a frame (`cut-frame`).
  */
 export type WatchEnd = 'eof' | 'too-old' | 'too-large' | 'hydrate' | 'close' | 'reset' | 'cut-frame'
 
@@ -45,7 +45,7 @@ export class WatchStream {
     return this.#wire.bytes
   }
 
-  /** Sends what is there, and from then on every change. */
+  /** Sends what exists, and from then on every change. */
   follow(cluster: Cluster, runtime: Runtime): void {
     const { revision, timeoutMs, bookmarks } = this.#query
     const wire = this.#wire
@@ -71,7 +71,9 @@ export class WatchStream {
     this.#wire.cut()
   }
 
-  /** From now on nothing is sent, not even keepalives; the connection stays. What happens meanwhile is lost. */
+  /**
+   * Sends nothing from now on, not even keepalives; the connection stays. Changes meanwhile are lost.
+   */
   stall(): void {
     this.#wire.stall()
   }
@@ -80,7 +82,7 @@ export class WatchStream {
     const { matches } = this.#query
     const [was, is] = [previous !== undefined && matches(previous), type !== 'DELETED' && matches(workflow)]
     if (is) this.#sendChange(was ? 'MODIFIED' : 'ADDED', workflow)
-    // What leaves the selection looks deleted, in the state it had before.
+    // What leaves the selection is reported as deleted, in its previous state.
     else if (was && previous !== undefined) this.#sendChange('DELETED', stampedAs(previous, revision))
   }
 
@@ -98,7 +100,7 @@ export class WatchStream {
     this.#wire.sendFrame(goJson(this.#cleaned({ result: { type, object } })))
   }
 
-  /** The list of `fields` is applied to the whole frame once more. */
+  /** `fields` is applied to the whole frame again. */
   #cleaned(frame: JsonObject): JsonObject {
     return this.#query.fields.keepsAll ? frame : asObject(this.#query.fields.clean(frame))
   }

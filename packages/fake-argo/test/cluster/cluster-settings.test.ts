@@ -14,7 +14,7 @@ async function start(options: ArgoServerOptions = {}): Promise<Bench> {
 const LONG = ['item=1', 'seconds=60']
 
 describe('lists', () => {
-  test('lack what was just made, and have everything else, as often as is set', async () => {
+  test('lack new workflows, and have all others, for the set number of lists', async () => {
     const { client, server } = await start({ listsWithoutNew: 2 })
     await client.submit('old', LONG)
     await client.list()
@@ -126,7 +126,7 @@ describe('admission', () => {
 })
 
 describe('a quota', () => {
-  test('counts what is there, finished ones too, is asked by a dry run of the server, and before the name', async () => {
+  test('counts finished workflows too, applies to the server’s dry run, and comes before the check of the name', async () => {
     const { client, server } = await start({ quota: 2 })
     await client.submit('one')
     await client.submit('two', LONG)
@@ -149,7 +149,7 @@ describe('a quota', () => {
 })
 
 describe('where single workflows can’t be read', () => {
-  test('the archive answers with what was, and else nobody; lists and actions are as ever', async () => {
+  test('only the archive answers, with former states; lists and actions are unchanged', async () => {
     const { client, server } = await start({ archive: true })
     await client.submit('one', LONG)
     await client.submit('two', LONG)
@@ -169,7 +169,7 @@ describe('where single workflows can’t be read', () => {
 describe('a template', () => {
   const PATH = '/api/v1/workflow-templates/argo/test-workflow-template'
 
-  test('keeps its uid when it is changed, and has another version; made anew it has another uid', async () => {
+  test('keeps its uid when it is changed, and gets another version; created again it has another uid', async () => {
     const { client, server } = await start()
     const [template] = testTemplates
     const seen = async () => at((await client.send('GET', PATH)).body, 'metadata')
@@ -217,7 +217,7 @@ test('an allowlist of the controller permits what it names, and no more', async 
   expect([await phaseOf('one'), await phaseOf('two')]).toEqual(['Succeeded', 'Error'])
 })
 
-test('what is said of nested fields of artifactGC names them', async () => {
+test('the message about nested fields of artifactGC names them', async () => {
   const { client, runtime } = await start({
     controller: { reconcileDelayMs: 0, templateReferencing: { mode: 'Secure', allowlist: ['onExit'] } },
   })
@@ -236,7 +236,7 @@ test('what is said of nested fields of artifactGC names them', async () => {
   )
 })
 
-test('a server tells its version in its header and by itself', async () => {
+test('a server reports its version in its header and at its endpoint', async () => {
   bench = await startBench({ version: '3.7.18' })
   const { client } = bench
   const { headers, body } = await client.send('GET', '/api/v1/version')

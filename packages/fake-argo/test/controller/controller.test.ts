@@ -37,7 +37,7 @@ describe('the controller', () => {
     expect(order).toEqual(['high', 'low', 'low-too', ''])
   })
 
-  test('never looks at some, and at none while it is paused', async () => {
+  test('never reconciles some, and none while it is paused', async () => {
     await start({
       controller: {
         reconcileDelayMs: ({ metadata }) => (metadata.name === 'never' ? Number.POSITIVE_INFINITY : 1_000),
@@ -103,7 +103,7 @@ const WAITING = 'Waiting for argo/Mutex/one lock. Lock status: 0/1'
 
 describe('what waits', () => {
   test.each(['stop', 'terminate'] as const)(
-    'for a lock, told to end by %s when it ends with the lock alone: it waits on, begins with the lock, and fails',
+    'for a lock, shut down by %s where it ends only with the lock: it waits on, begins with the lock, and fails',
     async (verb) => {
       await start({ controller: { reconcileDelayMs: 50, terminatedWaiter: 'with-lock' } })
       await client.submit('one', LASTING)
@@ -123,7 +123,7 @@ describe('what waits', () => {
     },
   )
 
-  test('for a lock, stopped as it does by default: it waits on; unheard, it runs with the lock', async () => {
+  test('for a lock, stopped with the default settings: it waits on; with the signal lost, it runs with the lock', async () => {
     await start({ controller: { reconcileDelayMs: 50 } })
     for (const name of ['one', 'two']) {
       await client.submit(name, LASTING)
@@ -149,7 +149,7 @@ describe('what waits', () => {
     expect(await phaseOf('two')).toBe('Failed')
   })
 
-  test('for its pod says so by its node alone, until that begins, or is told to end', async () => {
+  test('for its pod has a message at its node only, until the pod begins, or is shut down', async () => {
     const message = 'ImagePullBackOff: Back-off pulling image "nope:1"'
     await start({
       controller: {
@@ -226,7 +226,7 @@ describe('a program that takes SIGTERM and exits 0', () => {
   )
 })
 
-test('a controller that may not exec into pods: what is told to end runs on and succeeds, and its node says so', async () => {
+test('a controller that may not exec into pods: a workflow that is shut down runs on and succeeds, with a message at its node', async () => {
   await start({ controller: { reconcileDelayMs: 0, mayExec: false } })
   await client.submit('one', ['item=1', 'seconds=60'])
   await runtime.advance(1)
@@ -304,12 +304,12 @@ test.each<[string, Ending, unknown[], Record<string, unknown>]>([
 })
 
 describe('an operator', () => {
-  test('is refused as everybody is, and changes nothing then', async () => {
+  test('is refused as every client is, and changes nothing then', async () => {
     await start()
     await client.submit('one', LASTING)
     await runtime.advance(1)
     expect(server.operator.attempt('retry', 'one')).toBe(false)
-    expect(server.operator.attempt('stop', 'nobody')).toBe(false)
+    expect(server.operator.attempt('stop', 'missing')).toBe(false)
     expect(() => server.operator.retry('one')).toThrow('Cannot retry a workflow in phase Running')
     expect(await phaseOf('one')).toBe('Running')
   })
@@ -326,7 +326,7 @@ describe('an operator', () => {
     expect(await uidOf()).not.toBe(uid)
   })
 
-  test('resubmits a copy with the labels of the original, which counts as nobody’s', async () => {
+  test('resubmits a copy with the labels of the original, which is not counted', async () => {
     await start()
     await client.submit('one', LASTING, { labels: 'example.com/item=1' })
     const copy = server.operator.resubmit('one')
@@ -344,7 +344,7 @@ describe('an operator', () => {
     expect([at(body, 'status', 'phase'), at(body, 'status', 'message')]).toEqual(['Error', 'pod deleted'])
   })
 
-  test('suspends before it began: it runs and does nothing until it is resumed', async () => {
+  test('suspends before the start: the workflow runs and does nothing until it is resumed', async () => {
     await start({ controller: { reconcileDelayMs: 100 } })
     await client.submit('one', ['item=1', 'seconds=1'])
     server.operator.suspend('one')

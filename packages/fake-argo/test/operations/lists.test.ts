@@ -54,7 +54,7 @@ describe('the time to live', () => {
     expect(server.workflows.size).toBe(0)
   })
 
-  test('does not run while the archive has not taken it', async () => {
+  test('begins only once the archive has the workflow', async () => {
     await start({ archive: true, controller: { reconcileDelayMs: 0, archiveLagMs: 60_000 } })
     await client.create(withTtl({ secondsAfterCompletion: 10 }))
     await runtime.advance(60_999)
@@ -83,7 +83,7 @@ describe('the archive', () => {
     expect(at((await client.get('one')).body, ...ARCHIVING)).toBe('Archived')
   })
 
-  test('keeps no more than its time to live', async () => {
+  test('keeps workflows no longer than its time to live', async () => {
     await start({ archive: true, archiveTtlMs: 60_000 })
     await client.submit('one', ['item=1', 'seconds=0'])
     await runtime.advance(1)
@@ -93,7 +93,7 @@ describe('the archive', () => {
     expect((await client.get('one')).status).toBe(404)
   })
 
-  test('does not hear of what is deleted as it runs', async () => {
+  test('ignores a workflow that is deleted while it runs', async () => {
     await start({ archive: true })
     await client.submit('one', LASTING)
     await runtime.advance(1)
@@ -102,7 +102,7 @@ describe('the archive', () => {
     expect((await client.get('one')).status).toBe(404)
   })
 
-  test('can lose a row by hand', async () => {
+  test('can lose a row', async () => {
     await start({ archive: true })
     await client.submit('one', ['item=1', 'seconds=0'])
     await runtime.advance(1)
@@ -114,7 +114,7 @@ describe('the archive', () => {
 })
 
 describe('the lists of an address', () => {
-  test('are behind by their own time; GET is not', async () => {
+  test('lag behind by their own time; GET does not', async () => {
     await start()
     const late = await server.addEndpoint({ listLagMs: 30_000 })
     const other = clientOf(server, late.url)
@@ -133,7 +133,7 @@ describe('the lists of an address', () => {
     expect(at((await other.get('one')).body, 'status', 'phase')).toBe('Succeeded')
   })
 
-  test('go on showing what they have once shown, though the lag grows', async () => {
+  test('keep what they have listed once, although the lag grows', async () => {
     await start()
     await client.submit('one', LASTING)
     expect(namesIn((await client.list()).body)).toEqual(['one'])
@@ -142,7 +142,7 @@ describe('the lists of an address', () => {
     expect(namesIn((await client.list()).body)).toEqual(['one'])
   })
 
-  test('are empty and without a version from a restart until they are filled; GET and watch are true', async () => {
+  test('are empty and without a version from a restart until they are filled; GET and watch are current', async () => {
     await start()
     await client.submit('one', LASTING)
     server.main.restart(10_000)
@@ -157,7 +157,7 @@ describe('the lists of an address', () => {
     expect(at(synced.body, 'metadata', 'resourceVersion')).toMatch(/^\d+$/)
   })
 
-  test('are filled by hand, as that of one address alone', async () => {
+  test('are filled manually, as that of one address alone', async () => {
     await start()
     const second = await server.addEndpoint()
     await client.submit('one', LASTING)

@@ -11,7 +11,7 @@ describe('the kubelet', () => {
     ['a$$b', 'a$b'],
     ['$$(HOME)', '$(HOME)'],
     ['$(HOME)', '/root'],
-    ['$(NOBODY)', '$(NOBODY)'],
+    ['$(UNSET)', '$(UNSET)'],
     ['$(HOME', '$(HOME'],
     ['$$$(HOME)', '$/root'],
     ['$$$$', '$$'],

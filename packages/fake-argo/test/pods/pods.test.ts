@@ -108,7 +108,7 @@ describe('the programs of a pod see', () => {
     ])
   })
 
-  test('a script of a template of more than 128 KiB as it is, and so arguments of more', async () => {
+  test('a script of a template of more than 128 KiB unchanged, and arguments of more too', async () => {
     await start([{ name: 'main', script: { image: 'busybox', source: V, args: [V, V], env: [] } }])
     const value = `a$$b${'x'.repeat(70_000)}`
     expect(await run([`v=${value}`])).toMatchObject([
@@ -116,7 +116,7 @@ describe('the programs of a pod see', () => {
     ])
   })
 
-  test('in a template of less than that what another text of it leaves open', async () => {
+  test('in a smaller template what another text of it leaves open', async () => {
     await start([
       {
         name: 'main',

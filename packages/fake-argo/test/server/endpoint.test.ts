@@ -18,7 +18,7 @@ async function start(options: ArgoServerOptions = {}) {
 
 const LASTING = ['item=1', 'mode=hang']
 
-/** Opens a watch; what it gives reads it until so many bytes came, or until its end, whatever that is. */
+/** Opens a watch; the returned function reads it until a number of bytes came, or until its end. */
 async function watched(bytes: number): Promise<() => Promise<string>> {
   const answer = await fetch(`${server.url}/api/v1/workflow-events/argo?listOptions.resourceVersion=0`, {
     headers: { authorization: `Bearer ${server.token}`, accept: 'text/event-stream' },
@@ -35,7 +35,7 @@ async function watched(bytes: number): Promise<() => Promise<string>> {
   }
 }
 
-describe('who is let in', () => {
+describe('access', () => {
   test('by the new token alone, once it was rotated', async () => {
     await start()
     const before = server.token
@@ -73,7 +73,7 @@ describe('who is let in', () => {
     expect((await client.act('one', 'retry')).status).toBe(403)
   })
 
-  test('no more often than the limit of a second allows', async () => {
+  test('no more often than the rate limit allows', async () => {
     await start({ apiRateLimit: 2 })
     const ends = [await client.list(), await client.list(), await client.list()]
     expect(ends.map(({ status }) => status)).toEqual([200, 200, 429])
@@ -85,7 +85,7 @@ describe('who is let in', () => {
 })
 
 describe('a watch', () => {
-  test('that is stalled tells nothing more, not even that it lives; the connection stays', async () => {
+  test('that is stalled sends nothing more, not even keepalives; the connection stays', async () => {
     await start()
     await client.submit('one', LASTING)
     const read = await watched(20)
@@ -148,7 +148,7 @@ describe('an address', () => {
     expect(await promise).toBe(200)
   })
 
-  test('may be under a path of an ingress, which answers 404 everywhere else', async () => {
+  test('may be under a path of an ingress, which answers 404 for all other paths', async () => {
     await start({ basePath: '/argo' })
     expect(server.url).toMatch(/\/argo$/)
     expect((await client.list()).status).toBe(200)
@@ -169,7 +169,7 @@ describe('an address', () => {
     expect((await answer).status).toBe(200)
   })
 
-  test('counts and logs what came to it, and with how many unfinished', async () => {
+  test('counts and logs requests, each with the number of unfinished workflows', async () => {
     await start()
     await client.submit('one', LASTING)
     await client.list({ 'listOptions.limit': '5' })

@@ -37,7 +37,7 @@ describe('a request', () => {
     expect(await endOf(client.submit('one'))).toBe(409)
   })
 
-  test('whose answer is cut has taken effect, and so much of the answer came', async () => {
+  test('whose answer is cut has taken effect, and the beginning of the answer came', async () => {
     next(server, { do: 'cut-reply', afterBytes: 12 })
     const answer = await fetch(`${server.url}/api/v1/workflows/argo/submit`, {
       method: 'POST',
@@ -81,7 +81,7 @@ describe('a request', () => {
     expect(there()).toBe(true)
   })
 
-  test('that is held takes effect when it is let go, its sender long gone', async () => {
+  test('that is held takes effect when it is released, its sender long gone', async () => {
     const { promise: held, resolve: letGo } = Promise.withResolvers<void>()
     next(server, { do: 'hold', until: held, reply: 'dropped' })
     expect(await endOf(client.submit('one'))).toBe('broken')
@@ -145,25 +145,25 @@ describe('an answer in place of the true one', () => {
     expect([status, text, headers.get('content-type')]).toEqual([418, 'short and stout', 'text/plain'])
   })
 
-  test('of the limiter says until when to wait by a date, on the clock of the server', async () => {
+  test('of the limiter has a date to wait for, by the clock of the server', async () => {
     next(server, answerWith('rate-limited'))
     const { headers } = await client.list()
     expect(Date.parse(headers.get('retry-after') ?? '')).toBe(runtime.now() + 1_000)
   })
 
-  test('of a way to Kubernetes that is broken depends on what was asked', async () => {
+  test('of a broken way to Kubernetes depends on the operation', async () => {
     server.main.onRequest = () => answerWith('kubernetes-refused')
     expect([(await client.submit('one')).status, (await client.list()).status]).toEqual([400, 500])
   })
 
-  test('of a page is HTML with status 200, whatever was asked', async () => {
+  test('of a page is HTML with status 200, for every request', async () => {
     next(server, answerWith('page'))
     const { status, headers } = await client.submit('one')
     expect([status, headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8'])
   })
 })
 
-describe('the way to Kubernetes', () => {
+describe('the connection to Kubernetes', () => {
   test.each([
     ['refused', 'connection refused'],
     ['timeout', 'TLS handshake timeout'],
@@ -195,7 +195,7 @@ describe('the way to Kubernetes', () => {
 })
 
 describe('the process behind an address', () => {
-  test('dies with a request, before it took effect or after, and nothing more gets through', async () => {
+  test('dies with a request, before it took effect or after, and nothing more is passed on', async () => {
     for (const applied of [false, true]) {
       const name = `applied-${applied}`
       const dying = await server.addEndpoint({ onRequest: () => ({ do: 'crash', applied }) })
@@ -222,7 +222,7 @@ describe('the process behind an address', () => {
   })
 })
 
-test('what a hook throws is told by `settled`, and its request is dropped', async () => {
+test('`settled` rejects with what a hook threw, and its request is dropped', async () => {
   server.main.onRequest = () => {
     throw new Error('a mistake in the test')
   }

@@ -22,7 +22,7 @@ async function logOf(query: string, name = 'one'): Promise<{ status: number; tex
 const line = (content: string, podName = 'one') =>
   `{"result":{"content":"${content}","podName":"${podName}"}}\n`
 
-test('what is written by hand is there, by pods; a line that is empty has no content, and no break of its own', async () => {
+test('lines that are written manually are there, by pods; an empty line has no content, and no line break of its own', async () => {
   await start({ controller: { output: () => '' } })
   const { workflows } = bench.server
   workflows.writeLog('one', 'a\n\nb <c>\r\n')
@@ -44,7 +44,7 @@ test('a line of more than a MiB comes in pieces', async () => {
   expect(pieces).toHaveLength(2)
 })
 
-test('pods that can’t be watched or listed are a 403; logs that can’t be read are silence', async () => {
+test('pods that cannot be watched or listed are a 403; logs that cannot be read are empty', async () => {
   await start()
   const { denied } = bench.server.access
   for (const permission of ['watch pods', 'list pods']) {
@@ -63,7 +63,7 @@ test('pods that can’t be watched or listed are a 403; logs that can’t be rea
   expect(await logOf('logOptions.container=main')).toEqual({ status: 200, text: '' })
 })
 
-test('pods that are gone have no log; one who follows is given what was written before', async () => {
+test('deleted pods have no log; an open follower gets what was written before', async () => {
   await start()
   const following = logOf('logOptions.container=main&logOptions.follow=true')
   await expect.poll(() => bench.server.main.logStreams.length).toBe(1)

@@ -7,7 +7,7 @@ const OTHER_ETAG = '"00000000000000000000000000000000"'
 const RACERS = 20
 const ROUNDS = 5
 
-/** Many writers of one key at once; tells which were taken and what the others were told. */
+/** Many concurrent writers of one key: how many succeeded, and what the others were answered. */
 async function race(folder: Folder, key: string, condition: Readonly<Record<string, unknown>>) {
   const bodies = Array.from({ length: RACERS }, (_, index) => `by racer ${index}`)
   const answers = await Promise.all(bodies.map((body) => folder.put(key, body, condition)))
@@ -43,7 +43,7 @@ const absenceFacts: readonly S3Fact[] = [
   },
   {
     id: 'S3-INM-2',
-    title: 'PUT If-None-Match:* of the very same bytes is refused too: it is not idempotent.',
+    title: 'PUT If-None-Match:* of the same bytes is refused too: it is not idempotent.',
     async run(target) {
       const folder = new Folder(target)
       await folder.putOk('key', 'same', ABSENT)
@@ -52,7 +52,7 @@ const absenceFacts: readonly S3Fact[] = [
   },
   {
     id: 'S3-INM-3',
-    title: 'PUT If-None-Match:* forgets: after a DELETE it succeeds again.',
+    title: 'PUT If-None-Match:* succeeds again after a DELETE.',
     async run(target) {
       const folder = new Folder(target)
       await folder.putOk('key', 'first', ABSENT)
@@ -63,7 +63,7 @@ const absenceFacts: readonly S3Fact[] = [
   },
   {
     id: 'S3-INM-4',
-    title: 'Of many PUT If-None-Match:* of one key at once exactly one is taken.',
+    title: 'Of many concurrent PUT If-None-Match:* of one key exactly one succeeds.',
     async run(target) {
       const folder = new Folder(target)
       for (let round = 0; round < ROUNDS; round++) await expectOneWinner(folder, `key-${round}`, ABSENT)
@@ -71,7 +71,7 @@ const absenceFacts: readonly S3Fact[] = [
   },
   {
     id: 'S3-INM-5',
-    title: 'The losers of that race are told 412.',
+    title: 'The losers of that race get 412.',
     async run(target) {
       const folder = new Folder(target)
       for (let round = 0; round < ROUNDS; round++)
@@ -124,7 +124,7 @@ const matchFacts: readonly S3Fact[] = [
   },
   {
     id: 'S3-IM-4',
-    title: 'PUT If-Match of a key that is not there creates nothing.',
+    title: 'PUT If-Match of a missing key creates nothing.',
     async run(target) {
       const folder = new Folder(target)
       const came = await folder.put('key', 'x', { IfMatch: unquoted(OTHER_ETAG) })
@@ -134,7 +134,7 @@ const matchFacts: readonly S3Fact[] = [
   },
   {
     id: 'S3-IM-5',
-    title: 'PUT If-Match of a key that is not there is told 404 NoSuchKey.',
+    title: 'PUT If-Match of a missing key is answered 404 NoSuchKey.',
     async run(target) {
       const came = await new Folder(target).put('key', 'x', { IfMatch: unquoted(OTHER_ETAG) })
       expectRefusal(came, [404, 'NoSuchKey'], 'PutObject If-Match of a missing key')
@@ -142,7 +142,7 @@ const matchFacts: readonly S3Fact[] = [
   },
   {
     id: 'S3-IM-6',
-    title: 'Of many PUT If-Match of one ETag at once exactly one is taken.',
+    title: 'Of many concurrent PUT If-Match of one ETag exactly one succeeds.',
     async run(target) {
       const folder = new Folder(target)
       for (let round = 0; round < ROUNDS; round++) {
@@ -153,7 +153,7 @@ const matchFacts: readonly S3Fact[] = [
   },
   {
     id: 'S3-IM-7',
-    title: 'The losers of that race are told 412.',
+    title: 'The losers of that race get 412.',
     async run(target) {
       const folder = new Folder(target)
       for (let round = 0; round < ROUNDS; round++) {

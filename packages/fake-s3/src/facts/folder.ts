@@ -3,7 +3,7 @@ import type { S3Command, S3Target } from './s3-fact.js'
 
 type Input = Readonly<Record<string, unknown>>
 
-/** What came of a request: of a refusal the code and status, of a success the output. */
+/** The outcome of a request: the code and status of a refusal, the output of a success. */
 export interface Came {
   readonly status: number
   /** The error code, by the SDK's name of the error. */
@@ -11,7 +11,10 @@ export interface Came {
   readonly output: Readonly<Record<string, unknown>>
 }
 
-/** One fact's own keys in the bucket, with the requests it needs in few words. Keys are given without the folder's prefix. */
+/**
+ * The keys of one fact in the bucket, and short calls for the requests that it sends. Keys are given without
+ * the folder's prefix.
+ */
 export class Folder {
   readonly target: S3Target
 
@@ -19,7 +22,9 @@ export class Folder {
     this.target = target
   }
 
-  /** Sends a request and tells what came; only a failure that isn't an answer of the store's rejects. */
+  /**
+   * Sends a request and returns its outcome. It rejects only for a failure that is no answer of the store.
+   */
   async ask(command: S3Command, input: Input, send = this.target.send): Promise<Came> {
     try {
       const output: unknown = await send(command, { Bucket: this.target.bucket, ...input })
@@ -35,7 +40,7 @@ export class Folder {
     return this.ask('PutObject', { Key: this.full(key), Body: Buffer.from(body), ...more })
   }
 
-  /** Puts an object and gives its ETag as the store wrote it. */
+  /** Puts an object and returns its ETag as the store wrote it. */
   async putOk(key: string, body: string, more: Input = {}): Promise<string> {
     const came = await this.put(key, body, more)
     expectStatus(came, 200, 'PutObject')
@@ -54,7 +59,7 @@ export class Folder {
     return this.ask('DeleteObject', { Key: this.full(key), ...more })
   }
 
-  /** The text of an object, or `undefined` when it isn't there. */
+  /** The text of an object, or `undefined` for a missing one. */
   async text(key: string): Promise<string | undefined> {
     const came = await this.get(key)
     if (came.status === 404) return undefined

@@ -12,7 +12,7 @@ function numbered(count: number, head = 'k'): string[] {
   return Array.from({ length: count }, (_, index) => `${head}${String(index).padStart(5, '0')}`)
 }
 
-/** The second of an instant: some stores list fractions that HEAD doesn't tell. */
+/** The second of an instant: some stores list fractions that HEAD lacks. */
 function seconds({ LastModified }: Readonly<Record<string, unknown>>): number {
   return LastModified instanceof Date ? Math.floor(LastModified.getTime() / 1_000) : Number.NaN
 }
@@ -104,7 +104,7 @@ const pageFacts: readonly S3Fact[] = [
   },
   {
     id: 'S3-LIST-5',
-    title: 'StartAfter lists what is behind a text, be it a key or not.',
+    title: 'StartAfter lists what follows a text, whether it is a key or not.',
     async run(target) {
       const folder = await folderWith(target, ['a', 'b', 'c'])
       const after = async (text: string) => (await folder.page({ StartAfter: folder.full(text) })).keys
@@ -135,7 +135,8 @@ const pageFacts: readonly S3Fact[] = [
   },
   {
     id: 'S3-LIST-7',
-    title: 'Delimiter puts keys together by what they share up to it, once each, counted like keys.',
+    title:
+      'Delimiter groups keys by what they share up to it; each group is listed once and counts as a key.',
     async run(target) {
       const folder = await folderWith(target, ['a/1', 'a/2', 'a/3', 'b', 'c/1', 'c/2', 'd'])
       const all = await folder.page({ Delimiter: '/' })
@@ -172,7 +173,7 @@ const entryFacts: readonly S3Fact[] = [
   },
   {
     id: 'S3-LIST-9',
-    title: 'An entry has the size, ETag and instant that HEAD tells.',
+    title: 'An entry has the size, ETag and instant of HEAD.',
     async run(target) {
       const folder = await folderWith(target, ['key'])
       const { output } = await folder.head('key')
@@ -222,7 +223,7 @@ const entryFacts: readonly S3Fact[] = [
   },
   {
     id: 'S3-LIST-12',
-    title: 'A page of nothing is a page: no keys, not truncated; MaxKeys 0 too.',
+    title: 'An empty page has no keys and is not truncated; the same with MaxKeys 0.',
     async run(target) {
       const folder = new Folder(target)
       const { keys, prefixes, truncated } = await folder.page()

@@ -7,7 +7,7 @@ const OTHER_ETAG = '"00000000000000000000000000000000"'
 const readFacts: readonly S3Fact[] = [
   {
     id: 'S3-GET-1',
-    title: 'What is not there is 404: NoSuchKey for GET, no code for HEAD.',
+    title: 'A missing object is 404: NoSuchKey for GET, no code for HEAD.',
     async run(target) {
       const folder = new Folder(target)
       expectRefusal(await folder.get('key'), [404, 'NoSuchKey'], 'GetObject')
@@ -35,7 +35,7 @@ const readFacts: readonly S3Fact[] = [
   },
   {
     id: 'S3-GET-3',
-    title: 'A range that starts behind the end is refused with 416 InvalidRange.',
+    title: 'A range that starts after the end is refused with 416 InvalidRange.',
     async run(target) {
       const folder = new Folder(target)
       await folder.putOk('key', '0123456789')
@@ -64,7 +64,7 @@ const readFacts: readonly S3Fact[] = [
 const deleteFacts: readonly S3Fact[] = [
   {
     id: 'S3-DEL-1',
-    title: 'DELETE removes the object; of what is not there it is 204 too.',
+    title: 'DELETE removes the object; of a missing one it is 204 too.',
     async run(target) {
       const folder = new Folder(target)
       await folder.putOk('key', 'x')
@@ -89,7 +89,7 @@ const deleteFacts: readonly S3Fact[] = [
   },
   {
     id: 'S3-DEL-3',
-    title: 'DELETE If-Match of what is not there is refused with 404 NoSuchKey.',
+    title: 'DELETE If-Match of a missing object is refused with 404 NoSuchKey.',
     async run(target) {
       const came = await new Folder(target).delete('key', { IfMatch: OTHER_ETAG })
       expectRefusal(came, [404, 'NoSuchKey'], 'DeleteObject If-Match of a missing key')
@@ -97,7 +97,7 @@ const deleteFacts: readonly S3Fact[] = [
   },
   {
     id: 'S3-BATCH-1',
-    title: 'DeleteObjects reports each key as deleted, one that was not there too.',
+    title: 'DeleteObjects reports each key as deleted, missing ones too.',
     async run(target) {
       const folder = new Folder(target)
       await folder.putOk('a', 'x')
@@ -117,7 +117,7 @@ const deleteFacts: readonly S3Fact[] = [
   },
   {
     id: 'S3-BATCH-2',
-    title: 'DeleteObjects, quiet, says nothing of what it deleted.',
+    title: 'A quiet DeleteObjects does not report what it deleted.',
     async run(target) {
       const folder = new Folder(target)
       await folder.putOk('a', 'x')
@@ -130,7 +130,7 @@ const deleteFacts: readonly S3Fact[] = [
   },
   {
     id: 'S3-BATCH-3',
-    title: 'DeleteObjects takes 1,000 keys, and refuses 1,001 whole with 400 MalformedXML.',
+    title: 'DeleteObjects accepts 1,000 keys, and refuses 1,001 with 400 MalformedXML.',
     heavy: true,
     async run(target) {
       const folder = new Folder(target)
@@ -149,7 +149,7 @@ const deleteFacts: readonly S3Fact[] = [
   },
   {
     id: 'S3-BATCH-4',
-    title: 'DeleteObjects with another ETag leaves that object, reports it by itself, and deletes the rest.',
+    title: 'DeleteObjects with another ETag leaves that object, reports it, and deletes the rest.',
     async run(target) {
       const folder = new Folder(target)
       await folder.putOk('a', 'x')
@@ -169,7 +169,7 @@ const deleteFacts: readonly S3Fact[] = [
 const copyFacts: readonly S3Fact[] = [
   {
     id: 'S3-COPY-1',
-    title: 'CopyObject copies body and metadata; the source stays; a source that is not there is 404.',
+    title: 'CopyObject copies body and metadata; the source stays; a missing source is 404.',
     async run(target) {
       const folder = new Folder(target)
       await folder.putOk('from', 'body', { Metadata: { token: 'abc' } })
@@ -184,7 +184,7 @@ const copyFacts: readonly S3Fact[] = [
   },
   {
     id: 'S3-COPY-2',
-    title: 'CopyObject If-None-Match:* onto what is there is refused with 412.',
+    title: 'CopyObject If-None-Match:* onto an existing object is refused with 412.',
     async run(target) {
       const folder = new Folder(target)
       await folder.putOk('from', 'new')

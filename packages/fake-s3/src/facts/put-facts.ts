@@ -4,7 +4,7 @@ import { check, same } from '@sluice/testkit/server'
 import type { S3Fact } from './s3-fact.js'
 import { bodyText, expectRefusal, expectStatus, Folder, textAt, type Came } from './folder.js'
 
-/** What GET and HEAD both tell. */
+/** What GET and HEAD both answer. */
 function told({ output }: Came) {
   const { ETag, ContentLength, ContentType, Metadata, LastModified } = output
   return { ETag, ContentLength, ContentType, Metadata, LastModified }
@@ -31,7 +31,7 @@ export const putFacts: readonly S3Fact[] = [
   },
   {
     id: 'S3-PUT-2',
-    title: 'HEAD tells the same of an object as GET.',
+    title: 'HEAD answers the same about an object as GET.',
     async run(target) {
       const folder = new Folder(target)
       await folder.putOk('key', 'body', { Metadata: { token: 'abc' } })
@@ -76,7 +76,7 @@ export const putFacts: readonly S3Fact[] = [
   },
   {
     id: 'S3-PUT-6',
-    title: 'A body whose checksum comes behind it, as the SDK sends streams, is stored without its framing.',
+    title: 'A body whose checksum follows it, as the SDK sends streams, is stored without its framing.',
     async run(target) {
       const folder = new Folder(target)
       const Body = Readable.from([Buffer.from('one '), Buffer.from('two')])
@@ -131,7 +131,7 @@ export const putFacts: readonly S3Fact[] = [
   },
   {
     id: 'S3-KEY-1',
-    title: 'A key of 1,024 bytes is taken; one of 1,025 is refused with 400.',
+    title: 'A key of 1,024 bytes is accepted; one of 1,025 is refused with 400.',
     async run(target) {
       const folder = new Folder(target)
       const longest = 'é'.repeat((1_024 - Buffer.byteLength(target.prefix)) >> 1)

@@ -14,15 +14,15 @@ export type S3Command =
   | 'ListObjectsV2'
   | 'CopyObject'
 
-/** Sends one request, by the names of the AWS SDK, and rejects as the SDK does. It must not try again by itself. */
+/** Sends one request, by the names of the AWS SDK, and rejects as the SDK does. It must not retry. */
 export type S3Send = (command: S3Command, input: Readonly<Record<string, unknown>>) => Promise<unknown>
 
-/** A store to look at. */
+/** A store that is tested. */
 export interface S3Target {
   readonly send: S3Send
   /** A bucket that exists. */
   readonly bucket: string
-  /** Keys of a run start with it; nothing else may. It ends in `/`. */
+  /** The prefix of all keys of a run, and of no other keys. It ends in `/`. */
   readonly prefix: string
   /** As `send`, with an access key that the store doesn't know. */
   readonly unknownKey?: S3Send
@@ -36,34 +36,36 @@ export interface S3Fact {
   readonly id: string
   /** What holds, in one sentence. */
   readonly title: string
-  /** Why it can't be looked at here; `undefined` to run it. */
+  /** Why it cannot be tested here; `undefined` to run it. */
   readonly needs?: (target: S3Target) => string | undefined
   /** Whether it takes more than 500 requests. */
   readonly heavy?: boolean
-  /** Rejects with a message for people when it doesn't hold. It works under a folder of its own below the target's prefix. */
+  /**
+   * Rejects with a message when it does not hold. It works in a folder of its own below the target's prefix.
+   */
   run(target: S3Target): Promise<void>
 }
 
-/** Where a store is known not to do as AWS does. */
+/** A known difference between a store and AWS. */
 export interface S3Deviation {
   /** The fact's id. */
   readonly fact: string
   /** What the store does instead. */
   readonly instead: string
-  /** `true`: it never shows the fact. `false`: at times it does, as in a race. */
+  /** `true`: the fact never holds. `false`: it sometimes does, as in a race. */
   readonly always: boolean
-  /** It was seen on the store itself; the server of this package doesn't act it out. */
+  /** Observed on the store itself; the server of this package does not simulate it. */
   readonly onlyReal?: true
 }
 
-/** How one fact went, held against what is known of the store. */
+/** The outcome of one fact, compared with what is known of the store. */
 export type FactOutcome = 'holds' | 'known deviation' | 'skipped'
 
 /**
  * Runs one fact on a store.
  *
- * @param deviations what is known of this store
- * @throws Error when the fact doesn't hold and no deviation says so, or holds although a deviation says that it never does
+ * @param deviations the known ones of this store @throws Error when the fact does not hold and no deviation
+ * says so, or holds although a deviation says that it never does
  */
 export async function runS3Fact(
   fact: S3Fact,

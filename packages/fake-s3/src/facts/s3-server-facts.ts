@@ -5,7 +5,10 @@ import { objectFacts } from './object-facts.js'
 import { putFacts } from './put-facts.js'
 import type { S3Fact } from './s3-fact.js'
 
-/** What AWS S3 does, one fact each, as far as a queue on a bucket could care. Other stores deviate: see `s3Stores`. */
+/**
+ * What AWS S3 does, as far as a queue in a bucket depends on it. For the deviations of other stores see
+ * `s3Stores`.
+ */
 export const s3ServerFacts: readonly S3Fact[] = [
   ...bucketFacts,
   ...putFacts,

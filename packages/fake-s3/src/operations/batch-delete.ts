@@ -10,7 +10,7 @@ interface KeyToDelete {
   readonly etag: string | undefined
 }
 
-/** DeleteObjects: each key by itself, a missing one counted as deleted. */
+/** DeleteObjects: each key separately; a missing one counts as deleted. */
 export function deleteObjects(context: OperationContext): S3Answer {
   return inBucket(context, (bucket) => {
     const { request, rules } = context

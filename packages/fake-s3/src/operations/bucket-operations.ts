@@ -7,7 +7,7 @@ const BUCKET_NAME = /^(?!\d+\.\d+\.\d+\.\d+$)[a-z0-9](?:[a-z0-9.-]{1,61})[a-z0-9
 export function createBucket({ request, store, rules, region }: OperationContext): S3Answer {
   if (!BUCKET_NAME.test(request.bucket)) return errorAnswer('InvalidBucketName')
   const exists = store.buckets.has(request.bucket)
-  // The oldest region says 200 to its owner, all others 409.
+  // The oldest region answers its owner 200, all others 409.
   if (exists && region !== 'us-east-1') return errorAnswer('BucketAlreadyOwnedByYou')
   if (!exists) store.createBucket(request.bucket, rules.listOrder)
   return emptyAnswer(200, { location: `/${request.bucket}` })

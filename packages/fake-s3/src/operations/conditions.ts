@@ -58,7 +58,10 @@ function matchRefusal(judged: Judged, rules: S3Rules): S3Answer | undefined {
   return lost(judged, rules, 'If-Match')
 }
 
-/** The refusal of a condition that doesn't hold: another one when the object was written while the request was under way. */
+/**
+ * The refusal of a condition that doesn't hold: another one when the object was written while the request was
+ * under way.
+ */
 function lost(judged: Judged, rules: S3Rules, condition: string): S3Answer {
   const raced = (judged.current?.change ?? 0) > judged.seenChange
   if (raced && rules.raceLosers !== 'PreconditionFailed') return errorAnswer(rules.raceLosers)

@@ -12,15 +12,15 @@ export interface OperationContext {
   readonly region: string
   /** The number of the last change when the request arrived. */
   readonly seenChange: number
-  /** How many changes the listing is behind. */
+  /** How many changes the listing lags behind. */
   readonly listLag: number
-  /** Without it, what isn't there is answered 403: the store doesn't say that it isn't there. */
+  /** Without it a missing object is answered 403: the store does not disclose that it is missing. */
   readonly mayList: boolean
   /** A PUT's conditions as judged before; only for stores that check first and write later. */
   readonly judgedBefore?: { readonly refusal: S3Answer | undefined }
 }
 
-/** Does something in the request's bucket, or answers that there is none. */
+/** Acts on the request's bucket, or answers that there is none. */
 export function inBucket(context: OperationContext, action: (bucket: Bucket) => S3Answer): S3Answer {
   const bucket = context.store.buckets.get(context.request.bucket)
   return bucket === undefined ? noSuchBucket(context.request.bucket) : action(bucket)
@@ -41,7 +41,7 @@ export function keyRefusal({ request: { key }, rules }: OperationContext): S3Ans
   })
 }
 
-/** There is no such key, as far as this caller may know. */
+/** No such key, or 403 where the caller may not list. */
 export function noSuchKey(context: OperationContext, key = context.request.key): S3Answer {
   return context.mayList ? errorAnswer('NoSuchKey', { fields: { Key: key } }) : errorAnswer('AccessDenied')
 }

@@ -40,7 +40,7 @@ function ranged(range: string | undefined, object: StoredObject, headers: Record
   if (from > to) {
     return errorAnswer('InvalidRange', { fields: { ActualObjectSize: String(body.length) } })
   }
-  // A checksum of the whole says nothing of a part: AWS leaves it out.
+  // A checksum of the whole does not apply to a part: AWS omits it.
   const kept = Object.entries(headers).filter(([name]) => !name.startsWith('x-amz-checksum-'))
   return {
     status: 206,

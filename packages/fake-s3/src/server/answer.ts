@@ -57,7 +57,7 @@ const ERRORS = {
   ],
 } as const satisfies Record<string, readonly [number, string]>
 
-/** The error codes that the server knows by itself. */
+/** The error codes that the server has texts for. */
 export type S3ErrorCode = keyof typeof ERRORS
 
 /** Further elements of an error's body, such as `Condition`, and a text in place of the usual one. */
@@ -97,7 +97,7 @@ export function xmlAnswer(name: string, content: string): S3Answer {
   }
 }
 
-/** The answer of an operation that succeeded and has nothing to say. */
+/** The empty answer of an operation that succeeded. */
 export function emptyAnswer(status: number, headers: Readonly<Record<string, string>> = {}): S3Answer {
   return { status, headers }
 }

@@ -2,15 +2,15 @@ import { createHash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import { errorAnswer, type S3Answer } from './answer.js'
 
-/** A body taken out of its framing, with the headers that came behind it. */
+/** A body without its framing, with the headers that trailed it. */
 export interface UnframedBody {
   readonly body: Buffer
   readonly trailers: Readonly<Record<string, string>>
 }
 
 /**
- * Takes a body of `aws-chunked` encoding apart: chunks `size[;chunk-signature=…]`, one of size 0, then trailing headers. The SDK sends
- * it for streams, with the checksum behind. Chunk signatures are not checked.
+ * Decodes a body of `aws-chunked` encoding: chunks `size[;chunk-signature=…]`, one of size 0, then trailing
+ * headers. The SDK sends it for streams, with the checksum in a trailer. Chunk signatures are not checked.
  *
  * @returns `undefined` when the framing is broken
  */
@@ -41,12 +41,12 @@ function trailersOf(text: string): Record<string, string> {
 
 const CHECKSUM_HEADER = /^x-amz-checksum-(?:crc32|crc32c|crc64nvme|sha1|sha256)$/
 
-/** The checksums that came with a body, in front or behind. */
+/** The checksums that came with a body, in headers or trailers. */
 export function checksumsOf(headers: Readonly<Record<string, string>>): Record<string, string> {
   return Object.fromEntries(Object.entries(headers).filter(([name]) => CHECKSUM_HEADER.test(name)))
 }
 
-/** Refuses a body that is not what its digests say. CRC32C and CRC64NVME are kept unread. */
+/** Refuses a body that is not what its digests say. CRC32C and CRC64NVME are stored unchecked. */
 export function digestRefusal(headers: Readonly<Record<string, string>>, body: Buffer): S3Answer | undefined {
   const claimed = headers['x-amz-content-sha256']
   if (claimed !== undefined && /^[0-9a-f]{64}$/.test(claimed) && claimed !== digest('sha256', body, 'hex')) {

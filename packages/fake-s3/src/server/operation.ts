@@ -1,4 +1,4 @@
-/** What a request can ask for, by the names of the S3 API. `Unknown` is answered 501. */
+/** The operations of the S3 API that a request can name. `Unknown` is answered 501. */
 export const s3Operations = [
   'ListBuckets',
   'CreateBucket',
@@ -37,7 +37,7 @@ const ON_OBJECT: Readonly<Record<string, S3Operation>> = {
   DELETE: 'DeleteObject',
 }
 
-/** Parameters that would make an object request another one: answered 501 rather than misread. */
+/** Parameters that turn an object request into another one: answered 501 rather than misread. */
 const SUBRESOURCES = [
   'acl',
   'tagging',

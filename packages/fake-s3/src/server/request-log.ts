@@ -2,7 +2,7 @@ import type { S3Operation } from './operation.js'
 import type { S3Fault } from './fault.js'
 import type { S3Request } from './request.js'
 
-/** One request as the log has it. It has no body and no headers. */
+/** One request in the log, without body and headers. */
 export interface LoggedRequest {
   readonly index: number
   readonly operation: S3Operation
@@ -25,7 +25,7 @@ type Writable<T> = { -readonly [K in keyof T]: T[K] }
 /** An entry that is still being filled in. */
 export type OpenEntry = Writable<LoggedRequest>
 
-/** Counts requests by operation, and remembers the latest of them. */
+/** Counts requests by operation, and keeps the latest of them. */
 export class RequestLog {
   readonly #max: number
   #entries: OpenEntry[] = []
@@ -33,7 +33,7 @@ export class RequestLog {
   #inFlight = 0
   #maxInFlight = 0
 
-  /** @param max how many requests are remembered; older ones are only counted */
+  /** @param max how many requests are kept; older ones are only counted */
   constructor(max: number) {
     this.#max = max
   }

@@ -1,6 +1,6 @@
 import { operationOf, type S3Operation } from './operation.js'
 
-/** One request as it arrived, its body whole. */
+/** One request with its whole body. */
 export interface S3Request {
   /** Its number on its endpoint, from 0. */
   readonly index: number
@@ -15,7 +15,7 @@ export interface S3Request {
   readonly body: Buffer
 }
 
-/** What the wire gave, before it is understood. */
+/** A request before it is parsed. */
 export interface RawRequest {
   readonly index: number
   readonly method: string
@@ -25,9 +25,8 @@ export interface RawRequest {
   readonly body: Buffer
 }
 
-/**
- * Understands a request of the path style. The key is what follows the bucket's slash, decoded and not normalised: `.`, `..` and
- * `//` are legal in keys.
+/** Parses a request of the path style. The key is what follows the bucket's slash, decoded and not
+ * normalised: `.`, `..` and `//` are legal in keys.
  */
 export function parseRequest(raw: RawRequest): S3Request {
   const { method, headers, body, index } = raw
@@ -42,12 +41,12 @@ export function parseRequest(raw: RawRequest): S3Request {
   return { index, operation, method, bucket, key, query, headers, body }
 }
 
-/** Percent-decoding that leaves alone what can't be decoded. */
+/** Percent-decoding that keeps what cannot be decoded. */
 export function decoded(text: string): string {
   try {
     return decodeURIComponent(text)
   } catch {
-    // As a server does with what it can't decode.
+    // As S3 servers do.
     return text
   }
 }

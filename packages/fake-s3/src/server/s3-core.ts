@@ -1,3 +1,4 @@
+import type { Runtime } from '@sluice/core'
 import { errorAnswer, type S3Answer } from './answer.js'
 import { deleteObjects } from '../operations/batch-delete.js'
 import { digestRefusal, unframed } from './body.js'
@@ -19,16 +20,16 @@ import type { S3Rules } from '../rules.js'
 import { accessRefusal, type AccessRules } from './signature.js'
 import { copyObject, deleteObject, putObject, targetRefusal } from '../operations/write-operations.js'
 
-/** What the core goes by. */
+/** The settings of the core. */
 export interface CoreSettings {
   readonly rules: S3Rules
   readonly access: AccessRules
   readonly denied: ReadonlySet<S3Operation>
   readonly listLag: () => number
-  readonly now: () => number
+  readonly runtime: Runtime
 }
 
-/** A request that was understood, or the refusal of one that was not. */
+/** A parsed request, or the refusal of one that cannot be parsed. */
 export interface ReadRequest {
   readonly request: S3Request
   readonly refusal: S3Answer | undefined
@@ -52,37 +53,43 @@ const OPERATIONS: Readonly<Record<S3Operation, (context: OperationContext) => S3
   Unknown: () => errorAnswer('NotImplemented'),
 }
 
-/** The store without its wire: requests in, answers out, each in one piece. */
+/** The store without HTTP: parsed requests in, answers out, each atomic. */
 export class S3Core {
   readonly settings: CoreSettings
   readonly store: ObjectStore
 
   constructor(settings: CoreSettings) {
     this.settings = settings
-    this.store = new ObjectStore(settings.now)
+    this.store = new ObjectStore(settings.runtime)
   }
 
-  /** Understands a request and checks what does not depend on the store. `seenChange`: the last change when its head arrived. */
+  /**
+   * Parses a request and checks what does not depend on the store. `seenChange`: the last change when its
+   * head arrived.
+   */
   read(raw: RawRequest, seenChange: number): ReadRequest {
     const framing = unframedRequest(raw)
     const request = parseRequest('status' in framing ? raw : framing)
     const refusal =
       'status' in framing
         ? framing
-        : (accessRefusal(raw, this.settings.access, this.settings.now()) ??
+        : (accessRefusal(raw, this.settings.access, this.settings.runtime.now()) ??
           digestRefusal(framing.headers, framing.body) ??
           this.#denial(request))
     return { request, refusal, seenChange }
   }
 
-  /** Judges a PUT's conditions ahead of its writing, for a store that isn't atomic; `undefined` for all else. */
+  /**
+   * Evaluates the conditions of a PUT before it writes, for a store that is not atomic; `undefined` for all
+   * else.
+   */
   judge(read: ReadRequest): { readonly refusal: S3Answer | undefined } | undefined {
     if (this.settings.rules.atomicConditions || read.request.operation !== 'PutObject') return undefined
     const bucket = this.store.buckets.get(read.request.bucket)
     return bucket === undefined ? undefined : { refusal: targetRefusal(this.#context(read), bucket) }
   }
 
-  /** Carries out a request, now and in one piece. */
+  /** Executes a request atomically. */
   apply(read: ReadRequest, judgedBefore?: { readonly refusal: S3Answer | undefined }): S3Answer {
     if (read.refusal !== undefined) return read.refusal
     const context = this.#context(read)
@@ -108,12 +115,12 @@ export class S3Core {
   }
 }
 
-/** Takes an `aws-chunked` body out of its framing; its trailing headers count like those in front. */
+/** Decodes an `aws-chunked` body; its trailers count as headers. */
 function unframedRequest(raw: RawRequest): RawRequest | S3Answer {
   const { headers } = raw
   const framed = (headers['x-amz-content-sha256'] ?? '').startsWith('STREAMING-')
   if (!framed) {
-    // AWS takes no body of unknown length.
+    // AWS accepts no body of unknown length.
     const unknown = headers['transfer-encoding'] !== undefined
     return unknown ? errorAnswer('NotImplemented', { fields: { Header: 'Transfer-Encoding' } }) : raw
   }

@@ -1,6 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { setImmediate as turn, setTimeout as delay } from 'node:timers/promises'
 import { bodyOf, drop, headersOf, ServedRequests, settlement } from '@sluice/testkit/server'
 import type { S3Answer } from './answer.js'
 import type { S3Fault } from './fault.js'
@@ -9,13 +8,15 @@ import type { S3Request } from './request.js'
 import { RequestLog, type LoggedRequest, type OpenEntry } from './request-log.js'
 import type { ReadRequest, S3Core } from './s3-core.js'
 
-/** Looks at a request when it has arrived whole and before it takes effect, and says what goes wrong with it, if anything. */
+/**
+ * Called with each request once it has arrived whole and before it takes effect; returns its fault, if any.
+ */
 export type OnRequest = (request: S3Request) => S3Fault | undefined | Promise<S3Fault | undefined>
 
-/** What ends the span between check and write of a PUT. `undefined`: there is none for this request, which is atomic. */
+/** What ends the window between check and write of a PUT. `undefined`: this request is atomic. */
 export type RaceWindow = (request: S3Request) => Promise<unknown> | undefined
 
-/** How an endpoint behaves; all of it can be changed later. */
+/** The options of an endpoint; all of them can be changed later. */
 export interface S3EndpointOptions {
   /** Where it listens. Default 0, any free port. */
   readonly port?: number
@@ -23,22 +24,26 @@ export interface S3EndpointOptions {
   readonly host?: string
   /** Ms each request waits before it takes effect. Default 0. */
   readonly latencyMs?: number | ((request: S3Request) => number)
-  /** What goes wrong. Default nothing. */
+  /** The faults. Default none. */
   readonly onRequest?: OnRequest
-  /** The process behind this endpoint dies at its request of this number, from 0, which does not take effect. Default never. */
+  /**
+   * The process behind this endpoint dies at its request of this number, counted from 0, which does not take
+   * effect. Default never.
+   */
   readonly crashAt?: number
   /**
-   * For a store whose conditions are not atomic: what a PUT waits for between its check and its write, latency being over. Two PUTs of
-   * one key that are both in their windows both win. Default: the latency, or one turn of the event loop.
+   * For a store whose conditions are not atomic: what a PUT waits for between its check and its write, after
+   * the latency. Two PUTs of one key that are both in their windows both win. Default: the latency, or one
+   * turn of the event loop.
    */
   readonly raceWindow?: RaceWindow
-  /** How many requests the log remembers. Default 100,000. */
+  /** How many requests the log keeps. Default 100,000. */
   readonly maxLogged?: number
 }
 
 /**
- * One address of the server. Several addresses show the same buckets, each with its own faults, counts and crash: give each simulated
- * process one of its own.
+ * One address of the server. Several addresses show the same buckets, each with its own faults, counts and
+ * crash: give each simulated process one of its own.
  */
 export class S3Endpoint {
   latencyMs: number | ((request: S3Request) => number)
@@ -49,7 +54,7 @@ export class S3Endpoint {
   readonly #log: RequestLog
   readonly #http: Server
   readonly #served = new ServedRequests()
-  /** Connections that this side has given up without a word. */
+  /** Connections that the server has dropped without notice. */
   readonly #abandoned = new WeakSet<Socket>()
   #arrived = 0
   #crashed = false
@@ -100,12 +105,12 @@ export class S3Endpoint {
     return this.#log.requests
   }
 
-  /** The most requests that were under way at once. */
+  /** The highest number of concurrent requests. */
   get maxInFlight(): number {
     return this.#log.maxInFlight
   }
 
-  /** Forgets counts and log, not the numbers of requests. */
+  /** Clears counts and log; the numbers of requests go on. */
   resetCounts(): void {
     this.#log.reset()
   }
@@ -115,14 +120,17 @@ export class S3Endpoint {
     return this.#crashed
   }
 
-  /** Lets the process behind this endpoint die: all connections close, nothing more gets through. Held requests still take effect. */
+  /**
+   * Kills the process behind this endpoint: all connections close, nothing more is passed on. Held requests
+   * still take effect.
+   */
   crash(): void {
     this.#crashed = true
     this.#http.closeAllConnections()
   }
 
   /**
-   * Resolves when every request that arrived has taken effect or been dropped: held ones and second ones too.
+   * Resolves when every request that arrived has taken effect or been dropped: held and duplicated ones too.
    *
    * @throws what `onRequest` or `latencyMs` threw meanwhile; such a request was dropped
    */
@@ -147,7 +155,7 @@ export class S3Endpoint {
     const { method = 'GET', url: target = '/' } = incoming
     const raw = { index, method, target, headers: headersOf(incoming), body }
     const read = this.#core.read(raw, seenChange)
-    const entry = this.#log.open(read.request, this.#core.settings.now())
+    const entry = this.#log.open(read.request, this.#core.settings.runtime.now())
     reply.once('close', () => this.#log.leave())
     const fault = this.crashAt === index ? ({ do: 'crash' } as const) : await this.onRequest?.(read.request)
     if (fault !== undefined) entry.fault = fault.do
@@ -175,7 +183,7 @@ export class S3Endpoint {
       case 'alter':
         return this.#answer(exchange, await this.#apply(exchange), fault.headers)
       case 'crash':
-        // Dead at once: a request that arrives while this one takes effect must not get through.
+        // From now on: a request that arrives while this one takes effect must not be passed on.
         this.#crashed = true
         if (fault.applied === true) await this.#apply(exchange)
         return this.crash()
@@ -191,14 +199,15 @@ export class S3Endpoint {
   }
 
   async #apply({ read }: Exchange): Promise<S3Answer> {
+    const { runtime } = this.#core.settings
     const latencyMs = typeof this.latencyMs === 'number' ? this.latencyMs : this.latencyMs(read.request)
     if (this.raceWindow !== undefined) {
-      if (latencyMs > 0) await delay(latencyMs)
+      if (latencyMs > 0) await runtime.sleep(latencyMs)
       return this.#applyInWindow(read, this.raceWindow)
     }
     const judged = this.#core.judge(read)
-    if (latencyMs > 0) await delay(latencyMs)
-    else if (judged !== undefined) await turn()
+    if (latencyMs > 0) await runtime.sleep(latencyMs)
+    else if (judged !== undefined) await runtime.yield()
     return this.#core.apply(read, judged)
   }
 
@@ -222,7 +231,7 @@ export class S3Endpoint {
     const length =
       answer.status === 204 || answer.status === 304 ? {} : { 'content-length': Buffer.byteLength(body) }
     const headers = {
-      date: new Date(this.#core.settings.now()).toUTCString(),
+      date: new Date(this.#core.settings.runtime.now()).toUTCString(),
       server: this.#core.settings.rules.server,
       'x-amz-request-id': id,
       'x-amz-id-2': `${id}EXT`,

@@ -9,12 +9,12 @@ export interface S3Credentials {
   readonly sessionToken?: string
 }
 
-/** Who may come in, and how. */
+/** Which signatures are accepted. */
 export interface AccessRules {
   readonly credentials: S3Credentials
-  /** Region that signatures must name; `undefined` takes any. */
+  /** The region that signatures must name; `undefined`: any. */
   readonly region: string | undefined
-  /** How far the signature's instant may be from the server's, in ms; `undefined` doesn't look. */
+  /** How far the signature's instant may be from the server's, in ms; `undefined`: any distance. */
   readonly maxClockSkewMs: number | undefined
 }
 
@@ -29,7 +29,10 @@ interface Authorization {
 const AUTHORIZATION =
   /^AWS4-HMAC-SHA256 Credential=([^/]+)\/(\d{8})\/([^/]+)\/s3\/aws4_request, ?SignedHeaders=([^,]+), ?Signature=([0-9a-f]{64})$/
 
-/** Checks the signature (version 4, in the `Authorization` header) as AWS does; returns the refusal, or `undefined`. */
+/**
+ * Checks the signature (version 4, in the `Authorization` header) as AWS does, and returns the refusal, or
+ * `undefined`.
+ */
 export function accessRefusal(raw: RawRequest, rules: AccessRules, now: number): S3Answer | undefined {
   const authorization = parseAuthorization(raw.headers['authorization'])
   if (authorization === undefined) return errorAnswer('AccessDenied')

@@ -1,12 +1,14 @@
-/** XML as S3 needs it: flat documents out, one shape of document in. */
+/** The XML of S3: flat documents are written, and one shape of document is read. */
 
 const ESCAPES: Readonly<Record<string, string>> = { '<': '&lt;', '>': '&gt;', '&': '&amp;', '"': '&quot;' }
 const ENTITIES: Readonly<Record<string, string>> = { lt: '<', gt: '>', amp: '&', quot: '"', apos: "'" }
 
-/** What needs no escaping, told at a glance: a page of a listing has thousands of texts. */
+/** What needs no escaping: a fast check, since a page of a listing has thousands of texts. */
 const SAFE = /^[\w ./:%+-]*$/
 
-/** Text made safe. Control characters become references, as AWS writes them: XML 1.0 readers refuse most, hence `EncodingType: url`. */
+/** Escaped text. Control characters become references, as AWS writes them: XML 1.0 readers refuse most,
+ * hence `EncodingType: url`.
+ */
 function escaped(text: string): string {
   if (SAFE.test(text)) return text
   return text.replaceAll(/[<>&"]|\p{Cc}/gu, (one) => ESCAPES[one] ?? `&#x${one.charCodeAt(0).toString(16)};`)

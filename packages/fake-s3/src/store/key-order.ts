@@ -3,7 +3,10 @@ import { byCodeUnit, SortedKeys } from './sorted-keys.js'
 
 const NOT_ASCII = /\P{ASCII}/u
 
-/** A key as a string whose units are its UTF-8 bytes: compared by unit, such strings are in S3's order, which UTF-16 is not. */
+/**
+ * A key as a string whose units are its UTF-8 bytes: compared by unit, such strings are in S3's order, which
+ * UTF-16 is not.
+ */
 export function bytesOf(key: string): string {
   return NOT_ASCII.test(key) ? Buffer.from(key, 'utf8').toString('latin1') : key
 }
@@ -13,7 +16,7 @@ export function keyOf(bytes: string): string {
   return NOT_ASCII.test(bytes) ? Buffer.from(bytes, 'latin1').toString('utf8') : bytes
 }
 
-/** An order of listing, and how to walk a set of keys in it. */
+/** An order of listings, and how a set of keys is read in it. */
 export interface KeyOrder {
   /** Whether all keys of a prefix are next to each other. */
   readonly contiguous: boolean
@@ -28,7 +31,7 @@ const utf8Order: KeyOrder = {
   compare: byCodeUnit,
 }
 
-/** By UTF-16 code units, as servers have it that sort strings of Java or JavaScript. */
+/** By UTF-16 code units, as in servers that sort strings of Java or JavaScript. */
 const utf16Order: KeyOrder = {
   contiguous: false,
   empty: () => new SortedKeys(byUtf16),

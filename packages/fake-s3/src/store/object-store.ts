@@ -1,16 +1,16 @@
-import { randomUUID } from 'node:crypto'
+import type { Runtime } from '@sluice/core'
 import { bytesOf, keyOf, keyOrders, type KeyOrder } from './key-order.js'
 import type { ListOrder } from '../rules.js'
 import type { SortedKeys } from './sorted-keys.js'
 
-/** One object as it is kept. It never changes: a write puts another one in its place. */
+/** One stored object. It is immutable: a write replaces it. */
 export interface StoredObject {
   readonly body: Buffer
   /** MD5 in hexadecimal, without quotes. */
   readonly etag: string
   /** Epoch ms, of whole seconds, as S3 keeps it. */
   readonly lastModifiedAt: number
-  /** Headers that come back with it: content type, user metadata and the like. */
+  /** Headers that are returned with it: content type, user metadata and the like. */
   readonly headers: Readonly<Record<string, string>>
   /** The checksum that came with it, by header name. */
   readonly checksums: Readonly<Record<string, string>>
@@ -20,7 +20,7 @@ export interface StoredObject {
   readonly versionId: string | undefined
 }
 
-/** What a write hands in; the store adds instant, number and version. */
+/** The input of a write; the store adds instant, number and version. */
 export type NewObject = Omit<StoredObject, 'lastModifiedAt' | 'change' | 'versionId'>
 
 interface Change {
@@ -29,17 +29,20 @@ interface Change {
   readonly object: StoredObject | undefined
 }
 
-/** How far behind a listing may be at most: what is older is shown anyway, so that a first LIST has little to catch up with. */
+/**
+ * The longest lag of a listing: older changes are always shown, so that a first LIST has little to catch up
+ * with.
+ */
 const MAX_UNLISTED = 10_000
 
-/** Whether a bucket keeps old versions; absent when it never did. */
+/** The versioning of a bucket; absent where it was never enabled. */
 export type BucketVersioning = 'Enabled' | 'Suspended' | undefined
 
-/** One bucket: its objects, and the listing of them, which may be behind. */
+/** One bucket: its objects, and their listing, which may lag behind. */
 export class Bucket {
   readonly createdAt: number
   readonly order: KeyOrder
-  /** What the bucket says of it. Old versions themselves are not kept. */
+  /** The declared state. Old versions themselves are not kept. */
   versioning: BucketVersioning
   readonly #objects = new Map<string, StoredObject>()
   readonly #listed = new Map<string, StoredObject>()
@@ -73,7 +76,7 @@ export class Bucket {
     return bytes.toSorted((a, b) => this.order.compare(a, b)).map(keyOf)
   }
 
-  /** Keys as bytes, in the bucket's order, as the listing has them when it is so many changes behind. */
+  /** Keys as bytes, in the bucket's order, as the listing has them at a lag of so many changes. */
   list(fromBytes: string, upToChange: number): Iterable<string> {
     this.#catchUp(upToChange)
     return this.#keys.from(fromBytes)
@@ -104,14 +107,14 @@ export class Bucket {
   }
 }
 
-/** All buckets, in memory. Each call is one piece, so that what it shows is linearizable. */
+/** All buckets, in memory. Each call is atomic, so reads are linearizable. */
 export class ObjectStore {
   readonly buckets = new Map<string, Bucket>()
-  readonly #now: () => number
+  readonly #runtime: Pick<Runtime, 'now' | 'newId'>
   #changes = 0
 
-  constructor(now: () => number) {
-    this.#now = now
+  constructor(runtime: Pick<Runtime, 'now' | 'newId'>) {
+    this.#runtime = runtime
   }
 
   /** How many changes there have been, of all objects. */
@@ -120,12 +123,12 @@ export class ObjectStore {
   }
 
   createBucket(name: string, listOrder: ListOrder): void {
-    this.buckets.set(name, new Bucket(this.#now(), keyOrders[listOrder]))
+    this.buckets.set(name, new Bucket(this.#runtime.now(), keyOrders[listOrder]))
   }
 
   put(bucket: Bucket, key: string, object: NewObject): StoredObject {
     const change = ++this.#changes
-    const lastModifiedAt = Math.floor(this.#now() / 1_000) * 1_000
+    const lastModifiedAt = Math.floor(this.#runtime.now() / 1_000) * 1_000
     const stored = { ...object, lastModifiedAt, change, versionId: this.newVersionId(bucket) }
     bucket.write(key, stored, change)
     return stored
@@ -133,7 +136,7 @@ export class ObjectStore {
 
   /** For a version that is written now, a delete marker included; absent unless versioning is enabled. */
   newVersionId({ versioning }: Bucket): string | undefined {
-    return versioning === 'Enabled' ? randomUUID().replaceAll('-', '') : undefined
+    return versioning === 'Enabled' ? this.#runtime.newId().replaceAll('-', '') : undefined
   }
 
   delete(bucket: Bucket, key: string): void {

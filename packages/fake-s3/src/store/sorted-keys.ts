@@ -1,9 +1,12 @@
-/** How many keys one piece may have: it is halved above that. Splicing an array of this length costs next to nothing. */
+/**
+ * How many keys one piece may have: it is halved above that. Splicing an array of this length costs next to
+ * nothing.
+ */
 const MAX_PIECE = 1_024
 
 /**
- * A set of strings in order, in pieces: adding, removing and seeking cost a binary search and a splice of one piece, however
- * many keys there are, and reading on from anywhere costs only what is read.
+ * A set of strings in order, in pieces: adding, removing and seeking cost a binary search and a splice of one
+ * piece, however many keys there are, and reading on from anywhere costs only what is read.
  */
 export class SortedKeys {
   readonly #compare: (a: string, b: string) => number
@@ -33,7 +36,10 @@ export class SortedKeys {
     if (piece.length === 0 && this.#pieces.length > 1) this.#pieces.splice(index, 1)
   }
 
-  /** The keys from a string on, in order, itself included; the string need not be a key. The set must not change meanwhile. */
+  /**
+   * The keys from a string on, in order, itself included; the string need not be a key. The set must not
+   * change meanwhile.
+   */
   *from(key: string): Generator<string, void, undefined> {
     let index = this.#pieceOf(key)
     let at = this.#firstNotBelow(this.#pieces[index] ?? [], key)

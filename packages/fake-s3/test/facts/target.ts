@@ -1,7 +1,10 @@
 import * as sdk from '@aws-sdk/client-s3'
 import { sdkSender, type S3ClientOptions, type S3Target } from '../../src/index.ts'
 
-/** A client that tries once, on a connection for each request: a fact is about one answer, and MinIO closes some without a word. */
+/**
+ * A client that tries once, on a connection for each request: a fact is about one answer, and MinIO closes
+ * some without a word.
+ */
 export function clientOf(options: S3ClientOptions, more: Partial<S3ClientOptions['credentials']> = {}) {
   const agent = { keepAlive: false, maxSockets: Number.POSITIVE_INFINITY }
   return new sdk.S3Client({

@@ -5,7 +5,7 @@ import { contentsOf, element, textOf } from '../../src/server/xml.ts'
 const frame = (text: string) => unframed(Buffer.from(text))
 
 describe('an aws-chunked body', () => {
-  test('is taken out of its framing, with its trailing headers', () => {
+  test('is decoded, with its trailers', () => {
     const content = frame(
       '3;chunk-signature=ab\r\none\r\nA\r\n0123456789\r\n0\r\nx-amz-checksum-crc32:AAAA==\r\n\r\n',
     )
@@ -18,7 +18,7 @@ describe('an aws-chunked body', () => {
   })
 
   test.each(['', 'one', '3\r\non', 'x\r\none\r\n0\r\n', '3\r\none\r\n', '-1\r\n'])(
-    'that is broken is none: %j',
+    'with broken framing is refused: %j',
     (text) => {
       expect(frame(text)).toBeUndefined()
     },
@@ -38,21 +38,21 @@ describe('digests', () => {
     expect(digestRefusal({ [name]: value }, Buffer.from('other'))?.code).toBe('BadDigest')
   })
 
-  test('of the signature are looked at, unless there is none', () => {
+  test('of the signature are checked, unless it is unsigned', () => {
     expect(digestRefusal({ 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD' }, body)).toBeUndefined()
     expect(digestRefusal({ 'x-amz-content-sha256': '0'.repeat(64) }, body)?.code).toBe(
       'XAmzContentSHA256Mismatch',
     )
   })
 
-  test('are told apart from other headers', () => {
+  test('are distinguished from other headers', () => {
     const headers = { 'x-amz-checksum-crc32': 'a', 'x-amz-checksum-mode': 'ENABLED', etag: 'b' }
     expect(checksumsOf(headers)).toEqual({ 'x-amz-checksum-crc32': 'a' })
   })
 })
 
 describe('XML', () => {
-  test('text comes back as it was, whatever it is', () => {
+  test('any text is returned unchanged', () => {
     const text = `a&<b>"'\u0001\n 😀 &amp;`
     expect(textOf(element('Key', text), 'Key')).toBe(text)
   })

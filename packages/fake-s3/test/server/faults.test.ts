@@ -55,7 +55,7 @@ describe('a request', () => {
     await expect(create('key', 'x')).rejects.toMatchObject({ name: 'PreconditionFailed' })
   })
 
-  test('that is held takes effect when it is let go, and is answered then', async () => {
+  test('that is held takes effect when it is released, and is answered then', async () => {
     const { promise: until, resolve: letGo } = Promise.withResolvers<void>()
     next({ do: 'hold', until })
     const held = put('key', 'late')
@@ -97,7 +97,7 @@ describe('a request', () => {
     expect(server.keys()).toEqual(['key'])
   })
 
-  test('that is doubled takes effect twice; the second time may be much later', async () => {
+  test('that is duplicated takes effect twice; the second time may be much later', async () => {
     const { promise: until, resolve: letGo } = Promise.withResolvers<void>()
     await put('key', 'first')
     next({ do: 'duplicate', until })
@@ -109,7 +109,7 @@ describe('a request', () => {
     expect(server.textOf('key')).toBeUndefined()
   })
 
-  test('that is doubled may be told what became of the second: 412 for its own write', async () => {
+  test('that is duplicated may get the second answer: 412 for its own write', async () => {
     next({ do: 'duplicate', answer: 'second' })
     await expect(create('key', 'mine')).rejects.toMatchObject({ name: 'PreconditionFailed' })
     expect(server.textOf('key')).toBe('mine')
@@ -167,7 +167,7 @@ describe('a request', () => {
     expect([server.counts().PutObject, server.keys()]).toEqual([0, []])
   })
 
-  test('of a hook that throws is dropped, and the hook’s error is told when the test asks', async () => {
+  test('of a hook that throws is dropped, and `settled` rejects with the hook’s error', async () => {
     server.main.onRequest = () => {
       throw new Error('a mistake of the test')
     }
@@ -178,7 +178,7 @@ describe('a request', () => {
 })
 
 describe('a process', () => {
-  test('that dies at a request gets nothing more through, others do', async () => {
+  test('that dies at a request passes nothing more on, others do', async () => {
     const endpoint = await server.addEndpoint({ crashAt: 1 })
     const dying = clientOf(server.clientOptions(endpoint))
     const send = (Key: string) => dying.send(new PutObjectCommand({ Bucket, Key, Body: 'x' }))
@@ -199,7 +199,7 @@ describe('a process', () => {
     expect([server.main.crashed(), server.keys()]).toEqual([true, ['key']])
   })
 
-  test('that dies with many requests under way gets through only those that came before', async () => {
+  test('that dies with many requests in flight passes on only those that came before', async () => {
     const endpoint = await server.addEndpoint({ crashAt: 5, latencyMs: 20 })
     const dying = clientOf(server.clientOptions(endpoint))
     const sent = Array.from({ length: 20 }, (_, n) =>

@@ -4,7 +4,7 @@ import { byCodeUnit, SortedKeys } from '../../src/store/sorted-keys.ts'
 import { seededRandom } from '@sluice/testkit'
 
 describe('SortedKeys', () => {
-  test('does as a sorted set does, through thousands of random changes', () => {
+  test('behaves as a sorted set, through thousands of random changes', () => {
     const random = seededRandom(7)
     const keys = new SortedKeys()
     const model = new Set<string>()
@@ -52,13 +52,13 @@ describe('SortedKeys', () => {
 })
 
 describe('the order of keys', () => {
-  test('is that of their bytes, and keys come back as they were', () => {
+  test('is that of their bytes, and keys are returned unchanged', () => {
     const keys = ['a', 'é', '中', '\uff5e', '😀', '']
     const byBytes = keys.toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
     expect(keys.map(bytesOf).toSorted(byCodeUnit).map(keyOf)).toEqual(byBytes)
   })
 
-  test('of UTF-16 puts what is above the surrogates in front of them, which bytes do not', () => {
+  test('of UTF-16 has surrogates before U+E000 to U+FFFF, unlike that of bytes', () => {
     const keys = ['\u{1f600}', '\uff5e'].map(bytesOf)
     const sorted = (order: 'utf8' | 'utf16') =>
       keys.toSorted((a, b) => keyOrders[order].compare(a, b)).map(keyOf)

@@ -55,6 +55,7 @@ export class ItemMoves {
         if (bytes >= ENOUGH_CLAIM_BYTES) return { rows: inOrder(rows), isCut: true }
       }
     } catch (error) {
+      // The claimed items are returned; if the failure lasts, the next claim meets it.
       if (rows.length === 0) throw error
     }
     return { rows: inOrder(rows), isCut: false }

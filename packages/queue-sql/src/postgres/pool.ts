@@ -67,14 +67,25 @@ export function postgresPool(url: string, settings: SqlQueueSettings, runtime: R
     end: async () => {
       // A server that vanished would keep the closing handshake, and so the process, waiting for minutes.
       const ended = new AbortController()
-      const overdue = runtime.sleep(settings.timeoutMs, ended.signal).then(() => {
-        if (!ended.signal.aborted) for (const socket of sockets) socket.destroy()
-      })
+      const overdue = destroyWhenOverdue(
+        sockets,
+        runtime.sleep(settings.timeoutMs, ended.signal),
+        ended.signal,
+      )
       await Promise.race([pool.end(), overdue])
       ended.abort()
       await overdue
     },
   }
+}
+
+async function destroyWhenOverdue(
+  sockets: ReadonlySet<Socket>,
+  overdue: Promise<void>,
+  ended: AbortSignal,
+): Promise<void> {
+  await overdue
+  if (!ended.aborted) for (const socket of sockets) socket.destroy()
 }
 
 /** A connection whose prepared statements are usable; the pool replaces the others. */
@@ -131,8 +142,9 @@ function limitConnecting(socket: Socket, runtime: Runtime): void {
   }
   // It never rejects.
   const timer = startTimer(runtime, { ms: CONNECT_MS, background: true }, () => void late())
-  socket.once('connect', timer.cancel)
-  socket.once('close', timer.cancel)
+  const cancel = (): void => timer.cancel()
+  socket.once('connect', cancel)
+  socket.once('close', cancel)
 }
 
 /** Adds the planner settings before the `options` of the url, which take precedence. */

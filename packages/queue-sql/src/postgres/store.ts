@@ -1,6 +1,12 @@
 import { SluiceError } from '@sluice/core'
 import { Kysely, PostgresDialect, sql, type Dialect } from 'kysely'
-import { DURABLY, splitCommitLevel, durabilityWarnings, readServerSettings } from './durability.js'
+import {
+  DURABLY,
+  durabilityWarnings,
+  readServerSettings,
+  splitCommitLevel,
+  type CommitLevel,
+} from './durability.js'
 import { addIndex, migrate, tryMigration, versionOf } from '../schema/migration.js'
 import { adviceOnRefusal, isRefusal, lackingPrivileges } from './grants.js'
 import { PostgresMoves } from './moves.js'
@@ -10,8 +16,8 @@ import { POSTGRES_NOW_MS, POSTGRES_SLOTS } from './statements/parts.js'
 import { agesIndex, postgresSteps } from '../schema/steps.js'
 import { isPostgresContention } from '../sql-errors.js'
 import type { SqlQueueSettings } from '../sql-options.js'
-import type { SqlStore, StoreOptions } from '../sql-store.js'
-import { tableNames, type Tables } from '../schema/tables.js'
+import type { SqlExpressions, SqlStore, SqlUpkeep, StoreOptions } from '../sql-store.js'
+import { tableNames, type TableNames, type Tables } from '../schema/tables.js'
 
 /**
  * One batch runs while another waits for the disk or for this process. With more, fewer calls would share a
@@ -40,6 +46,52 @@ export function openPostgres(
   const db = new Kysely<Tables>({
     dialect: wrap(new PostgresDialect({ pool: postgresPool(url, settings, runtime) })),
   })
+  return {
+    db,
+    names,
+    runtime,
+    place,
+    durable: true,
+    sharedBy: 'network',
+    timeoutMs: settings.timeoutMs,
+    longestCallMs: LONGEST_CALL * settings.timeoutMs,
+    concurrency: CONCURRENCY,
+    ...expressionsOf(names),
+    ...upkeepOf(db, { names, place, level, warn }),
+    moves: (queueId) => new PostgresMoves(db, { names, queueId, runtime }),
+    isContention: isPostgresContention,
+    pauseMs: (tries, spentMs) =>
+      tries < MAX_TRIES && spentMs < settings.timeoutMs ? runtime.random() * 50 * tries : undefined,
+    adviceOn: (error) => adviceOnRefusal(error, { db, names }),
+    lackingPrivileges: () => lackingPrivileges(db, names),
+    close: () => db.destroy(),
+  }
+}
+
+function expressionsOf(names: TableNames): SqlExpressions {
+  const statements = postgresStatements(names)
+  return {
+    nowMs: sql.raw(POSTGRES_NOW_MS),
+    facts: sql.raw(statements.facts),
+    claimed: sql.raw(statements.claimed),
+    shared: sql.raw('for share'),
+    kept: sql.raw('for key share'),
+    durably: sql.raw(`${DURABLY} is not null`),
+    counterSlots: POSTGRES_SLOTS,
+    overriding: 'overriding system value',
+    among: (column, values) =>
+      sql`${sql.ref(column)} = any (${values}::${sql.raw(column === 'i.id' ? 'text[]' : 'bigint[]')})`,
+  }
+}
+
+interface UpkeepParts {
+  readonly names: TableNames
+  readonly place: string
+  readonly level: CommitLevel | undefined
+  readonly warn: StoreOptions['warn']
+}
+
+function upkeepOf(db: Kysely<Tables>, { names, place, level, warn }: UpkeepParts): SqlUpkeep {
   const migration = {
     names,
     steps: postgresSteps(names),
@@ -51,31 +103,7 @@ export function openPostgres(
     mark: UNLIMITED,
     place,
   }
-  const statements = postgresStatements(names)
   return {
-    db,
-    names,
-    runtime,
-    place,
-    durable: true,
-    sharedBy: 'network',
-    timeoutMs: settings.timeoutMs,
-    longestCallMs: LONGEST_CALL * settings.timeoutMs,
-    nowMs: sql.raw(POSTGRES_NOW_MS),
-    facts: sql.raw(statements.facts),
-    claimed: sql.raw(statements.claimed),
-    shared: sql.raw('for share'),
-    kept: sql.raw('for key share'),
-    durably: sql.raw(`${DURABLY} is not null`),
-    counterSlots: POSTGRES_SLOTS,
-    concurrency: CONCURRENCY,
-    among: (column, values) =>
-      sql`${sql.ref(column)} = any (${values}::${sql.raw(column === 'i.id' ? 'text[]' : 'bigint[]')})`,
-    moves: (queueId) => new PostgresMoves(db, { names, queueId, runtime }),
-    isContention: isPostgresContention,
-    pauseMs: (tries, spentMs) =>
-      tries < MAX_TRIES && spentMs < settings.timeoutMs ? runtime.random() * 50 * tries : undefined,
-    adviceOn: (error) => adviceOnRefusal(error, { db, names }),
     tablesVersion: () => versionOf(db, migration),
     migrate: async () => {
       await assertUtf8(db, place)
@@ -87,8 +115,6 @@ export function openPostgres(
       await assertUtf8(db, place)
       await tryMigration(db, migration)
     },
-    lackingPrivileges: () => lackingPrivileges(db, names),
-    overriding: 'overriding system value',
     indexAges: async () => {
       const index = agesIndex(names)
       try {
@@ -99,7 +125,6 @@ export function openPostgres(
         warn?.(`${place}: ${withoutIndex(index)}`)
       }
     },
-    close: () => db.destroy(),
   }
 }
 

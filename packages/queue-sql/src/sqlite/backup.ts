@@ -76,10 +76,10 @@ function attemptOf(error: unknown, { from, to, partial }: Copy): Attempt {
 }
 
 function assertPlaces({ from, to }: Copy): void {
-  if (!sqliteFileExists(from)) throw invalid(`The SQLite file ${from} does not exist.`)
+  if (!sqliteFileExists(from)) throw invalid(`There is no SQLite file ${from}.`)
   if (existsSync(to)) throw invalid(`${to} exists and is not overwritten: use another name, or move it away.`)
   if (statSync(dirname(to), { throwIfNoEntry: false })?.isDirectory() !== true)
-    throw invalid(`The folder ${dirname(to)} does not exist: create it, or use another one.`)
+    throw invalid(`There is no folder ${dirname(to)}: create it, or use another one.`)
 }
 
 async function makeCopy(copy: Copy, use: BackupFileUse): Promise<BackupOutcome> {

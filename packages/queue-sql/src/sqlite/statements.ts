@@ -5,6 +5,9 @@ import type { TableNames } from '../schema/tables.js'
 /** SQLite's clock, epoch ms; it keeps whole milliseconds, which the rounding restores exactly. */
 export const SQLITE_NOW_MS = `cast(round(unixepoch('subsec') * 1000) as integer)`
 
+/** A list of values as one JSON parameter. */
+const LISTED = `(select value from json_each(?))`
+
 export type SqliteStatements = ReturnType<typeof sqliteStatements>
 
 /**
@@ -12,22 +15,33 @@ export type SqliteStatements = ReturnType<typeof sqliteStatements>
  * statements do not depend on its size.
  */
 export function sqliteStatements(t: TableNames) {
-  const now = SQLITE_NOW_MS
-  const listed = `(select value from json_each(?))`
-  const due = (where: string, order: string) => {
-    const text = `select queue_id, rank, available_at, seq from ${t.waiting}
-      where queue_id = ? and ${where} and available_at <= ${now} order by ${order} limit ?`
-    const key = `queue_id, rank, available_at, seq`
-    return { text, deleteText: `delete from ${t.waiting} where (${key}) in (${text}) returning seq` }
-  }
   return {
-    now: `select ${now} as now`,
+    now: `select ${SQLITE_NOW_MS} as now`,
+    ...putStatements(t),
+    ...updateStatements(t),
+    ...claimStatements(t),
+    ...settleStatements(t),
+    ...removalStatements(t),
+    count: `${FOR_EACH_ROW}update ${t.counters} set waiting = waiting + ?, processing = processing + ?, success = success + ?,
+      fail = fail + ? where queue_id = ? and slot = 0`,
+    facts: factsSource(t),
+    claimedFrom: `${t.processing} p cross join ${t.items} i on i.seq = p.seq`,
+  }
+}
+
+function putStatements(t: TableNames) {
+  return {
     insertItem: `${FOR_EACH_ROW}insert into ${t.items}
         (queue_id, id, uid, attempt, refunds, priority, put_at, not_before_at, available_at, body)
       values (?, ?, ?, 0, 0, ?, ?, ?, ?, ?) on conflict (queue_id, id) do nothing`,
     compareBody: `${READ_EACH_ROW}select i.id, i.body = g.body as same,
         case when octet_length(i.body) = octet_length(g.body) and i.body <> g.body then i.body end as body
       from (select ? as body) g cross join ${t.items} i where i.queue_id = ? and i.id = ?`,
+  }
+}
+
+function updateStatements(t: TableNames) {
+  return {
     // Only waiting items, with the key of their rows in the backlog.
     changeable: `select i.seq, i.priority, i.available_at, i.not_before_at, w.key as turn
       from json_each(?) w cross join ${t.items} i on i.id = w.value->>0
@@ -37,6 +51,17 @@ export function sqliteStatements(t: TableNames) {
       where seq = ?`,
     deleteWaiting: `${FOR_EACH_ROW}delete from ${t.waiting} where queue_id = ? and rank = ? and available_at = ? and seq = ?`,
     insertWaiting: `${FOR_EACH_ROW}insert into ${t.waiting} (queue_id, rank, available_at, seq) values (?, ?, ?, ?)`,
+  }
+}
+
+function claimStatements(t: TableNames) {
+  const due = (where: string, order: string) => {
+    const text = `select queue_id, rank, available_at, seq from ${t.waiting}
+      where queue_id = ? and ${where} and available_at <= ${SQLITE_NOW_MS} order by ${order} limit ?`
+    const key = `queue_id, rank, available_at, seq`
+    return { text, deleteText: `delete from ${t.waiting} where (${key}) in (${text}) returning seq` }
+  }
+  return {
     due: {
       // One rank at a time: a claim must not walk over delayed items of a higher priority.
       top: due(
@@ -54,19 +79,24 @@ export function sqliteStatements(t: TableNames) {
         from level where level.rank is not null and depth < ?
       )
       select rank, exists (
-        select 1 from ${t.waiting} w where w.queue_id = ? and w.rank = level.rank and w.available_at <= ${now}
+        select 1 from ${t.waiting} w where w.queue_id = ? and w.rank = level.rank and w.available_at <= ${SQLITE_NOW_MS}
       ) as due from level where rank is not null order by rank`,
     held: `select 1 as held from ${t.leases}
-      where queue_id = ? and name = ? and holder = ? and fence = ? and expires_at > ${now}`,
+      where queue_id = ? and name = ? and holder = ? and fence = ? and expires_at > ${SQLITE_NOW_MS}`,
     insertProcessing: `insert into ${t.processing} (queue_id, seq, claimed_at, attempt, uid, id)
-      select queue_id, seq, ${now}, attempt + 1, uid, id from ${t.items} where seq in ${listed}`,
+      select queue_id, seq, ${SQLITE_NOW_MS}, attempt + 1, uid, id from ${t.items} where seq in ${LISTED}`,
     claimed: `select i.id, i.uid, p.attempt, i.refunds, i.priority, i.put_at, p.claimed_at, i.retry_state, i.body,
         nullif(i.available_at, i.put_at) as available_at, i.seq
       from ${t.items} i cross join ${t.processing} p on p.queue_id = i.queue_id and p.id = i.id
-      where i.seq in ${listed} order by i.priority desc, i.available_at, i.seq`,
+      where i.seq in ${LISTED} order by i.priority desc, i.available_at, i.seq`,
+  }
+}
+
+function settleStatements(t: TableNames) {
+  return {
     // A cross join makes SQLite read the batch first and find each item by its key; otherwise it would scan
     // all of PROCESSING.
-    movable: `select p.seq, p.id, p.attempt, p.claimed_at, w.key as turn, ${now} as now
+    movable: `select p.seq, p.id, p.attempt, p.claimed_at, w.key as turn, ${SQLITE_NOW_MS} as now
       from json_each(?) w cross join ${t.processing} p
       where p.queue_id = ? and p.id = w.value->>0
         and (w.value->>1 is null or p.attempt = w.value->>1) and (w.value->>2 is null or p.uid = w.value->>2)`,
@@ -91,27 +121,28 @@ export function sqliteStatements(t: TableNames) {
         value->>7 as keep_place, value->>8 as retry_state, value->>9 as delayed from json_each(?)) w
       where i.seq = w.seq returning seq, id, priority, available_at`,
     trimAttempts: `delete from ${t.attempts} where seq = ? and attempt <= ? - ${MAX_HISTORY}`,
+  }
+}
+
+function removalStatements(t: TableNames) {
+  return {
     freeFailed: `delete from ${t.finished} where queue_id = ? and stage = 3
-      and seq in (select seq from ${t.items} where queue_id = ? and id in ${listed})
-      returning seq, attempt, claimed_at, ended_at, reason, details, failure_class, exit_code, job_uid, ${now} as now`,
+      and seq in (select seq from ${t.items} where queue_id = ? and id in ${LISTED})
+      returning seq, attempt, claimed_at, ended_at, reason, details, failure_class, exit_code, job_uid, ${SQLITE_NOW_MS} as now`,
     findRemovable: `select seq, id, stage from (
         select i.seq, i.id, i.queue_id, case when p.attempt is not null then 1 else coalesce(f.stage, 0) end as stage
-        from ${factsSource(t)} where i.queue_id = ? and i.id in ${listed}
-      ) where stage in ${listed} and stage <> 1`,
+        from ${factsSource(t)} where i.queue_id = ? and i.id in ${LISTED}
+      ) where stage in ${LISTED} and stage <> 1`,
     findExpired: `select seq, stage, ended_at from ${t.finished}
-      where queue_id = ? and ended_at >= ? and ended_at < ${now} - ? order by ended_at limit ?`,
+      where queue_id = ? and ended_at >= ? and ended_at < ${SQLITE_NOW_MS} - ? order by ended_at limit ?`,
     deleteEverywhere: [
       `delete from ${t.waiting} where (queue_id, rank, available_at, seq) in
-        (select queue_id, -priority, available_at, seq from ${t.items} where seq in ${listed})`,
+        (select queue_id, -priority, available_at, seq from ${t.items} where seq in ${LISTED})`,
       `delete from ${t.finished} where (queue_id, stage, seq) in
-        (select i.queue_id, s.value, i.seq from ${t.items} i cross join json_each('[2,3]') s where i.seq in ${listed})`,
-      `delete from ${t.attempts} where seq in ${listed}`,
-      `delete from ${t.items} where seq in ${listed}`,
+        (select i.queue_id, s.value, i.seq from ${t.items} i cross join json_each('[2,3]') s where i.seq in ${LISTED})`,
+      `delete from ${t.attempts} where seq in ${LISTED}`,
+      `delete from ${t.items} where seq in ${LISTED}`,
     ],
-    count: `${FOR_EACH_ROW}update ${t.counters} set waiting = waiting + ?, processing = processing + ?, success = success + ?,
-      fail = fail + ? where queue_id = ? and slot = 0`,
-    facts: factsSource(t),
-    claimedFrom: `${t.processing} p cross join ${t.items} i on i.seq = p.seq`,
   }
 }
 

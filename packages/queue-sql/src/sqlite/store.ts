@@ -1,13 +1,13 @@
 import { resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { type Runtime, SluiceError } from '@sluice/core'
+import { SluiceError, type Runtime } from '@sluice/core'
 import { systemRuntime } from '@sluice/core/backend'
-import { Kysely, sql, type Dialect, CompiledQuery } from 'kysely'
+import { CompiledQuery, Kysely, sql, type Dialect } from 'kysely'
 import { addIndex, migrate, tryMigration, versionOf, type Migration } from '../schema/migration.js'
 import { agesIndex, sqliteSteps } from '../schema/steps.js'
 import { isSqliteBusy } from '../sql-errors.js'
 import type { SqlQueueSettings } from '../sql-options.js'
-import type { OpenOptions, SqlStore, StoreOptions } from '../sql-store.js'
+import type { OpenOptions, SqlExpressions, SqlStore, SqlUpkeep, StoreOptions } from '../sql-store.js'
 import { NodeSqliteDialect } from './dialect.js'
 import { SqliteMoves } from './moves.js'
 import { IN_MEMORY, prepareFile } from './path.js'
@@ -15,7 +15,7 @@ import { SQLITE_NOW_MS, sqliteStatements } from './statements.js'
 import { SqliteSetBack } from './set-back.js'
 import { checkSqliteVersion } from './version.js'
 import { FileWatch, openFile } from './file-watch.js'
-import { tableNames, type Tables } from '../schema/tables.js'
+import { tableNames, type TableNames, type Tables } from '../schema/tables.js'
 
 /**
  * The longest call in units of `timeoutMs`: a batch of moves waits this long for the file, may start to read
@@ -44,14 +44,6 @@ export function openSqlite(path: string, settings: SqlQueueSettings, options: St
   // SQLite reads the machine's clock by itself.
   if (runtime !== systemRuntime) readClock(database, runtime)
   const db = new Kysely<Tables>({ dialect: wrap(new NodeSqliteDialect(database)) })
-  const migration = {
-    names,
-    steps: sqliteSteps(names),
-    tableExistsQuery: `select 1 from sqlite_master where name = ?`,
-    beginStatements: [],
-    place,
-  }
-  const statements = sqliteStatements(names)
   const setBack = new SqliteSetBack(db, names, runtime)
   return {
     db,
@@ -62,6 +54,35 @@ export function openSqlite(path: string, settings: SqlQueueSettings, options: St
     sharedBy: inMemory ? 'process' : 'machine',
     timeoutMs: settings.timeoutMs,
     longestCallMs: LONGEST_CALL * settings.timeoutMs,
+    concurrency: 1,
+    ...expressionsOf(names),
+    ...upkeepOf(db, {
+      names,
+      place,
+      settings,
+      onMigrated: () => {
+        watch?.start()
+        return setBack.start()
+      },
+    }),
+    moves: (queueId) => new SqliteMoves(db, names, queueId),
+    isContention: isSqliteBusy,
+    pauseMs: (tries, spentMs) => (spentMs < settings.timeoutMs ? busyPauseMs(tries, runtime) : undefined),
+    assertInPlace: (atMonotonic) => watch?.assertInPlace(atMonotonic),
+    prepareCall: (atMonotonic) => setBack.prepareCall(atMonotonic),
+    close: () => closeSqlite(db, database),
+  }
+}
+
+async function closeSqlite(db: Kysely<Tables>, database: DatabaseSync): Promise<void> {
+  await db.destroy()
+  // Kysely closes only a connection that it has used.
+  if (database.isOpen) database.close()
+}
+
+function expressionsOf(names: TableNames): SqlExpressions {
+  const statements = sqliteStatements(names)
+  return {
     nowMs: sql.raw(SQLITE_NOW_MS),
     facts: sql.raw(statements.facts),
     claimed: sql.raw(statements.claimedFrom),
@@ -70,33 +91,40 @@ export function openSqlite(path: string, settings: SqlQueueSettings, options: St
     kept: sql.raw(''),
     durably: sql.raw('1 = 1'),
     counterSlots: 1,
-    concurrency: 1,
+    overriding: '',
     among: (column, values) =>
       sql`${sql.ref(column)} in (select value from json_each(${JSON.stringify(values)}))`,
-    moves: (queueId) => new SqliteMoves(db, names, queueId),
-    isContention: isSqliteBusy,
-    pauseMs: (tries, spentMs) => (spentMs < settings.timeoutMs ? busyPauseMs(tries, runtime) : undefined),
+  }
+}
+
+interface UpkeepParts {
+  readonly names: TableNames
+  readonly place: string
+  readonly settings: SqlQueueSettings
+  readonly onMigrated: () => Promise<void>
+}
+
+function upkeepOf(db: Kysely<Tables>, { names, place, settings, onMigrated }: UpkeepParts): SqlUpkeep {
+  const migration = {
+    names,
+    steps: sqliteSteps(names),
+    tableExistsQuery: `select 1 from sqlite_master where name = ?`,
+    beginStatements: [],
+    place,
+  }
+  return {
     tablesVersion: () => versionOf(db, migration),
     migrate: async () => {
       await assertOurs(db, migration)
       await setPragmas(db, settings)
       await migrate(db, migration)
-      watch?.start()
-      await setBack.start()
+      await onMigrated()
     },
     tryMigration: async () => {
       await assertOurs(db, migration)
       await tryMigration(db, migration)
     },
-    overriding: '',
-    assertInPlace: (atMonotonic) => watch?.assertInPlace(atMonotonic),
-    prepareCall: (atMonotonic) => setBack.prepareCall(atMonotonic),
     indexAges: () => addIndex(db, migration, agesIndex(names)),
-    close: async () => {
-      await db.destroy()
-      // Kysely closes only a connection that it has used.
-      if (database.isOpen) database.close()
-    },
   }
 }
 

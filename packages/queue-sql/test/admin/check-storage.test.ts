@@ -79,7 +79,7 @@ describe('a check of PostgreSQL', () => {
     await admin.end()
   })
 
-  test('as a role that has all is fine, and leaves rows, counters and sequences as they were, beside a queue at work', async () => {
+  test('passes for a role with all privileges, and changes no rows, counters or sequences while a queue works', async () => {
     const queue = await open(optionsOf(''))
     await queue.putMany([
       { id: 'a', body: 1 },
@@ -102,7 +102,7 @@ describe('a check of PostgreSQL', () => {
     }
   })
 
-  test('without several names all of them', async () => {
+  test('names several missing privileges at once', async () => {
     const lost = grants.filter(({ privilege }) => privilege === 'delete' || privilege === 'usage')
     for (const { privilege, on } of lost) await admin.query(`revoke ${privilege} on ${on} from ${role}`)
     const said = await checked(optionsOf(role))
@@ -112,23 +112,23 @@ describe('a check of PostgreSQL', () => {
     }
   })
 
-  test('of one that takes no writes says so', async () => {
+  test('reports a read-only database', async () => {
     await admin.query(`alter role ${role} set default_transaction_read_only = on`)
     const said = await checked(optionsOf(role))
     await admin.query(`alter role ${role} reset default_transaction_read_only`)
     expect(said).toMatch(
-      /^SLUICE_QUEUE_UNAVAILABLE .*takes no writes.*read-only.*default_transaction_read_only/u,
+      /^SLUICE_QUEUE_UNAVAILABLE .*the database is read-only.*default_transaction_read_only/u,
     )
   })
 
-  test('of a table that refuses rows by a policy says so', async () => {
+  test('reports a policy that refuses rows', async () => {
     await admin.query(`alter table ${names.items} enable row level security`)
     const said = await checked(optionsOf(role))
     await admin.query(`alter table ${names.items} disable row level security`)
     expect(said).toMatch(/^SLUICE_QUEUE_DENIED .*row-level security.*BYPASSRLS/u)
   })
 
-  test('without tables makes none, and names the right to make them', async () => {
+  test('without tables it creates none, and names the missing privilege', async () => {
     const none = freshPrefix()
     const tables = `select count(*) from pg_class where relname like '${none}%'`
     expect(await checked(optionsOf('', { tablePrefix: none }))).toBe('fine')
@@ -138,7 +138,7 @@ describe('a check of PostgreSQL', () => {
     expect(said).toContain(`grant create on schema ${schema} to ${role}`)
   })
 
-  test('of tables of an older version leaves them alone, and says what opening them would do', async () => {
+  test('leaves tables of an older version alone, and reports what opening them would do', async () => {
     await admin.query(`update ${names.schema} set version = ${SCHEMA_VERSION - 1}`)
     const said = await checked(optionsOf(''))
     const { rows } = await admin.query(`select version from ${names.schema}`)
@@ -147,8 +147,8 @@ describe('a check of PostgreSQL', () => {
     expect(said).toMatch(/of version 3: opening the queue upgrades them to 4.*stop their processes/u)
   })
 
-  test('of a server that is not there says so', async () => {
-    expect(await checked({ url: 'postgres://nobody@127.0.0.1:9/none' })).toMatch(
+  test('reports that the server does not answer', async () => {
+    expect(await checked({ url: 'postgres://unknown@127.0.0.1:9/none' })).toMatch(
       /^SLUICE_QUEUE_UNAVAILABLE .*127\.0\.0\.1:9/u,
     )
   })
@@ -179,12 +179,12 @@ describe('a check of a SQLite file', () => {
   })
   afterEach(() => rmSync(directory, { recursive: true, force: true }))
 
-  test('that is not there makes neither it nor its folder', async () => {
+  test('creates neither a missing file nor its folder', async () => {
     expect(await checked(at(join(directory, 'deep', 'er', 'queue.db')))).toBe('fine')
     expect(readdirSync(directory)).toEqual([])
   })
 
-  test('at work beside a queue leaves every byte as it was', async () => {
+  test('changes no byte while a queue works', async () => {
     const path = join(directory, 'queue.db')
     const queue = await open(at(path))
     await queue.putMany([
@@ -198,14 +198,14 @@ describe('a check of a SQLite file', () => {
     expect(readdirSync(directory).toSorted()).toEqual(['queue.db', 'queue.db-shm', 'queue.db-wal'])
   })
 
-  test('without our tables leaves it without', async () => {
+  test('creates no tables', async () => {
     const path = join(directory, 'queue.db')
     writeFileSync(path, '')
     expect(await checked(at(path))).toBe('fine')
     expect(readFileSync(path)).toHaveLength(0)
   })
 
-  test('of another program is refused', async () => {
+  test('refuses a file of another program', async () => {
     const path = join(directory, 'queue.db')
     const database = new DatabaseSync(path)
     database.exec('pragma application_id = 1234; create table t (x)')
@@ -213,7 +213,7 @@ describe('a check of a SQLite file', () => {
     expect(await checked(at(path))).toMatch(/^SLUICE_QUEUE_CORRUPT .*another program/u)
   })
 
-  test('that another process has locked waits for it, and then says so', async () => {
+  test('waits for a lock of another process, and then reports it', async () => {
     const path = join(directory, 'queue.db')
     await open(at(path))
     const other = new DatabaseSync(path)
@@ -225,7 +225,7 @@ describe('a check of a SQLite file', () => {
     expect(await checked(at(path))).toBe('fine')
   })
 
-  test('whose folder is a file says so', async () => {
+  test('reports that its folder is a file', async () => {
     writeFileSync(join(directory, 'file'), '')
     expect(await checked(at(join(directory, 'file', 'queue.db')))).toMatch(/^SLUICE_CONFIG_INVALID /u)
   })
@@ -243,13 +243,13 @@ describe('a check of a SQLite file', () => {
     })
     afterEach(() => execFileSync('umount', ['--lazy', disk], { stdio: 'pipe' }))
 
-    test('that takes no writes is denied, whether the file is there or not', async () => {
+    test('that is read-only is denied, whether the file exists or not', async () => {
       execFileSync('mount', ['-o', 'remount,ro', disk])
       for (const file of [path, join(disk, 'other.db')])
         expect(await checked(at(file))).toMatch(/^SLUICE_QUEUE_DENIED .*(?:EROFS|read-?only)/iu)
     })
 
-    test('that is full says so', async () => {
+    test('reports a full disk', async () => {
       const rest = Buffer.alloc(1_048_576)
       try {
         for (let files = 0; ; files++) writeFileSync(join(disk, `rest-${files}`), rest)
@@ -260,7 +260,7 @@ describe('a check of a SQLite file', () => {
       expect(readdirSync(disk).filter((name) => name.startsWith('.sluice-check'))).toEqual([])
     })
 
-    test('is fine where it has room', async () => {
+    test('passes with enough space', async () => {
       expect(await checked(at(path))).toBe('fine')
       expect(existsSync(`${path}-wal`)).toBe(false)
     })

@@ -122,7 +122,7 @@ describe.each([
     120_000,
   )
 
-  test('nothing of it stays in any table but the number of its row', async () => {
+  test('nothing of it stays in any table except the id of its row', async () => {
     const queue = await place.open('one')
     await queue.putMany(Array.from({ length: 2_500 }, (_, index) => ({ id: `item-${index}`, body: index })))
     await queue.settle((await queue.get(1_200)).map(({ id }) => ({ id, attempt: 1, stage: 'FAIL' as const })))
@@ -133,13 +133,13 @@ describe.each([
     await queue.document('notes').write(1, { ifVersion: undefined })
     await queue.control.setLimits({ maxProcessing: 1 })
     await (await queue.lease('dispatcher', 'me', 1_000))?.release()
-    const told: unknown[] = []
+    const reported: unknown[] = []
     const outcome = await place.drop('one', {
       withRunning: true,
-      onProgress: (progress) => void told.push(progress),
+      onProgress: (progress) => void reported.push(progress),
     })
     expect(outcome).toEqual({ is: 'dropped', removed: 2_500, unit: 'items', notes: [] })
-    expect(told).toEqual([1_000, 2_000, 2_500].map((removed) => ({ removed, unit: 'items', of: 2_500 })))
+    expect(reported).toEqual([1_000, 2_000, 2_500].map((removed) => ({ removed, unit: 'items', of: 2_500 })))
     expect(await place.rows()).toEqual(
       Object.keys(TABLES).map((table) => [table, table === 'queues' ? 1 : 0]),
     )
@@ -167,14 +167,14 @@ describe.each([
     expect(await fresh.documents()).toEqual([])
   })
 
-  test('putters that run all the while lose nothing silently: what they were told is in the old queue or refused', async () => {
+  test('concurrent puts lose nothing silently: each is acknowledged in the old queue, or refused', async () => {
     const queue = await place.open('one')
     const refusals: unknown[] = []
     let stored = 0
-    const putter = async (lane: number) => {
+    const putFrom = async (putter: number) => {
       for (let index = 0; ; index++) {
         try {
-          await queue.put(`${lane}-${index}`, 1)
+          await queue.put(`${putter}-${index}`, 1)
           stored += 1
         } catch (error) {
           refusals.push(error)
@@ -182,7 +182,7 @@ describe.each([
         }
       }
     }
-    const putters = Array.from({ length: 4 }, (_, lane) => putter(lane))
+    const putters = Array.from({ length: 4 }, (_, number) => putFrom(number))
     await expect.poll(() => stored).toBeGreaterThan(20)
     const outcome = await place.drop('one')
     await Promise.all(putters)
@@ -191,7 +191,7 @@ describe.each([
     expect((await place.rows()).filter(([, rows]) => rows > 0)).toEqual([['queues', 1]])
   })
 
-  test('a queue that is being dropped is listed so, is not there for others, and its name is free', async () => {
+  test('a queue that is being dropped is listed as such, does not exist for other calls, and its name is free', async () => {
     await (await place.open('one')).put('a', 1)
     expect(await place.drop('one', { signal: AbortSignal.abort() })).toMatchObject({ is: 'stopped' })
     expect(await place.list()).toMatchObject([{ name: 'one', state: 'dropping', leases: [] }])
@@ -203,27 +203,27 @@ describe.each([
     expect((await place.rows()).filter(([, rows]) => rows > 0)).toEqual([['queues', 1]])
   })
 
-  test('the list says sizes, and who holds a lease until when', async () => {
+  test('the list has sizes, and the leases that are held', async () => {
     const queue = await place.open('one')
     await queue.putMany([
       { id: 'a', body: 1 },
       { id: 'b', body: 1 },
     ])
     await queue.get(1)
-    await queue.lease('dispatcher', 'somebody', 60_000)
+    await queue.lease('dispatcher', 'another', 60_000)
     const [one] = await place.list()
     expect(one).toMatchObject({
       name: 'one',
       state: 'ready',
       format: expect.stringMatching(/^tables of version \d+$/),
       sizes: { WAITING: 1, PROCESSING: 1, SUCCESS: 0, FAIL: 0 },
-      leases: [{ name: 'dispatcher', holder: 'somebody' }],
+      leases: [{ name: 'dispatcher', holder: 'another' }],
     })
     expect(one?.leases[0]?.leftMs).toBeGreaterThan(50_000)
   })
 })
 
-test('PostgreSQL: a role without the privilege is told which one it lacks', async () => {
+test('PostgreSQL: the error for a role names the privilege that it lacks', async () => {
   const place = await postgresPlace()
   await place.open('one')
   const role = `role_${freshPrefix()}`

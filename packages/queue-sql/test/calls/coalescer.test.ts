@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { systemRuntime } from '@sluice/core/backend'
 import { Coalescer } from '../../src/calls/coalescer.js'
 
-/** A flush that ends when it is told to. */
+/** A flush that ends on demand. */
 function held(concurrency = 1) {
   const flushed: {
     inputs: readonly string[]
@@ -21,13 +21,13 @@ function held(concurrency = 1) {
 }
 
 describe('Coalescer', () => {
-  test('a lone call goes at once', () => {
+  test('a lone call starts at once', () => {
     const { flushed, coalescer } = held()
     void coalescer.add('a')
     expect(flushed.map(({ inputs }) => inputs)).toEqual([['a']])
   })
 
-  test('what comes while a batch is under way is the next batch, in order, each with its own outcome', async () => {
+  test('calls that come while a batch is under way are the next batch, in order, each with its own outcome', async () => {
     const { flushed, coalescer } = held()
     const calls = ['a', 'b', 'c'].map((input) => coalescer.add(input))
     flushed[0]!.end(['A'])
@@ -37,7 +37,7 @@ describe('Coalescer', () => {
     expect(await Promise.all(calls)).toEqual(['A', 'B', 'C'])
   })
 
-  test('callers that come back when their batch is done make the next one together', async () => {
+  test('callers of one batch share the next one', async () => {
     const sizes: number[] = []
     const flush = async (inputs: readonly string[]): Promise<readonly string[]> => {
       sizes.push(inputs.length)
@@ -69,7 +69,7 @@ describe('Coalescer', () => {
     expect(await second).toBe('B')
   })
 
-  test('after it was idle the next call goes at once again', async () => {
+  test('after an idle time the next call starts at once', async () => {
     const { flushed, coalescer } = held()
     const first = coalescer.add('a')
     flushed[0]!.end(['A'])
@@ -78,7 +78,7 @@ describe('Coalescer', () => {
     await expect.poll(() => flushed.length).toBe(2)
   })
 
-  test('with two concurrency two batches are under way at once, and share what waits evenly', async () => {
+  test('with a concurrency of two, two batches run at once and share the waiting calls evenly', async () => {
     const { flushed, coalescer } = held(2)
     const inputs = ['a', 'b', 'c', 'd', 'e', 'f', 'g']
     const calls = inputs.map((input) => coalescer.add(input))
@@ -95,7 +95,7 @@ describe('Coalescer', () => {
     expect(await Promise.all(calls)).toEqual(inputs.map((input) => input.toUpperCase()))
   })
 
-  test('a thousand rows are a batch, and large ones go alone', async () => {
+  test('a batch has at most a thousand rows, and large rows have their own', async () => {
     const { flushed, coalescer } = held()
     const calls = Array.from({ length: 1_502 }, (_, index) => coalescer.add(String(index)))
     calls.push(coalescer.add('x'.repeat(7_999_999)), coalescer.add('y'.repeat(1_000)))
@@ -108,7 +108,7 @@ describe('Coalescer', () => {
     expect(flushed.map(({ inputs }) => inputs.length)).toEqual([1, 1_000, 501, 1, 1])
   })
 
-  test('a flush that gives too few outcomes leaves nobody waiting', async () => {
+  test('a flush with too few outcomes rejects every call', async () => {
     const { flushed, coalescer } = held()
     const first = coalescer.add('a')
     flushed[0]!.end([])

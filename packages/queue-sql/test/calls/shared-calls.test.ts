@@ -21,7 +21,7 @@ describe.each(bothStores)('calls that share statements: %s', (_, makeHarness) =>
   })
   afterEach(() => harness.close())
 
-  test('a hundred callers of get(1) get an item each, and of more than there are those who come last get none', async () => {
+  test('a hundred callers of get(1) get an item each; if there are too few items, the last callers get none', async () => {
     await queue.putMany(items(70))
     const got = await Promise.all(Array.from({ length: 100 }, () => queue.get(1)))
     const ids = got.flatMap((each) => each.map(({ id }) => id))
@@ -34,7 +34,7 @@ describe.each(bothStores)('calls that share statements: %s', (_, makeHarness) =>
     expect(await queue.size('PROCESSING')).toBe(70)
   })
 
-  test('callers who ask for different numbers get as many, in order within each', async () => {
+  test('callers who ask for different numbers get as many items, in order within each call', async () => {
     await queue.putMany([...items(300), ...items(300, 5)])
     const counts = [1, 0, 250, 40, 7, 2, 100]
     const got = await Promise.all(counts.map((count) => queue.get(count)))
@@ -49,7 +49,7 @@ describe.each(bothStores)('calls that share statements: %s', (_, makeHarness) =>
     }
   })
 
-  test('batches that are settled at once are told each of its own', async () => {
+  test('concurrent batches of settlements get their own outcomes', async () => {
     await queue.putMany(items(400))
     const claimed = await queue.get(400)
     const batches = Array.from({ length: 8 }, (_, batch): Settlement[] =>
@@ -66,15 +66,15 @@ describe.each(bothStores)('calls that share statements: %s', (_, makeHarness) =>
     expect(await queue.sizes()).toEqual({ WAITING: 0, PROCESSING: 4, SUCCESS: 247, FAIL: 149 })
   })
 
-  test('look-ups at once are told each of its own item, and of none', async () => {
+  test('concurrent lookups get the stage of their own item, or none', async () => {
     await queue.putMany(items(30))
     const [first] = await queue.get(1)
     await queue.success(first?.id ?? '')
     await queue.get(1)
-    const ids = [...items(30).map(({ id }) => id), 'nobody', 'item-0-0']
+    const ids = [...items(30).map(({ id }) => id), 'unknown', 'item-0-0']
     const stages = await Promise.allSettled(ids.map((id) => queue.lookupStatus(id)))
-    const told = stages.map((each) => (each.status === 'fulfilled' ? each.value : each.reason.code))
-    expect(told).toEqual([
+    const outcomes = stages.map((each) => (each.status === 'fulfilled' ? each.value : each.reason.code))
+    expect(outcomes).toEqual([
       'SUCCESS',
       'PROCESSING',
       ...Array.from({ length: 28 }, () => 'WAITING'),
@@ -83,7 +83,7 @@ describe.each(bothStores)('calls that share statements: %s', (_, makeHarness) =>
     ])
   })
 
-  test('calls that wait when the queue is closed are told that it was', async () => {
+  test('calls that wait when the queue is closed reject', async () => {
     await queue.putMany(items(10))
     const got = Promise.allSettled(Array.from({ length: 10 }, () => queue.get(1)))
     await queue.close()
@@ -92,7 +92,7 @@ describe.each(bothStores)('calls that share statements: %s', (_, makeHarness) =>
     const refused = ends.flatMap((end) => (end.status === 'rejected' ? [end.reason.code] : []))
     expect(given.length + refused.length).toBe(10)
     expect(new Set(refused)).toEqual(new Set(['SLUICE_QUEUE_CLOSED']))
-    // Nobody was told of an item that isn't claimed, and none is claimed that nobody was told of.
+    // Every item that was returned is claimed, and every claimed item was returned.
     const again = await harness.open()
     expect(await again.size('PROCESSING')).toBe(given.length)
   })

@@ -26,7 +26,7 @@ const row = (id: string, priority: number | null, available_at: number | null, s
 })
 const isLook = ({ sql }: CompiledQuery) => sql.includes('level(rank, depth)')
 
-test('what several statements claimed is sorted as if it were one', () => {
+test('items claimed by several statements are sorted as one claim', () => {
   const rows = [
     row('second put', null, null, 2),
     row('first put', null, null, 1),
@@ -57,7 +57,7 @@ describe.each([
     await Promise.all(opened.splice(0).map((queue) => queue.close()))
   })
 
-  test('gives its items in order, though a higher priority is put in between', async () => {
+  test('returns its items in order, even if a higher priority is put in between', async () => {
     const options = optionsSchema.parse({ name: 'order', url: urlOf(), tablePrefix: freshPrefix() })
     let meanwhile: (() => Promise<void>) | undefined
     const queue = await openSqlQueue(options, {

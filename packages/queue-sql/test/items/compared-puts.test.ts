@@ -10,7 +10,7 @@ import { bothStores } from '../support/both-stores.js'
 import { wrapStatements } from '../support/crashing-dialect.js'
 import { freshPrefix } from '../support/postgres-harness.js'
 
-/** What it is told of each kind. */
+/** What is reported of each kind. */
 const REASONS: Readonly<Record<string, string>> = {
   'exists-same': 'exists-same',
   reordered: 'exists-same',
@@ -20,7 +20,7 @@ const REASONS: Readonly<Record<string, string>> = {
 
 const large = (text: string): NewItem[] => [{ id: 'large', body: text.repeat(500_000) }]
 
-test('texts of one length are compared as values, and none else', () => {
+test('only texts of one length are compared as values', () => {
   const given = '{"a":1,"b":"\\u0000"}'
   expect(comparedReason({ same: true, body: null }, given)).toBe('exists-same')
   expect(comparedReason({ same: 1, body: null }, given)).toBe('exists-same')
@@ -62,9 +62,9 @@ describe.each(bothStores)('putMany that compares: %s', (_, makeHarness) => {
       ...again.map(({ id }) => ({ id, reason: 'repeated' })),
     ]
     expect(await queue.putMany([...items, ...again], { compare: true })).toEqual({ added: 500, skipped })
-    const told = await queue.putMany(items, { compare: true })
-    expect(told.skipped).toHaveLength(2_500)
-    expect(told.skipped.filter(({ reason }) => reason === 'exists-same')).toHaveLength(1_500)
+    const report = await queue.putMany(items, { compare: true })
+    expect(report.skipped).toHaveLength(2_500)
+    expect(report.skipped.filter(({ reason }) => reason === 'exists-same')).toHaveLength(1_500)
     expect(await queue.sizes()).toMatchObject({ WAITING: 2_500 })
   })
 })
@@ -122,22 +122,25 @@ describe('on PostgreSQL', () => {
     ['commit', '{"a":1}', { added: 1, skipped: [{ id: 'raced', reason: 'exists-same' }] }],
     ['commit', '{"a":2}', { added: 1, skipped: [{ id: 'raced', reason: 'exists-changed' }] }],
     ['rollback', '{"a":1}', { added: 2, skipped: [] }],
-  ])('an item whose put ends meanwhile, by %s of %s, is told as it then is', async (end, body, report) => {
-    await beginPut(body)
-    const put = queue.putMany(
-      [
-        { id: 'raced', body: { a: 1 } },
-        { id: 'mine', body: 1 },
-      ],
-      { compare: true },
-    )
-    await expect.poll(waiting).toBe(1)
-    await other.query(end)
-    expect(await put).toEqual(report)
-    expect((await queue.sizes()).WAITING).toBe(1 + report.added)
-  })
+  ])(
+    'an item whose put ends meanwhile, by %s of %s, is reported as it then is',
+    async (end, body, report) => {
+      await beginPut(body)
+      const put = queue.putMany(
+        [
+          { id: 'raced', body: { a: 1 } },
+          { id: 'mine', body: 1 },
+        ],
+        { compare: true },
+      )
+      await expect.poll(waiting).toBe(1)
+      await other.query(end)
+      expect(await put).toEqual(report)
+      expect((await queue.sizes()).WAITING).toBe(1 + report.added)
+    },
+  )
 
-  test('no body is sent back of which texts or lengths say enough', async () => {
+  test('no body is returned if its text or length decides', async () => {
     await queue.putMany(large('a'), { compare: true })
     answers.length = 0
     const reasons = await Promise.all(

@@ -36,7 +36,7 @@ describe.each(bothStores)('putMany into SUCCESS: %s', (_, makeHarness) => {
   })
   afterEach(() => harness.close())
 
-  test('of more than fit into a statement is listed in the order of the call, and counted', async () => {
+  test('of more than fit into a statement is reported in the order of the call, and counted', async () => {
     // Neither in the order of ids, in which rows are locked, nor in that of priorities.
     const ids = numbered('done', 2_500).toReversed()
     const items = itemsOf(ids).map((item, index) => ({ ...item, priority: index % 3 }))
@@ -56,7 +56,7 @@ describe.each(bothStores)('putMany into SUCCESS: %s', (_, makeHarness) => {
     ['that compares, with others', 2, { compare: true }],
   ])('a put %s gives a whole item, whether or not some were known', async (__, count, more) => {
     // From the second call on PostgreSQL does not rely on ids being new.
-    for (const round of ['optimistic', 'cautious']) {
+    for (const round of ['optimistic', 'checked']) {
       const from = await queue.now()
       const ids = numbered(round, count)
       expect(await queue.putMany(itemsOf(ids), { ...DONE, ...more })).toEqual({ added: count, skipped: [] })
@@ -85,7 +85,7 @@ describe.each(bothStores)('putMany into SUCCESS: %s', (_, makeHarness) => {
     expect(await queue.sizes()).toEqual({ WAITING: 0, PROCESSING: 0, SUCCESS: 2 * count, FAIL: 0 })
   })
 
-  test('no attempt brought it there, so that a report of one is none that is repeated', async () => {
+  test('has no attempt, so a move of one is not a repeated move', async () => {
     await queue.putMany(itemsOf(['done']), DONE)
     const before = await queue.lookup('done')
     for (const move of [
@@ -103,7 +103,7 @@ describe.each(bothStores)('putMany into SUCCESS: %s', (_, makeHarness) => {
     expect(await queue.lookup('done')).toEqual(before)
   })
 
-  test('with items of either stage in one queue, each call counts its own', async () => {
+  test('with items of both stages in one queue, each call counts its own', async () => {
     await queue.putMany(itemsOf(numbered('a', 5)))
     await queue.putMany(itemsOf(numbered('b', 7)), DONE)
     // One of each is known already.
@@ -121,7 +121,7 @@ describe.each([
   ['SQLite', () => 'sqlite::memory:'],
   ['PostgreSQL', () => inject('postgresUrl')],
 ])('the statements of putMany: %s', (_, url) => {
-  test('a put into SUCCESS has none that names the backlog, and as many as one into WAITING', async () => {
+  test('a put into SUCCESS has no statement on the backlog, and as many statements as a put into WAITING', async () => {
     const tablePrefix = freshPrefix()
     const { waiting, finished } = tableNames(tablePrefix)
     const sent: string[] = []
@@ -223,7 +223,7 @@ describe('two processes on PostgreSQL', () => {
       ['into SUCCESS first, the other compares', DONE, { compare: true }, 'exists-same'],
       ['into WAITING first', WAIT, DONE, 'exists'],
       ['into WAITING first, the other compares', WAIT, { ...DONE, compare: true }, 'exists-same'],
-    ])('%s: exactly one wins, and a get receives what waits alone', async (__, first, second, reason) => {
+    ])('%s: exactly one wins, and a get returns only waiting items', async (__, first, second, reason) => {
       const [, , service] = queues
       expect(await race(first, second, ids)).toEqual([all, none(reason)])
       const isDone = first === DONE
@@ -238,7 +238,7 @@ describe('two processes on PostgreSQL', () => {
     })
   })
 
-  test('many at once, beside claims: no item in two stages, none given out that is done, and no deadlock', async () => {
+  test('many at once, with claims: no item in two stages, no done item claimed, and no deadlock', async () => {
     const ROUNDS = 8
     const [loader, taker, service] = queues
     const given: string[] = []

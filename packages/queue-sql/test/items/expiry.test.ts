@@ -40,7 +40,7 @@ async function removedByAge(queue: Queue): Promise<number> {
 describe.each(Object.entries(places))('removal by age: %s', (_, urlOf) => {
   const place = () => ({ url: urlOf(), tablePrefix: freshPrefix() })
 
-  test('more than one batch of it, of both stages and with their history; other queues keep theirs', async () => {
+  test('removes several batches of both stages with their history; other queues keep theirs', async () => {
     const at = place()
     const [queue, other] = [await open(at), await open(at, 'other')]
     for (const each of [queue, other]) await finish(each, 2_300)
@@ -63,7 +63,7 @@ describe.each(Object.entries(places))('removal by age: %s', (_, urlOf) => {
     expect(await queue.sizes()).toEqual({ WAITING: 0, PROCESSING: 0, SUCCESS: 0, FAIL: 0 })
   })
 
-  test('what is requeued meanwhile is either gone or waits, whole', async () => {
+  test('an item requeued meanwhile is either gone or waits, whole', async () => {
     const queue = await open(place())
     await finish(queue, 400)
     await agedBy(queue, 1)
@@ -75,7 +75,7 @@ describe.each(Object.entries(places))('removal by age: %s', (_, urlOf) => {
   })
 })
 
-test('PostgreSQL finds what is old by the index of ages', async () => {
+test('PostgreSQL finds old items by the index of ages', async () => {
   const url = inject('postgresUrl')
   const tablePrefix = freshPrefix()
   const queue = await openQueue({ name: 'plans', url, tablePrefix })

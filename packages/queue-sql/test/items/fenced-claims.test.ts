@@ -14,7 +14,7 @@ const LOST = expect.objectContaining({ code: 'SLUICE_LEASE_LOST', retryable: fal
 
 async function held(queue: Queue, holder: string): Promise<Lease> {
   const lease = await queue.lease('dispatcher', holder, 60_000)
-  if (lease === undefined) throw new Error('somebody holds it')
+  if (lease === undefined) throw new Error('another holder has it')
   return lease
 }
 
@@ -51,7 +51,7 @@ describe.each(bothStores)('claims under a lease: %s', (_, makeHarness) => {
       },
     ],
     [
-      'somebody else’s',
+      'another holder’s',
       async (lease: Lease) => {
         await lease.release()
         await held(queue, 'other')
@@ -74,8 +74,8 @@ describe.each(bothStores)('claims under a lease: %s', (_, makeHarness) => {
     )
     await expect(queue.get(1, { lease: { ...lease, name: 'else' } })).rejects.toEqual(LOST)
     await expect(queue.get(1, { lease: { ...lease, holder: 'else' } })).rejects.toEqual(LOST)
-    const stranger = await harness.open('stranger')
-    await expect(stranger.get(1, { lease })).rejects.toEqual(LOST)
+    const other = await harness.open('other')
+    await expect(other.get(1, { lease })).rejects.toEqual(LOST)
   })
 })
 
@@ -98,7 +98,7 @@ describe('on PostgreSQL', () => {
 
   afterEach(() => queue.close())
 
-  test('a full claim under a lease is one statement, and one that is lost as well', async () => {
+  test('a full claim under a lease is one statement, also if the lease is lost', async () => {
     await queue.putMany([{ id: 'a', body: 1 }])
     const lease = await held(queue, 'me')
     asked.length = 0
@@ -111,7 +111,7 @@ describe('on PostgreSQL', () => {
     expect(asked).toHaveLength(4)
   })
 
-  test('a takeover waits for a claim that is being committed, so that the next holder sees what it took', async () => {
+  test('a takeover waits for a claim under way, so that the next holder sees the claimed items', async () => {
     await queue.put('late', 1)
     const lease = await held(queue, 'me')
     const client = new pg.Client({ connectionString: url })
@@ -121,7 +121,7 @@ describe('on PostgreSQL', () => {
       const text = `select 1 from pg_stat_activity where wait_event_type = 'Lock' and query like '%${tablePrefix}%'`
       return (await watcher.query(text)).rowCount ?? 0
     }
-    // Whoever has these rows keeps the claim from ending, after it has read the lease.
+    // A transaction that has these rows delays the claim after it has read the lease.
     await client.query('begin')
     await client.query(`select 1 from ${tableNames(tablePrefix).counters} for update`)
     const claim = queue.get(1, { lease })

@@ -46,7 +46,7 @@ describe('claims of large bodies on PostgreSQL', () => {
     return queue
   }
 
-  test('get(300) is cut by bytes, in order, and only an empty one says that there is no more', async () => {
+  test('get(300) is cut by bytes, in order, and only an empty answer means that none is left', async () => {
     const queue = await open()
     const all = items('a', 30)
     await queue.putMany(all)
@@ -64,7 +64,7 @@ describe('claims of large bodies on PostgreSQL', () => {
     expect(await other.sizes()).toEqual({ WAITING: 0, PROCESSING: 30, SUCCESS: 0, FAIL: 0 })
   })
 
-  test('so it is for a process whose items were all small until then, and claims nothing in vain', async () => {
+  test('the same holds for a process whose items were all small until then, and no claim is lost', async () => {
     const queue = await open()
     await queue.putMany(items('small', 400, 20))
     expect(await queue.get(200)).toHaveLength(200)
@@ -82,7 +82,7 @@ describe('claims of large bodies on PostgreSQL', () => {
     expect(await queue.sizes()).toEqual({ WAITING: 0, PROCESSING: 420, SUCCESS: 0, FAIL: 0 })
   })
 
-  test('a few large ones among many small ones are given whole', async () => {
+  test('a few large items among many small ones are claimed whole', async () => {
     const queue = await open()
     const mixed = Array.from({ length: 10 }, (_, index) => [
       ...items(`s${index}`, 40, 20),
@@ -98,7 +98,7 @@ describe('claims of large bodies on PostgreSQL', () => {
     expect(given).toEqual(idsOf(mixed))
   })
 
-  test('callers who share a claim are all given something while there is something', async () => {
+  test('callers who share a claim all get an item while there are items', async () => {
     const queue = await open()
     await queue.putMany(items('a', 30))
     const got = await Promise.all([20, 0, 20, 20, 20].map((count) => queue.get(count)))
@@ -108,18 +108,18 @@ describe('claims of large bodies on PostgreSQL', () => {
     expect(await queue.size('PROCESSING')).toBe(ids.length)
   })
 
-  test('under a lease it is cut alike, and a lost one claims nothing', async () => {
+  test('under a lease it is cut as well, and a lost lease claims nothing', async () => {
     const queue = await open()
     await queue.putMany(items('a', 12))
     const lease = await queue.lease('dispatcher', 'me', 60_000)
-    if (lease === undefined) throw new Error('somebody holds it')
+    if (lease === undefined) throw new Error('another holder has it')
     expect((await queue.get(300, { lease })).length).toBeLessThanOrEqual(MOST)
     await lease.release()
     await expect(queue.get(300, { lease })).rejects.toMatchObject({ code: 'SLUICE_LEASE_LOST' })
     expect((await queue.sizes()).WAITING).toBeGreaterThanOrEqual(4)
   })
 
-  test('of a higher priority they go first, cut or not', async () => {
+  test('with a higher priority they come first, cut or not', async () => {
     const queue = await open()
     await queue.putMany(items('low', 5))
     await queue.putMany(items('high', 12).map((item) => ({ ...item, priority: 5 })))
@@ -131,7 +131,7 @@ describe('claims of large bodies on PostgreSQL', () => {
     ])
   })
 
-  test('of many priorities with a few large ones each it is cut alike', async () => {
+  test('many priorities with a few large items each are cut as well', async () => {
     const queue = await open()
     const all = Array.from({ length: 10 }, (_, index) =>
       items(`p${index}`, 2).map((item) => ({ ...item, priority: 10 - index })),
@@ -147,7 +147,7 @@ describe('claims of large bodies on PostgreSQL', () => {
     expect(given).toEqual(idsOf(all))
   })
 
-  test('small ones take one statement a claim, but for the first of a process', async () => {
+  test('small items take one statement per claim, except for the first claim of a process', async () => {
     const queue = await open()
     await queue.putMany(items('small', 1_200, 500))
     claims = 0
@@ -162,8 +162,8 @@ describe('claims of large bodies on PostgreSQL', () => {
 const rows = (count: number, bytes: number) =>
   Array.from({ length: count }, () => ({ body: '.'.repeat(bytes) }))
 
-describe('how many a claim may take', () => {
-  test('as many as fit in any case, until their sizes are known; of small ones any number', () => {
+describe('the size limit of claims', () => {
+  test('as many items as always fit until their sizes are known; any number of small ones', () => {
     const sizes = new ClaimSizes()
     expect(sizes.most).toBe(7)
     sizes.note(rows(7, 200))
@@ -180,7 +180,7 @@ describe('how many a claim may take', () => {
     expect(sizes.most).toBe(7)
   })
 
-  test('after one in vain the largest counts for a while', () => {
+  test('after a failed claim the largest body counts for a while', () => {
     const sizes = new ClaimSizes()
     sizes.note(rows(100, 20))
     sizes.noteTooLarge()

@@ -26,7 +26,7 @@ describe.each(bothStores)('pages of large items: %s', (_, makeHarness) => {
     }
   }
 
-  test('are cut by bytes and go on, and so is peek', async () => {
+  test('are cut by bytes and continue, and so is peek', async () => {
     const ids = Array.from({ length: 20 }, (__, index) => `item-${String(index).padStart(2, '0')}`)
     await queue.putMany([...ids.map((id) => ({ id, body: LARGE })), { id: 'small', body: 1 }])
     const read = await pages('WAITING')

@@ -48,7 +48,7 @@ describe.each(bothStores)('outcomes and returns: %s', (_, makeHarness) => {
     expect(record?.history[1]).not.toHaveProperty('failureClass')
   })
 
-  test('a release keeps them too, and tells an attempt that was never sent', async () => {
+  test('a release keeps them too, and records an unsent attempt', async () => {
     await queue.put('a', 1)
     await claimed('a')
     await queue.release('a', { failureClass: 'error', exitCode: Number.MAX_SAFE_INTEGER, jobUid: 'w' })
@@ -64,7 +64,7 @@ describe.each(bothStores)('outcomes and returns: %s', (_, makeHarness) => {
     expect(record?.history[0]).not.toHaveProperty('unsent')
   })
 
-  test('a batch of everything at once gives each item its own', async () => {
+  test('a mixed batch gives each item its own outcome', async () => {
     await queue.putMany(['a', 'b', 'c', 'd', 'e'].map((id) => ({ id, body: id })))
     await queue.get(5)
     const report = await queue.settle([
@@ -82,7 +82,7 @@ describe.each(bothStores)('outcomes and returns: %s', (_, makeHarness) => {
     expect((await queue.get(5)).map(({ id }) => id)).toEqual(['c'])
   })
 
-  test('retryState is part of every view, until a release without one, and a requeue takes it away', async () => {
+  test('retryState is part of every view, until a release without one; a requeue removes it', async () => {
     const retryState = { tries: 2, text: 'x'.repeat(MAX_RETRY_STATE_BYTES - 22) }
     await queue.put('a', 1)
     await claimed('a')
@@ -104,7 +104,7 @@ describe.each(bothStores)('outcomes and returns: %s', (_, makeHarness) => {
     expect(await claimed('a')).not.toHaveProperty('retryState')
   })
 
-  test('with keepPlace an item is where it was, before those that came later, for every process', async () => {
+  test('with keepPlace an item keeps its place before later ones, for every process', async () => {
     const priorities = [0, 5, 0, 5, 0]
     await queue.putMany(priorities.map((priority, n) => ({ id: `i${n}`, body: n, priority })))
     const order = ['i1', 'i3', 'i0', 'i2', 'i4']

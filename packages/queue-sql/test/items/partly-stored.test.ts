@@ -67,7 +67,7 @@ describe.each([
     ['first', 0, 0],
     ['second', 1_500, 1_000],
     ['third', 2_499, 2_000],
-  ])('that fails in the %s says what is stored', async (_, index, stored) => {
+  ])('that fails in the %s reports what is stored', async (_, index, stored) => {
     const { queue, refuse } = await open()
     await queue.putMany(items.slice(0, 10).filter((_, known) => known < stored))
     await refuse(`i${index}`)
@@ -80,7 +80,7 @@ describe.each([
   })
 })
 
-test('PostgreSQL does not answer: of the batch under way nothing is known', async () => {
+test('PostgreSQL does not answer: the outcome of the batch under way is unknown', async () => {
   const relay = await startRelay(inject('postgresUrl'))
   ending.push(() => relay.cut())
   const queue = await openQueue({

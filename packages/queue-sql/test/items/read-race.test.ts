@@ -14,7 +14,7 @@ beforeEach(() => {
 afterEach(() => rmSync(directory, { recursive: true, force: true }))
 
 /**
- * An item that failed is looked up, and requeued by somebody else just before the statement of this number.
+ * An item that failed is looked up, and requeued by another process just before the statement of this number.
  */
 async function lookUpWhileRequeued(point: number) {
   const url = `sqlite:${join(directory, `${point}.db`)}`

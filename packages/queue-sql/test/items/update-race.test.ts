@@ -14,7 +14,7 @@ const skipped = (id: string, reason: string) => ({ updated: 0, skipped: [{ id, r
 
 let tablePrefix: string
 let names: ReturnType<typeof tableNames>
-/** Two processes, as far as the database can tell. */
+/** Two processes, from the view of the database. */
 let claimer: Queue
 let updater: Queue
 /** Keeps rows locked, on which a statement of the others then waits. */
@@ -63,7 +63,7 @@ async function waiting(): Promise<number> {
   return (await watcher.query(text)).rowCount ?? 0
 }
 
-/** Runs what meets a row that is locked, until so many statements wait; then the rows are free again. */
+/** Runs statements against a locked row until this many wait, and then unlocks it. */
 async function whileLocked(rows: string, run: () => Promise<void>): Promise<void> {
   await blocker.query('begin')
   await blocker.query(`select 1 from ${rows} for update`)
@@ -75,7 +75,7 @@ async function given(count = 9): Promise<[string, unknown][]> {
   return (await claimer.get(count, { lease })).map(({ id, body }) => [id, body])
 }
 
-/** It waits for the row of its lease, which it reads before it looks for items, and in the same snapshot. */
+/** It waits for the row of its lease, which it reads before it scans for items, and in the same snapshot. */
 async function claimBeside(run: () => Promise<void>, count = 9): Promise<[string, unknown][]> {
   let claim: Promise<[string, unknown][]> | undefined
   await whileLocked(names.leases, async () => {
@@ -121,7 +121,7 @@ async function work(queue: Queue): Promise<void> {
   }
 }
 
-describe('a claim that has its snapshot, and has not locked its items yet', () => {
+describe('a claim that has its snapshot, but has not locked its items', () => {
   beforeEach(() =>
     updater.putMany([
       { id: 'a', body: 'old' },
@@ -129,14 +129,14 @@ describe('a claim that has its snapshot, and has not locked its items yet', () =
     ]),
   )
 
-  test('would give a body as it was before, if an update wrote nothing but the item', async () => {
+  test('would return the old body if an update wrote only the item', async () => {
     const got = await claimBeside(async () => {
       await watcher.query(`update ${names.items} set body = '"new"' where id = 'a'`)
     })
     expect(got).toContainEqual(['a', 'old'])
   })
 
-  test('gives what an update acknowledged meanwhile, and all else as it is', async () => {
+  test('returns what an update acknowledged meanwhile', async () => {
     const got = await claimBeside(async () => {
       expect(await updater.update([{ id: 'a', body: 'new' }])).toEqual(UPDATED)
     })
@@ -165,7 +165,7 @@ describe('a claim that has its snapshot, and has not locked its items yet', () =
     ['a lower priority', { priority: -5 }, ['a', 'b']],
     ['a place behind the others', { notBeforeAt: 0 }, ['a', 'b']],
     ['an instant that lies ahead', { notBeforeAt: 8_640_000_000_000 }, ['a']],
-  ])('reckons with %s that was acknowledged meanwhile', async (_, change, order) => {
+  ])('sees %s that was acknowledged meanwhile', async (_, change, order) => {
     const got = await claimBeside(async () => {
       expect(await updater.update([{ id: 'b', body: 'new', ...change }])).toEqual(UPDATED)
     })
@@ -174,7 +174,7 @@ describe('a claim that has its snapshot, and has not locked its items yet', () =
 })
 
 describe('a claim that has locked its items', () => {
-  test('is waited for: the update finds the item PROCESSING, and the claim gives it as it was', async () => {
+  test('delays an update, which finds the item in PROCESSING, and returns the item unchanged', async () => {
     await updater.put('a', 'old')
     let claim: Promise<[string, unknown][]> | undefined
     let update: ReturnType<Queue['update']> | undefined
@@ -198,7 +198,7 @@ describe('an update that is under way', () => {
     ]),
   )
 
-  test('has its items to itself: a claim gives the others', async () => {
+  test('locks its items: a claim returns others', async () => {
     const update = updateBeside(`${names.items} where id = 'a'`, async () => {
       expect(await given()).toEqual([['b', 'old']])
     })
@@ -206,7 +206,7 @@ describe('an update that is under way', () => {
     expect(await given()).toEqual([['a', 'new']])
   })
 
-  test('has them to itself until it is committed', async () => {
+  test('locks them until it commits', async () => {
     const text = `select seq from ${names.waiting} for update skip locked`
     // A claim would wait for the same counters.
     const update = updateBeside(names.counters, async () => {
@@ -219,7 +219,7 @@ describe('an update that is under way', () => {
     ])
   })
 
-  test('is waited for by another one, which changes what it left', async () => {
+  test('delays another update, which changes its result', async () => {
     const other = await open()
     let second: ReturnType<Queue['update']> | undefined
     const first = updateBeside(`${names.items} where id = 'a'`, async () => {
@@ -233,7 +233,7 @@ describe('an update that is under way', () => {
     expect(await given(1)).toEqual([['a', 'newer']])
   })
 
-  test('is waited for by a removal, which removes the item in its new place', async () => {
+  test('delays a removal, which removes the item in its new place', async () => {
     let removal: ReturnType<Queue['remove']> | undefined
     const update = updateBeside(`${names.items} where id = 'a'`, async () => {
       removal = claimer.remove(['a'])
@@ -245,7 +245,7 @@ describe('an update that is under way', () => {
     expect(await updater.sizes()).toMatchObject({ WAITING: 1 })
   })
 
-  test('finds the item in the place that it was given meanwhile', async () => {
+  test('finds the item in its new place', async () => {
     const update = updateBeside(names.waiting, async () => {
       await blocker.query(
         `delete from ${names.waiting} w using ${names.items} i where i.seq = w.seq and i.id = 'a'`,
@@ -261,7 +261,7 @@ describe('an update that is under way', () => {
     ])
   })
 
-  test('finds the item removed, and another one of its id, with which it has nothing to do', async () => {
+  test('finds the item removed, and ignores another item of its id', async () => {
     const uid = (await updater.lookup('a'))?.uid ?? ''
     let update: ReturnType<Queue['update']> | undefined
     let removal: ReturnType<Queue['remove']> | undefined
@@ -278,7 +278,7 @@ describe('an update that is under way', () => {
   })
 })
 
-describe('what claims of another process have come to', () => {
+describe('the mark of another process', () => {
   beforeEach(async () => {
     await updater.put('first', 'old', { priority: -1 })
     // Further apart than a put may take to commit.
@@ -294,7 +294,7 @@ describe('what claims of another process have come to', () => {
     expect(await given(1)).toEqual([['first', 'old']])
   })
 
-  test('holds for its version of the places alone', async () => {
+  test('is valid only for its version of the places', async () => {
     const version = async (): Promise<number> => {
       const { rows } = await watcher.query<{ version: string }>(postgresStatements(names).placesVersion, [1])
       return Number(rows[0]?.version)
@@ -330,7 +330,7 @@ describe('what claims of another process have come to', () => {
   })
 })
 
-test('updates, claims, settlements and removals of the same items at once never wait for each other in a circle', async () => {
+test('concurrent updates, claims, settlements and removals of the same items never deadlock', async () => {
   const ROUNDS = 6
   const ids = Array.from({ length: 200 }, (_, index) => `item-${index}`)
   const queues = [claimer, updater, await open(), await open()] as const

@@ -17,11 +17,11 @@ describe.each(bothStores)('update: %s', (_, makeHarness) => {
   })
   afterEach(() => harness.close())
 
-  test('of more than fit into a statement says of each that it left why, in the order of the call', async () => {
+  test('of more than fit into a statement reports why each was skipped, in the order of the call', async () => {
     const ids = Array.from({ length: 2_400 }, (__, index) => `i${index}`)
     await queue.putMany(ids.map((id) => ({ id, body: 'old' })))
     const taken = (await queue.get(100)).map(({ id }) => id)
-    const changes: ItemChange[] = [...ids, 'nobody', ...ids.slice(0, 5)].map((id, priority) => ({
+    const changes: ItemChange[] = [...ids, 'unknown', ...ids.slice(0, 5)].map((id, priority) => ({
       id,
       body: id,
       priority,
@@ -30,7 +30,7 @@ describe.each(bothStores)('update: %s', (_, makeHarness) => {
       updated: 2_300,
       skipped: [
         ...taken.map((id) => ({ id, reason: 'wrong-stage' })),
-        { id: 'nobody', reason: 'not-found' },
+        { id: 'unknown', reason: 'not-found' },
         ...ids.slice(0, 5).map((id) => ({ id, reason: 'repeated' })),
       ],
     })
@@ -57,12 +57,12 @@ describe.each(bothStores)('update: %s', (_, makeHarness) => {
     }
   })
 
-  test('of single items by many callers at once is told to each, also of one item by several', async () => {
+  test('of single items by concurrent callers gets its own outcome, also of one item by several', async () => {
     const ids = Array.from({ length: 50 }, (__, index) => `i${index}`)
     await queue.putMany(ids.map((id) => ({ id, body: 'old' })))
     await queue.get(5)
     const reports = await Promise.all(
-      [...ids, 'nobody', ...ids].map((id, index) => queue.update([{ id, body: index }])),
+      [...ids, 'unknown', ...ids].map((id, index) => queue.update([{ id, body: index }])),
     )
     expect(reports.map(({ skipped }) => skipped[0]?.reason ?? 'updated')).toEqual([
       ...ids.map((__, index) => (index < 5 ? 'wrong-stage' : 'updated')),
@@ -76,7 +76,7 @@ describe.each(bothStores)('update: %s', (_, makeHarness) => {
     )
   })
 
-  test('an instant that is over is none: the record has no notBeforeAt, and a later one it has', async () => {
+  test('a past instant is dropped from the record, a future one is kept as notBeforeAt', async () => {
     await queue.put('a', 1, { delayMs: HOUR_MS })
     await queue.update([{ id: 'a', notBeforeAt: 5 }])
     expect(await queue.lookup('a')).not.toHaveProperty('notBeforeAt')
@@ -88,7 +88,7 @@ describe.each(bothStores)('update: %s', (_, makeHarness) => {
     expect(await queue.get(1)).toEqual([])
   })
 
-  test('another priority leaves an item that is delayed where it is among its like', async () => {
+  test('another priority keeps the instant of a delayed item', async () => {
     const at = (await queue.now()) + 1_500
     await queue.putMany([
       { id: 'later', body: 1, notBeforeAt: at + 20 },
@@ -100,7 +100,7 @@ describe.each(bothStores)('update: %s', (_, makeHarness) => {
     expect((await queue.get(3)).map(({ id }) => id)).toEqual(['sooner', 'other', 'later'])
   })
 
-  test('an item that came back keeps its history, and is requeued, removed and counted as any', async () => {
+  test('a returned item keeps its history, and is requeued, removed and counted as any other', async () => {
     await queue.put('a', 1)
     await queue.get(1)
     await queue.release('a', { reason: 'first', delayMs: HOUR_MS })

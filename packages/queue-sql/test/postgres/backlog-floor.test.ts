@@ -12,43 +12,43 @@ import { wrapStatements } from '../support/crashing-dialect.js'
 import { freshPrefix } from '../support/postgres-harness.js'
 
 describe('the floor of the backlog', () => {
-  type Look = readonly [seenAt: number, oldest: number, own: number | null, isDue?: boolean]
-  const floor = (...looks: readonly Look[]) => {
+  type Scan = readonly [seenAt: number, oldest: number, own: number | null, isDue?: boolean]
+  const floor = (...scans: readonly Scan[]) => {
     const made = new BacklogFloor()
-    for (const [seenAt, oldest, own, isDue = false] of looks) made.note({ seenAt, oldest, own, isDue })
+    for (const [seenAt, oldest, own, isDue = false] of scans) made.note({ seenAt, oldest, own, isDue })
     return made.at
   }
 
-  test('is a second before the look before, once all is over that began before that', () => {
+  test('is a second before the earlier scan, once all transactions that began before it are over', () => {
     expect(floor([10_000, 7, 7])).toBeUndefined()
     expect(floor([10_000, 7, 7], [20_000, 8, 8])).toBe(9_000)
     expect(floor([10_000, 7, 7], [20_000, 8, null])).toBe(9_000)
   })
 
-  test('is not known while something is due', () => {
+  test('is unknown while an item is due', () => {
     expect(floor([10_000, 7, 7], [20_000, 8, 8, true])).toBeUndefined()
   })
 
-  test('waits for the transactions that were under way: they may have read the clock at any time before', () => {
+  test('waits for the transactions that were under way, which may have read the clock at any time before', () => {
     expect(floor([10_000, 7, 9], [20_000, 9, 12])).toBeUndefined()
     expect(floor([10_000, 7, 9], [20_000, 8, 12], [30_000, 9, 14])).toBeUndefined()
   })
 
-  test('is that of the latest look since which all transactions before are over', () => {
+  test('is that of the latest scan before which all transactions are over', () => {
     expect(floor([10_000, 7, 9], [20_000, 8, 12], [30_000, 10, 14])).toBe(9_000)
     expect(floor([10_000, 7, 9], [20_000, 8, 12], [30_000, 13, 14])).toBe(19_000)
     expect(floor([10_000, 7, 9], [20_000, 8, 12, true], [30_000, 13, 14])).toBe(19_000)
   })
 
-  test('never falls, but when the clock was set back: then it is not known any more', () => {
+  test('never falls, except after the clock was set back: then it is unknown', () => {
     expect(floor([10_000, 7, 7], [20_000, 8, 8], [19_500, 8, 9])).toBe(9_000)
     expect(floor([3_600_000, 7, 7], [3_700_000, 8, 8], [100_000, 9, 9])).toBeUndefined()
   })
 
-  test('keeps few looks, however long a transaction stays open', () => {
+  test('keeps few scans, however long a transaction stays open', () => {
     const open = Array.from({ length: 10_000 }, (_, index) => [index * 1_000, 5, 6 + index] as const)
     expect(floor(...open)).toBeUndefined()
-    const after: Look[] = [
+    const after: Scan[] = [
       [20_000_000, 20_000, 20_000],
       [20_100_000, 20_001, 20_001],
     ]
@@ -72,7 +72,7 @@ describe('a get beside an open transaction', () => {
   let seenAt: number
 
   beforeEach(async () => {
-    // The whole backlog is looked at once in a second: here only when the test says so.
+    // The whole backlog is scanned once a second: here only when the test says so.
     seenAt = 1_000
     vi.spyOn(performance, 'now').mockImplementation(() => seenAt)
     tablePrefix = freshPrefix()
@@ -137,7 +137,7 @@ describe('a get beside an open transaction', () => {
     async () => {
       await workThrough(ITEMS)
       await pastOf(1_100)
-      // A whole look, and once it is over those that begin where it saw nothing.
+      // A scan of the whole backlog, and then those that begin where it saw nothing.
       seenAt += 1_000
       expect(await buffersOfGet(10)).toBeGreaterThan(MANY_BUFFERS)
       await expect.poll(() => buffersOfGet(10), { timeout: 20_000 }).toBeLessThan(FEW_BUFFERS)
@@ -146,7 +146,7 @@ describe('a get beside an open transaction', () => {
         expect(await buffersOfGet(10)).toBeLessThan(FEW_BUFFERS)
         expect(await buffersOfGet(10)).toBeLessThan(FEW_BUFFERS)
       }
-      // Once in a second the whole backlog is looked at, all the same.
+      // Once a second the whole backlog is scanned in any case.
       seenAt += 1_000
       expect(await buffersOfGet(10)).toBeGreaterThan(MANY_BUFFERS)
       expect(await buffersOfGet(10)).toBeLessThan(FEW_BUFFERS)
@@ -165,10 +165,10 @@ describe('a get beside an open transaction', () => {
       from (select queue_id from ${names.items} limit 1) q, (select ${POSTGRES_NOW_MS} as now) c`)
     await late.query(`insert into ${names.waiting} (queue_id, rank, available_at, seq)
       select queue_id, 0, available_at, seq from ${names.items} where id = 'late'`)
-    // Looks while it is under way, until long after it has read the clock, learn nothing of what it hides.
+    // Scans while it is under way, until long after it has read the clock, learn nothing of what it hides.
     await pastOf(1_200, async () => expect(await queue.get(10)).toEqual([]))
     seenAt += 100
-    for (let look = 0; look < 3; look++) expect(await queue.get(10)).toEqual([])
+    for (let scan = 0; scan < 3; scan++) expect(await queue.get(10)).toEqual([])
     await late.query('commit')
     await late.end()
     expect((await queue.get(10)).map(({ id }) => id)).toEqual(['late'])

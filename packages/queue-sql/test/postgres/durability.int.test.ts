@@ -10,7 +10,7 @@ import { freshPrefix } from '../support/postgres-harness.js'
 const { openQueue } = sqlPackage
 
 /**
- * A commit that does not wait for the log stays in the memory of this server until somebody else's commit
+ * A commit that does not wait for the log stays in the memory of this server until another commit
  * does: nothing else writes the log, so that each such commit is seen, and lost with the server.
  */
 const LAZY_WRITER = ['wal_writer_delay=10s', 'wal_writer_flush_after=1GB', 'wal_buffers=16MB']
@@ -64,7 +64,7 @@ async function open(options: Record<string, unknown>): Promise<{ queue: Queue; w
 }
 
 /**
- * A look at the backlog has a transaction number, and so a commit, which need not be kept: it wrote nothing.
+ * A scan of the backlog has a transaction id, and so a commit, which need not be durable: it wrote nothing.
  */
 const EMPTY_COMMIT_BYTES = 64
 
@@ -100,7 +100,7 @@ describe('a role with synchronous_commit=off', () => {
 
 const PUTS = 60
 
-/** Puts, claims and settles, each acknowledged; what was told to the caller. */
+/** Puts, claims and settles, each acknowledged; the acknowledged outcomes. */
 async function work(queue: Queue): Promise<{ claims: string[]; succeeded: string[] }> {
   await queue.putMany(Array.from({ length: PUTS / 2 }, (_, index) => ({ id: `many-${index}`, body: index })))
   await Promise.all(Array.from({ length: PUTS / 2 }, (_, index) => queue.put(`one-${index}`, index)))
@@ -153,7 +153,7 @@ describe('after the server was killed', () => {
     },
   )
 
-  test('with synchronous_commit=off in the url it may be, and a warning says so', async () => {
+  test('with synchronous_commit=off in the url it may, with a warning', async () => {
     const { warnings, ...ended } = await killedWhileWorking({
       url: `${server.url}?options=-c%20synchronous_commit%3Doff`,
     })
@@ -179,7 +179,7 @@ describe('the level of a commit', () => {
     ['remote_write', 'remote_write'],
     ['on', 'on'],
     ['remote_apply', 'remote_apply'],
-  ])('%s becomes %s: what is higher is not lowered', async (before, after) => {
+  ])('%s becomes %s: a higher level is not lowered', async (before, after) => {
     expect(await levelAfter(before)).toEqual({ synchronous_commit: after })
   })
 
@@ -206,14 +206,14 @@ describe('the level of a commit', () => {
     expect(options.replace('-c ', '')).toBe(rest)
   })
 
-  test('that there isn’t is refused', () => {
+  test('that is unknown is refused', () => {
     expect(() => splitCommitLevel('postgres://host/db?options=-c%20synchronous_commit%3Dmaybe')).toThrow(
       expect.objectContaining({ code: 'SLUICE_CONFIG_INVALID' }),
     )
   })
 })
 
-describe('warnings of what a server loses', () => {
+describe('warnings about durability', () => {
   const sound = {
     fsync: 'on',
     full_page_writes: 'on',
@@ -226,7 +226,7 @@ describe('warnings of what a server loses', () => {
       '\n',
     )
 
-  test('none of one that is sound, or that lets the role lower what each transaction raises', () => {
+  test('none for a sound server, or for a role whose level each transaction raises', () => {
     expect(said({})).toBe('')
     expect(said({ synchronous_commit: 'off' })).toBe('')
     expect(said({ synchronous_commit: 'local' })).toBe('')
@@ -245,7 +245,7 @@ describe('warnings of what a server loses', () => {
     expect(said(settings)).toMatch(pattern)
   })
 
-  test('a table of ours that is unlogged is found at the opening', async () => {
+  test('an unlogged table is reported at opening', async () => {
     const tablePrefix = freshPrefix()
     await open({ url: server.url, tablePrefix })
     await admin.query(`alter table ${tablePrefix}waiting set unlogged`)

@@ -73,7 +73,7 @@ afterAll(async () => {
   await admin.end()
 })
 
-describe('a role that has what the documentation says, and owns nothing', () => {
+describe('a role with the documented privileges and without ownership', () => {
   test('opens queues and makes every call, sweep among them', async () => {
     warnings.length = 0
     expect(await refusal()).toBeUndefined()
@@ -89,7 +89,7 @@ describe('a role that has what the documentation says, and owns nothing', () => 
     expect(await queue.sweep?.({ retentionMs: 1 })).toMatchObject({ removed: 1 })
   })
 
-  test.each(grants)('without $privilege on $on it is told so', async ({ privilege, on }) => {
+  test.each(grants)('without $privilege on $on the error names it', async ({ privilege, on }) => {
     await admin.query(`revoke ${privilege} on ${on} from ${role}`)
     try {
       const error = await refusal()
@@ -100,7 +100,7 @@ describe('a role that has what the documentation says, and owns nothing', () => 
     }
   })
 
-  test('without usage of the schema it is told so', async () => {
+  test('without usage of the schema the error names it', async () => {
     await admin.query(`revoke usage on schema ${schema} from ${role}`)
     try {
       expect((await refusal())?.message).toContain(`grant usage on schema ${schema} to ${role}`)
@@ -109,7 +109,7 @@ describe('a role that has what the documentation says, and owns nothing', () => 
     }
   })
 
-  test('where there are no tables yet, the right to make them is named', async () => {
+  test('without tables, the privilege to create them is named', async () => {
     const error: unknown = await open(role, { tablePrefix: freshPrefix() }).catch((reason: unknown) => reason)
     expect(error).toMatchObject({ code: 'SLUICE_QUEUE_DENIED' })
     expect(String(error)).toContain(`grant create on schema ${schema} to ${role}`)
@@ -123,19 +123,19 @@ describe('a role that has what the documentation says, and owns nothing', () => 
     expect(String(error)).toMatch(/grant create on|is not the owner of the tables/)
   })
 
-  test('an older release that runs as such a role is told of an upgrade at its next lease', async () => {
+  test('an older release that runs as such a role fails at its next lease after an upgrade', async () => {
     const prefix = freshPrefix()
     await openOlder('', prefix)
     await admin.query(`grant select, insert, update, delete on all tables in schema ${schema} to ${role}`)
     const older = await openOlder(role, prefix)
     const lease = await older.lease('dispatcher', 'me', 60_000)
     await open('', { tablePrefix: prefix })
-    const told = { message: expect.stringContaining('a newer @sluice/queue-sql has upgraded the tables') }
-    await expect(lease?.renew()).rejects.toMatchObject(told)
-    await expect(older.lease('another', 'me', 60_000)).rejects.toMatchObject(told)
+    const refusal = { message: expect.stringContaining('a newer @sluice/queue-sql has upgraded the tables') }
+    await expect(lease?.renew()).rejects.toMatchObject(refusal)
+    await expect(older.lease('another', 'me', 60_000)).rejects.toMatchObject(refusal)
   })
 
-  test('a database that it may not connect to is named with the privilege', async () => {
+  test('the error for a database that it may not connect to names the privilege', async () => {
     const database = `db_${tablePrefix}`
     await admin.query(`create database ${database}`)
     await admin.query(`revoke connect on database ${database} from public`)

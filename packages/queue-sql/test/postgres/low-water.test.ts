@@ -10,8 +10,8 @@ import { tableNames } from '../../src/schema/tables.js'
 import { freshPrefix } from '../support/postgres-harness.js'
 
 function row(put_at: number, priority: number | null = null): ClaimedRow {
-  const head = { id: 'a', uid: 'u', attempt: 1, refunds: null, priority, retry_state: null }
-  return { ...head, put_at, claimed_at: 0, body: '1', available_at: null, seq: 1 }
+  const summary = { id: 'a', uid: 'u', attempt: 1, refunds: null, priority, retry_state: null }
+  return { ...summary, put_at, claimed_at: 0, body: '1', available_at: null, seq: 1 }
 }
 
 describe('the mark', () => {
@@ -33,7 +33,7 @@ describe('the mark', () => {
   /** As a claim does that began just now. */
   const note = (rows: readonly ClaimedRow[], max: number): void => low.noteClaim()(rows, max)
 
-  test('is a little before the latest put of a claim that got all it asked for, in its rank', () => {
+  test('is a little before the latest put of a full claim, in its rank', () => {
     expect(low.mark()).toBeUndefined()
     note([row(9_000, 7), row(7_000, 7)], 2)
     expect(low.mark()).toEqual({ rank: -7, availableAt: 8_950, version: 3 })
@@ -49,7 +49,7 @@ describe('the mark', () => {
     expect(low.mark()).toEqual({ rank: -0, availableAt: 8_950, version: 3 })
   })
 
-  test('is at the floor of the backlog where that is later, or of the rank that was claimed from last', () => {
+  test('is the floor of the backlog if that is later, or of the rank claimed from last', () => {
     low.mark()
     note([row(8_000), row(9_000)], 2)
     seeNothing()
@@ -60,7 +60,7 @@ describe('the mark', () => {
     expect(low.mark()).toEqual({ rank: -5, availableAt: 19_000 })
   })
 
-  test('a look at all priorities begins at the floor, and once in a second at the beginning', () => {
+  test('a scan of all ranks begins at the floor, and once a second at the beginning', () => {
     note([row(9_000, 3)], 2)
     expect(low.start()).toBeUndefined()
     seeNothing()
@@ -74,7 +74,7 @@ describe('the mark', () => {
     expect(low.start()).toBeUndefined()
   })
 
-  test('is dropped when items came back to their places, and a claim that was under way then sets none', () => {
+  test('is dropped when items return to their places, and a claim that was under way sets none', () => {
     low.mark()
     const noteOld = low.noteClaim()
     noteOld([row(9_000)], 1)
@@ -96,7 +96,7 @@ describe('the mark', () => {
     expect(low.mark()).toEqual({ rank: -0, availableAt: 9_950, version: 4 })
   })
 
-  test('is none while the version is not known, which is read once in a second by whom it is of use to', () => {
+  test('is absent while the version is unknown, which is read once a second if a mark is of use', () => {
     low = new LowWater({ monotonicMs: () => nowMs })
     low.mark()
     expect(low.wantsVersion()).toBe(false)
@@ -115,7 +115,7 @@ describe('the mark', () => {
     expect(low.wantsVersion()).toBe(false)
   })
 
-  test('is good for a second after the whole backlog was looked at, however many claims there are', () => {
+  test('is valid for a second after a scan of the whole backlog, however many claims there are', () => {
     low.mark()
     for (nowMs = 5_000; nowMs < 6_000; nowMs += 100) {
       note([row(nowMs)], 1)
@@ -167,7 +167,7 @@ describe('on PostgreSQL', () => {
     expect((await got(10))[0]).toBe('late')
   })
 
-  test('and at once when a claim would come up short without it', async () => {
+  test('and at once if a claim would otherwise get too few', async () => {
     await beginLatePut()
     expect(await got(10)).not.toContain('late')
     await late.query('commit')
@@ -177,7 +177,7 @@ describe('on PostgreSQL', () => {
     expect(rest[0]).toBe('late')
   })
 
-  test('an item that this process put back to its place is found at once, however long ago it was put', async () => {
+  test('an item that this process returned to its place is found at once, however long ago it was put', async () => {
     await beginLatePut()
     await late.query('commit')
     await late.query(`update ${names.counters} set waiting = waiting + 1 where slot = 0`)
@@ -196,7 +196,7 @@ describe('on PostgreSQL', () => {
     expect(await got(1)).toEqual(['i10'])
   })
 
-  test('what is released is given out again in its turn, and what others claimed is not', async () => {
+  test('a released item is claimed again in its order, and one claimed by another is not', async () => {
     const first = await got(100)
     await queue.release(first[0] ?? '')
     const other = await openSqlQueue(optionsSchema.parse({ name: queue.name, url, tablePrefix }))

@@ -15,32 +15,32 @@ function scripted(puts = new OptimisticPuts()) {
         return false
       },
       async () => {
-        tried.push('cautious')
+        tried.push('checked')
         return known
       },
-      (told) => told,
+      (hasKnown) => hasKnown,
     )
   return { tried, put }
 }
 
-test('while all ids are new, no put is cautious', async () => {
+test('while all ids are new, every put is optimistic', async () => {
   const { tried, put } = scripted()
   for (let n = 0; n < 3; n++) await put(false)
   expect(tried).toEqual(['optimistic', 'optimistic', 'optimistic'])
 })
 
-test('a known id makes it and the 64 puts after the last known one cautious', async () => {
+test('a known id makes its put and the 64 puts after the last known id checked', async () => {
   const { tried, put } = scripted()
   expect(await put(true)).toBe(true)
   for (let n = 0; n < 10; n++) await put(false)
   expect(await put(true)).toBe(true)
   for (let n = 0; n < 64; n++) await put(false)
-  expect(tried).toEqual(['optimistic', ...Array.from({ length: 76 }, () => 'cautious')])
+  expect(tried).toEqual(['optimistic', ...Array.from({ length: 76 }, () => 'checked')])
   await put(false)
   expect(tried.at(-1)).toBe('optimistic')
 })
 
-test('another error is nothing to be tried again', async () => {
+test('another error is not retried', async () => {
   const tried = new OptimisticPuts().run(
     () => Promise.reject(new Error('gone')),
     () => Promise.resolve(false),
@@ -49,7 +49,7 @@ test('another error is nothing to be tried again', async () => {
   await expect(tried).rejects.toThrow('gone')
 })
 
-test('on PostgreSQL known ids are told and stay as they are, whichever way they are put', async () => {
+test('on PostgreSQL known ids are reported and unchanged, in either form of a put', async () => {
   const queue = await openQueue({ name: 'known', url: inject('postgresUrl'), tablePrefix: freshPrefix() })
   onTestFinished(() => queue.close())
   const id = randomUUID()

@@ -38,7 +38,7 @@ describe('the columns of a batch, as PostgreSQL reads them', () => {
     ['a text with the separator', [...ODD, 'a\u0001b', '\u0001']],
     ['one', ['x']],
     ['none', []],
-  ])('%s come back as they were', async (_, values) => {
+  ])('%s round-trip', async (_, values) => {
     expect(await read('text', textArray(values))).toEqual(values)
     expect(await read('text', optionalTextArray([...values, null, 'last']))).toEqual([
       ...values,
@@ -51,13 +51,13 @@ describe('the columns of a batch, as PostgreSQL reads them', () => {
     expect(await read('integer', plainArray([1, null, -3]))).toEqual([1, null, -3])
   })
 
-  test('of uids only what is one in the form that we give out; any other is nobody’s', async () => {
+  test('a uid in another form than Sluice writes matches no item', async () => {
     const others = ['', 'x', UID.toUpperCase(), `{${UID}}`, `${UID}\n`, UID.replaceAll('-', '')]
     const expected = [UID, null, ...others.map(() => NOBODYS)]
     expect(await read('uuid', uuidArray([UID, null, ...others]))).toEqual(expected)
   })
 
-  test('a column without a value is no array at all', () => {
+  test('a column without values is null', () => {
     expect([
       optionalTextArray([null, null]),
       plainArray([null]),
@@ -66,7 +66,7 @@ describe('the columns of a batch, as PostgreSQL reads them', () => {
     ]).toEqual([null, null, null, null])
   })
 
-  test('JSON texts are lines, and null is an empty one', async () => {
+  test('JSON texts are lines, and null is an empty line', async () => {
     const values = ['{"a":"b\\nc"}', null, '""', '0']
     const text = `select string_to_array($1::text, E'\\n', '') as value`
     const { rows } = await client.query<{ value: unknown }>(text, [jsonLines(values)])

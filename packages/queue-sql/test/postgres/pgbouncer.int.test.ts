@@ -93,7 +93,7 @@ describe.skipIf(pgbouncerProgram === '')('behind PgBouncer in transaction mode',
     },
   )
 
-  test('with synchronous_commit=off for the role nothing is lost with the server, and nothing doubled', async () => {
+  test('with synchronous_commit=off for the role a crash of the server loses and duplicates nothing', async () => {
     const { url } = await bouncer({ server_login_retry: 1, default_pool_size: 2 }, lazyUrl)
     const options = { url, preparedStatements: false, tablePrefix: freshPrefix() }
     const queue = await open(options)
@@ -108,7 +108,7 @@ describe.skipIf(pgbouncerProgram === '')('behind PgBouncer in transaction mode',
     expect(again.filter((claim) => claims.includes(claim))).toEqual([])
   })
 
-  test('synchronous_commit in the url holds, though PgBouncer refuses it as a setting of the session', async () => {
+  test('synchronous_commit in the url works, although PgBouncer refuses it as a session setting', async () => {
     const { url } = await bouncer({ default_pool_size: 1 })
     const queue = await open({
       url: `${url}?options=-c%20synchronous_commit%3Doff`,
@@ -121,7 +121,7 @@ describe.skipIf(pgbouncerProgram === '')('behind PgBouncer in transaction mode',
     expect(await queue.lookupStatus('a').catch(() => 'lost')).toBe('lost')
   })
 
-  test('settings of a session that it refuses', async () => {
+  test('refused session settings', async () => {
     const { url } = await bouncer()
     expect(await refusal({ url })).toMatchObject({
       code: 'SLUICE_CONFIG_INVALID',
@@ -131,7 +131,7 @@ describe.skipIf(pgbouncerProgram === '')('behind PgBouncer in transaction mode',
     })
   })
 
-  test('a prepared statement that is another client’s', async () => {
+  test('a prepared statement of another client', async () => {
     const off = hasStatements ? { max_prepared_statements: 0 } : {}
     const { url } = await bouncer({ ignore_startup_parameters: IGNORED, default_pool_size: 1, ...off })
     const error = await refusal({ url, poolSize: 4 }, atOnce)
@@ -141,7 +141,7 @@ describe.skipIf(pgbouncerProgram === '')('behind PgBouncer in transaction mode',
     })
   })
 
-  test('a prepared statement that is gone', async () => {
+  test('a missing prepared statement', async () => {
     const off = hasStatements ? { max_prepared_statements: 0 } : {}
     const { url } = await bouncer({
       ignore_startup_parameters: IGNORED,
@@ -174,7 +174,7 @@ describe.skipIf(pgbouncerProgram === '')('behind PgBouncer in transaction mode',
     await queue.put('a', 1)
   })
 
-  test('no client more is let in', async () => {
+  test('too many clients', async () => {
     const { url } = await bouncer({ max_client_conn: 1 })
     const queue = await open({ url, preparedStatements: false, poolSize: 1 })
     expect(await refusal({ url, preparedStatements: false })).toMatchObject({
@@ -195,22 +195,22 @@ describe.skipIf(pgbouncerProgram === '')('behind PgBouncer in transaction mode',
     })
   })
 
-  test('a database and a user that it does not know', async () => {
+  test('an unknown database and an unknown user', async () => {
     const { url } = await bouncer()
-    const [elsewhere, stranger] = [new URL(url), new URL(url)]
+    const [elsewhere, unknown] = [new URL(url), new URL(url)]
     elsewhere.pathname = '/elsewhere'
-    stranger.username = 'stranger'
+    unknown.username = 'unknown'
     expect(await refusal({ url: elsewhere.href, preparedStatements: false })).toMatchObject({
       code: 'SLUICE_CONFIG_INVALID',
       message: expect.stringMatching(/\[databases\]/),
     })
-    expect(await refusal({ url: stranger.href, preparedStatements: false })).toMatchObject({
+    expect(await refusal({ url: unknown.href, preparedStatements: false })).toMatchObject({
       code: 'SLUICE_QUEUE_DENIED',
       message: expect.stringMatching(/auth_file/),
     })
   })
 
-  test('single statements that it pools', async () => {
+  test('statement pooling', async () => {
     const { url } = await bouncer({ pool_mode: 'statement' })
     expect(await refusal({ url, preparedStatements: false })).toMatchObject({
       code: 'SLUICE_CONFIG_INVALID',

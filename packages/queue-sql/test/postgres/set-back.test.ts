@@ -27,7 +27,7 @@ async function fill(queue: Queue): Promise<void> {
 }
 
 describe('a step of the clock', () => {
-  test('is told from an answer that was long on its way, and from a statement that had to wait', async () => {
+  test('is distinguished from a delayed answer, and from a statement that had to wait', async () => {
     const statements: string[] = []
     const db = {
       executeQuery: async ({ sql }: CompiledQuery) => {
@@ -91,7 +91,7 @@ describe('a server whose clock is set back by an hour', () => {
 
   const shift = (ms: number) => admin.query(`update ${schema}.shift set ms = $1`, [ms])
 
-  test('holds no item that nobody delayed, in the order in which they were put', async () => {
+  test('delays no item without a delay, and keeps the order of the puts', async () => {
     const queue = await open()
     expect(await ids(queue)).toEqual([])
     await fill(queue)
@@ -101,7 +101,7 @@ describe('a server whose clock is set back by an hour', () => {
     expect(await queue.lookupStatus('delayed')).toBe('WAITING')
   })
 
-  test('nor one that an update made available, or gave another priority', async () => {
+  test('nor an item that an update made available, or gave another priority', async () => {
     const queue = await open()
     expect(await ids(queue)).toEqual([])
     await fill(queue)
@@ -115,13 +115,13 @@ describe('a server whose clock is set back by an hour', () => {
     expect(await ids(queue)).toEqual(['second', 'past', 'released', 'first', 'delayed'])
   })
 
-  test('nor for a process that was started after it', async () => {
+  test('nor for a process that starts afterwards', async () => {
     await fill(await open())
     await shift(-HOUR_MS)
     expect(await ids(await open())).toEqual(['urgent', 'first', 'second', 'past', 'released'])
   })
 
-  test('nor where others are claimed without pause', async () => {
+  test('nor while other items are claimed without pause', async () => {
     const queue = await open()
     await queue.put('seen', 1)
     // It asks for more than there is: what follows are claims that get all that they ask for.
@@ -138,7 +138,7 @@ describe('a server whose clock is set back by an hour', () => {
     expect(given).toEqual(expect.arrayContaining(['urgent', 'first', 'second']))
   })
 
-  test('and an item that is given back to its place is found there', async () => {
+  test('and an item returned to its place is found there', async () => {
     const queue = await open()
     await fill(queue)
     await shift(-HOUR_MS)

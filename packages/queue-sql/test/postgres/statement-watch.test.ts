@@ -45,13 +45,13 @@ describe('the watch of a statement', () => {
     expect(await pass(1)).toEqual(['no answer within 5000 ms'])
   })
 
-  test('gives a large request the time that its bytes need', async () => {
+  test('gives a large request the time of its bytes', async () => {
     watch.start(() => 3 * MIN_BYTES_PER_SECOND)
     expect(await pass(timeoutMs + 2_999)).toEqual([])
     expect(await pass(1)).toHaveLength(1)
   })
 
-  test('lets an answer go on for as long as its bytes come, no slower than the rate', async () => {
+  test('allows an answer to continue while its bytes arrive at the minimum rate', async () => {
     const end = watch.start(() => 0)
     for (let second = 0; second < 60; second++) {
       stream.write(Buffer.alloc(MIN_BYTES_PER_SECOND))
@@ -61,7 +61,7 @@ describe('the watch of a statement', () => {
     expect(await pass(100_000)).toEqual([])
   })
 
-  test('ends an answer that stops, so long after its last byte', async () => {
+  test('ends an answer that stops, after the idle limit', async () => {
     watch.start(() => 0)
     stream.write(Buffer.alloc(100 * MIN_BYTES_PER_SECOND))
     await pass(2_000)
@@ -92,7 +92,7 @@ describe('the watch of a statement', () => {
   })
 })
 
-test('the watch of a statement ends a large request of which nothing more goes', async () => {
+test('the watch of a statement ends a large request that is no longer sent', async () => {
   const server = createServer((socket) => socket.pause())
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -144,7 +144,7 @@ describe('on PostgreSQL', () => {
     await client.end()
   })
 
-  test('a line that is slow, but not slower than the rule allows, carries bodies for longer than the timeout', async () => {
+  test('a slow line within the limit carries bodies for longer than the timeout', async () => {
     const body = 'x'.repeat(400_000)
     relay.slow(160_000)
     const startedAt = performance.now()
@@ -153,7 +153,7 @@ describe('on PostgreSQL', () => {
     expect(performance.now() - startedAt).toBeGreaterThan(2 * timeoutMs)
   })
 
-  test('a server process that stands still ends no other call, and its connection is given up', async () => {
+  test('a stopped server process affects no other call, and its connection is closed', async () => {
     await queue.put('a', 1)
     const { rows } = await client.query<{ pid: number }>(
       `select pid from pg_stat_activity where application_name = 'sluice' and query like '%' || $1 || '%'`,
@@ -176,7 +176,7 @@ describe('on PostgreSQL', () => {
     return (await client.query('select 1 from pg_stat_activity where pid = $1', [pid])).rows
   }
 
-  test('a statement that the server works on for too long is cancelled there as well', async () => {
+  test('a statement that takes too long is also cancelled on the server', async () => {
     const mark = `/* ${freshPrefix()} */`
     let isSlow = false
     const slow = await openSqlQueue(
@@ -225,7 +225,7 @@ describe('a database whose every statement is slow', () => {
   })
   afterEach(() => queue.close())
 
-  test('gives out what it has claimed when the time of a claim is over, and loses nothing', async () => {
+  test('returns the claimed items when the time of a claim is over, and loses none', async () => {
     await queue.putMany(Array.from({ length: 9 }, (_, n) => ({ id: `i${n}`, body: n, priority: -n })))
     isSlow = true
     const first = await queue.get(9)
@@ -235,7 +235,7 @@ describe('a database whose every statement is slow', () => {
     expect((await queue.get(9)).map(({ id }) => id)).toEqual(rest)
   })
 
-  test('ends a settle whose refusals can no longer be explained; what moved has moved', async () => {
+  test('ends a settle whose refusals cannot be explained in time; moves that were done are kept', async () => {
     await queue.put('a', 1)
     await queue.get(1)
     const outcomes = ['a', 'unknown'].map((id) => ({ id, attempt: 1, stage: 'SUCCESS' }) as const)

@@ -33,7 +33,7 @@ describe('a PostgreSQL URL', () => {
     'postgres://host/db?options=-c%20search_path%3Da@b',
     'postgres://user:pass@my_host-1.example.org./db',
     'postgres://user:pass@münchen.example/db',
-  ])('is taken: %s', (url) => {
+  ])('is accepted: %s', (url) => {
     expect(wrongPostgresUrl(url)).toBeUndefined()
   })
 
@@ -59,13 +59,13 @@ describe('a PostgreSQL URL', () => {
     'postgres://user:pass@host,hunter2/db',
     'postgres://user:pass@host/db#hunter2',
     'postgres://user:pass@host:99999/db',
-  ])('is refused by one text that shows nothing of it: %j', (url) => {
+  ])('is refused with one message that shows nothing of it: %j', (url) => {
     const text = wrongPostgresUrl(url)
     expect(text).toBe(wrongPostgresUrl('postgres://user:a@b@host/db'))
-    expect(text).toContain('@ as %40, : as %3A, / as %2F, # as %23, ? as %3F, % as %25, a blank as %20')
+    expect(text).toContain('@ as %40, : as %3A, / as %2F, # as %23, ? as %3F, % as %25, a space as %20')
   })
 
-  test('with any user, password and database that are percent-encoded is taken, and read as that', () => {
+  test('with any percent-encoded user, password and database is accepted and decoded', () => {
     // The driver reads an empty one as none.
     const part = fc
       .string({ unit: 'binary', minLength: 1, maxLength: 20 })
@@ -81,7 +81,7 @@ describe('a PostgreSQL URL', () => {
     )
   })
 
-  test('with any password as it is, is refused, or goes to the host that was meant, with that password', () => {
+  test('with any raw password is refused, or connects to the intended host with that password', () => {
     const awkward = fc.constantFrom(
       '@',
       '/',

@@ -18,7 +18,7 @@ async function everyCall(queue: Queue): Promise<string[]> {
   return failed
 }
 
-describe('tables that are changed under an open queue', () => {
+describe('tables that are altered while a queue is open', () => {
   const url = inject('postgresUrl')
   let names: TableNames
   let queue: Queue
@@ -38,7 +38,7 @@ describe('tables that are changed under an open queue', () => {
     await queue.close()
   })
 
-  test('a column more is nothing to any call', async () => {
+  test('an added column affects no call', async () => {
     for (const table of Object.values(names)) await admin.query(`alter table ${table} add column more text`)
     expect(await everyCall(queue)).toEqual([])
   })
@@ -67,7 +67,7 @@ describe('tables that are changed under an open queue', () => {
     },
   )
 
-  test('so are those of a write, which is done once', async () => {
+  test('so are those of a write, which is executed once', async () => {
     await admin.query(`alter table ${names.leases} alter column fence type numeric`)
     const lease = await queue.lease('one', 'you', 60_000)
     expect(lease).toBeUndefined()

@@ -147,7 +147,7 @@ async function putSome(queue: Queue, ledger: Ledger, count: number): Promise<voi
 
 describe.each(['SQLite', 'PostgreSQL'] as const)('two versions on one queue in %s', (kind) => {
   describe.each(['schema-1', 'schema-2', 'schema-3'] as const)('today’s and that of %s', (layout) => {
-    test('the older is refused on the newer’s queue, with words, and the newer goes on', async () => {
+    test('the older is refused on the newer’s queue with a reason, and the newer continues', async () => {
       const store = storeOf(kind, layout)
       const ledger = new Ledger()
       const queue = await store.newer()
@@ -157,7 +157,7 @@ describe.each(['SQLite', 'PostgreSQL'] as const)('two versions on one queue in %
       await expectNothingLostOrDoubled(queue, ledger)
     })
 
-    test('the newer upgrades while two of the older claim and settle: they end at their next lease, and nothing is lost or doubled', async () => {
+    test('the newer upgrades while two of the older claim and settle: they end at their next lease, and nothing is lost or duplicated', async () => {
       const store = storeOf(kind, layout)
       const ledger = new Ledger()
       const older = [await store.older(), await store.older()]
@@ -171,8 +171,9 @@ describe.each(['SQLite', 'PostgreSQL'] as const)('two versions on one queue in %
       )
       expect(errors).toMatchObject([UPGRADE, UPGRADE])
       const queue = await newer
-      if (queue === undefined) throw new Error('nobody upgraded')
-      // Whoever asks for no lease may go on as far as its statements fit: it, too, loses and doubles nothing.
+      if (queue === undefined) throw new Error('no upgrade happened')
+      // A process without a lease may continue as long as its statements fit: it, too, loses and duplicates
+      // nothing.
       for (const one of older) {
         ledger.claimed(await one.get(3).catch(nothing))
         await one.put('late', 1).then(() => ledger.put.push('late'), ignored)
@@ -182,7 +183,7 @@ describe.each(['SQLite', 'PostgreSQL'] as const)('two versions on one queue in %
       await expectNothingLostOrDoubled(queue, ledger)
     })
 
-    test('a lease of the older is kept from others until it runs out, with its token', async () => {
+    test('a lease of the older release is held until it expires, with its token', async () => {
       const store = storeOf(kind, layout)
       const older = await store.older()
       const lease = await older.lease('dispatcher', 'older', LONG_MS)
@@ -194,7 +195,7 @@ describe.each(['SQLite', 'PostgreSQL'] as const)('two versions on one queue in %
       await expect.poll(taken, { timeout: 30_000 }).toBe(fenceOf(short) + 1)
     })
 
-    test('the newer is killed at points of the upgrade, while the older works: each time all is as before, and the next one upgrades', async () => {
+    test('the newer is killed at points of the upgrade, while the older works: nothing changes, and the next one upgrades', async () => {
       const store = storeOf(kind, layout)
       const ledger = new Ledger()
       const older = await store.older()

@@ -62,7 +62,7 @@ async function filled(): Promise<Queue> {
   return queue
 }
 
-test('a copy opens as a queue with every item, as the source is, and needs nothing beside it', async () => {
+test('a copy opens as a queue with every item of the source, without companion files', async () => {
   const source = await filled()
   const other = await open(path, 'other')
   await other.put('one more', 1)
@@ -76,7 +76,7 @@ test('a copy opens as a queue with every item, as the source is, and needs nothi
   expect(await (await open(target, 'other')).sizes()).toMatchObject({ WAITING: 1 })
 })
 
-test('a copy of a large file says how far it is', async () => {
+test('a copy of a large file reports progress', async () => {
   const queue = await open()
   for (let part = 0; part < 16; part++)
     await queue.putMany(
@@ -100,7 +100,7 @@ const WRITER = `
   process.send('writes')
 `
 
-test('beside another process that writes without a pause it ends, and is of one instant', async () => {
+test('while another process writes without pause it ends, and is of one instant', async () => {
   const queue = await open()
   for (let part = 0; part < 8; part++)
     await queue.putMany(
@@ -132,32 +132,34 @@ function said(code: string, message: RegExp): unknown {
   return expect.stringMatching(new RegExp(`^${code} .*${message.source}`, 'su'))
 }
 
-describe('nothing is made, and nothing left', () => {
-  test('where a part of the path of the target is a file', async () => {
+describe('a failed backup leaves nothing', () => {
+  test('if a part of the target path is a file', async () => {
     await filled()
     writeFileSync(join(directory, 'file'), '')
     target = join(directory, 'file', 'copy.db')
-    expect(await backedUp()).toEqual(said('SLUICE_CONFIG_INVALID', /There is no folder .*file: make it, or/))
+    expect(await backedUp()).toEqual(
+      said('SLUICE_CONFIG_INVALID', /There is no folder .*file: create it, or/),
+    )
   })
 
-  test('where the target is there: it stays as it is', async () => {
+  test('if the target exists: it stays as it is', async () => {
     await filled()
     writeFileSync(target, 'precious')
-    expect(await backedUp()).toEqual(said('SLUICE_CONFIG_INVALID', /exists, and is not overwritten/))
+    expect(await backedUp()).toEqual(said('SLUICE_CONFIG_INVALID', /exists and is not overwritten/))
     expect(readFileSync(target, 'utf8')).toBe('precious')
   })
 
-  test('where another process makes the target meanwhile', async () => {
+  test('if another process creates the target meanwhile', async () => {
     await filled()
     const onProgress = () => writeFileSync(target, 'precious')
     expect(await backedUp({ onProgress })).toEqual(
-      said('SLUICE_CONFIG_INVALID', /made by another process meanwhile/),
+      said('SLUICE_CONFIG_INVALID', /created by another process meanwhile/),
     )
     expect(readFileSync(target, 'utf8')).toBe('precious')
     expect(readdirSync(directory).filter((name) => name.includes('partial'))).toEqual([])
   })
 
-  test('where there is no folder, no file, or no queue in it', async () => {
+  test('without a folder, a file, or a queue in it', async () => {
     expect(await backedUp()).toEqual(said('SLUICE_CONFIG_INVALID', /There is no SQLite file/))
     await filled()
     expect(await backedUp({ target: join(directory, 'none', 'copy.db') })).toEqual(
@@ -169,12 +171,12 @@ describe('nothing is made, and nothing left', () => {
     expect(readdirSync(directory).filter((name) => name.startsWith('copy'))).toEqual([])
   })
 
-  test('of PostgreSQL and of what is in memory: it says what to do', async () => {
+  test('for PostgreSQL and for a database in memory: the error says what to do', async () => {
     expect(await backedUp({}, inject('postgresUrl'))).toEqual(said('SLUICE_CONFIG_INVALID', /pg_dump/))
     expect(await backedUp({}, 'sqlite::memory:')).toEqual(said('SLUICE_CONFIG_INVALID', /memory/))
   })
 
-  test('where the source is damaged', async () => {
+  test('if the source is damaged', async () => {
     await (await filled()).close()
     const bytes = readFileSync(path)
     for (let page = 4; page < bytes.length / 4_096; page++) bytes.fill(0xa5, page * 4_096, page * 4_096 + 64)
@@ -183,7 +185,7 @@ describe('nothing is made, and nothing left', () => {
     expect(readdirSync(directory).filter((name) => name.startsWith('copy'))).toEqual([])
   })
 
-  test('of a file that a newer release has upgraded', async () => {
+  test('for a file that a newer release has upgraded', async () => {
     await (await filled()).close()
     const database = new DatabaseSync(path)
     database.exec('insert into sluice_schema (version) values (999)')
@@ -191,7 +193,7 @@ describe('nothing is made, and nothing left', () => {
     expect(await backedUp()).toEqual(said('SLUICE_QUEUE_CORRUPT', /of version 999.*Upgrade/))
   })
 
-  test('where it is told to stop', async () => {
+  test('if its signal aborts', async () => {
     await filled()
     const controller = new AbortController()
     const stop = () => controller.abort(new Error('stop'))
@@ -199,7 +201,7 @@ describe('nothing is made, and nothing left', () => {
     expect(readdirSync(directory).filter((name) => name.startsWith('copy'))).toEqual([])
   })
 
-  test('where there is no room for it', async ({ skip }) => {
+  test('without enough space', async ({ skip }) => {
     const disk = join(directory, 'disk')
     mkdirSync(disk)
     try {
@@ -210,7 +212,7 @@ describe('nothing is made, and nothing left', () => {
     try {
       await filled()
       expect(await backedUp({ target: join(disk, 'copy.db') })).toEqual(
-        said('SLUICE_QUEUE_UNAVAILABLE', /no room/),
+        said('SLUICE_QUEUE_UNAVAILABLE', /Not enough space/),
       )
       expect(readdirSync(disk)).toEqual([])
     } finally {

@@ -68,10 +68,10 @@ describe.runIf(canMount())('a disk', () => {
   const full = {
     code: 'SLUICE_QUEUE_UNAVAILABLE',
     retryable: true,
-    message: expect.stringMatching(/queue\.db: the disk is full.*make room/s),
+    message: expect.stringMatching(/queue\.db: the disk is full.*free space/s),
   }
 
-  test('that is full takes nothing and lets read; with room again, the same object goes on and nothing is lost', async () => {
+  test('that is full accepts no writes and serves reads; with space again the same object works, and nothing is lost', async () => {
     const queue = await open(join(disk, 'queue.db'))
     const stored: string[] = []
     const fill = async (): Promise<void> => {
@@ -100,7 +100,7 @@ describe.runIf(canMount())('a disk', () => {
     expect(await queue.sizes()).toMatchObject({ SUCCESS: stored.length + 1 })
   })
 
-  test('that is full from the beginning makes no queue, and says why', async () => {
+  test('that is full from the start creates no queue, and reports why', async () => {
     mkdirSync(join(disk, 'data'))
     writeFileSync(join(disk, 'data', 'queue.db'), '')
     try {
@@ -111,7 +111,7 @@ describe.runIf(canMount())('a disk', () => {
     await expect(open(join(disk, 'data', 'queue.db'))).rejects.toMatchObject(full)
   })
 
-  test('that is mounted for reading alone is DENIED', async () => {
+  test('that is mounted read-only is DENIED', async () => {
     const file = join(disk, 'queue.db')
     await (await open(file)).close()
     execFileSync('mount', ['-o', 'remount,ro', disk])
@@ -120,7 +120,7 @@ describe.runIf(canMount())('a disk', () => {
     }
   })
 
-  test('that is unmounted under an open queue, or has another mounted over it, is noticed', async () => {
+  test('that is unmounted under an open queue, or mounted over, is noticed', async () => {
     for (const happen of [
       () => execFileSync('umount', ['--lazy', disk]),
       () => execFileSync('mount', ['-t', 'tmpfs', 'tmpfs', disk]),
@@ -137,7 +137,7 @@ describe.runIf(canMount())('a disk', () => {
   })
 })
 
-describe('a program that holds the lock', () => {
+describe('a program that holds the write lock', () => {
   /** Takes the write lock and leaves it, without an end. */
   const STORM = `
     const { DatabaseSync } = require('node:sqlite')
@@ -150,7 +150,7 @@ describe('a program that holds the lock', () => {
       database.exec('commit')
     }`
 
-  test('again and again holds each call up for its time at most, and reads not at all', async () => {
+  test('repeatedly delays each call by at most its timeout, and reads not at all', async () => {
     const file = join(directory, 'queue.db')
     const queue = await open(file, { timeoutMs: 1_000 })
     const storm = spawn(process.execPath, ['-e', STORM, file], { stdio: ['ignore', 'pipe', 'inherit'] })
@@ -159,7 +159,9 @@ describe('a program that holds the lock', () => {
     for (let n = 0; n < 10; n++) await queue.put(`i${n}`, n).catch((error: unknown) => errors.push(error))
     const busy = {
       code: 'SLUICE_QUEUE_UNAVAILABLE',
-      message: expect.stringMatching(/locked.*Others held it for too long: try again, or raise timeoutMs/),
+      message: expect.stringMatching(
+        /locked.*Other transactions held it for too long: try again, or raise timeoutMs/,
+      ),
     }
     expect(errors).toEqual(errors.map(() => expect.objectContaining(busy)))
     expect(await queue.sizes()).toMatchObject({ WAITING: 10 - errors.length })
@@ -168,7 +170,7 @@ describe('a program that holds the lock', () => {
     await queue.put('after', 1)
   })
 
-  test('and lets nobody else in: opening it ends, and says so', async () => {
+  test('and keeps it: opening the file fails in time with that reason', async () => {
     const file = join(directory, 'queue.db')
     await (await open(file)).close()
     const other = new DatabaseSync(file)
@@ -184,7 +186,7 @@ describe('a program that holds the lock', () => {
 })
 
 describe('a program that reads without pause', () => {
-  test('lets the log grow, of which is warned; once it ends the log is written back and used again', async () => {
+  test('lets the log grow, with a warning; once it ends the log is written back and reused', async () => {
     const file = join(directory, 'queue.db')
     const warnings: string[] = []
     const logger: Logger = {

@@ -30,7 +30,7 @@ describe('the file system of a SQLite file', () => {
     [0x0bd00bd0, 'Lustre'],
     [0x00c36400, 'CephFS'],
     [0xff534d42 - 2 ** 32, 'CIFS'],
-  ])('of type %i is a network one: %s', async (type, name) => {
+  ])('type %i is a network file system: %s', async (type, name) => {
     const found = await fileSystemOf('/data/queue.db', linux(type))
     expect(found).toEqual({ is: 'network', name: expect.stringContaining(name) })
   })
@@ -42,11 +42,11 @@ describe('the file system of a SQLite file', () => {
     ['tmpfs', 0x01021994],
     ['overlay', 0x794c7630],
     ['zfs', 0x2fc12fc1],
-  ])('of %s is local', async (_, type) => {
+  ])('%s is local', async (_, type) => {
     expect(await fileSystemOf('/data/queue.db', linux(type))).toEqual({ is: 'local' })
   })
 
-  test('is that of the nearest folder above it that is there', async () => {
+  test('is that of the nearest existing ancestor', async () => {
     const asked: string[] = []
     const found = await fileSystemOf('/mnt/share/a/b/queue.db', {
       platform: 'linux',
@@ -60,7 +60,7 @@ describe('the file system of a SQLite file', () => {
     expect(asked).toEqual(['/mnt/share/a/b/queue.db', '/mnt/share/a/b', '/mnt/share/a', '/mnt/share'])
   })
 
-  test('is unknown on another system, and where it cannot be asked', async () => {
+  test('is unknown on other platforms, and if it cannot be read', async () => {
     const unknown = { is: 'unknown' }
     expect(await fileSystemOf('/x', { platform: 'darwin', typeOf: async () => 0x6969 })).toEqual(unknown)
     expect(await fileSystemOf('C:\\x', { platform: 'win32', typeOf: async () => 0 })).toEqual(unknown)
@@ -71,7 +71,7 @@ describe('the file system of a SQLite file', () => {
     expect(await fileSystemOf('/proc/self/nothing/here')).toEqual({ is: 'local' })
   })
 
-  test('is warned of with what to do, and where it is unknown told as that', async () => {
+  test('causes a warning with advice, and a note if it is unknown', async () => {
     const [info, warn] = [
       vi.fn<(fields: object, text?: string) => void>(),
       vi.fn<(fields: object, text?: string) => void>(),
@@ -91,12 +91,12 @@ describe('the file system of a SQLite file', () => {
     await reportFileSystem('/data/queue.db', logger, linux(0xef53))
     expect([warn.mock.calls.length, info.mock.calls]).toEqual([
       1,
-      [[{}, expect.stringMatching(/must be on a local disk; whether it is/)]],
+      [[{}, expect.stringMatching(/must be on a local disk; on this platform/)]],
     ])
   })
 })
 
-test('a file is shared by the processes of a machine', async () => {
+test('a file is shared by the processes of one machine', async () => {
   const directory = freshDirectory()
   const queue = await openQueue({ name: 'tiles', url: `sqlite:${join(directory, 'queue.db')}` })
   expect(queue.supports).toMatchObject({ durable: true, sharedBy: 'machine' })

@@ -17,7 +17,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { openQueue } from '../../src/index.js'
 import { freshDirectory } from '../support/sqlite-harness.js'
 
-/** Longer than the time between two looks. */
+/** Longer than the time between two checks. */
 const PAUSE_MS = 20
 
 let home: string
@@ -131,7 +131,7 @@ const histories: [what: string, happen: () => void, words: RegExp][] = [
 ]
 
 describe.each(histories)('a file that is %s while it is open', (_, happen, words) => {
-  test('takes no write from the first look on, and no other call ever again', async () => {
+  test('accepts no write from the first check on, and no other call', async () => {
     const queue = await openFilled()
     happen()
     let acknowledged = 0
@@ -141,16 +141,16 @@ describe.each(histories)('a file that is %s while it is open', (_, happen, words
         acknowledged += 1
       }
     }
-    const told = {
+    const refusal = {
       code: 'SLUICE_QUEUE_CORRUPT',
       retryable: false,
       message: expect.stringMatching(words),
     }
-    await expect(writing()).rejects.toMatchObject(told)
+    await expect(writing()).rejects.toMatchObject(refusal)
     expect(acknowledged).toBeLessThan(1_000)
     for (const call of everyCall(queue)) {
       const error: unknown = await call().catch((reason: unknown) => reason)
-      expect(error).toMatchObject(told)
+      expect(error).toMatchObject(refusal)
       expect(error).toMatchObject({ message: expect.stringContaining(`the SQLite file ${file}`) })
       expect(error).toMatchObject({ message: expect.stringContaining('put the right one in its place') })
     }
@@ -160,7 +160,7 @@ describe.each(histories)('a file that is %s while it is open', (_, happen, words
     )
   })
 
-  test('acknowledges nothing after a pause, of which a caller of many is told', async () => {
+  test('acknowledges nothing after a pause, as the error of a bulk call reports', async () => {
     const queue = await openFilled()
     happen()
     await pause(PAUSE_MS)
@@ -171,7 +171,7 @@ describe.each(histories)('a file that is %s while it is open', (_, happen, words
   })
 })
 
-test('a call that waits for a lock in a file that goes meanwhile waits no longer', async () => {
+test('a call that waits for a lock ends when the file is deleted', async () => {
   const queue = await open()
   const blocker = new DatabaseSync(file)
   blocker.exec('begin immediate')
@@ -183,7 +183,7 @@ test('a call that waits for a lock in a file that goes meanwhile waits no longer
   blocker.close()
 })
 
-test('the log of a file that has taken the place of another is not deleted by closing the queue of the old one', async () => {
+test('closing the queue of a replaced file does not delete the log of the new one', async () => {
   const queue = await openFilled()
   for (const end of ['', '-wal', '-shm']) renameSync(`${file}${end}`, `${file}.old${end}`)
   const successor = await open()
@@ -196,11 +196,11 @@ test('the log of a file that has taken the place of another is not deleted by cl
   expect(await successor.sizes()).toMatchObject({ WAITING: 2 })
 })
 
-test('a file that was cut is told from what its log has, however much that is by the first look', async () => {
+test('a truncated file is distinguished from one whose pages are in the log, however large the log is at the first check', async () => {
   const queue = await openFilled()
   // Behind the pages of the schema, which have to be there for others to write.
   truncateSync(file, 98_304)
-  // As a process that writes fast, and looks late.
+  // As a process that writes fast, and checks late.
   const other = new DatabaseSync(file)
   other.exec('create table other (x)')
   for (let n = 0; n < 100; n++) other.prepare('insert into other values (?)').run('x'.repeat(1_000))
@@ -209,7 +209,7 @@ test('a file that was cut is told from what its log has, however much that is by
   other.close()
 })
 
-describe('a queue goes on while its file', () => {
+describe('a queue keeps working while its file', () => {
   test('was made smaller by VACUUM, and has grown again in the log', async () => {
     const queue = await openFilled()
     await queue.remove(Array.from({ length: 200 }, (_, n) => `old-${n}`))
@@ -270,7 +270,7 @@ describe('a queue goes on while its file', () => {
     })
   })
 
-  test('has a second name for a while, as a backup tool gives it', async () => {
+  test('has a second name for a while, as from a backup tool', async () => {
     const queue = await openFilled()
     linkSync(file, `${file}.snapshot`)
     await pause(PAUSE_MS)
@@ -280,7 +280,7 @@ describe('a queue goes on while its file', () => {
 })
 
 describe('a backup restored into the open file by SQLite itself', () => {
-  test('that has the queue: it goes on with what the backup has', async () => {
+  test('with the queue: it continues with the contents of the backup', async () => {
     const queue = await openFilled()
     const source = new DatabaseSync(file)
     await backup(source, join(home, 'copy.db'))
@@ -295,7 +295,7 @@ describe('a backup restored into the open file by SQLite itself', () => {
     expect(await queue.sizes()).toMatchObject({ WAITING: 201 })
   })
 
-  test('that has not: nothing is acknowledged into a queue that nobody would find', async () => {
+  test('without the queue: nothing is acknowledged into it', async () => {
     const empty = await openQueue({ name: 'another', url: `sqlite:${join(home, 'empty.db')}` })
     await empty.close()
     const queue = await openFilled()

@@ -22,19 +22,19 @@ function open(path: string, wrap: (dialect: Dialect) => Dialect) {
 }
 
 /**
- * What a full disk must say: the code, that it can be tried again, the file, what is wrong, and what to do.
+ * The error of a full disk: the code, retryable, the file, what is wrong, and what to do.
  */
 function fullDisk(file: string) {
   return {
     code: 'SLUICE_QUEUE_UNAVAILABLE',
     retryable: true,
     message: expect.stringMatching(
-      new RegExp(`in the SQLite file ${file}: the disk is full.*make room`, 's'),
+      new RegExp(`in the SQLite file ${file}: the disk is full.*free space`, 's'),
     ),
   }
 }
 
-test('a file that can grow no more takes nothing, gives what it can, and goes on when there is room', async () => {
+test('a file that cannot grow accepts no writes, serves reads, and works again once there is space', async () => {
   const file = join(directory, 'queue.db')
   let execute: Execute | undefined
   const queue = await open(file, (dialect) =>
@@ -59,7 +59,7 @@ test('a file that can grow no more takes nothing, gives what it can, and goes on
   await expect(queue.putMany(batch(stored))).rejects.toMatchObject(fullDisk(file))
   await expect(queue.put('large', 'x'.repeat(100_000))).rejects.toMatchObject(fullDisk(file))
   expect(stored).toBeGreaterThan(0)
-  // Reading needs no room, and what was refused is not counted.
+  // Reading needs no space, and what was refused is not counted.
   expect(await queue.sizes()).toMatchObject({ WAITING: stored, PROCESSING: 0 })
 
   await allow(10_000)
@@ -71,7 +71,7 @@ test('a file that can grow no more takes nothing, gives what it can, and goes on
   await queue.close()
 })
 
-test('a service that works while its disk fills up fails no item and loses none', async () => {
+test('a service whose disk fills up fails no item and loses none', async () => {
   const file = join(directory, 'queue.db')
   let execute: Execute | undefined
   const queue = await open(file, (dialect) =>
@@ -88,8 +88,8 @@ test('a service that works while its disk fills up fails no item and loses none'
   const outages: unknown[] = []
   for (let done = 0; done < 400;) {
     try {
-      const { items: heads } = await queue.listSummaries('PROCESSING', { limit: 100 })
-      const claimed = heads.length > 0 ? heads : await queue.get(20)
+      const { items: summaries } = await queue.listSummaries('PROCESSING', { limit: 100 })
+      const claimed = summaries.length > 0 ? summaries : await queue.get(20)
       const outcomes = claimed.map(({ id, attempt }) => {
         return { id, attempt, stage: 'SUCCESS', result: 'x'.repeat(2_000) } as const
       })
@@ -154,8 +154,8 @@ describe.each([
       if (!disk.failed) break
     }
     expect(failures.length).toBeGreaterThan(40)
-    const told = { code: 'SLUICE_QUEUE_UNAVAILABLE', retryable: true }
-    expect(failures).toEqual(failures.map(() => expect.objectContaining(told)))
+    const unavailable = { code: 'SLUICE_QUEUE_UNAVAILABLE', retryable: true }
+    expect(failures).toEqual(failures.map(() => expect.objectContaining(unavailable)))
   })
 })
 

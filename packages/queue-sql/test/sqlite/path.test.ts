@@ -43,7 +43,7 @@ async function open(path: string): Promise<Queue> {
   return queue
 }
 
-describe('a url that SQLite would read otherwise than it looks', () => {
+describe('a url that SQLite would read as a URI', () => {
   test.each([
     ['file::memory:', /not a file: URI/],
     ['file::memory:?cache=shared', /not a file: URI/],
@@ -54,17 +54,17 @@ describe('a url that SQLite would read otherwise than it looks', () => {
     ['file:queue.db?vfs=unix-none', /not a file: URI/],
     ['file:///tmp/queue.db', /not a file: URI/],
     ['file:queue%2edb', /not a file: URI/],
-    [':memory:?cache=shared', /sqlite::memory: as it stands/],
-    [':MEMORY:', /sqlite::memory: as it stands/],
-    ['queue.db?mode=memory', /no parameters/],
-    ['/tmp/queue.db?vfs=memdb', /no parameters/],
+    [':memory:?cache=shared', /must be exactly sqlite::memory:/],
+    [':MEMORY:', /must be exactly sqlite::memory:/],
+    ['queue.db?mode=memory', /without parameters/],
+    ['/tmp/queue.db?vfs=memdb', /without parameters/],
     ['//localhost/queue.db', /without a host/],
     ['//queue.db', /without a host/],
     ['queue.db\0', /must be postgres/],
     ['queue\ud800.db', /lone surrogate/],
     ['folder/', /not a folder/],
     ['', /must be postgres/],
-  ])('%j is refused, and nothing is made', async (path, words) => {
+  ])('%j is refused, and nothing is created', async (path, words) => {
     for (const call of [open, (asked: string) => queueExists({ name: 'tiles', url: `sqlite:${asked}` })]) {
       await expect(call(path)).rejects.toMatchObject({
         code: 'SLUICE_CONFIG_INVALID',
@@ -86,7 +86,7 @@ describe('a url that names a file', () => {
     ['a:file:b.db', 'a:file:b.db'],
     [' :memory:', ' :memory:'],
     ['\u{1f600}"\'.db', '\u{1f600}"\'.db'],
-  ])('%j is that file, to the letter, also after the process went elsewhere', async (path, name) => {
+  ])('%j is taken literally, also after the working directory changes', async (path, name) => {
     const queue = await open(path)
     expect(queue.supports).toMatchObject({ durable: true, sharedBy: 'machine' })
     expect(statSync(join(directory, name)).size).toBeGreaterThan(0)
@@ -111,34 +111,36 @@ async function refusalOf(path: string): Promise<unknown> {
   )
 }
 
-function told(code: string, words: RegExp): object {
+function refusedWith(code: string, words: RegExp): object {
   return { code, retryable: false, message: expect.stringMatching(words) }
 }
 
-const DENIED = told('SLUICE_QUEUE_DENIED', /Check the permissions of the file and of its directory/)
+const DENIED = refusedWith('SLUICE_QUEUE_DENIED', /Check the permissions of the file and of its directory/)
 
-describe('what is no ordinary file', () => {
+describe('a path that is not a regular file', () => {
   test('a folder, a pipe, a device or a socket is refused at once', async () => {
     mkdirSync('folder')
     execFileSync('mkfifo', ['pipe'])
     const server = createServer().listen('socket')
-    expect(await refusalOf('folder')).toMatchObject(told('SLUICE_CONFIG_INVALID', /it is a directory/))
-    expect(await refusalOf('.')).toMatchObject(told('SLUICE_CONFIG_INVALID', /it is a directory/))
+    expect(await refusalOf('folder')).toMatchObject(refusedWith('SLUICE_CONFIG_INVALID', /it is a directory/))
+    expect(await refusalOf('.')).toMatchObject(refusedWith('SLUICE_CONFIG_INVALID', /it is a directory/))
     for (const path of ['pipe', 'socket', '/dev/null', '/dev/full']) {
       expect(await refusalOf(path)).toMatchObject(
-        told('SLUICE_CONFIG_INVALID', /it is a device, a pipe or a socket/),
+        refusedWith('SLUICE_CONFIG_INVALID', /it is a device, a pipe or a socket/),
       )
     }
     server.close()
   })
 
-  test('a symbolic link to a file is that file; one that leads nowhere, or to itself, is refused', async () => {
+  test('a symbolic link to a file is that file; a dangling or circular one is refused', async () => {
     symlinkSync('not there', 'link.db')
     expect(await refusalOf('link.db')).toMatchObject(
-      told('SLUICE_CONFIG_INVALID', /a symbolic link to a file that is not there/),
+      refusedWith('SLUICE_CONFIG_INVALID', /a symbolic link to a file that does not exist/),
     )
     symlinkSync('loop.db', 'loop.db')
-    expect(await refusalOf('loop.db')).toMatchObject(told('SLUICE_CONFIG_INVALID', /ELOOP.*correct the url/))
+    expect(await refusalOf('loop.db')).toMatchObject(
+      refusedWith('SLUICE_CONFIG_INVALID', /ELOOP.*correct the url/),
+    )
     const queue = await open('queue.db')
     symlinkSync('queue.db', 'other.db')
     const other = await open('other.db')
@@ -147,57 +149,60 @@ describe('what is no ordinary file', () => {
     expect(readdirSync(directory).filter((name) => name.endsWith('-wal'))).toEqual(['queue.db-wal'])
   })
 
-  test('a folder behind a link that leads nowhere is refused, and the link and its target are named', async () => {
+  test('a folder behind a dangling link is refused, and the link and its target are named', async () => {
     symlinkSync('nowhere', 'gone')
     for (const path of ['gone/queue.db', 'gone/a/b/queue.db'])
       expect(await refusalOf(path)).toMatchObject(
-        told('SLUICE_CONFIG_INVALID', /gone is a symbolic link to nowhere, which is not there/),
+        refusedWith('SLUICE_CONFIG_INVALID', /gone is a symbolic link to nowhere, which does not exist/),
       )
   })
 
   test.runIf(process.platform === 'linux')(
-    'a folder that the file system lets nobody make is a mistake of the url, to open and to check',
+    'a folder in which nothing can be created is SLUICE_CONFIG_INVALID, to open and to check',
     async () => {
-      const refused = told('SLUICE_CONFIG_INVALID', /the file system lets nothing be made in \/proc/)
+      const refused = refusedWith(
+        'SLUICE_CONFIG_INVALID',
+        /the file system allows nothing to be created in \/proc/,
+      )
       expect(await refusalOf('/proc/sluice/queue.db')).toMatchObject(refused)
       const checked = checkStorage({ name: 'q', url: 'sqlite:/proc/sluice/queue.db' })
       expect(await checked.catch((error: unknown) => error)).toMatchObject(refused)
     },
   )
 
-  test('a file of two names is refused under both, since each would have a log of its own', async () => {
+  test('a file with two names is refused under both, because each would have its own log', async () => {
     await (await open('queue.db')).close()
     linkSync('queue.db', 'twin.db')
     for (const path of ['queue.db', 'twin.db'])
-      expect(await refusalOf(path)).toMatchObject(told('SLUICE_CONFIG_INVALID', /hard links/))
+      expect(await refusalOf(path)).toMatchObject(refusedWith('SLUICE_CONFIG_INVALID', /hard links/))
     rmSync('twin.db')
     await open('queue.db')
   })
 
-  test('a name that no file can have is refused', async () => {
+  test('an invalid file name is refused', async () => {
     expect(await refusalOf('n'.repeat(300))).toMatchObject(
-      told('SLUICE_CONFIG_INVALID', /ENAMETOOLONG.*correct the url/),
+      refusedWith('SLUICE_CONFIG_INVALID', /ENAMETOOLONG.*correct the url/),
     )
     expect(await refusalOf('n/'.repeat(3_000) + 'q')).toMatchObject(
-      told('SLUICE_CONFIG_INVALID', /ENAMETOOLONG/),
+      refusedWith('SLUICE_CONFIG_INVALID', /ENAMETOOLONG/),
     )
   })
 })
 
-describe('a file that is no queue', () => {
-  test('of another program by its mark: refused, and not a byte of it changed', async () => {
+describe('a file that is not a queue', () => {
+  test('a file of another program by its mark: refused, and not a byte of it changes', async () => {
     const other = new DatabaseSync('places.sqlite')
     other.exec('pragma application_id = 252006675; create table moz (x)')
     other.close()
     const bytes = readFileSync('places.sqlite')
     expect(await refusalOf('places.sqlite')).toMatchObject(
-      told('SLUICE_QUEUE_CORRUPT', /of another program \(application_id 0xf055113\)/),
+      refusedWith('SLUICE_QUEUE_CORRUPT', /of another program \(application_id 0xf055113\)/),
     )
     expect(readFileSync('places.sqlite').equals(bytes)).toBe(true)
     expect(await queueExists({ name: 'tiles', url: 'sqlite:places.sqlite' })).toBe(false)
   })
 
-  test('a queue whose file got such a mark later is a queue all the same', async () => {
+  test('a queue whose file got such a mark later is still a queue', async () => {
     await (await open('queue.db')).close()
     const other = new DatabaseSync('queue.db')
     other.exec('pragma application_id = 7')
@@ -210,19 +215,19 @@ describe('a file that is no queue', () => {
   test.each([
     ['encrypted', () => Buffer.from(Array.from({ length: 8_192 }, (_, n) => (n * 7_919 + 13) % 251))],
     ['of a newer format', () => withHeader(19, 3)],
-    ['text', () => Buffer.from('dear to somebody\n'.repeat(100))],
-  ])('%s: refused, and not a byte of it changed', async (_, make) => {
+    ['text', () => Buffer.from('important\n'.repeat(100))],
+  ])('%s: refused, and not a byte of it changes', async (_, make) => {
     const bytes = make()
     writeFileSync('some.db', bytes)
     expect(await refusalOf('some.db')).toMatchObject(
-      told('SLUICE_QUEUE_CORRUPT', /is encrypted, or of a newer format/),
+      refusedWith('SLUICE_QUEUE_CORRUPT', /encrypted or of a newer format/),
     )
     expect(readFileSync('some.db').equals(bytes)).toBe(true)
   })
 
-  test('of a format that this SQLite may only read: DENIED', async () => {
+  test('a format that this SQLite can only read: DENIED', async () => {
     writeFileSync('some.db', withHeader(18, 3))
-    expect(await refusalOf('some.db')).toMatchObject(told('SLUICE_QUEUE_DENIED', /some\.db/))
+    expect(await refusalOf('some.db')).toMatchObject(refusedWith('SLUICE_QUEUE_DENIED', /some\.db/))
   })
 })
 
@@ -235,12 +240,12 @@ function withHeader(at: number, value: number): Buffer {
   return bytes
 }
 
-const NOBODY = 65_534
+const UNPRIVILEGED = 65_534
 const canBeNobody = process.platform === 'linux' && process.geteuid?.() === 0
 
 /** Does something as a user who may nothing that others may not. */
 async function asNobody<T>(action: () => Promise<T>): Promise<T> {
-  process.seteuid?.(NOBODY)
+  process.seteuid?.(UNPRIVILEGED)
   try {
     return await action()
   } finally {
@@ -250,7 +255,7 @@ async function asNobody<T>(action: () => Promise<T>): Promise<T> {
 
 // Root may write everywhere.
 describe.runIf(canBeNobody)('where this user may not write', () => {
-  test('a new file, a new folder, a file in a folder, a file: each is DENIED, and nothing is made', async () => {
+  test('a new file, a new folder, a file in a folder, a file: each is DENIED, and nothing is created', async () => {
     chmodSync(directory, 0o755)
     expect(await asNobody(() => refusalOf(join(directory, 'queue.db')))).toMatchObject(DENIED)
     expect(await asNobody(() => refusalOf(join(directory, 'folder', 'queue.db')))).toMatchObject(DENIED)
@@ -262,7 +267,7 @@ describe.runIf(canBeNobody)('where this user may not write', () => {
     expect(await asNobody(() => refusalOf(join(directory, 'queue.db')))).toMatchObject(DENIED)
   })
 
-  test('a folder that may not even be read is DENIED', async () => {
+  test('an unreadable folder is DENIED', async () => {
     mkdirSync('closed', { mode: 0o700 })
     expect(await asNobody(() => refusalOf(join(directory, 'closed', 'queue.db')))).toMatchObject(DENIED)
   })
@@ -270,7 +275,7 @@ describe.runIf(canBeNobody)('where this user may not write', () => {
   test('a folder closed under an open queue: DENIED until it is open again, and nothing is lost', async () => {
     mkdirSync('data')
     chmodSync(directory, 0o755)
-    for (const name of ['data']) chownSync(name, NOBODY, NOBODY)
+    for (const name of ['data']) chownSync(name, UNPRIVILEGED, UNPRIVILEGED)
     await asNobody(async () => {
       const queue = await open(join(directory, 'data', 'queue.db'))
       await queue.put('one', 1)

@@ -13,14 +13,14 @@ const names = tableNames('plan_')
 const { due, deleteEverywhere, facts, claimedFrom, ...others } = sqliteStatements(names)
 const texts: [string, string][] = [
   ...Object.entries(others),
-  ['look items up', `select i.seq, p.attempt, f.stage from ${facts} where i.queue_id = ? and i.id = ?`],
+  ['find items', `select i.seq, p.attempt, f.stage from ${facts} where i.queue_id = ? and i.id = ?`],
   [
-    'list heads',
+    'list summaries',
     `select p.id, i.priority from ${claimedFrom} where p.queue_id = ? and p.id > ? order by p.id limit ?`,
   ],
   ...Object.entries(due).flatMap(([scope, { text, deleteText }]): [string, string][] => [
     [`claim ${scope}`, deleteText],
-    [`look at ${scope}`, text],
+    [`scan ${scope}`, text],
   ]),
   ...deleteEverywhere.map((text, index): [string, string] => [`remove, part ${index}`, text]),
 ]
@@ -30,7 +30,7 @@ for (const step of sqliteSteps(names)) for (const text of step) database.exec(te
 const ages = agesIndex(names)
 database.exec(`create index ${ages.name} on ${ages.on}`)
 
-test.each(texts)('%s looks rows up by a key and walks over no table and no queue', (_, text) => {
+test.each(texts)('%s finds rows by a key and scans no table and no queue', (_, text) => {
   expect(walks(database, text)).toEqual([])
 })
 
@@ -40,7 +40,7 @@ afterEach(() => {
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true })
 })
 
-test('no read of a queue walks over a table or over all items of the queue', async () => {
+test('no read of a queue scans a table or all items of the queue', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-plans-'))
   folders.push(folder)
   const path = join(folder, 'queue.db')

@@ -63,7 +63,7 @@ describe('a machine whose clock is set back', () => {
     expect(await idsFrom(one, 100)).toEqual(ids)
   })
 
-  test('priorities, other queues and what is delayed keep their places', async () => {
+  test('priorities, other queues and delayed items keep their places', async () => {
     const queue = await open()
     await queue.put('low', 1, { priority: -5 })
     await queue.put('high', 1, { priority: 5 })
@@ -75,7 +75,7 @@ describe('a machine whose clock is set back', () => {
     expect(await idsFrom(queue, 9)).toEqual(['delayed'])
   })
 
-  test('what an update made available waits no longer than what was put, and what it delayed as long as it was told', async () => {
+  test('items made available by an update wait no longer than others, and delayed ones as long as asked for', async () => {
     const queue = await open()
     await queue.putMany(['a', 'b', 'c'].map((id) => ({ id, body: 1 })))
     await queue.put('delayed', 1, { delayMs: 60_000 })
@@ -91,7 +91,7 @@ describe('a machine whose clock is set back', () => {
     expect(await idsFrom(queue, 9)).toEqual(['c'])
   })
 
-  test('while nobody had the file open: the first to open it puts all right', async () => {
+  test('while no process had the file open: the first to open it corrects the instants', async () => {
     const first = await open()
     await first.put('one', 1)
     const lease = await first.lease('dispatcher', 'me', 60_000)
@@ -103,7 +103,7 @@ describe('a machine whose clock is set back', () => {
     expect(await idsFrom(await open(), 1)).toEqual(['one'])
   })
 
-  test('what is removed and settled afterwards leaves nothing behind', async () => {
+  test('items removed and settled afterwards leave nothing behind', async () => {
     const queue = await open()
     await queue.putMany(['a', 'b', 'c'].map((id) => ({ id, body: 1 })))
     await queue.get(1)
@@ -116,7 +116,7 @@ describe('a machine whose clock is set back', () => {
     expect(await queue.sizes()).toEqual({ WAITING: 0, PROCESSING: 0, SUCCESS: 1, FAIL: 0 })
   })
 
-  test('a step that is none, or is waited out, changes nothing', () => {
+  test('no step, or a step that has passed, changes nothing', () => {
     let [now, monotonic] = [1_000_000, 0]
     const watch = new ClockWatch({ now: () => now })
     const moved = (wallMs: number, ownMs: number): boolean => {
@@ -143,7 +143,7 @@ async function taken(queue: Queue, holder: string, ttlMs = TTL_MS): Promise<Leas
 }
 
 describe('the lease of a dispatcher', () => {
-  test('whose process is dead while the clock goes back ends for a process that begins afterwards', async () => {
+  test('of a dead process ends for a process that starts after a step back', async () => {
     const dead = await taken(await open(), 'dead')
     offMs = -HOUR_MS
     const [one, two] = [await open(), await open()]
@@ -157,7 +157,7 @@ describe('the lease of a dispatcher', () => {
     expect(await two.lease('dispatcher', 'two', TTL_MS)).toBeUndefined()
   })
 
-  test('goes to one of two observers that find its end at once', async () => {
+  test('goes to one of two observers that reach its end at once', async () => {
     await taken(await open(), 'dead')
     offMs = -HOUR_MS
     const observers = await Promise.all(Array.from({ length: 6 }, () => open()))
@@ -167,7 +167,7 @@ describe('the lease of a dispatcher', () => {
     expect((await ask()).filter((lease) => lease !== undefined)).toHaveLength(1)
   })
 
-  test('is kept by who renews it, also when an observer has a shorter ttl', async () => {
+  test('stays with a holder that renews it, also if an observer has a shorter ttl', async () => {
     const [holder, observer] = [await open(), await open()]
     const lease = await taken(holder, 'me', 60_000)
     offMs = -HOUR_MS
@@ -179,7 +179,7 @@ describe('the lease of a dispatcher', () => {
     }
   })
 
-  test('survives a clock that is set forward, where its observers have seen it, and is renewed by its holder', async () => {
+  test('survives a clock that is set forward if its observers have seen it, and is renewed by its holder', async () => {
     const [holder, observer] = [await open(), await open()]
     const lease = await taken(holder, 'me', 60_000)
     expect(await observer.lease('dispatcher', 'you', 60_000)).toBeUndefined()
@@ -199,7 +199,7 @@ describe('the lease of a dispatcher', () => {
     expect(await lease.renew()).toBe(false)
   })
 
-  test('that an older release wrote, without a ttl, ends by the clock alone', async () => {
+  test('without a ttl, of an older release, ends only by the clock', async () => {
     await taken(await open(), 'old', 100)
     query('update sluice_leases_4 set ttl_ms = null')
     offMs = -HOUR_MS

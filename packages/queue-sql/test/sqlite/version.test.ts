@@ -32,7 +32,7 @@ describe('a process whose SQLite has the race', () => {
     rmSync(directory, { recursive: true, force: true })
   })
 
-  test('is refused a file, by the version, the risk, the Nodes that are fixed and the option; nothing is made', async () => {
+  test('is refused a file, with the version, the risk, the fixed Node.js versions and the option; nothing is created', async () => {
     const refused = {
       code: 'SLUICE_CONFIG_INVALID',
       message: expect.stringMatching(
@@ -44,7 +44,7 @@ describe('a process whose SQLite has the race', () => {
     expect(existsSync(directory)).toBe(false)
   })
 
-  test('opens it with `allowOldSqlite`, and says so each time', async () => {
+  test('opens it with `allowOldSqlite`, with a warning each time', async () => {
     const warn = vi.fn<(fields: object, text: string) => void>()
     const queue = await openQueue({ ...options, allowOldSqlite: true }, { logger: { ...silentLogger, warn } })
     await queue.put('a', 1)

@@ -71,7 +71,7 @@ export const leased: readonly NamedCall[] = [
     'get under a lease',
     async (queue) => {
       const lease = await queue.lease('claims', 'me', 60_000)
-      if (lease === undefined) throw new Error('somebody has the lease')
+      if (lease === undefined) throw new Error('another holder has the lease')
       await queue.put('leased', 1)
       await queue.get(5, { lease })
       await queue.document('leased').write(1, { ifVersion: undefined, lease })

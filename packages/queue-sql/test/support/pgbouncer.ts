@@ -14,8 +14,8 @@ export interface PgBouncer {
 /** `scripts/pgbouncer-test.mjs` sets it. */
 export const pgbouncerProgram = process.env['SLUICE_TEST_PGBOUNCER'] ?? ''
 
-/** `nobody` of nearly every Unix: PgBouncer refuses to run as root. */
-const NOBODY = 65_534
+/** An unprivileged user of nearly every Unix: PgBouncer refuses to run as root. */
+const UNPRIVILEGED = 65_534
 const isRoot = process.getuid?.() === 0
 
 /** Such as 1.18. */
@@ -58,10 +58,10 @@ export async function startPgBouncer(
       '',
     ].join('\n'),
   )
-  if (isRoot) for (const path of [directory, users, file]) chownSync(path, NOBODY, NOBODY)
+  if (isRoot) for (const path of [directory, users, file]) chownSync(path, UNPRIVILEGED, UNPRIVILEGED)
   chmodSync(directory, 0o755)
   const child = spawn(pgbouncerProgram, [file], {
-    ...(isRoot ? { uid: NOBODY, gid: NOBODY } : {}),
+    ...(isRoot ? { uid: UNPRIVILEGED, gid: UNPRIVILEGED } : {}),
     cwd: directory,
     stdio: ['ignore', 'ignore', 'pipe'],
   })

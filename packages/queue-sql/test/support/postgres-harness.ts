@@ -13,7 +13,7 @@ import { Crash } from './crashing-dialect.js'
 import { DEFAULT_NAME, asBeforeText, newerText } from './sqlite-harness.js'
 import { startStatementProxy, type StatementProxy } from './statement-proxy.js'
 
-/** Tables of nobody else; they go with the server. */
+/** A new table prefix; the tables end with the server. */
 export function freshPrefix(): string {
   return `t${randomUUID().replaceAll('-', '').slice(0, 12)}_`
 }

@@ -1,4 +1,5 @@
-// A process of its own on a queue: `node queue-process.mjs MODE URL PREFIX`. It tells each claim on its output before it does anything else.
+// A process of its own on a queue: `node queue-process.mjs MODE URL PREFIX`. It prints each claim before it
+// does anything else.
 import { writeSync } from 'node:fs'
 import { openQueue } from '@sluice/queue-sql'
 

@@ -22,7 +22,7 @@ const TROUBLED_TIMEOUT_MS = 200
 const MEMORY = '/dev/shm'
 const ENOUGH_BYTES = 1_000_000_000
 
-/** A directory that is nobody else's; the file in it is made by the queue. */
+/** A new directory; the queue creates the file in it. */
 export function freshDirectory(home = tmpdir()): string {
   return join(home, `sluice-queue-sql-${randomUUID()}`)
 }

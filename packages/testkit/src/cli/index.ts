@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { main } from './main.js'
 
-// A module under test may leave a timer or a socket open: the run is over all the same.
+// A module under test may leave a timer or a socket open.
 process.exit(
   await main(process.argv.slice(2), {
     cwd: process.cwd(),

@@ -5,7 +5,7 @@ import { workerContract } from '../worker/worker-contract.js'
 import type { CliContext } from './main.js'
 import { invalid, subjectOf, type Subject } from './module-subject.js'
 
-/** What `verify` was told. */
+/** The options of `verify`. */
 export interface VerifyFlags {
   /** A prefix of case ids. */
   readonly case: string
@@ -19,7 +19,8 @@ export interface VerifyFlags {
  * Runs the contract on what a module exports, and prints one line for each case.
  *
  * @returns 0 when every case that applies passes, else 1
- * @throws SluiceError SLUICE_PACKAGE_MISSING or SLUICE_CONFIG_INVALID when there is nothing to run, or nothing to run it on
+ * @throws SluiceError SLUICE_PACKAGE_MISSING or SLUICE_CONFIG_INVALID when there is nothing to run, or
+ * nothing to run it on
  */
 export async function verifyModule(module: string, flags: VerifyFlags, context: CliContext): Promise<0 | 1> {
   if (!Number.isFinite(flags.timeout) || flags.timeout <= 0)
@@ -83,7 +84,7 @@ function parsedOptions(text: string): object {
     const value: unknown = JSON.parse(text)
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value
   } catch {
-    // It is refused below, as what is no object.
+    // It is refused below.
   }
   throw invalid(`--options takes a JSON object, such as '{"dir": "./data"}'`)
 }

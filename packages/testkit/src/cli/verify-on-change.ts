@@ -11,8 +11,8 @@ const SOURCE = /\.[cm]?[jt]s$/u
 const QUIET_MS = 100
 
 /**
- * Runs `verify` in a process of its own, as a module is loaded once in each, and again after each change of a program in the folder of the module.
- * It ends by a signal.
+ * Runs `verify` in a process of its own, as a module is loaded once in each, and again after each change of a
+ * program in the folder of the module. It ends by a signal.
  */
 export async function verifyOnChange(
   module: string,

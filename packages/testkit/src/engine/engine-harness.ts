@@ -1,7 +1,7 @@
 import type { JobRef, JobReport, JsonValue, Queue, SluiceError, TroubleConcerns, Worker } from '@sluice/core'
 import type { ManualRuntime } from '../manual-runtime.js'
 
-/** A worker whose jobs end by hand, and which can be told to misbehave: what `@sluice/worker-dummy` is. */
+/** A worker whose jobs are ended manually, and which can be told to fail, as `@sluice/worker-dummy`. */
 export interface ControlledWorker extends Worker {
   running(): readonly JobRef[]
   settleJob(id: string, end: { stage: 'SUCCESS' | 'FAIL' } & Partial<JobReport>): void
@@ -55,14 +55,19 @@ export interface TestedEngine {
   run(signal: AbortSignal): Promise<void>
 }
 
-/** What the contract needs of an engine: a fresh place for each case, in which everything goes by one clock. */
+/**
+ * What the contract needs of an engine: a fresh place for each case, in which everything goes by one clock.
+ */
 export interface EngineHarness {
   readonly runtime: ManualRuntime
   /** A Queue object on the one queue of the place, named `contract`. */
   openQueue(): Queue
   /** A worker on the one cluster of the place: each sees the jobs of all, its troubles are its own. */
   openWorker(): ControlledWorker
-  /** One more engine, as one more process would start it. Its random numbers are all 0.5, backoffs are from 1 s on. */
+  /**
+   * One more engine, as one more process would start it. Its random numbers are all 0.5, backoffs are from 1
+   * s on.
+   */
   openEngine(settings: EngineSettings): TestedEngine
   /** How often this job was really started. */
   starts(job: Pick<JobRef, 'uid' | 'attempt'>): number
@@ -79,5 +84,5 @@ export interface EngineCase {
   run(harness: EngineHarness): Promise<void>
 }
 
-/** The body of an item of the contract: nobody reads it. */
+/** The body of an item of the contract; it is not read. */
 export const ENGINE_BODY: JsonValue = { n: 1 }

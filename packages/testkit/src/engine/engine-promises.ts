@@ -4,7 +4,7 @@ import type { ContractPromise } from '../promises.js'
 export const enginePromises: readonly ContractPromise[] = [
   {
     id: 'E-CAP-1',
-    text: 'Unfinished jobs never exceed the limit, whatever crashes, restarts, or is moved by hand: every one takes a place, those of earlier attempts and those without an item too. A process that stalls past its lease can exceed it by the sends that it had in flight.',
+    text: 'Unfinished jobs never exceed the limit, whatever crashes, restarts, or is moved by an operator: every one takes a place, including those of earlier attempts and those without an item. A process that stalls past its lease can exceed it by the sends that it had in flight.',
   },
   {
     id: 'E-CAP-2',
@@ -12,7 +12,7 @@ export const enginePromises: readonly ContractPromise[] = [
   },
   {
     id: 'E-ONE-1',
-    text: 'Of any number of engines on one queue one dispatches and the others stand by; when it is gone another takes over within the life of the lease, after a stop at once.',
+    text: 'Of any number of engines on one queue one dispatches and the others stand by; when it dies another takes over within the ttl of the lease, and after a stop at once.',
   },
   {
     id: 'E-ONCE-1',
@@ -20,11 +20,11 @@ export const enginePromises: readonly ContractPromise[] = [
   },
   {
     id: 'E-ONCE-2',
-    text: 'A job that was seen running is known to have been sent, by every later engine too: gone, it is lost, never sent again at that attempt.',
+    text: 'A job that was seen running is known to have been sent, by every later engine too: if it disappears it is lost, and never sent again at that attempt.',
   },
   {
     id: 'E-ONCE-3',
-    text: 'An engine that stalled or was suspended past its lease starts and claims nothing when it goes on.',
+    text: 'An engine that stalled or was suspended past its lease starts and claims nothing when it continues.',
   },
   {
     id: 'E-MANY-1',
@@ -32,7 +32,7 @@ export const enginePromises: readonly ContractPromise[] = [
   },
   {
     id: 'E-ORPHAN-1',
-    text: 'A job that runs without its item in PROCESSING is left alone and takes a place; it is ended only where an operator cancelled its item, or where it was made after its attempt had ended.',
+    text: 'A job that runs without its item in PROCESSING is left alone and takes a place; it is cancelled only where an operator cancelled its item, or where it was created after its attempt had ended.',
   },
   {
     id: 'E-END-1',
@@ -40,15 +40,15 @@ export const enginePromises: readonly ContractPromise[] = [
   },
   {
     id: 'E-RETRY-1',
-    text: 'A failed item is tried as often as is allowed, restarts or not; what was rejected, unsendable or has an invalid body is never retried.',
+    text: 'A failed item is retried up to its maximum of attempts, across restarts; rejected and unsendable items, and those with an invalid body, never are.',
   },
   {
     id: 'E-RETRY-2',
-    text: 'Of several retry rules the first that matches the failure’s class and exit code decides; what none matches is not tried again. Uncounted attempts stay uncounted.',
+    text: 'Of several retry rules the first that matches the failure’s class and exit code decides; without a match it is not retried. Uncounted attempts stay uncounted.',
   },
   {
     id: 'E-LOST-1',
-    text: 'An item whose job was seen and is gone keeps its place for the grace, and then goes by the lost policy.',
+    text: 'An item whose job was seen and has disappeared keeps its place for the grace; then the lost policy applies.',
   },
   {
     id: 'E-POLL-1',
@@ -60,40 +60,40 @@ export const enginePromises: readonly ContractPromise[] = [
   },
   {
     id: 'E-ITEM-1',
-    text: 'One item’s trouble is one item’s: refused while others are taken it holds no place, and fails as `unsendable`, with what the worker said, after a configured number of tries. A try counts only if another item’s send succeeded since the one before.',
+    text: 'One item’s trouble is one item’s: refused while others are accepted it takes no place, and fails as `unsendable`, with the worker’s message, after a configured number of tries. A try counts only if another item’s send succeeded since the one before.',
   },
   { id: 'E-ITEM-2', text: 'Its tries outlive restarts and changes of dispatcher.' },
   {
     id: 'E-ITEM-3',
-    text: 'Where nothing else is to be sent, a probe that succeeds stands in for another item’s send.',
+    text: 'Where there is nothing else to send, a successful probe replaces another item’s send.',
   },
   {
     id: 'E-ROOM-1',
-    text: 'A worker that takes no more for now is no outage: jobs are followed and settled at the interval, sends alone slow down, and every place that becomes free is used.',
+    text: 'A full worker is no outage: jobs are followed and settled at the interval, only sends slow down, and every place that becomes free is used.',
   },
   {
     id: 'E-TIME-1',
-    text: 'A worker that asks to be left alone is, up to a stated bound; the control is read meanwhile.',
+    text: 'A `Retry-After` of the worker is obeyed, up to a stated bound; the control is read meanwhile.',
   },
   {
     id: 'E-GUARD-1',
-    text: 'The same rejection 20 times, with no send that succeeded in between, pauses the queue, at the start or in mid-run, counted over restarts and failovers. At most 20 items and the sends in flight fail for it; the reason of the pause says why.',
+    text: 'The same rejection 20 times, without a successful send in between, pauses the queue, at the start or during a run, counted across restarts and failovers. At most 20 items and the sends in flight fail for it; the reason of the pause says why.',
   },
   {
     id: 'E-GUARD-2',
-    text: 'So do 20 jobs that were accepted and end in an error as they are started, in the same words, with no job that ran well in between.',
+    text: 'So do 20 jobs that were accepted and end in an error at their start, with the same message, without a job that succeeds in between.',
   },
   {
     id: 'E-GUARD-3',
-    text: 'A pause by the engine itself is told apart from an operator’s, by later engines too. It lasts until it is resumed; then the count starts anew.',
+    text: 'Later engines too know a pause by the engine itself from an operator’s. It lasts until it is resumed; then the count starts again.',
   },
   {
     id: 'E-CTRL-1',
-    text: 'A pause and a lower limit are obeyed within a second, while jobs are being sent too; what was claimed and not sent goes back to WAITING, uncounted, in its place.',
+    text: 'A pause and a lower limit hold within a second, also while jobs are being sent; what was claimed and not sent goes back to WAITING, uncounted, to its place.',
   },
   {
     id: 'E-CTRL-2',
-    text: 'Who asks for a sync learns when every send is over that began before the engine could know what was stored by then.',
+    text: 'The caller of a sync learns when every send has ended that began before the engine could read what was stored by then.',
   },
   {
     id: 'E-STOP-1',
@@ -101,6 +101,6 @@ export const enginePromises: readonly ContractPromise[] = [
   },
   {
     id: 'E-STALL-1',
-    text: 'An engine of which a call of the queue or the worker never ends says so once, gives up, and another takes over within the life of the lease; a late answer changes nothing.',
+    text: 'An engine with a call of the queue or the worker that never ends reports it once and gives up, and another takes over within the ttl of the lease; a late answer changes nothing.',
   },
 ]

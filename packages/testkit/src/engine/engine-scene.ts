@@ -78,7 +78,7 @@ export class EngineScene {
     const noted = work.finally(() => {
       isOver = true
     })
-    // It is awaited below; until then it must not count as one that nobody handles.
+    // It is awaited below; until then it must not count as unhandled.
     noted.catch(() => undefined)
     for (let passedMs = 0; passedMs < MAX_WAIT_MS; passedMs += stepMs) {
       await this.harness.runtime.advance(0)
@@ -126,7 +126,10 @@ export class EngineScene {
     await this.tickUntil(engine, isDone, 'every item comes to its end')
   }
 
-  /** The worker, each of its sends taking so long before it has any effect; `begun` are the instants at which they began. */
+  /**
+   * The worker, each of its sends taking so long before it has any effect; `begun` are the instants at which
+   * they began.
+   */
   slowSends(ms: number, begun: number[] = []): Worker {
     const { worker, harness } = this
     return wrapWorker(worker, {
@@ -141,15 +144,6 @@ export class EngineScene {
   /** The worker with a `sendMany` for so many jobs: it sends each as `sendJob` does. */
   manyWorker(maxJobs: number, calls: ManyCalls = []): Worker {
     const { worker } = this
-    const errorOf = async (send: Promise<void>): Promise<SluiceError | undefined> => {
-      try {
-        await send
-        return undefined
-      } catch (error) {
-        if (isSluiceError(error)) return error
-        throw error
-      }
-    }
     return wrapWorker(worker, {
       supports: { ...worker.supports, sendMany: { maxJobs } },
       sendJob: async (id, body, job) => {
@@ -175,5 +169,16 @@ export class EngineScene {
     const sizes = await this.stages()
     const shown = Object.fromEntries(Object.keys(expected).map((stage) => [stage, Reflect.get(sizes, stage)]))
     same(shown, expected, what)
+  }
+}
+
+/** The outcome of one send of many. */
+async function errorOf(send: Promise<void>): Promise<SluiceError | undefined> {
+  try {
+    await send
+    return undefined
+  } catch (error) {
+    if (isSluiceError(error)) return error
+    throw error
   }
 }

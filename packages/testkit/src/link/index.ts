@@ -6,10 +6,10 @@ import { LinkDirection, type Flow, type LinkSpeed } from './link-direction.js'
 
 export type { LinkSpeed } from './link-direction.js'
 
-/** What of one connection may wait for its turn before no more is read of it. */
+/** The most bytes of one connection that may wait; reading stops above it. */
 const MOST_WAITING_BYTES = 65_536
 
-/** Where a server listens. */
+/** The address of a server. */
 export interface LinkTarget {
   readonly host: string
   readonly port: number
@@ -24,8 +24,9 @@ export interface LinkBytes {
 }
 
 /**
- * A TCP proxy in front of a server that is as slow as a link: so many bytes a second each way, shared by all connections in turn, and later by its
- * latency. What the operating system takes into its own buffers on either side is not part of it: of a few megabytes a sender sees nothing.
+ * A TCP proxy before a server that is as slow as a link: a number of bytes a second each way, shared by all
+ * connections in turn, and a latency. The buffers of the operating system on either side are not part of it:
+ * the first few megabytes pass without delay for their sender.
  */
 export class SlowLink {
   readonly #server: Server
@@ -51,14 +52,14 @@ export class SlowLink {
     return link
   }
 
-  /** Where to connect to instead of the server. */
+  /** The address to connect to instead of the server's. */
   get address(): LinkTarget {
     const address = this.#server.address()
     if (address === null || typeof address === 'string') throw new Error('the link is closed')
     return { host: '127.0.0.1', port: address.port }
   }
 
-  /** What has gone through since it was opened. */
+  /** The bytes passed on since it was opened. */
   get bytes(): LinkBytes {
     return { up: this.#up.passedBytes, down: this.#down.passedBytes }
   }
@@ -89,7 +90,7 @@ export class SlowLink {
     })
     for (const socket of [near, far]) {
       this.#sockets.add(socket)
-      // The other side is told by the connection that breaks.
+      // The other side sees the connection break.
       socket.on('error', () => socket.destroy())
       socket.on('close', () => {
         this.#sockets.delete(socket)

@@ -1,9 +1,12 @@
 import { startTimer, type Timer } from '@sluice/core/backend'
 import type { Runtime } from '@sluice/core'
 
-/** What one timer lets through at most, when the process was busy for longer. */
+/** The most that one timer passes on, where the process was busy for longer. */
 const BURST_MS = 50
-/** Passed on at once, in turns: large enough to be cheap, small enough for a small message not to wait behind a large one. */
+/**
+ * Passed on at once, in turns: large enough to be cheap, small enough for a small message not to wait behind
+ * a large one.
+ */
 const PART_BYTES = 16_384
 const TIMER_MS = 2
 
@@ -16,11 +19,11 @@ export interface LinkSpeed {
 
 /** One connection's bytes that go one way. */
 export interface Flow {
-  /** Takes what has arrived; `false` while it can take no more, until {@link LinkDirection.resume}. */
+  /** Accepts what has arrived; `false`: it accepts no more until {@link LinkDirection.resume}. */
   readonly deliver: (bytes: Uint8Array) => boolean
   /** All that was sent before it has arrived. */
   readonly end: () => void
-  /** Half of what was waiting has gone: more may be sent. */
+  /** Half of the waiting bytes have gone: more may be sent. */
   readonly drained: () => void
 }
 
@@ -84,7 +87,7 @@ export class LinkDirection {
     this.#enter(queued)
   }
 
-  /** Forgets a flow with all that it has sent: its connection broke. */
+  /** Drops a flow with all that it has sent: its connection broke. */
   drop(flow: Flow): void {
     const queued = this.#flows.get(flow)
     this.#flows.delete(flow)
@@ -138,7 +141,7 @@ export class LinkDirection {
     const part = queued.parts.shift()
     const arrivesAtMonotonic = now + this.#latencyMs
     if (part !== undefined) {
-      // What one part takes too much the next ones wait for.
+      // What one part takes beyond the tokens, the next ones wait for.
       this.#tokens -= part.byteLength
       this.#passed += part.byteLength
       queued.bytes -= part.byteLength

@@ -1,22 +1,25 @@
 import type { DropOutcome, DropQueueUse, Queue, StoredQueue } from '@sluice/core'
 import { check, rejects, same } from '../check.js'
 
-/** A store, and the functions of a queue's package that list and drop what is in it. */
+/** A store, and the functions of a queue's package that list and drop its queues. */
 export interface DropHarness {
   open(name: string): Promise<Queue>
   list(): Promise<readonly StoredQueue[]>
   drop(name: string, use?: DropQueueUse): Promise<DropOutcome>
-  /** Lets at least so many ms pass by the storage's clock. */
+  /** Resolves once at least `ms` have passed by the storage's clock. */
   passTime(ms: number): Promise<void>
   /**
    * Drops a queue in a process that dies right before its storage operation of this number, counted from 0.
    *
-   * @returns whether it died; `false` means that there were fewer operations. Absent where a drop is one operation of this process
+   * @returns whether it died; `false` means that there were fewer operations. Absent where a drop is one
+   * operation of this process
    */
   dropCrashing?(name: string, point: number): Promise<boolean>
 }
 
-/** One check of a package's `dropQueue` and `listQueues`; it throws when they don't do as `QueuePackage` says. */
+/**
+ * One check of a package's `dropQueue` and `listQueues`; it throws when they don't do as `QueuePackage` says.
+ */
 export interface DropCase {
   readonly title: string
   readonly run: (harness: DropHarness) => Promise<void>
@@ -28,7 +31,9 @@ const HOLDER = 'holder of the test'
 const LEASE = 'dispatcher'
 const TTL_MS = 2_000
 
-/** What every package that exports `dropQueue` and `listQueues` is to keep; run each case on a fresh store. */
+/**
+ * What every package that exports `dropQueue` and `listQueues` promises; run each case on a fresh store.
+ */
 export const dropCases: readonly DropCase[] = [
   { title: 'a dropped queue is gone with all that belonged to it, and no other', run: dropsAll },
   { title: 'a queue that is not there is absent, and none is made', run: absent },
@@ -200,7 +205,7 @@ async function refusesOldObjects(harness: DropHarness): Promise<void> {
 
 /** What finds nothing to move may say so. */
 async function acknowledgesNothing(name: string, call: () => Promise<unknown>): Promise<void> {
-  // An error that says why is as good.
+  // An error with the reason is accepted too.
   const end: unknown = await call().catch(() => [])
   same(end, [], `${name} gives nothing of a dropped queue`)
 }

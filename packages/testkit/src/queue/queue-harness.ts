@@ -104,8 +104,8 @@ export interface QueueHarness {
    */
   upgrade?(): Promise<() => Promise<void>>
   /**
-   * Sets the storage's clock back by this many ms, as an operator or NTP does. Spans are not concerned, nor are
-   * the clocks of the processes.
+   * Sets the storage's clock back by this many ms, as an operator or NTP does. Spans are not concerned, nor
+   * are the clocks of the processes.
    */
   setClockBack?(ms: number): Promise<void>
   /**

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { SluiceError, type Lease, type Queue, type QueueDocument } from '@sluice/core'
+import { SluiceError, type Lease, type Queue, type QueueControl, type QueueDocument } from '@sluice/core'
 import type { CrashingQueue, SlowQueue, TroubleOptions, TroubledQueue } from './queue-harness.js'
 
 /** What is done around each call of a wrapped queue. */
@@ -7,19 +7,12 @@ export type AroundCall = <T>(call: () => Promise<T>, method: string, args: reado
 
 /** A queue that hands every call to another one, `around` each of them. */
 export function interceptQueue(inner: Queue, around: AroundCall): Queue {
-  const { control } = inner
   const sweep: Queue['sweep'] = inner.sweep?.bind(inner)
   const parseBody: Queue['parseBody'] = inner.parseBody?.bind(inner)
   return {
     name: inner.name,
     supports: inner.supports,
-    control: {
-      read: () => around(() => control.read(), 'control.read', []),
-      pause: (...args) => around(() => control.pause(...args), 'control.pause', args),
-      resume: () => around(() => control.resume(), 'control.resume', []),
-      setLimits: (...args) => around(() => control.setLimits(...args), 'control.setLimits', args),
-      sync: () => around(() => control.sync(), 'control.sync', []),
-    },
+    control: interceptControl(inner.control, around),
     put: (...args) => around(() => inner.put(...args), 'put', args),
     putMany: (...args) => around(() => inner.putMany(...args), 'putMany', args),
     update: (...args) => around(() => inner.update(...args), 'update', args),
@@ -49,6 +42,16 @@ export function interceptQueue(inner: Queue, around: AroundCall): Queue {
     ...(parseBody && { parseBody: (body) => parseBody(body) }),
     close: () => around(() => inner.close(), 'close', []),
     [Symbol.asyncDispose]: () => around(() => inner.close(), 'close', []),
+  }
+}
+
+function interceptControl(control: QueueControl, around: AroundCall): QueueControl {
+  return {
+    read: () => around(() => control.read(), 'control.read', []),
+    pause: (...args) => around(() => control.pause(...args), 'control.pause', args),
+    resume: () => around(() => control.resume(), 'control.resume', []),
+    setLimits: (...args) => around(() => control.setLimits(...args), 'control.setLimits', args),
+    sync: () => around(() => control.sync(), 'control.sync', []),
   }
 }
 

@@ -1,4 +1,4 @@
-import { STAGES, type Queue, type Runtime, type Stage } from '@sluice/core'
+import { STAGES, eachSummary, type ItemSummary, type Queue, type Runtime, type Stage } from '@sluice/core'
 import type { QueueHarness } from './queue-harness.js'
 
 /** How a harness reaches a store of which only opening a queue is known. */
@@ -11,8 +11,8 @@ export interface StoreHarnessOptions {
 }
 
 /**
- * A harness for a store that is in use: each case has queues of throwaway names, which are removed afterwards. Time passes by waiting for the
- * storage's clock.
+ * A harness for a store that is in use: each case has queues of throwaway names, which are removed
+ * afterwards. Time passes by waiting for the storage's clock.
  */
 export function storeHarness({ open, drop, runtime }: StoreHarnessOptions): QueueHarness {
   const prefix = `sluice-verify-${runtime.newId()}`
@@ -49,8 +49,8 @@ function renamed(queue: Queue, name: string): Queue {
 }
 
 /**
- * The storage's clock decides. It may be ahead of the machine's or run at another pace, and two queues may read it differently: `ms` have passed by
- * the slowest reading since the fastest began.
+ * The storage's clock decides. It may be ahead of the machine's or run at another pace, and two queues may
+ * read it differently: `ms` have passed by the slowest reading since the fastest began.
  */
 async function waitFor(
   queues: readonly Queue[],
@@ -75,12 +75,14 @@ async function emptyQueue(queue: Queue): Promise<void> {
 }
 
 async function emptyStage(queue: Queue, stage: Stage): Promise<void> {
-  let cursor: string | undefined
-  do {
-    const page = await queue.listSummaries(stage, { limit: 1_000, ...(cursor !== undefined && { cursor }) })
+  const all: ItemSummary[] = []
+  for await (const summary of eachSummary(queue, stage)) all.push(summary)
+  for (let from = 0; from < all.length; from += BATCH) {
+    const batch = all.slice(from, from + BATCH)
     if (stage === 'PROCESSING')
-      await queue.settle(page.items.map(({ id, attempt }) => ({ id, attempt, stage: 'FAIL' })))
-    else await queue.remove(page.items.map(({ id }) => id))
-    cursor = page.cursor
-  } while (cursor !== undefined)
+      await queue.settle(batch.map(({ id, attempt }) => ({ id, attempt, stage: 'FAIL' })))
+    else await queue.remove(batch.map(({ id }) => id))
+  }
 }
+
+const BATCH = 1_000

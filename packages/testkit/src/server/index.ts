@@ -1,3 +1,3 @@
-/** What the fake servers have in common: the requests they have under way, and checks of a fact about the real one. */
+/** What the fake servers share: requests in flight, and checks of facts about the real servers. */
 export { bodyOf, drop, headersOf, ServedRequests, settlement } from './served-requests.js'
 export { brokenFact, check, same, sameMembers } from '../check.js'

@@ -1,14 +1,14 @@
 import type { IncomingMessage } from 'node:http'
 
-/** The requests that a server of this package has under way, and what the hooks of a test threw at them. */
+/** The requests that a server has in flight, and what the hooks of a test threw. */
 export class ServedRequests {
   readonly #underWay = new Set<Promise<void>>()
   readonly #hookErrors: unknown[] = []
 
-  /** Keeps an eye on the serving of one. */
+  /** Tracks the serving of one. */
   track(serving: Promise<void>, incoming: IncomingMessage): void {
     const ended = serving.catch((error: unknown) => {
-      // A hook's mistake: its sender sees a cut connection, the test sees the error.
+      // An error of a hook: the sender sees a closed connection, the test the error.
       this.#hookErrors.push(error)
       drop(incoming)
     })
@@ -29,7 +29,7 @@ export class ServedRequests {
   }
 }
 
-/** Cuts the connection. */
+/** Closes the connection. */
 export function drop(incoming: IncomingMessage): void {
   incoming.socket.destroy()
 }
@@ -40,13 +40,13 @@ export function bodyOf(incoming: IncomingMessage): Promise<Buffer | undefined> {
   const parts: Buffer[] = []
   incoming.on('data', (part: Buffer) => parts.push(part))
   incoming.once('end', () => resolve(Buffer.concat(parts)))
-  // A request that breaks off is none: nobody waits for its answer.
+  // A request that breaks off is none: no client waits for its answer.
   incoming.once('error', () => resolve(undefined))
   incoming.once('close', () => resolve(undefined))
   return promise
 }
 
-/** The headers by name in lower case, each one text. */
+/** The headers by name in lower case, each as one text. */
 export function headersOf(incoming: IncomingMessage): Record<string, string> {
   const headers: Record<string, string> = {}
   for (const [name, value] of Object.entries(incoming.headers)) {
@@ -55,8 +55,8 @@ export function headersOf(incoming: IncomingMessage): Record<string, string> {
   return headers
 }
 
-/** Waits for a promise of the test's, whichever way it ends. */
+/** Waits until a promise of the test settles. */
 export async function settlement(until: Promise<unknown> | undefined): Promise<void> {
-  // The test made it, and knows how it ends.
+  // The test made it, and handles its outcome.
   await Promise.allSettled([until])
 }

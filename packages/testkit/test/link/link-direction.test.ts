@@ -30,7 +30,7 @@ async function pass(ms: number, stepMs = 10): Promise<void> {
   for (let passed = 0; passed < ms; passed += stepMs) await runtime.advance(stepMs)
 }
 
-test('what goes through in a span is the rate times the span, whatever the number of flows', async () => {
+test('the bytes of a duration are the rate times the duration, for any number of flows', async () => {
   for (const count of [1, 3, 20]) {
     const direction = new LinkDirection({ bytesPerSecond: 1_000_000 }, runtime)
     const sinks = Array.from({ length: count }, () => new Sink())
@@ -44,7 +44,7 @@ test('what goes through in a span is the rate times the span, whatever the numbe
   }
 })
 
-test('a process that was busy makes up for little of it, and an idle link saves nothing up', async () => {
+test('a busy process catches up little, and an idle link saves nothing', async () => {
   const direction = new LinkDirection({ bytesPerSecond: 1_000_000 }, runtime)
   const sink = new Sink()
   await pass(10_000)
@@ -53,7 +53,7 @@ test('a process that was busy makes up for little of it, and an idle link saves 
   expect(direction.passedBytes).toBeLessThan(1_000_000 + 50_000 + 16_384)
 })
 
-test('bytes arrive later by the latency, and the end behind them', async () => {
+test('bytes arrive later by the latency, and the end after them', async () => {
   const direction = new LinkDirection({ bytesPerSecond: 1_000_000, latencyMs: 40 }, runtime)
   const sink = new Sink()
   direction.send(sink, new Uint8Array(1_000))
@@ -64,7 +64,7 @@ test('bytes arrive later by the latency, and the end behind them', async () => {
   expect([sink.bytes, sink.ends]).toEqual([1_000, 1])
 })
 
-test('a flow that takes no more waits until it does, and the others have the link', async () => {
+test('a flow that accepts no more waits until it does, and the others have the link', async () => {
   const direction = new LinkDirection({ bytesPerSecond: 1_000_000 }, runtime)
   const [slow, other] = [new Sink(), new Sink()]
   slow.isOpen = false
@@ -80,7 +80,7 @@ test('a flow that takes no more waits until it does, and the others have the lin
   expect(slow.drains).toBeGreaterThan(0)
 })
 
-test('what a broken connection had sent is gone', async () => {
+test('what a broken connection had sent is dropped', async () => {
   const direction = new LinkDirection({ bytesPerSecond: 100_000 }, runtime)
   const sink = new Sink()
   direction.send(sink, new Uint8Array(1_000_000))

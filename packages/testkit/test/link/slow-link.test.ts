@@ -40,7 +40,7 @@ async function exchange(link: SlowLink, bytes: Buffer): Promise<Buffer> {
 
 const echo = (socket: Socket): void => void socket.pipe(socket)
 
-test('everything arrives as it was sent, over all connections no faster than the link, and is counted each way', async () => {
+test('all bytes arrive as they were sent, over all connections no faster than the link, and are counted each way', async () => {
   const link = await linkTo(await serverOf(echo), { bytesPerSecond: 4_000_000, latencyMs: 5 })
   const startedAt = performance.now()
   const sent = Array.from({ length: 4 }, (_, index) => Buffer.alloc(500_000, `${index}`))
@@ -53,7 +53,7 @@ test('everything arrives as it was sent, over all connections no faster than the
   expect(performance.now() - startedAt).toBeGreaterThan((2_000_000 - 300_000) / 4_000)
 })
 
-test('one that stops reading holds up nobody else', async () => {
+test('a connection that stops reading holds up no other', async () => {
   const link = await linkTo(
     await serverOf((socket) => {
       socket.once('data', (bytes) => {

@@ -5,7 +5,7 @@ import { absentAsUndefined } from '../disk/record.js'
 
 /** Linux reads no more of a program to find out what runs it. */
 const FIRST_BYTES = 256
-/** An interpreter may be a script itself, so often. */
+/** An interpreter may be a script itself; this many are followed. */
 const MAX_SCRIPTS = 4
 
 /** The first line of a script. */
@@ -16,8 +16,8 @@ interface FirstLine {
 }
 
 /**
- * Why a program that is there can't be started: its first line names an interpreter that is not there or not executable. The system and shells
- * report it as if the script itself were missing.
+ * Why a program that is there can't be started: its first line names an interpreter that is not there or not
+ * executable. The system and shells report it as if the script itself were missing.
  *
  * @param program the full path of an executable file
  * @returns `undefined` where nothing is wrong, and of what is no script
@@ -55,7 +55,7 @@ async function firstLineOf(file: string): Promise<FirstLine | undefined> {
 }
 
 async function beginOf(file: string): Promise<string> {
-  // One that may be run and not be read: nothing is known of what runs it, and nothing is said.
+  // One that may be run and not be read: its interpreter is not known.
   const handle = await open(file, 'r').catch(() => undefined)
   if (handle === undefined) return ''
   try {
@@ -66,7 +66,10 @@ async function beginOf(file: string): Promise<string> {
   }
 }
 
-/** The program that `env` looks for: all of its one argument, or with `-S` the first word that is no option and no variable. */
+/**
+ * The program that `env` searches for: its whole argument, or with `-S` the first word that is no option and
+ * no variable.
+ */
 function searchedByEnv(rest: string): string | undefined {
   const [, words] = /^(?:-S|--split-string=?)[ \t]*(.*)$/su.exec(rest) ?? []
   if (words === undefined) return rest === '' || rest.startsWith('-') || rest.includes('=') ? undefined : rest
@@ -77,7 +80,10 @@ function searchedByEnv(rest: string): string | undefined {
 
 const SHELL = /^(?:ba|da|k|z|a)?sh$/u
 
-/** Interpreters that take a script as their first argument behind options, and those of the options that take no argument of their own. */
+/**
+ * Interpreters that take a script as their first argument behind options, and those of the options that take
+ * no argument of their own.
+ */
 const SCRIPT_RUNNERS: readonly (readonly [RegExp, RegExp])[] = [
   [SHELL, /^(?:-[abefhuvx]+|--(?:norc|noprofile|posix))$/u],
   [/^(?:python|pypy)[\d.]*$/u, /^-[bBdEIOPqsSuvx]+$/u],
@@ -86,7 +92,7 @@ const SCRIPT_RUNNERS: readonly (readonly [RegExp, RegExp])[] = [
   [/^(?:Rscript|php|lua[\d.]*|julia)$/u, /^--(?:vanilla|no-init-file)$/u],
 ]
 
-/** What is to be said of a script that is not there. */
+/** The report about a script that is not there. */
 export interface MissingScript {
   /** No job can succeed. */
   readonly wrong?: string
@@ -94,12 +100,12 @@ export interface MissingScript {
   readonly doubtful?: string
 }
 
-/** Those that take a word for a command of theirs, or complete it, where no such file is there. */
+/** Those that take a word for a command of theirs, or complete it, where there is no such file. */
 const FINDS_ELSEWHERE = /^(?:node|nodejs|bun|php|julia)$/u
 
 /**
- * What is to be said of a command that hands a script to an interpreter, such as `python3 -u job.py`, where there is no such file: it opens just that
- * path, from the folder in which the jobs run.
+ * The report about a command that hands a script to an interpreter, such as `python3 -u job.py`, where there
+ * is no such file: it opens just that path, from the folder in which the jobs run.
  *
  * @param command as it is written, placeholders among it
  */
@@ -111,13 +117,16 @@ export async function missingScript(
   if (script === undefined || (await isThere(resolve(search.cwd, script)))) return {}
   const name = basename(program)
   const isBare = !script.includes('/')
-  // Shells look along PATH for one without a slash.
+  // Shells search PATH for one without a slash.
   if (isBare && SHELL.test(name) && (await isInPath(script, search))) return {}
   const text = `the command runs the script ${JSON.stringify(script)} by ${program}, and there is no such file in ${search.cwd}: every job would fail`
   return isCertain(name, script) ? { wrong: text } : { doubtful: text }
 }
 
-/** Node.js completes a path without an ending by that of a module, and others have commands of their own; nobody does so with an ending that is there. */
+/**
+ * Node.js completes a path without an ending by that of a module, and others have commands of their own; none
+ * does so with an ending that is there.
+ */
 function isCertain(interpreter: string, script: string): boolean {
   if (script.includes('://')) return false
   return !FINDS_ELSEWHERE.test(interpreter) || /\.(?:[cm]?[jt]sx?|php|jl)$/u.test(script)
@@ -132,7 +141,10 @@ async function isThere(path: string): Promise<boolean> {
   return (await absentAsUndefined(() => stat(path))) !== undefined
 }
 
-/** With an option such as `-c`, which takes the place of a script, and with one that is not known, that can't be told. */
+/**
+ * The script among the arguments. After an option such as `-c`, which replaces the script, and after an
+ * unknown one there is none.
+ */
 function scriptArgument(program: string, args: readonly string[]): string | undefined {
   const runner = SCRIPT_RUNNERS.find(([name]) => name.test(basename(program)))
   const script = runner === undefined ? undefined : args.find((each) => !runner[1].test(each))

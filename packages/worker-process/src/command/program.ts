@@ -3,14 +3,15 @@ import { access, stat } from 'node:fs/promises'
 import { delimiter, join, resolve } from 'node:path'
 import { isSystemError } from '../process-errors.js'
 
-/** Where a program is looked for. */
+/** Where a program is searched for. */
 export interface ProgramSearch {
   readonly cwd: string
   readonly path: string
 }
 
 /**
- * The full path of a program, found as a shell would: a name with a slash from `cwd`, any other one along `path`.
+ * The full path of a program, found as a shell would: a name with a slash from `cwd`, any other one along
+ * `path`.
  *
  * @returns `undefined` when it is nowhere, or nowhere executable
  */

@@ -1,94 +1,93 @@
 import { lstatSync, watch } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Runtime } from '@sluice/core'
+import { WakeSignal } from '@sluice/core/backend'
 import { absentAsUndefined } from './record.js'
 
-/** How often a folder is looked at where the system can't tell of changes, in ms. */
-const LOOK_EVERY_MS = 1_000
+/** How often a folder is read where the system can't report changes, in ms. */
+const READ_EVERY_MS = 1_000
 
 /**
- * Rings when a record appears in a folder, and when told to; any number may listen. As long as somebody does, the process stays
- * alive for it.
+ * Wakes when a record appears in a folder, and when notified. The folder is watched, and the process stays
+ * alive, while there are listeners.
  */
-export class Doorbell {
+export class FolderWatch {
   readonly #folder: string
-  readonly #listeners = new Set<() => void>()
+  readonly #runtime: Pick<Runtime, 'sleep'>
+  readonly #wake = new WakeSignal()
+  #listeners = 0
   #stopWatching: (() => void) | undefined
 
-  constructor(folder: string) {
+  constructor(folder: string, runtime: Pick<Runtime, 'sleep'>) {
     this.#folder = folder
+    this.#runtime = runtime
   }
 
-  readonly ring = (): void => {
-    for (const listener of this.#listeners) listener()
+  notify(): void {
+    this.#wake.notify()
   }
 
-  /** Yields at each ring until the signal aborts; what rings while nobody waits rings once afterwards. */
+  /** Yields at each wake signal until the signal aborts. */
   async *listen(signal: AbortSignal): AsyncGenerator<undefined, void> {
-    let rung = Promise.withResolvers<void>()
-    const listener = (): void => rung.resolve()
-    this.#add(listener)
-    signal.addEventListener('abort', listener)
+    this.#listeners += 1
+    this.#stopWatching ??= this.#watch()
     try {
-      while (!signal.aborted) {
-        await rung.promise
-        rung = Promise.withResolvers<void>()
-        if (!signal.aborted) yield undefined
-      }
+      yield* this.#wake.listen(signal)
     } finally {
-      signal.removeEventListener('abort', listener)
-      this.#remove(listener)
+      this.#listeners -= 1
+      if (this.#listeners === 0) {
+        this.#stopWatching?.()
+        this.#stopWatching = undefined
+      }
     }
   }
 
-  #add(listener: () => void): void {
-    this.#listeners.add(listener)
-    this.#stopWatching ??= watchFolder(this.#folder, this.ring)
+  /** @returns the call that ends it */
+  #watch(): () => void {
+    const stop = new AbortController()
+    try {
+      const watcher = watch(this.#folder, (_event, name) => {
+        // Records that are removed change the folder too, and would wake the loop for nothing.
+        if (name === null || isThere(join(this.#folder, name))) this.notify()
+      })
+      watcher.on('error', () => {
+        // A folder that can't be watched any more is read instead.
+        watcher.close()
+        void this.#read(stop.signal)
+      })
+      stop.signal.addEventListener('abort', () => watcher.close())
+    } catch {
+      // Out of watches, or a file system that has none.
+      void this.#read(stop.signal)
+    }
+    return () => stop.abort()
   }
 
-  #remove(listener: () => void): void {
-    this.#listeners.delete(listener)
-    if (this.#listeners.size > 0) return
-    this.#stopWatching?.()
-    this.#stopWatching = undefined
+  /** Reads the folder at times. It does not reject. */
+  async #read(signal: AbortSignal): Promise<void> {
+    let seen = new Set<string>()
+    for (;;) {
+      await this.#runtime.sleep(READ_EVERY_MS, signal)
+      if (signal.aborted) return
+      const names = await this.#names()
+      if (names === undefined || names.some((name) => !seen.has(name))) this.notify()
+      seen = new Set(names)
+    }
+  }
+
+  /** @returns `undefined` where the folder can't be read */
+  async #names(): Promise<readonly string[] | undefined> {
+    try {
+      return (await absentAsUndefined(() => readdir(this.#folder))) ?? []
+    } catch {
+      // The poll that is woken for it finds out why.
+      return undefined
+    }
   }
 }
 
-function watchFolder(folder: string, ring: () => void): () => void {
-  let stop: () => void
-  const lookInstead = (): void => {
-    stop = lookAtTimes(folder, ring)
-  }
-  try {
-    const watcher = watch(folder, (_event, name) => {
-      // Records that are taken away change the folder too, and would wake the loop for nothing.
-      if (name === null || isThere(join(folder, name))) ring()
-    })
-    watcher.on('error', () => {
-      // A folder that can't be watched is looked at instead.
-      watcher.close()
-      lookInstead()
-    })
-    stop = () => watcher.close()
-  } catch {
-    // Out of watches, or a file system that has none.
-    lookInstead()
-  }
-  return () => stop()
-}
-
-/** Of the link itself: a record points nowhere. */
+/** Of the link itself: the target of a record is no path. */
 function isThere(record: string): boolean {
   return lstatSync(record, { throwIfNoEntry: false }) !== undefined
-}
-
-function lookAtTimes(folder: string, ring: () => void): () => void {
-  let seen = new Set<string>()
-  const look = async (): Promise<void> => {
-    const now = new Set((await absentAsUndefined(() => readdir(folder))) ?? [])
-    if ([...now].some((name) => !seen.has(name))) ring()
-    seen = now
-  }
-  const timer = setInterval(() => void look().catch(ring), LOOK_EVERY_MS)
-  return () => clearInterval(timer)
 }

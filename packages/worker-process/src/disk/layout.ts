@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { join, resolve } from 'node:path'
-import type { JobRef } from '@sluice/core'
+import type { JobRef, Runtime } from '@sluice/core'
 
 /** Every path that belongs to one job. */
 export interface JobPlace {
@@ -14,17 +14,20 @@ export interface JobPlace {
   readonly output: string
   /** Record: which process runs it. */
   readonly claim: string
-  /** Record: the kernel ended it for want of memory. */
+  /** Record: the kernel ended it because memory ran out. */
   readonly oom: string
   /** Record: how it ended, kept beside the outputs. */
   readonly exit: string
-  /** Record: who wanted it to end, kept beside the outputs. */
+  /** Record: why it was told to end, kept beside the outputs. */
   readonly stop: string
   /** The index entry to be, made with the job: moved to its place it takes no room that could be missing. */
   readonly entry: string
-  /** Index entry: the queue has not stored the outcome yet. It is there before a claim, a stop or an ending is. */
+  /**
+   * Index entry: the queue has not stored the outcome yet. It is there before a claim, a stop or an ending
+   * is.
+   */
   readonly active: string
-  /** Record: somebody wants it to end. */
+  /** Record: it is to end, and why. */
   readonly stopping: string
   /** Record: how it ended. */
   readonly ended: string
@@ -32,7 +35,16 @@ export interface JobPlace {
   readonly gone: string
 }
 
-/** The folders of one queue under the worker's `dir`. A queue has its own, so that no other can see its jobs [W-POLL-3]. */
+interface LayoutOptions {
+  readonly dir: string
+  readonly queue: string
+  readonly runtime: Pick<Runtime, 'newId'>
+}
+
+/**
+ * The folders of one queue under the worker's `dir`. A queue has its own, so that no other can see its jobs
+ * [W-POLL-3].
+ */
 export class Layout {
   readonly root: string
   readonly active: string
@@ -40,14 +52,21 @@ export class Layout {
   readonly ended: string
   readonly preparing: string
   readonly #queue: string
+  readonly #runtime: Pick<Runtime, 'newId'>
 
-  constructor(dir: string, queue: string) {
+  constructor({ dir, queue, runtime }: LayoutOptions) {
     this.#queue = queue
+    this.#runtime = runtime
     this.root = join(resolve(dir), folderName(queue))
     this.active = join(this.root, 'active')
     this.stopping = join(this.root, 'stopping')
     this.ended = join(this.root, 'ended')
     this.preparing = join(this.root, 'preparing')
+  }
+
+  /** A path in `preparing` that no other call on this folder gives. */
+  aside(name: string): string {
+    return join(this.preparing, `${name}.${this.#runtime.newId()}`)
   }
 
   place(job: Pick<JobRef, 'uid' | 'attempt'>): JobPlace {
@@ -83,7 +102,7 @@ export class Layout {
   }
 }
 
-/** Readable for people by its first part, unique by its second. */
+/** Readable by its first part, unique by its second. */
 function folderName(queue: string): string {
   const readable = queue.toLowerCase().replaceAll(/[^a-z0-9]+/gu, '-')
   return `${readable.slice(0, 40)}-${hash([queue], 16)}`

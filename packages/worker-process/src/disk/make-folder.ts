@@ -4,7 +4,7 @@ import { SluiceError } from '@sluice/core'
 import { isSystemError } from '../process-errors.js'
 import { absentAsUndefined } from './record.js'
 
-/** A path that can be no folder, whoever makes it: it is for a person to name another one. */
+/** A path that can be no folder: an operator must name another one. */
 export class FolderError extends Error {
   override readonly name = 'FolderError'
 
@@ -15,10 +15,10 @@ export class FolderError extends Error {
 }
 
 /**
- * Makes a folder, and those above it that are not there, for this user alone. One after the other: where a file system lets nobody make one, such as
- * `/proc`, `recursive` of Node tries for ever.
+ * Makes a folder, and those above it that are missing, for this user alone. One after the other: where a file
+ * system allows none, such as `/proc`, `recursive` of Node tries for ever.
  *
- * @throws FolderError; what else the system says is passed on
+ * @throws FolderError; other errors of the system as they are
  */
 export async function makeFolder(path: string): Promise<void> {
   const missing: string[] = []
@@ -32,7 +32,7 @@ async function isFolder(at: string, wanted: string): Promise<boolean> {
   } catch (error) {
     if (isSystemError(error, 'ELOOP', 'ENAMETOOLONG'))
       throw cannotBe(wanted, `${at} can’t be used (${error.code})`)
-    // Below a file it is that file which is to be named.
+    // Below a file, the error must name that file.
     if (isSystemError(error, 'ENOTDIR')) return false
     if (!isSystemError(error, 'ENOENT')) throw error
     const link = await absentAsUndefined(() => linkTarget(at))

@@ -2,8 +2,9 @@ import { lstat, readlink, symlink, unlink } from 'node:fs/promises'
 import { isSystemError } from '../process-errors.js'
 
 /**
- * A record is a symbolic link whose target is its text. One system call makes it, whole, and fails if there is one already:
- * a write-once register that a shell (`ln -s`) and Node share, with no moment at which it exists but is empty.
+ * A record is a symbolic link whose target is its text. One system call makes it, whole, and fails if there
+ * is one already: a write-once register that a shell (`ln -s`) and Node share, with no moment at which it
+ * exists but is empty.
  */
 export interface FileRecord {
   readonly text: string
@@ -36,12 +37,12 @@ export async function hasRecord(path: string): Promise<boolean> {
   return (await absentAsUndefined(() => readlink(path))) !== undefined
 }
 
-/** Takes a record or a file away if it is there. */
+/** Removes a record or a file if it is there. */
 export async function removeIfThere(path: string): Promise<void> {
   await absentAsUndefined(() => unlink(path))
 }
 
-/** What the function gives, or `undefined` when the file, the folder or the process isn't there. */
+/** What the function returns, or `undefined` when the file, the folder or the process is missing. */
 export async function absentAsUndefined<T>(read: () => Promise<T>): Promise<T | undefined> {
   try {
     return await read()

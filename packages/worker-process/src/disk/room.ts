@@ -1,21 +1,18 @@
 import { statfs } from 'node:fs/promises'
-import { randomUUID } from 'node:crypto'
-import { join } from 'node:path'
-import type { Logger } from '@sluice/core'
+import type { Logger, Runtime } from '@sluice/core'
 import type { Layout } from './layout.js'
 import { isNoRoom } from '../process-errors.js'
 import { removeIfThere, writeOnce } from './record.js'
 
-/** From one warning to the next while there is no room, in ms. */
+/** Between two warnings while there is no room, in ms. */
 const WARN_EVERY_MS = 60_000
-/** With fewer free inodes or blocks than this a record is tried, to know for sure. */
+/** With fewer free inodes or blocks than this a record is made on trial, to know for sure. */
 const TIGHT = 64
-
-/** While no more is free than this, sends go one after the other. */
+/** With fewer free inodes or blocks than this, sends go one after the other. */
 const SCARCE = 256
 /**
- * What one job may need at once: its shard's folder, its own and `output`, `job.json`, `stdin`, `stdout`, `stderr`, its index entry, `claim`, `stopping`,
- * `ended`, and what stays of it when it is forgotten.
+ * What one job may need at once: its shard's folder, its own and `output`, `job.json`, `stdin`, `stdout`,
+ * `stderr`, its index entry, `claim`, `stopping`, `ended`, and what stays of it when it is archived.
  */
 const JOB_INODES = 12
 /** Of these, three folders and four files have a block; what the command writes comes on top. */
@@ -31,9 +28,8 @@ export interface FreeRoom {
 
 export interface RoomParts {
   readonly layout: Layout
+  readonly runtime: Pick<Runtime, 'monotonicMs'>
   readonly logger?: Logger
-  /** A clock that only goes forward; for tests. */
-  readonly monotonicMs?: () => number
 }
 
 /** What is free under a folder for this user. */
@@ -47,17 +43,19 @@ export function roomForJobs({ bytes, inodes = Number.POSITIVE_INFINITY, blockByt
   return Math.floor(Math.min(inodes / JOB_INODES, bytes / (JOB_BLOCKS * blockBytes)))
 }
 
-/** What one job needs, in words for people. */
+/** What one job needs, for messages. */
 export function needText({ blockBytes }: FreeRoom): string {
   return `a job needs up to ${JOB_INODES} inodes and ${JOB_BLOCKS * blockBytes} bytes, beside what its command writes`
 }
 
-/** In words for people. */
+/** What is free, for messages. */
 export function freeText({ bytes, inodes }: FreeRoom): string {
   return `${inodes === undefined ? '' : `${inodes} inodes and `}${bytes} bytes are free`
 }
 
-/** Whether the disk of the jobs has room for the records of how they end, and the warnings where it has not. */
+/**
+ * Whether the disk of the jobs has room for the records of how they end, and the warnings where it has not.
+ */
 export class Room {
   readonly #parts: RoomParts
   #wasLacking = false
@@ -68,18 +66,24 @@ export class Room {
     this.#parts = parts
   }
 
-  /** Some write was refused for want of room: the next look is a thorough one, whatever the file system says is free. */
+  /**
+   * A write was refused for want of room: the next check makes a record on trial, whatever the file system
+   * says is free.
+   */
   noteRefused(): void {
     this.#wasLacking = true
   }
 
-  /** Where little is free, sends go one after the other: of many at once each would take some of the room, and none have enough of it. */
+  /**
+   * Where little is free, sends go one after the other: of many at once each would take some of it, and none
+   * get enough.
+   */
   async inTurn<T>(send: () => Promise<T>): Promise<T> {
     const free = await freeRoom(this.#parts.layout.root)
     if (!isBelow(free, SCARCE)) return send()
     const turn = this.#turn.then(send)
     this.#turn = turn.catch(() => {
-      // Whoever sent it is told.
+      // Its sender gets the error.
     })
     return turn
   }
@@ -93,12 +97,12 @@ export class Room {
     return this.#wasLacking ? `the disk of ${layout.root} is full (${freeText(free)})` : undefined
   }
 
-  /** At most once a minute: what waits for room, and why. */
+  /** Logs, at most once a minute, what waits for room and why. */
   warn(lacking: string, running: number): void {
-    const { logger, monotonicMs = () => performance.now() } = this.#parts
-    const nowMs = monotonicMs()
-    if (nowMs - this.#warnedAtMonotonic < WARN_EVERY_MS) return
-    this.#warnedAtMonotonic = nowMs
+    const { logger, runtime } = this.#parts
+    const nowMonotonic = runtime.monotonicMs()
+    if (nowMonotonic - this.#warnedAtMonotonic < WARN_EVERY_MS) return
+    this.#warnedAtMonotonic = nowMonotonic
     logger?.warn(
       { jobs: running },
       `${lacking}: jobs that end can't be recorded, and none can be started, before there is room; nothing is lost`,
@@ -106,7 +110,7 @@ export class Room {
   }
 
   async #canRecord(): Promise<boolean> {
-    const trial = join(this.#parts.layout.preparing, `room.${randomUUID()}`)
+    const trial = this.#parts.layout.aside('room')
     try {
       await writeOnce(trial, 'room')
       await removeIfThere(trial)

@@ -8,11 +8,11 @@ export interface Claim extends ProcessIdentity {
   readonly at: number
 }
 
-/** Why a job is claimed for nobody, so that no process ever runs it. */
-export type ClaimOfNobody = 'cancelled' | 'unstartable' | 'restarted'
+/** Why a job is claimed for no process, so that none ever runs it. */
+export type UnclaimableReason = 'cancelled' | 'unstartable' | 'restarted'
 
-/** Claims a job for nobody: there is no process 0. `false`: it is claimed, and may run. */
-export function claimForNobody(place: JobPlace, why: ClaimOfNobody): Promise<boolean> {
+/** Claims a job for no process: there is no process 0. `false`: it is claimed, and may run. */
+export function claimForNone(place: JobPlace, why: UnclaimableReason): Promise<boolean> {
   return writeOnce(place.claim, `0 ${why}`)
 }
 
@@ -28,7 +28,7 @@ export async function readClaim(place: JobPlace): Promise<Claim | undefined> {
 export interface JobFacts {
   readonly ended: boolean
   readonly claim: Claim | undefined
-  /** The machine has not been started anew since the job was accepted. */
+  /** The machine has not restarted since the job was accepted. */
   readonly sameBoot: boolean
   /** The start of the process that has the claim's pid now. */
   readonly startOfPid: string | undefined
@@ -37,12 +37,15 @@ export interface JobFacts {
 /** `restarted`, `unstartable` and `vanished`: it did not end, and can't any more. */
 export type JobState = 'ended' | 'unstarted' | 'running' | 'restarted' | 'unstartable' | 'vanished'
 
-/** Where a job is. A pid that is in use by a process with another start is another process: the job's has vanished. */
+/**
+ * Where a job is. A pid that is in use by a process with another start is another process: the job's has
+ * vanished.
+ */
 export function judgeJob({ ended, claim, sameBoot, startOfPid }: JobFacts): JobState {
   if (ended) return 'ended'
   if (!sameBoot) return 'restarted'
   if (claim === undefined) return 'unstarted'
-  // Who claimed it for nobody was killed before it said how it ended.
+  // The process that claimed it for none was killed before it recorded how it ended.
   if (claim.pid === 0) return claim.start === 'unstartable' ? 'unstartable' : 'vanished'
   return startOfPid === claim.start ? 'running' : 'vanished'
 }

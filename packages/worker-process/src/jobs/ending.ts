@@ -1,6 +1,8 @@
 import { constants } from 'node:os'
 
-/** How a job ended, as its record says: an exit code or what stands in for it, and whether somebody had wanted it to end. */
+/**
+ * How a job ended, as its record says: an exit code or what stands in for it, and whether it was told to end.
+ */
 export interface Ending {
   readonly how: 'exited' | 'signalled' | 'vanished' | 'restarted' | 'unstartable'
   readonly exitCode?: number
@@ -13,7 +15,7 @@ const WITHOUT_CODE = ['vanished', 'restarted', 'unstartable'] as const
 /** The words of a record that has no exit code. */
 export type EndingWithoutCode = (typeof WITHOUT_CODE)[number]
 
-/** The record of a job that was ended by SIGKILL because somebody wanted it. */
+/** The record of a job that was told to end and was ended by SIGKILL. */
 export const STOPPED_BY_KILL = '137 stopped'
 
 /** Reads a record of the kind `3`, `137 stopped` or `vanished`. */
@@ -30,8 +32,8 @@ export function parseEnding(text: string): Ending {
 }
 
 /**
- * The signal that a shell tells of by 128 + its number. A command that exits with such a code by itself can't be told apart,
- * and by custom means the same.
+ * The signal that a shell reports as 128 + its number. A command that exits with such a code by itself can't
+ * be told apart, and by convention means the same.
  */
 function signalOf(exitCode: number): NodeJS.Signals | undefined {
   const name = Object.entries(constants.signals).find(([, number]) => number === exitCode - 128)?.[0]
@@ -42,7 +44,7 @@ function isSignal(name: string | undefined): name is NodeJS.Signals {
   return name !== undefined && name in constants.signals
 }
 
-/** Whether the job did its work. One that was ended by somebody did not, whatever it said on its way out. */
+/** Whether the job did its work. One that was told to end did not, whatever its exit code. */
 export function isSuccess(ending: Ending): boolean {
   return ending.exitCode === 0 && !ending.stopped
 }

@@ -1,6 +1,5 @@
 import { mkdir, open, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
 import type { JobPlace, Layout } from '../disk/layout.js'
 import { makeFolder } from '../disk/make-folder.js'
@@ -15,9 +14,14 @@ const jobFileSchema = z.object({
   args: z.array(z.string()),
   bootId: z.string(),
   acceptedAt: z.number(),
-  /** Tells a job from one of the same name whose files were deleted. Absent in the files of earlier versions. */
+  /**
+   * Tells a job from one of the same name whose files were deleted. Absent in the files of earlier versions.
+   */
   jobUid: z.string().optional(),
-  /** From SIGTERM to SIGKILL by its own supervisor. Absent in the files of earlier versions, whose supervisors ended a job at its timeout alone. */
+  /**
+   * From SIGTERM to SIGKILL by its own supervisor. Absent in the files of earlier versions, whose supervisors
+   * end a job at its timeout alone.
+   */
   killAfterMs: z.number().optional(),
 })
 
@@ -34,8 +38,8 @@ export interface NewJob {
 export type WrittenJob = NewJob & { readonly fsync: boolean }
 
 /**
- * The job's file; `undefined` when there is no such job; `'damaged'` when a power cut left it half written, which takes `fsync`
- * turned off: nobody can then say whether it ran.
+ * The job's file; `undefined` when there is no such job; `'damaged'` when a power cut left it half written,
+ * with `fsync` turned off: whether it ran is then unknown.
  */
 export async function readJobFile(place: JobPlace): Promise<JobFile | 'damaged' | undefined> {
   const text = await absentAsUndefined(() => readFile(place.jobFile, 'utf8'))
@@ -43,25 +47,25 @@ export async function readJobFile(place: JobPlace): Promise<JobFile | 'damaged' 
   try {
     return jobFileSchema.parse(JSON.parse(text))
   } catch {
-    // The caller says so, and goes on from there.
+    // The caller says so.
     return 'damaged'
   }
 }
 
 /**
- * Puts a job on the disk, all or nothing: it is prepared aside and then renamed to its place, which fails when there is one.
- * Killed before the rename, nothing was accepted; after it, the job is accepted.
+ * Puts a job on the disk, all or nothing: it is prepared aside and then renamed to its place, which fails
+ * when there is one. Killed before the rename, nothing was accepted; after it, the job is accepted.
  *
- * @returns `false` when it was accepted before, or has been forgotten
+ * @returns `false` when it was accepted before, or is archived
  */
 export async function acceptJob(layout: Layout, place: JobPlace, job: WrittenJob): Promise<boolean> {
   const prepared = await prepareJob(layout, place, job)
   let isAccepted = false
   try {
     const won = await moveUnlessThere(prepared, place.home)
-    // Somebody may have forgotten the job, home and all: then it ran, and must not run again.
+    // Another process may have archived the job, and removed its home: then it ran, and must not run again.
     const gone = won && (await hasRecord(place.gone))
-    // Who found it in the meantime may have taken it away.
+    // A process that found it in the meantime may have moved it away.
     if (gone) await absentAsUndefined(() => rename(place.home, prepared))
     isAccepted = won && !gone
   } finally {
@@ -72,13 +76,13 @@ export async function acceptJob(layout: Layout, place: JobPlace, job: WrittenJob
 }
 
 /**
- * Makes the files of a job aside, those of its outputs and of its index entry too: what there is no room for is then missing before the job is
- * accepted, and not when its command begins.
+ * Makes the files of a job aside, those of its outputs and of its index entry too, so that want of room shows
+ * before the job is accepted, and not when its command begins.
  *
  * @returns the folder; where it can't be made whole, nothing of it is left
  */
 export async function prepareJob(layout: Layout, place: JobPlace, job: WrittenJob): Promise<string> {
-  const prepared = join(layout.preparing, `${place.key}.${randomUUID()}`)
+  const prepared = layout.aside(place.key)
   try {
     await mkdir(prepared, { mode: 0o700 })
     await mkdir(join(prepared, 'output'), { mode: 0o700 })
@@ -107,7 +111,7 @@ async function moveUnlessThere(from: string, to: string): Promise<boolean> {
   try {
     await rename(from, to).catch(async (error: unknown) => {
       if (!isSystemError(error, 'ENOENT')) throw error
-      // The first of its shard.
+      // It is the first of its shard.
       await makeFolder(dirname(to))
       await rename(from, to)
     })

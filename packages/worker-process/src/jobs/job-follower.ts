@@ -1,16 +1,13 @@
 import { readdir, stat } from 'node:fs/promises'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { isSluiceError, type JobReport, type JobReports } from '@sluice/core'
+import { isSluiceError, type JobReport, type JobReports, type Runtime } from '@sluice/core'
 import pMap from 'p-map'
 import { judgeJob, readClaim, type Claim, type JobState } from './claim.js'
 import { parseEnding, type EndingWithoutCode } from './ending.js'
 import { readJobFile, type JobFile } from './job-file.js'
-import { isUnstartable, reportEnded, reportRunning } from './job-report.js'
-import { byItem } from './reports-by-item.js'
-import { enterIndex, leaveIndex, tidyIndex, wasForgotten } from './job-index.js'
+import { byItem, isUnstartable, reportEnded, reportRunning, stopNote } from './job-report.js'
+import { enterIndex, leaveIndex, tidyIndex, isArchived } from './job-index.js'
 import type { JobRunner } from './job-runner.js'
 import { isJobAlive, signalJob } from '../processes/job-signals.js'
-import { stopNote } from './job-stop.js'
 import type { JobStopper } from './job-stopper.js'
 import type { JobPlace, Layout } from '../disk/layout.js'
 import type { OomKills } from '../processes/oom-kills.js'
@@ -22,13 +19,16 @@ import type { Room } from '../disk/room.js'
 
 /** Files that are open at once at most. */
 const CONCURRENCY = 32
-/** A supervisor ends what is left of its job right after it has recorded the end: it is given a moment for that. */
-const LEFT_LOOKS_MS = [0, 1, 2, 4, 8, 16, 32]
+/**
+ * A supervisor ends what is left of its job right after it has recorded the end: it is checked at these
+ * intervals, in ms, before that counts.
+ */
+const LEFT_CHECKS_MS = [0, 1, 2, 4, 8, 16, 32]
 
-/** Of a job that nothing runs of, for whoever only reads. */
+/** What a worker that only reads says of a job of which nothing runs. */
 const UNCONCLUDED: Readonly<Record<Exclude<JobState, 'ended' | 'running'>, string>> = {
   unstarted: 'it has not begun; the service starts it',
-  restarted: 'the machine was started anew before it had ended; the service records that it failed',
+  restarted: 'the machine restarted before it had ended; the service records that it failed',
   unstartable: 'its command could not be started; the service records that it failed',
   vanished: 'its supervisor was killed; the service ends what is left of it, and records that it failed',
 }
@@ -37,27 +37,31 @@ const UNCONCLUDED: Readonly<Record<Exclude<JobState, 'ended' | 'running'>, strin
 export interface FollowerParts {
   readonly layout: Layout
   readonly settings: ProcessWorkerSettings
+  readonly runtime: Pick<Runtime, 'now' | 'sleep'>
   readonly bootId: string
   readonly table: ProcessTable
   readonly runner: JobRunner
   readonly stopper: JobStopper
   readonly room: Room
   readonly oomKills: OomKills
-  /** It says how jobs are, and starts, ends and concludes none. */
+  /** It reports on jobs, and starts, ends and concludes none. */
   readonly reading: boolean
-  /** Called when processes of a job that has ended still live: they are being ended, and a poll a moment later may find them gone. */
+  /**
+   * Called when processes of a job that has ended still live: they are being ended, and a later poll may find
+   * them gone.
+   */
   readonly onLeft: () => void
 }
 
-/** What was read of a job and can't change any more. */
+/** What was read of a job and no longer changes. */
 interface KnownJob {
   readonly place: JobPlace
   readonly file: JobFile
   claim?: Claim
   final?: JobReport
-  /** How often it was started here without being claimed. */
+  /** How often this worker started it without its being claimed. */
   starts?: number
-  /** Its program was killed just now, and nobody has said by whom. */
+  /** Its program was killed just now, by an unknown sender. */
   isUnexplained?: boolean
 }
 
@@ -68,7 +72,7 @@ interface SeenJob {
   readonly stopping: boolean
 }
 
-/** Finds out how the jobs on the disk are, those of earlier processes and of processes beside this one included. */
+/** Reports on the jobs on the disk, those of earlier processes and of other processes included. */
 export class JobFollower {
   readonly #parts: FollowerParts
   readonly #known = new Map<string, KnownJob>()
@@ -78,13 +82,15 @@ export class JobFollower {
   }
 
   /**
-   * Every job whose outcome isn't stored, by item id. It is incomplete while there is no room for records: jobs may have ended then that can't say
-   * so [W-POLL-2]. Three folders are listed, which hold no others [W-POLL-1]; beyond that, a job
-   * that runs costs nothing if it is a child of this process and else a look at one process, and a job that has ended is read once.
+   * Every job whose outcome isn't stored, by item id. It is incomplete while there is no room for records:
+   * jobs may have ended then without a record [W-POLL-2]. Three folders are listed, which hold no others
+   * [W-POLL-1]; beyond that, a job that runs costs nothing if it is a child of this process and else a check
+   * of one process, and a job that has ended is read once.
    */
   async poll(): Promise<JobReports> {
     const { layout, room } = this.#parts
-    // In this order: a job is in `active` before it can be in the others, and leaves `active` before it leaves them.
+    // In this order: a job is in `active` before it can be in the others, and leaves `active` before it
+    // leaves them.
     const ended = new Set(await readdir(layout.ended))
     const stopping = new Set(await readdir(layout.stopping))
     const active = await readdir(layout.active)
@@ -105,11 +111,11 @@ export class JobFollower {
     return Object.assign(byId, { complete: false, incompleteReason })
   }
 
-  /** The same for one job, forgotten ones included [W-POLL-2]. */
+  /** The same for one job, archived ones included [W-POLL-2]. */
   async lookup(place: JobPlace, ref: { uid: string; attempt: number }): Promise<JobReport | undefined> {
     const file = await readJobFile(place)
     if (file === undefined || file === 'damaged') {
-      // Where the folders themselves are gone, as after an unmount, nobody knows anything: it rejects.
+      // Where the folders themselves are gone, as after an unmount, nothing is known of the job: it rejects.
       await stat(this.#parts.layout.active)
       return reportGone(place, ref)
     }
@@ -143,7 +149,8 @@ export class JobFollower {
   async #read(key: string): Promise<KnownJob | undefined> {
     const place = this.#parts.layout.placeOf(key)
     const file = await readJobFile(place)
-    // The home is there before the index entry, and is removed before it: a process was killed while it forgot the job.
+    // The home is there before the index entry, and is removed before it: a process was killed while it
+    // archived the job.
     if (file === undefined) await removeIfThere(place.active)
     if (file === undefined || file === 'damaged') return undefined
     const job: KnownJob = { place, file }
@@ -156,12 +163,12 @@ export class JobFollower {
     const starts = await table.starts(this.#pidsToAskFor(seen))
     const reports = await pMap(seen, (one) => this.#reportOrWait(one, starts), { concurrency: CONCURRENCY })
     // After the deaths, or a kill of just now would not be counted.
-    await oomKills.look()
+    await oomKills.read()
     const changed = await this.#explainKills(seen.map(({ job }) => job))
     return changed ? seen.map(({ job }, index) => job.final ?? reports[index]) : reports
   }
 
-  /** What can't be recorded of one job for want of room is no reason to say nothing of the others. */
+  /** Want of room for the record of one job must not fail the report of the others. */
   async #reportOrWait(seen: SeenJob, starts: ReadonlyMap<number, string>): Promise<JobReport | undefined> {
     try {
       return await this.#report(seen, starts)
@@ -176,13 +183,16 @@ export class JobFollower {
     }
   }
 
-  /** @returns whether some of the jobs that were killed are now known to have been killed by the kernel, for want of memory */
+  /**
+   * @returns whether some of the jobs that were killed are now known to have been killed by the kernel
+   * because memory ran out
+   */
   async #explainKills(jobs: readonly KnownJob[]): Promise<boolean> {
     const unexplained = jobs.filter((job) => job.isUnexplained === true)
     for (const job of unexplained) delete job.isUnexplained
     if (unexplained.length === 0 || !this.#parts.oomKills.explain(unexplained.length)) return false
     for (const job of unexplained) {
-      // Without room for the record it stays with "killed": what one worker says of an end, all must say.
+      // Without room for the record it stays "killed": all workers must say the same of an end.
       if (!(await hasRoomFor(() => writeOnce(job.place.oom, 'oom')))) continue
       delete job.final
       await this.#reportFinal(job)
@@ -199,8 +209,8 @@ export class JobFollower {
     const { job, ended } = seen
     const { place, file, claim } = job
     if (job.final !== undefined) {
-      // Somebody was late to find it unstarted, and put it back.
-      if (!ended && (await wasForgotten(place))) await leaveIndex(place)
+      // A process that had found it unstarted was late, and put it back.
+      if (!ended && (await isArchived(place))) await leaveIndex(place)
       return job.final
     }
     const state = judgeJob({
@@ -216,16 +226,16 @@ export class JobFollower {
     const stop = seen.stopping ? await readRecord(place.stopping) : undefined
     if (stop === undefined) return reportRunning(place, file, { claim })
     if (!this.#parts.reading) this.#parts.stopper.finish(place, { claim, sinceAt: stop.at })
-    return reportRunning(place, file, { claim, ...stopNote(file, stop, Date.now()) })
+    return reportRunning(place, file, { claim, ...stopNote(file, stop, this.#parts.runtime.now()) })
   }
 
-  /** What a service would do about a job that nothing runs of is left to one. It may have ended just now. */
+  /** What a service would do about a job of which nothing runs is left to one. It may have ended just now. */
   async #describe(
     job: KnownJob,
     state: Exclude<JobState, 'ended' | 'running'>,
   ): Promise<JobReport | undefined> {
     const { place, file, claim } = job
-    if ((await hasRecord(place.ended)) || (await wasForgotten(place))) return this.#reportFinal(job)
+    if ((await hasRecord(place.ended)) || (await isArchived(place))) return this.#reportFinal(job)
     return reportRunning(place, file, { claim, message: UNCONCLUDED[state] })
   }
 
@@ -235,8 +245,8 @@ export class JobFollower {
 
   async #reportFinal(job: KnownJob): Promise<JobReport | undefined> {
     const { place, file } = job
-    // Read in the order in which they go and come when it is forgotten. What was kept counts more: a late blow, as by a timer, can
-    // leave a record in `ended` once the true one is gone from there.
+    // Read in the order in which they go and come when it is archived. What was kept counts more: a late
+    // signal, as by a timer, can leave a record in `ended` once the true one is gone from there.
     const ended = await readRecord(place.ended)
     const exit = await readRecord(place.exit)
     const gone = exit === undefined ? await reportGone(place, file) : undefined
@@ -247,7 +257,7 @@ export class JobFollower {
       return reportRunning(place, file, { claim: job.claim, message })
     }
     const stop = (await readRecord(place.stopping)) ?? (await readRecord(place.stop))
-    // It may have begun and ended since the claim was looked for. One that was claimed for nobody never began.
+    // It may have begun and ended since the claim was read. One that was claimed for no process never began.
     await readClaimOnce(job)
     const claim = job.claim?.pid === 0 ? undefined : job.claim
     const ending = parseEnding(end.text)
@@ -260,13 +270,16 @@ export class JobFollower {
     return job.final
   }
 
-  /** Whether something of a job that has ended still lives: two attempts of one item could run side by side otherwise. */
+  /**
+   * Whether something of a job that has ended still lives: two attempts of one item could run side by side
+   * otherwise.
+   */
   async #isLeft({ place, file, claim }: KnownJob): Promise<boolean> {
-    const { table, bootId, runner, reading, onLeft } = this.#parts
+    const { table, bootId, runner, runtime, reading, onLeft } = this.#parts
     if (claim === undefined || file.bootId !== bootId) return false
-    for (const ms of LEFT_LOOKS_MS) {
-      if (ms > 0) await sleep(ms)
-      // A child of this process is known to have ended without a look at all processes.
+    for (const ms of LEFT_CHECKS_MS) {
+      if (ms > 0) await runtime.sleep(ms)
+      // That a child of this process has ended is known without a check of all processes.
       if (runner.isLiveChild(place, claim)) continue
       if (!(await isJobAlive(table, { place, claim }))) return false
     }
@@ -283,7 +296,7 @@ export class JobFollower {
     if (lacking !== undefined)
       return reportRunning(place, file, { claim: undefined, message: unbegun(lacking) })
     if (await this.#isOver(place)) return this.#reportFinal(job)
-    // Who wanted it to end was killed before it could.
+    // Its canceller was killed before it could.
     if (stopping && (await this.#parts.stopper.forestall(place))) return this.#reportFinal(job)
     try {
       const earlier = job.starts ?? 0
@@ -302,8 +315,8 @@ export class JobFollower {
   }
 
   /**
-   * Settles for good how a job ended that left no exit code. It may have left one just now, since we looked: then that stands,
-   * for it can be written only once.
+   * Settles for good how a job ended that left no exit code. It may have left one since it was read: then
+   * that stands, since it can be written only once.
    */
   async #conclude(job: KnownJob, how: EndingWithoutCode): Promise<JobReport | undefined> {
     const { place, file, claim } = job
@@ -312,14 +325,14 @@ export class JobFollower {
   }
 
   /**
-   * Whether a job has ended, with an ending that nobody has seen yet or with one that was forgotten. If not, it is in the index
-   * afterwards, so that it may be started or ended. In this order: a job that is forgotten just now is seen to be, and taken out.
+   * Whether a job has ended, archived or not. If not, it is in the index afterwards, so that it may be
+   * started or ended. In this order, a job that is archived just now is found to be, and taken out.
    */
   async #isOver(place: JobPlace): Promise<boolean> {
     await enterIndex(place)
-    const forgotten = await wasForgotten(place)
-    if (forgotten) await leaveIndex(place)
-    return forgotten || (await hasRecord(place.ended))
+    const archived = await isArchived(place)
+    if (archived) await leaveIndex(place)
+    return archived || (await hasRecord(place.ended))
   }
 }
 

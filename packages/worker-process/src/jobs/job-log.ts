@@ -1,72 +1,74 @@
 import { open, stat, type FileHandle } from 'node:fs/promises'
 import { hostname } from 'node:os'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { SluiceError, assertCount, type JobRef, type ReadLogOptions } from '@sluice/core'
-import { judgeJob, readClaim } from './claim.js'
-import { readJobFile } from './job-file.js'
+import { SluiceError, type JobRef, type Runtime } from '@sluice/core'
+import type { CheckedReadLog } from '@sluice/core/backend'
 import type { JobPlace, Layout } from '../disk/layout.js'
+import { absentAsUndefined, hasRecord } from '../disk/record.js'
 import type { ProcessWorkerSettings } from '../options.js'
 import type { ProcessTable } from '../processes/process-table.js'
-import { absentAsUndefined, hasRecord } from '../disk/record.js'
+import { judgeJob, readClaim } from './claim.js'
+import { readJobFile } from './job-file.js'
 
 const CHUNK_BYTES = 65_536
-/** Files that grow tell nobody of it on every file system: they are read again after so many ms. */
+/** How often files that grow are read, in ms: not every file system reports that. */
 const READ_AGAIN_MS = 100
 
-/** What a log is read from. */
-export interface LogParts {
+/** A job whose log is read. */
+interface LoggedJob {
   readonly job: JobRef
   readonly place: JobPlace
+}
+
+/** What a log is read with. */
+interface LogParts {
   readonly layout: Layout
   readonly settings: Pick<ProcessWorkerSettings, 'keepOutputs'>
   readonly bootId: string
   readonly table: Pick<ProcessTable, 'starts'>
-  /** Ends the pauses. */
-  readonly ends: AbortSignal
-  /** @throws where the reading is to end: the worker was closed, or the caller's signal has aborted */
-  readonly assertGoing: () => void
+  readonly runtime: Pick<Runtime, 'sleep'>
   /** Runs what reads the disk, its errors those of the worker. */
   readonly onDisk: <T>(act: () => Promise<T>) => Promise<T>
 }
 
 /**
- * What the supervisor keeps of a job's output: all of stdout, then all of stderr, since nothing tells how the two were interleaved; with `follow` each as
- * it grows. It only reads: a job is neither started nor ended by it.
+ * What the supervisor keeps of a job's output: all of stdout, then all of stderr, since nothing tells how the
+ * two were interleaved; with `follow` each as it grows. It only reads: a job is neither started nor ended by
+ * it.
  */
 export async function* readJobLog(
-  { tailBytes, follow = false }: Pick<ReadLogOptions, 'tailBytes' | 'follow'>,
+  logged: LoggedJob,
+  { signal, tailBytes, follow }: CheckedReadLog,
   parts: LogParts,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  if (tailBytes !== undefined) assertCount(tailBytes, 'tailBytes')
-  parts.assertGoing()
-  const streams = await parts.onDisk(() => openStreams(parts))
+  const { onDisk, runtime } = parts
+  const streams = await onDisk(() => openStreams(logged, parts))
   try {
     skipTo(streams, tailBytes)
-    for (;;) {
-      // Before the files are read: what it wrote last is in them by then.
-      const isLast = !follow || (await parts.onDisk(() => isOver(parts)))
-      if (follow) for (const stream of streams) await parts.onDisk(() => stream.measure())
+    while (!signal.aborted) {
+      // Whether it is over is read before the files: what it wrote last is in them by then.
+      const isLast = !follow || (await onDisk(() => isOver(logged.place, parts)))
+      if (follow) for (const stream of streams) await onDisk(() => stream.measure())
       for (const stream of streams) yield* readStream(stream, parts)
       if (isLast) return
-      await pause(parts.ends)
-      parts.assertGoing()
+      await runtime.sleep(READ_AGAIN_MS, signal)
     }
   } finally {
     for (const stream of streams) await stream.close()
   }
 }
 
-async function* readStream(stream: OutputStream, parts: LogParts): AsyncGenerator<Uint8Array> {
+async function* readStream(stream: OutputStream, { onDisk }: LogParts): AsyncGenerator<Uint8Array> {
   for (;;) {
-    const chunk = await parts.onDisk(() => stream.next())
-    parts.assertGoing()
+    const chunk = await onDisk(() => stream.next())
     if (chunk === undefined) return
     yield chunk
-    parts.assertGoing()
   }
 }
 
-/** One of the two files. It stays open, so that a log that is read is not cut short where its files are removed meanwhile. */
+/**
+ * One of the two files. It stays open, so that a log that is read is not cut short where its files are
+ * removed meanwhile.
+ */
 class OutputStream {
   readonly #file: FileHandle
   #at = 0
@@ -84,7 +86,7 @@ class OutputStream {
     return stream
   }
 
-  /** How much of it there is that was not read. */
+  /** How many bytes of it were not read. */
   get left(): number {
     return this.#end - this.#at
   }
@@ -113,14 +115,14 @@ class OutputStream {
   }
 }
 
-async function openStreams(parts: LogParts): Promise<OutputStream[]> {
+async function openStreams(logged: LoggedJob, parts: LogParts): Promise<OutputStream[]> {
   const opened: OutputStream[] = []
   try {
-    for (const path of [parts.place.stdout, parts.place.stderr]) {
+    for (const path of [logged.place.stdout, logged.place.stderr]) {
       const stream = await OutputStream.open(path)
       if (stream !== undefined) opened.push(stream)
     }
-    if (opened.length === 0) throw await noLog(parts)
+    if (opened.length === 0) throw await noLog(logged, parts)
     return opened
   } catch (error) {
     for (const stream of opened) await stream.close()
@@ -139,8 +141,11 @@ function skipTo(streams: readonly OutputStream[], tailBytes: number | undefined)
   }
 }
 
-/** Whether nothing more will be written. A job that nobody has claimed yet, or that waits to be started again, will write. */
-async function isOver({ place, bootId, table }: LogParts): Promise<boolean> {
+/**
+ * Whether nothing more will be written. A job that no process has claimed, or that waits to be started again,
+ * will write.
+ */
+async function isOver(place: JobPlace, { bootId, table }: LogParts): Promise<boolean> {
   if (await isRecordedEnd(place)) return true
   const file = await readJobFile(place)
   if (file === undefined || file === 'damaged') return true
@@ -156,17 +161,12 @@ async function isRecordedEnd(place: JobPlace): Promise<boolean> {
   return false
 }
 
-async function noLog({ job, place, layout, settings }: LogParts): Promise<SluiceError> {
-  // Where the folders themselves are gone, as after an unmount, nobody knows anything: it rejects.
+async function noLog({ job, place }: LoggedJob, { layout, settings }: LogParts): Promise<SluiceError> {
+  // Where the folders themselves are gone, as after an unmount, nothing is known of the job: it rejects.
   await stat(layout.active)
   const what = `item ${JSON.stringify(job.id)}, attempt ${job.attempt}`
   const why = (await isRecordedEnd(place))
     ? `its outputs were removed from ${place.home} (keepOutputs: ${settings.keepOutputs})`
     : `this machine, ${hostname()}, has no such job under ${layout.root}. A log is kept where its job ran: read it on that machine, with the same worker.dir`
   return new SluiceError('SLUICE_ITEM_NOT_FOUND', `There is no log of ${what}: ${why}.`, { itemId: job.id })
-}
-
-async function pause(ends: AbortSignal): Promise<void> {
-  // It rejects when it is aborted, and whoever goes on asks why.
-  await sleep(READ_AGAIN_MS, undefined, { signal: ends }).catch(() => undefined)
 }

@@ -17,7 +17,7 @@ export interface EndedJob {
   readonly ending: Ending
   readonly endedAt: number
   readonly stop: FileRecord | undefined
-  /** The kernel is known to have ended it for want of memory. */
+  /** The kernel is known to have ended it because memory ran out. */
   readonly oom: boolean
   /** Why the program can't be started, where its exit code says that it was not. */
   readonly unstartable?: string | undefined
@@ -40,7 +40,7 @@ export async function reportEnded(job: EndedJob, settings: ProcessWorkerSettings
       ...(note === undefined ? {} : { leftOut: [note] }),
     }
   }
-  // The shell that was to start the program says that the program itself is missing.
+  // The shell that was to start the program reports the program itself as missing.
   const stderr = job.unstartable ?? (await lastLines(job.place.stderr, settings.stderrTailBytes))
   const { failureClass, message } = explain(job, settings)
   return {
@@ -104,7 +104,7 @@ function explain({ ending, stop, oom }: EndedJob, settings: ProcessWorkerSetting
   }
   if (ending.stopped) {
     const reason = stop?.text.replace(/^cancel:/u, '') ?? 'no reason given'
-    // A reason such as "cancelled by hand" says it by itself.
+    // A reason such as "cancelled by an operator" says it by itself.
     const why = /^cancel/iu.test(reason) ? reason : `cancelled: ${reason}`
     return { failureClass: 'killed', message: `${why} (${endingText(ending)})` }
   }
@@ -115,7 +115,10 @@ function spanText({ timeoutMs }: ProcessWorkerSettings): string {
   return timeoutMs === undefined ? '' : ` after ${timeoutMs} ms`
 }
 
-/** The ways in which jobs fail. A program that is told to end chooses its exit code itself: `killed`, `timeout` and `oom` come with any. */
+/**
+ * The ways in which jobs fail. A program that is told to end chooses its exit code itself: `killed`,
+ * `timeout` and `oom` come with any.
+ */
 export const FAILURES: readonly FailureKind[] = [
   { failureClass: 'failed', exitCodes: exitCodesOf('failed') },
   { failureClass: 'error', exitCodes: exitCodesOf('error') },
@@ -132,18 +135,18 @@ function exitCodesOf(failureClass: FailureClass): readonly number[] {
 function classOf(ending: Ending): FailureClass {
   if (ending.how === 'unstartable') return 'error'
   if (ending.how !== 'exited') return 'killed'
-  // By the custom of shells, env, nice, docker: the program is not there, or can't be run.
+  // By the convention of shells, env, nice, docker: the program is missing, or can't be run.
   return isUnstartable(ending) ? 'error' : 'failed'
 }
 
-/** Whether the exit code is that of a program that is not there or can't be run. */
+/** Whether the exit code is that of a program that is missing or can't be run. */
 export function isUnstartable({ how, exitCode }: Ending): boolean {
   return how === 'exited' && (exitCode === 126 || exitCode === 127)
 }
 
 const WITHOUT_CODE: Readonly<Record<EndingWithoutCode, string>> = {
   unstartable: 'the command could not be started',
-  restarted: 'the machine was started anew before the job had ended',
+  restarted: 'the machine restarted before the job had ended',
   vanished:
     'the supervisor of the job was killed before the job had ended: ' +
     'its exit code is unknown, and what was left of it was ended',
@@ -153,4 +156,71 @@ function endingText(ending: Ending): string {
   if (ending.how === 'exited') return `exit code ${ending.exitCode}`
   if (ending.how === 'signalled') return `killed by ${ending.signal}`
   return WITHOUT_CODE[ending.how]
+}
+
+/** What a report says of a job that was told to end and has not ended. */
+interface StopNote {
+  readonly message: string
+  readonly details: JsonValue
+}
+
+/**
+ * A job that runs this much longer than it may, in ms, is overdue: its supervisor was killed, or there was no
+ * room to record that it is to end.
+ */
+const OVERDUE_MS = 5_000
+
+/**
+ * When a job that was told to end was told so, and by when it has ended. Its own supervisor ends it; one of
+ * an earlier version does not, and nor does that of a job whose canceller was killed right after the record
+ * in `stopping`.
+ */
+export function stopNote({ killAfterMs }: JobFile, stop: FileRecord, nowAt: number): StopNote {
+  const stopText = `told to end at ${new Date(stop.at).toISOString()} (${reasonOf(stop)})`
+  const details = { toldToEndAt: stop.at }
+  if (killAfterMs === undefined) {
+    const message = `${stopText}; if it ignores that, SIGKILL follows at the next poll of a service or \`sluice cancel\``
+    return { message, details }
+  }
+  const endsBy = stop.at + killAfterMs
+  const by = new Date(endsBy).toISOString()
+  const end =
+    nowAt > endsBy + OVERDUE_MS
+      ? `should have ended by ${by}: cancel it again`
+      : `ends by ${by} at the latest`
+  return { message: `${stopText}, ${end}`, details: { ...details, endsBy } }
+}
+
+function reasonOf({ text }: FileRecord): string {
+  return text === 'timeout' ? 'its time is over' : text.replace(/^cancel:/u, '')
+}
+
+/** A job and its report. */
+interface ReportedJob {
+  readonly file: JobFile
+  readonly report: JobReport | undefined
+}
+
+/**
+ * Of the jobs of one item the later attempt, or, of an item that was removed and put again, the one accepted
+ * later; with the others that have not ended [W-POLL-1].
+ */
+export function byItem(reported: readonly ReportedJob[]): Map<string, JobReport> {
+  const items = new Map<string, { readonly file: JobFile; readonly report: JobReport }[]>()
+  for (const { file, report } of reported) {
+    if (report === undefined) continue
+    items.set(file.id, [...(items.get(file.id) ?? []), { file, report }])
+  }
+  return new Map([...items].map(([id, jobs]) => [id, together(jobs)]))
+}
+
+function together(jobs: readonly { readonly file: JobFile; readonly report: JobReport }[]): JobReport {
+  const [latest, ...others] = jobs.toSorted((one, other) => (isLater(one.file, other.file) ? -1 : 1))
+  if (latest === undefined) throw new RangeError('an item without a job')
+  const earlier = others.flatMap(({ report }) => (report.stage === 'PROCESSING' ? [report] : []))
+  return earlier.length === 0 ? latest.report : { ...latest.report, earlier }
+}
+
+function isLater(job: JobFile, other: JobFile): boolean {
+  return job.uid === other.uid ? job.attempt > other.attempt : job.acceptedAt > other.acceptedAt
 }

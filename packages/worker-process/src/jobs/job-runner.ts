@@ -5,7 +5,7 @@ import { SluiceError } from '@sluice/core'
 import { readClaim, type Claim } from './claim.js'
 import { acceptJob, prepareJob, readJobFile, type NewJob } from './job-file.js'
 import { interpreterProblem } from '../command/interpreter.js'
-import { enterIndex, enterNew, wasForgotten } from './job-index.js'
+import { enterIndex, enterNew, isArchived } from './job-index.js'
 import type { JobPlace, Layout } from '../disk/layout.js'
 import type { ProcessWorkerSettings } from '../options.js'
 import { findProgram, isExecutable, type ProgramSearch } from '../command/program.js'
@@ -19,11 +19,11 @@ export interface RunnerParts {
   readonly bootId: string
   /** Whether the configuration read a secret from this variable. */
   readonly isSecretVariable: ((name: string) => boolean) | undefined
-  /** Called when a supervisor of this process ended that had claimed its job, and left no record. */
+  /** Called when a supervisor of this process that had claimed its job ended and left no record. */
   readonly onVanished: () => void
 }
 
-/** Starts jobs, each once, and knows which of them are children of this very process. */
+/** Starts jobs, each once, and knows which of them are children of this process. */
 export class JobRunner {
   readonly #parts: RunnerParts
   /** Supervisors that were told to go and have not ended. */
@@ -36,11 +36,11 @@ export class JobRunner {
   }
 
   /**
-   * Accepts a job and starts it. The order is the design: (1) a supervisor is started, since only that can fail for want of
-   * processes or for too long a command line, and then nothing was accepted; (2) the job is put on the disk, which accepts it;
-   * (3) its index entry makes it visible to `pollAllStatus`; (4) the supervisor is told to go, and claims it. Killed
-   * between 1 and 2, the supervisor ends by itself; between 2 and 3, whoever sends the job again or looks it up goes on, with 3;
-   * after 3, a poll does.
+   * Accepts a job and starts it. The order is the design: (1) a supervisor is started, since only that can
+   * fail for want of processes or for too long a command line, and then nothing was accepted; (2) the job is
+   * put on the disk, which accepts it; (3) its index entry makes it visible to `pollAllStatus`; (4) the
+   * supervisor is told to go, and claims it. Killed between 1 and 2, the supervisor ends by itself; between 2
+   * and 3, the next send or look-up of the job goes on with 3; after 3, a poll does.
    */
   async send(place: JobPlace, job: NewJob): Promise<void> {
     const sending = this.#sending.get(place.key) ?? this.#sendOnce(place, job)
@@ -53,8 +53,8 @@ export class JobRunner {
   }
 
   /**
-   * Starts a job that was accepted and that nobody has claimed: its sender was killed. It must be in the index, else its end would go
-   * unseen. Harmless if somebody just does the same.
+   * Starts a job that was accepted and that no process has claimed: its sender was killed. It must be in the
+   * index, else its end would go unreported. Harmless if another process does the same.
    *
    * @returns whether it was started; it is not when it is being sent
    */
@@ -65,8 +65,8 @@ export class JobRunner {
   }
 
   /**
-   * Goes as far as a send does before it accepts a job, and leaves no trace: the program is there, a process can be started, and the disk has room
-   * for all that a job needs.
+   * Does what a send does before it accepts a job, and leaves no trace: the program is there, a process can
+   * be started, and the disk has room for all that a job needs.
    */
   async probe(place: JobPlace, job: NewJob): Promise<void> {
     const supervisor = await this.#launch(job.file, place)
@@ -77,7 +77,10 @@ export class JobRunner {
     }
   }
 
-  /** Whether the claim is that of a child that still runs. Its pid can't be another's as long as we haven't seen it end. */
+  /**
+   * Whether the claim is that of a child that still runs. Its pid can't be another's before its end was
+   * noticed here.
+   */
   isLiveChild(place: JobPlace, claim: Claim): boolean {
     return this.#children.get(place.key)?.pid === claim.pid
   }
@@ -103,7 +106,7 @@ export class JobRunner {
   }
 
   async #sendOnce(place: JobPlace, job: NewJob): Promise<void> {
-    if (this.#children.has(place.key) || (await hasRecord(place.claim)) || (await wasForgotten(place))) return
+    if (this.#children.has(place.key) || (await hasRecord(place.claim)) || (await isArchived(place))) return
     const supervisor = await this.#launch(job.file, place)
     try {
       if (await this.#accept(place, job)) this.#go(place, supervisor)
@@ -120,7 +123,10 @@ export class JobRunner {
     return startSupervisor(layout, settings, { ...job, place, program, isSecretVariable })
   }
 
-  /** Only of an accepted job. A supervisor that was killed meanwhile is no child to wait for: the next poll starts another. */
+  /**
+   * Only of an accepted job. A supervisor that was killed meanwhile is no child to wait for: the next poll
+   * starts another.
+   */
   #go(place: JobPlace, supervisor: Supervisor): void {
     const child = supervisor.process
     if (child.exitCode === null && child.signalCode === null) {
@@ -138,7 +144,8 @@ export class JobRunner {
     if (file === undefined) return false
     if (file === 'damaged') throw damaged(job.file.id)
     const seen = accepted ? await enterNew(place) : await enterIndex(place).then(() => true)
-    // Of one accepted before the machine went down nobody knows whether it had begun: the next poll says that it failed.
+    // Whether one that was accepted before the machine went down had begun is unknown: the next poll says
+    // that it failed.
     return seen && file.bootId === bootId
   }
 
@@ -155,13 +162,14 @@ export class JobRunner {
 
   async #onExit(place: JobPlace, child: ChildProcess): Promise<void> {
     if (this.#children.get(place.key) === child) this.#children.delete(place.key)
-    // What can't be looked at is looked at by the poll that this rings for, which says why.
+    // What can't be read is read by the poll that this wakes, which says why.
     if (await this.#hasVanished(place, child).catch(() => true)) this.#parts.onVanished()
   }
 
   async #hasVanished(place: JobPlace, child: ChildProcess): Promise<boolean> {
     if (await hasRecord(place.ended)) return false
-    // One that could not claim its job is started again by a later poll: to wake one for it would spin where there is no room.
+    // One that could not claim its job is started again by a later poll: to wake one for it would spin where
+    // there is no room.
     return (await readClaim(place))?.pid === child.pid
   }
 
@@ -183,6 +191,6 @@ export function missingProgram(settings: ProcessWorkerSettings, search: ProgramS
 function damaged(itemId: string): SluiceError {
   const message =
     `The files of the job for item ${JSON.stringify(itemId)} are damaged, as after a power cut: whether it ran can't be known. ` +
-    'Look at its effects, then requeue it.'
+    'Check its effects, then requeue it.'
   return new SluiceError('SLUICE_JOB_REJECTED', message, { itemId, concerns: 'item' })
 }

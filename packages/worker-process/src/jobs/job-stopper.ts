@@ -1,83 +1,87 @@
-import { claimForNobody, readClaim, type Claim } from './claim.js'
+import type { Runtime } from '@sluice/core'
+import { startTimer, type Timer } from '@sluice/core/backend'
+import { claimForNone, readClaim, type Claim } from './claim.js'
 import { STOPPED_BY_KILL, type EndingWithoutCode } from './ending.js'
 import type { JobPlace } from '../disk/layout.js'
-import { wasForgotten } from './job-index.js'
+import { isArchived } from './job-index.js'
 import { signalJob } from '../processes/job-signals.js'
 import { isNoRoom } from '../process-errors.js'
 import type { ProcessTable } from '../processes/process-table.js'
 import { hasRecord, readRecord, writeOnce } from '../disk/record.js'
 
-/** A record's text is a file name in all but name, of at most 4,095 bytes; a character has up to three for each of its units. */
+/** A record's text is the target of a link, of at most 4,095 bytes; a UTF-16 unit is at most three of them. */
 const MAX_REASON_UNITS = 1_000
 
 /** What a stopper is made of. */
 export interface StopperParts {
   readonly table: ProcessTable
+  /** The records of what is to end are dated by the file system's clock, which is compared with this one. */
+  readonly runtime: Pick<Runtime, 'now' | 'sleep'>
   readonly killAfterMs: number
 }
 
 /** Ends jobs: with SIGTERM, and with SIGKILL after a grace. */
 export class JobStopper {
   readonly #parts: StopperParts
-  readonly #timers = new Map<string, NodeJS.Timeout>()
+  readonly #timers = new Map<string, Timer>()
 
   constructor(parts: StopperParts) {
     this.#parts = parts
   }
 
   /**
-   * Ends a job that was accepted and has not ended. That it is wanted is recorded first: with the record and SIGTERM the job's own supervisor sees to
-   * the rest, whatever becomes of this process; killed between the two, it is left to the next poll of a service. Its timer here is for a job whose
-   * supervisor can't: one of an earlier version, or without the record. A job that nobody has claimed is claimed here, so that it never starts.
-   * Where there is no room to record it, a job that runs is ended all the same: that may be what makes some.
+   * Ends a job that was accepted and has not ended. The request is recorded first: with the record and SIGTERM the job's own supervisor does the rest,
+   * also without this process; killed between the two, it is left to the next poll of a service. The timer here is for a job whose supervisor
+   * can't: one of an earlier version, or without the record. A job that no process has claimed is claimed here, so that it never starts. Where there
+   * is no room for the record, a job that runs is ended all the same: that may make some.
    */
   async cancel(place: JobPlace, reason: string): Promise<void> {
-    if ((await hasRecord(place.ended)) || (await wasForgotten(place))) return
+    if ((await hasRecord(place.ended)) || (await isArchived(place))) return
     await writeOnce(place.stopping, `cancel:${shortened(reason)}`).catch(withoutRoom)
     if (await this.forestall(place)) return
     const claim = await readClaim(place)
     if (claim === undefined) return
-    // A job that was suspended must go on to be able to end, its supervisor's guard too.
+    // A job that was suspended must continue to be able to end, its supervisor's guard too.
     await signalJob(this.#parts.table, { place, claim }, 'SIGTERM', 'SIGCONT')
     const stop = await readRecord(place.stopping)
-    this.#killLater(place, claim, stop?.at ?? Date.now())
+    this.#killLater(place, claim, stop?.at ?? this.#parts.runtime.now())
   }
 
-  /** Ends a job that nobody has claimed. `false`: it is claimed, and may run. */
+  /** Ends a job that no process has claimed. `false`: it is claimed, and may run. */
   async forestall(place: JobPlace): Promise<boolean> {
-    const forestalled = await claimForNobody(place, 'cancelled')
+    const forestalled = await claimForNone(place, 'cancelled')
     if (forestalled) await writeOnce(place.ended, STOPPED_BY_KILL)
     return forestalled
   }
 
-  /** Sees to it that a job which was told to end has ended when the grace is over, though its canceller was killed halfway. */
+  /** Ends a job that was told to end when the grace is over, also where its canceller was killed halfway. */
   finish(place: JobPlace, { claim, sinceAt }: { claim: Claim | undefined; sinceAt: number }): void {
     if (claim !== undefined) this.#killLater(place, claim, sinceAt)
   }
 
   #killLater(place: JobPlace, claim: Claim, sinceAt: number): void {
     if (this.#timers.has(place.key)) return
-    const leftMs = Math.max(0, sinceAt + this.#parts.killAfterMs - Date.now())
-    const timer = setTimeout(() => void this.#kill(place, claim), leftMs).unref()
+    const { runtime, killAfterMs } = this.#parts
+    const ms = Math.max(0, sinceAt + killAfterMs - runtime.now())
+    const timer = startTimer(runtime, { ms, background: true }, () => void this.#kill(place, claim))
     this.#timers.set(place.key, timer)
   }
 
   /**
-   * Ends what is left of a job that has lost its supervisor, if anything is, and records how it ended. `false`: somebody has claimed it
-   * since it was looked at.
+   * Ends what is left of a job that has lost its supervisor, and records how it ended. `false`: another process has claimed it since it was read.
    */
   async bury(place: JobPlace, claim: Claim | undefined, how: EndingWithoutCode): Promise<boolean> {
     if (how === 'vanished') {
       if (claim !== undefined) await signalJob(this.#parts.table, { place, claim }, 'SIGKILL')
-    } else if (claim === undefined && !(await claimForNobody(place, how))) return false
+    } else if (claim === undefined && !(await claimForNone(place, how))) return false
     const stopped = (await hasRecord(place.stopping)) ? ' stopped' : ''
     await writeOnce(place.ended, `${how}${stopped}`)
     return true
   }
 
-  /** Waits for nothing more. What is still to be ended is ended by its supervisor. */
+  /** Stops the timers. What is still to be ended is ended by its supervisor. */
   close(): void {
-    for (const timer of this.#timers.values()) clearTimeout(timer)
+    for (const timer of this.#timers.values()) timer.cancel()
     this.#timers.clear()
   }
 

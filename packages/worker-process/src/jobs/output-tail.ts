@@ -4,14 +4,18 @@ import { TerminalTail, parseJson, utf8Bytes, type JsonValue } from '@sluice/core
 import { absentAsUndefined } from '../disk/record.js'
 
 const CHUNK_BYTES = 65_536
-/** How much of a file is read first, where nothing is overwritten it is enough. */
+/** How much of a file is read first: enough where nothing is overwritten. */
 const FIRST_BYTES = 8_192
-/** How much of the end of a file is searched for lines that stay: beyond so many bytes of updates of one line nothing is looked for. */
+/**
+ * How much of the end of a file is searched for lines that stay: beyond that many bytes of updates of one
+ * line none is searched for.
+ */
 const MAX_SEARCHED_BYTES = 67_108_864
 
 /**
- * The last lines of a file as a terminal would leave them: at most `maxBytes`, whole lines where they fit, no control characters. What was overwritten
- * takes none of the room, so that the line before a progress bar is there however often that was updated.
+ * The last lines of a file as a terminal would leave them: at most `maxBytes`, whole lines where they fit, no
+ * control characters. What was overwritten takes none of the room, so that the line before a progress bar is
+ * there however often that was updated.
  */
 export async function lastLines(path: string, maxBytes: number): Promise<string> {
   const file = await absentAsUndefined(() => open(path, 'r'))
@@ -37,7 +41,7 @@ interface Part {
 
 async function shownText(file: FileHandle, { start, end, maxBytes }: Part): Promise<string> {
   const decoder = new TextDecoder()
-  // Of a line that began before, nobody knows what it was: it counts only where there is no other.
+  // A line that began before is not known whole: it counts only where there is no other.
   const cut = new TerminalTail(maxBytes)
   const whole = new TerminalTail(maxBytes)
   let isCut = start > 0
@@ -69,14 +73,17 @@ function endOf(text: string, maxBytes: number): string {
   return end.slice(end.indexOf('\n') + 1).trim()
 }
 
-/** What a job's stdout says of a result. */
+/** The result in a job's stdout. */
 export interface ReadResult {
   readonly value?: JsonValue
-  /** Why there is none, where the last line looks as if it were meant for one. It repeats nothing of the line. */
+  /** Why there is none, where the last line looks like one. It repeats nothing of the line. */
   readonly note?: string
 }
 
-/** The last line of a file, if it is JSON that a queue can store as it is. Ordinary output is no result, and nothing is said of it. */
+/**
+ * The last line of a file, if it is JSON that a queue can store unchanged. Ordinary output is no result, and
+ * gets no note.
+ */
 export async function readResult(path: string, maxBytes: number): Promise<ReadResult> {
   // Two more for the line break behind the line, one for that before it.
   const { bytes, isWhole } = await readEnd(path, maxBytes + 3)
@@ -95,8 +102,8 @@ export async function readResult(path: string, maxBytes: number): Promise<ReadRe
 const LINE_FEED = 0x0a
 
 /**
- * Whether a line that only closes brackets ends a value that some line above it began, as pretty-printed JSON does: so may a listing of code, but few
- * programs end with one.
+ * Whether a line that only closes brackets ends a value that some line above it began, as pretty-printed JSON
+ * does: so may a listing of code, but few programs end with one.
  */
 function isEndOfSeveral(line: string, above: string, isWhole: boolean): boolean {
   if (!/^[\]}][\]}\s]*$/u.test(line.trimStart())) return false
@@ -112,9 +119,9 @@ function parseResult(line: Buffer, maxBytes: number): ReadResult {
       note: `${NO_RESULT}: it is not JSON that can be kept as it is: ${parsed.reason} (${parsed.path})`,
     }
   }
-  // What is no UTF-8 would be stored as other characters than were written.
+  // Other bytes than UTF-8 would be stored as other characters.
   if (!isUtf8(line)) return { note: `${NO_RESULT}: it is not UTF-8` }
-  // Written by others, the same value may be longer.
+  // The same value may be longer in another notation.
   return utf8Bytes(JSON.stringify(parsed.value)) > maxBytes
     ? { note: tooLong(maxBytes) }
     : { value: parsed.value }
@@ -131,7 +138,7 @@ function tooLong(maxBytes: number): string {
 /** `NaN` and the like, which some languages write for numbers. */
 const NUMBER = /^[-+]?(?:(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|NaN|nan|Infinity|inf)$/u
 
-/** Whether a line was meant to be JSON, as far as its ends tell: a line of a log may begin with a bracket. */
+/** Whether a line was meant to be JSON, as far as its ends show: a line of a log may begin with a bracket. */
 function looksLikeJson(line: string, isCut: boolean): boolean {
   const text = line.trim()
   const first = text.charAt(0)

@@ -5,9 +5,9 @@ import type { ProcessTable } from './process-table.js'
 import { jobMarker } from './supervisor.js'
 
 /**
- * Signals a whole job: the supervisor, the command, and all that it started and that stayed in its process group. Only the
- * job's: a pid that has become another process is left alone, and of a group that lost its leader some member must bear
- * the job's mark. (While a group has members, its number isn't given to a new process.)
+ * Signals a whole job: the supervisor, the command, and all that it started and that stayed in its process
+ * group. A pid that has become another process is left alone, and of a group that lost its leader some member
+ * must have the job's marker. (While a group has members, its number isn't given to a new process.)
  */
 export async function signalJob(
   table: ProcessTable,
@@ -18,7 +18,7 @@ export async function signalJob(
   for (const signal of signals) signalGroup(job.claim.pid, signal)
 }
 
-/** Whether anything of a job lives: its supervisor, or what is left of its process group. */
+/** Whether anything of a job lives: its supervisor, or the rest of its process group. */
 export async function isJobAlive(
   table: ProcessTable,
   { place, claim }: { readonly place: JobPlace; readonly claim: Claim },
@@ -30,13 +30,13 @@ export async function isJobAlive(
   return startNow === undefined ? table.hasMarkedMember(pid, jobMarker(place)) : startNow === start
 }
 
-/** @returns whether the group has a member, be it a zombie or another user's */
+/** @returns whether the group has a member, zombies and those of other users included */
 function signalGroup(group: number, signal: NodeJS.Signals | 0): boolean {
   try {
     process.kill(-group, signal)
     return true
   } catch (error) {
-    // It ended meanwhile; or what is left of it has become another user's, and is beyond us.
+    // It has ended; or what is left of it belongs to another user.
     if (isSystemError(error, 'ESRCH')) return false
     if (isSystemError(error, 'EPERM')) return true
     throw error

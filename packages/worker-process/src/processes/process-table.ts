@@ -14,7 +14,7 @@ export interface ProcessIdentity {
   readonly start: string
 }
 
-/** What the worker asks the operating system about processes; a test hands in its own. */
+/** What the worker asks the operating system about processes; a test has its own. */
 export interface ProcessTable {
   /** Names the time since the machine's last start. */
   bootId(): Promise<string>
@@ -59,7 +59,7 @@ async function readStat(pid: number): Promise<{ group: number; start: string } |
   const fields = text?.slice(text.lastIndexOf(') ') + 2).split(' ')
   const [state, , group] = fields ?? []
   const start = fields?.[19]
-  // A zombie has ended; where process 1 reaps nobody it stays one for ever.
+  // A zombie has ended; where process 1 reaps none it stays one for ever.
   if (start === undefined || state === 'Z' || state === 'X') return undefined
   return { group: Number(group), start }
 }
@@ -88,7 +88,7 @@ export const psTable: ProcessTable = {
     )
   },
   async hasMarkedMember(group) {
-    // The environment isn't to be had there; a group id stays taken as long as it has members, so this is near enough.
+    // The environment can't be read there; a group id stays taken as long as it has members, so that this is close enough.
     const rows = await ps(['-A', '-o', 'pgid=,stat='])
     return rows.some((row) => Number(row[0]) === group && !row[1]?.startsWith('Z'))
   },

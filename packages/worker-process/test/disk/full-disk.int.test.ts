@@ -30,7 +30,10 @@ async function pidOf(job: TestJob): Promise<number> {
   return (await readClaim(bench.layout().place(job)))?.pid ?? 0
 }
 
-/** The command has ended, and its supervisor waits for room: the shell of the command was its only child that is not `sleep 1`. */
+/**
+ * The command has ended, and its supervisor waits for room: the shell of the command was its only child that
+ * is not `sleep 1`.
+ */
 async function commandEnded(job: TestJob): Promise<void> {
   await openGate(job.id)
   const { stdout } = bench.layout().place(job)
@@ -173,6 +176,7 @@ describe.skipIf(lacking !== undefined)('on a full disk', () => {
       code: 'SLUICE_WORKER_UNAVAILABLE',
       message: expect.stringMatching(/no room to start a job: \d inodes and \d+ bytes are free/u),
     })
+    await eventually('one of them runs', async () => (await bench.runs()) > 0)
     for (const { id } of jobs) await openGate(id)
     expect(await bench.runs()).toBe(1)
   })
@@ -190,7 +194,7 @@ describe.skipIf(lacking !== undefined)('on a full disk', () => {
   })
 
   test.each(['all', 'failed', 'none'] as const)(
-    'what has ended is forgotten, keeping %s',
+    'what has ended is acknowledged, keeping %s',
     async (keepOutputs) => {
       const worker = await bench.open(bench.scriptOptions('exit 3', { keepOutputs }))
       const job = newJob('a')

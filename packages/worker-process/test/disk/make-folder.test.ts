@@ -50,7 +50,7 @@ test.each([
   expect(String(error)).toContain(why)
 })
 
-test.runIf(process.platform === 'linux')('a file system that lets nobody make a folder ends it', async () => {
+test.runIf(process.platform === 'linux')('a file system that allows no folder ends it', async () => {
   await expect(makeFolder('/proc/sluice/jobs')).rejects.toThrow(
     'Could not make the folder /proc/sluice/jobs: the file system lets no folder be made in /proc',
   )

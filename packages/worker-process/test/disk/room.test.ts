@@ -46,7 +46,7 @@ async function newRoom(): Promise<Room> {
   await bench.open(bench.options(['true']))
   const quiet = vi.fn<Logger['info']>()
   const logger = { debug: quiet, info: quiet, warn, error: quiet }
-  return new Room({ layout: bench.layout(), logger, monotonicMs: () => runtime.ms })
+  return new Room({ layout: bench.layout(), logger, runtime: { monotonicMs: () => runtime.ms } })
 }
 
 describe('room for records', () => {
@@ -69,7 +69,7 @@ describe('room for records', () => {
     expect(await room.lacking()).toBeUndefined()
   })
 
-  test('may be lacking for a quota that the file system does not tell of: a refusal makes it be tried', async () => {
+  test('may be lacking for a quota that the file system does not report: after a refusal it is tried', async () => {
     const room = await newRoom()
     isRefused('EDQUOT')
     expect(await room.lacking()).toBeUndefined()
@@ -147,7 +147,7 @@ describe('room for a list', () => {
     )
   })
 
-  test('is not told of what can be no folder: to open the worker says so', async () => {
+  test('ignores what can be no folder: opening the worker reports it', async () => {
     const options = { ...bench.options(['true']), dir: '/dev/null/jobs' }
     expect(await checkRoom(options, { items: 1 })).toBeUndefined()
   })
@@ -160,33 +160,37 @@ describe('room for a list', () => {
   })
 
   test('takes the options of a worker and no others', async () => {
+    // @ts-expect-error -- neither a name nor a command
     await expect(checkRoom({}, { items: 1 })).rejects.toMatchObject({ code: 'SLUICE_CONFIG_INVALID' })
   })
 
   test.skipIf(lacksSmallDisk() !== undefined).each([
     ['all', 7],
     ['none', 1],
-  ] as const)('with keepOutputs %s is %s inodes for a job that is forgotten', async (keepOutputs, each) => {
-    bench.mountSmallDisk()
-    const worker = await bench.open(bench.options(['true'], { keepOutputs }))
-    const jobs = [1, 2, 3, 4].map((index) => newJob(`job-${index}`))
-    const used = async (): Promise<number> => {
-      const { files, ffree } = await real.statfs(bench.layout().root)
-      // The shards by the first two characters of a key are made once, whatever comes into them.
-      const shards = ['jobs', 'gone'].map(
-        (name) => `find ${bench.layout().root}/${name} -maxdepth 1 2>/dev/null; true`,
-      )
-      const made = execFileSync('sh', ['-c', shards.join('; ')], { encoding: 'utf8' })
-        .split('\n')
-        .filter(Boolean)
-      return files - ffree - made.length
-    }
-    const before = await used()
-    for (const job of jobs) {
-      await send(worker, job)
-      await outcome(worker, job)
-    }
-    await worker.acknowledgeJobs(jobs)
-    expect((await used()) - before).toBe(each * jobs.length)
-  })
+  ] as const)(
+    'with keepOutputs %s is %s inodes for a job that is acknowledged',
+    async (keepOutputs, each) => {
+      bench.mountSmallDisk()
+      const worker = await bench.open(bench.options(['true'], { keepOutputs }))
+      const jobs = [1, 2, 3, 4].map((index) => newJob(`job-${index}`))
+      const used = async (): Promise<number> => {
+        const { files, ffree } = await real.statfs(bench.layout().root)
+        // The shards by the first two characters of a key are made once, whatever comes into them.
+        const shards = ['jobs', 'gone'].map(
+          (name) => `find ${bench.layout().root}/${name} -maxdepth 1 2>/dev/null; true`,
+        )
+        const made = execFileSync('sh', ['-c', shards.join('; ')], { encoding: 'utf8' })
+          .split('\n')
+          .filter(Boolean)
+        return files - ffree - made.length
+      }
+      const before = await used()
+      for (const job of jobs) {
+        await send(worker, job)
+        await outcome(worker, job)
+      }
+      await worker.acknowledgeJobs(jobs)
+      expect((await used()) - before).toBe(each * jobs.length)
+    },
+  )
 })

@@ -3,10 +3,8 @@ import { OomKills, counterFiles } from '../../src/processes/oom-kills.js'
 
 async function setup(first: number | undefined = 3) {
   const world = { count: first as number | undefined, ms: 0 }
-  const kills = await OomKills.open(
-    async () => world.count,
-    () => world.ms,
-  )
+  const runtime = { monotonicMs: () => world.ms }
+  const kills = await OomKills.open({ runtime, count: async () => world.count })
   return { world, kills }
 }
 
@@ -18,7 +16,7 @@ test('what was counted before explains nothing', async () => {
 test('each kill explains one death', async () => {
   const { world, kills } = await setup()
   world.count = 5
-  await kills.look()
+  await kills.read()
   expect(kills.explain(1)).toBe(true)
   expect(kills.explain(1)).toBe(true)
   expect(kills.explain(1)).toBe(false)
@@ -27,30 +25,30 @@ test('each kill explains one death', async () => {
 test('more deaths at once than kills are explained by none, since which is which is not known', async () => {
   const { world, kills } = await setup()
   world.count = 4
-  await kills.look()
+  await kills.read()
   expect(kills.explain(2)).toBe(false)
   world.count = 5
-  await kills.look()
+  await kills.read()
   expect(kills.explain(2)).toBe(true)
 })
 
 test('a kill of long ago explains no death of now', async () => {
   const { world, kills } = await setup()
   world.count = 4
-  await kills.look()
+  await kills.read()
   world.ms = 10_000
-  await kills.look()
+  await kills.read()
   expect(kills.explain(1)).toBe(false)
 })
 
 test('where the kernel does not say, nothing is explained; nor by a counter that has begun again', async () => {
   const silent = await setup()
   silent.world.count = undefined
-  await silent.kills.look()
+  await silent.kills.read()
   expect(silent.kills.explain(1)).toBe(false)
   const { world, kills } = await setup()
   world.count = 0
-  await kills.look()
+  await kills.read()
   expect(kills.explain(1)).toBe(false)
 })
 

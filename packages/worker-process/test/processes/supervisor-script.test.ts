@@ -76,7 +76,7 @@ describe.each(shells.map((shell) => [shell.join(' '), shell] as const))('under %
   })
 
   test.each(['0', '600'])(
-    'told to end, with a timeout of %s s: SIGKILL follows SIGTERM though nobody looks, and not without the record',
+    'told to end, with a timeout of %s s: SIGKILL follows SIGTERM without any poll, and not without the record',
     async (timeout) => {
       const deaf = 'trap "" TERM; echo runs; while :; do sleep 0.02; done'
       const { child, exited } = start(shell, deaf, [timeout, '0.1'])

@@ -90,7 +90,10 @@ interface LogRequest {
   readonly context: CommandContext
 }
 
-/** Shows the first of these attempts with a log. @throws the worker's error for the first one, where none has a log */
+/**
+ * Shows the first of these attempts with a log. @throws the worker's error for the first one, where none has
+ * a log
+ */
 async function showFirst(request: LogRequest, attempts: readonly number[]): Promise<void> {
   const { item, context } = request
   let first: { readonly attempt: number; readonly error: SluiceError } | undefined

@@ -16,7 +16,9 @@ import { helpNotes, type CommandContext, type Program } from '../../cli/command.
 import { classOption, exitCodeOption, filterOf, groupOption } from '../../items/failure-filter.js'
 
 const PAGE_ITEMS = 500
-/** Running and failed items first: these are what an operator needs, and SUCCESS is the largest in the end. */
+/**
+ * Running and failed items first: these are what an operator needs, and SUCCESS is the largest in the end.
+ */
 const ORDER: readonly Stage[] = ['PROCESSING', 'FAIL', 'WAITING', 'SUCCESS']
 
 /** `sluice ls`: items, stage by stage. */

@@ -1,13 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import {
-  SluiceError,
-  checkNewItem,
-  isSluiceError,
-  parseJson,
-  type JsonValue,
-  type NewItem,
-} from '@sluice/core'
+import { SluiceError, isSluiceError, type JsonValue, type NewItem } from '@sluice/core'
+import { checkNewItem, parseJson } from '@sluice/core/backend'
 import { whyUnreadable } from '../../manifest/manifest-errors.js'
 import { printable } from '../../output/output.js'
 import { spanMs, wholeNumber } from '../../cli/arguments.js'

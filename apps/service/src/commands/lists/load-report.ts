@@ -9,9 +9,9 @@ import type { CommandContext } from '../../cli/command.js'
 const ROW_CHARS = 500
 
 /**
- * Says what became of the rows, and sets the exit code.
+ * Reports the outcomes of the rows, and sets the exit code.
  *
- * @throws what the load failed with, once that is said
+ * @throws the error of the load, after the report
  */
 export async function reportLoad(
   summary: LoadSummary,
@@ -24,11 +24,11 @@ export async function reportLoad(
   const hidden = problemsOf(counts) - problems.length
   if (hidden > 0) output.note(`… and ${countText(hidden)} more: ${placeOf(rejects)}`)
   const conveniences = describeConveniences(summary.conveniences)
-  if (conveniences !== '') output.note(`Read with: ${conveniences}`)
+  if (conveniences !== '') output.note(`Normalized: ${conveniences}`)
   if (counts.rows === 0 && !summary.interrupted && failure === undefined)
     output.note('The manifest has no items.')
   if (summary.manyIds) output.note(MANY_IDS)
-  if (summary.joblog !== undefined) tellJoblog(summary.joblog, output)
+  if (summary.joblog !== undefined) noteJoblog(summary.joblog, output)
   const stream = rejects === '-' ? 'stderr' : 'stdout'
   output.print(() => summaryText(summary), summaryJson(summary), stream)
   if (failure !== undefined) throw failure
@@ -38,20 +38,20 @@ export async function reportLoad(
 }
 
 function placeOf(rejects: string | undefined): string {
-  if (rejects === undefined) return 'give --rejects FILE to get them all'
-  return rejects === '-' ? 'all of them are on standard output' : rejects
+  if (rejects === undefined) return 'use --rejects FILE to get them all'
+  return rejects === '-' ? 'all are on standard output' : rejects
 }
 
 const MANY_IDS =
-  'More ids than are kept in memory: of the later ones, rows that repeat an id are counted as same or changed.'
+  'Too many ids to keep in memory: among the later ones, repeated ids count as same or changed.'
 
-/** The list is stored: what the worker has too little room for can be made before it runs. */
+/** The list is stored, and the operator can make room before it runs. */
 async function warnOfRoom(items: number, context: CommandContext): Promise<void> {
   const lacking = await context.checkRoom(async () => items)
   if (lacking !== undefined) context.output.warn(`too little room for this list: ${lacking}`)
 }
 
-/** Items that the list is about, but those that are done elsewhere. */
+/** The items of the list, without those that are done elsewhere. */
 function goodRows({ counts: { rows, refused, duplicate }, joblog }: LoadSummary): number {
   return rows - refused - duplicate - (joblog?.done ?? 0)
 }
@@ -64,7 +64,7 @@ function summaryText(summary: LoadSummary): string {
     : `${countsText(summary)}, ${time} (${rateText(perMinute(summary))})`
   if (stopped === undefined) return end
   const again = summary.interrupted
-    ? ' Run the same command again to add the rest: what is in is left as it is.'
+    ? ' Run the same command again to add the rest; stored items stay unchanged.'
     : ''
   return `${end}\n${stoppedText(stopped)}${again}`
 }
@@ -73,13 +73,13 @@ function checkedText({ counts, joblog, interrupted }: LoadSummary, time: string)
   const { unstored, duplicate, duplicateChanged, refused, done } = counts
   const goodDone = (joblog?.done ?? 0) - done
   const words = [
-    `${plural(unstored, 'row')} that can be loaded${doneText(goodDone)}`,
+    `${plural(unstored, 'valid row')}${doneText(goodDone)}`,
     ...(done === 0 ? [] : [`${countText(done)} ${LEFT_OUT}`]),
     ...(duplicate === 0 ? [] : [duplicateText(duplicate, duplicateChanged)]),
     `${countText(refused)} refused`,
     `${time}.`,
   ]
-  return `${words.join(', ')}${interrupted ? ' Stopped before the end.' : ''} Nothing was stored.`
+  return `${words.join(', ')}${interrupted ? ' Interrupted.' : ''} Nothing was stored.`
 }
 
 const LEFT_OUT = 'left out as done elsewhere'
@@ -95,7 +95,7 @@ function countsText({ counts }: LoadSummary): string {
     ...(started === 0 ? [] : [`${countText(started)} had started`]),
   ]
   const rare = [
-    [counts.exists, 'in the queue before (not compared)'],
+    [counts.exists, 'existing (not compared)'],
     [counts.done, LEFT_OUT],
     [counts.unknown, 'unknown'],
     [counts.unstored, 'not stored'],
@@ -118,29 +118,27 @@ function duplicateText(duplicate: number, changed: number): string {
 function stoppedText({ source, line, bytes }: StoppedAt): string {
   const where =
     line === 0 ? `before the first row of ${source}` : `after line ${countText(line)} of ${source}`
-  return `Stopped ${where}; ${plural(bytes, 'byte')} had been read.`
+  return `Stopped ${where} (${plural(bytes, 'byte')} read).`
 }
 
-function tellJoblog(joblog: JoblogSummary, output: CommandContext['output']): void {
+function noteJoblog(joblog: JoblogSummary, output: CommandContext['output']): void {
   output.note(printable(joblogText(joblog), ROW_CHARS))
   const { waiting = 0 } = joblog
   if (waiting > 0)
-    output.warn(`done by the joblog and still WAITING: ${itemsText(waiting)}; ${STILL_WAITING}`)
+    output.warn(`done by the joblog and still in WAITING: ${itemsText(waiting)}; ${STILL_WAITING}`)
 }
 
 function joblogText({ records, untrusted, unmatched, how }: JoblogSummary): string {
   const parts = [
     plural(records, 'record'),
-    ...(untrusted === 0
-      ? []
-      : [`${countText(untrusted)} cut off or glued together, which count for nothing`]),
-    ...(unmatched === 0 ? [] : [`${plural(unmatched, 'command')} of no row`]),
+    ...(untrusted === 0 ? [] : [`${countText(untrusted)} truncated or merged (ignored)`]),
+    ...(unmatched === 0 ? [] : [`${plural(unmatched, 'command')} without a row`]),
   ]
   return `joblog (${how}): ${parts.join(', ')}`
 }
 
 const STILL_WAITING =
-  'put before this load, and to be run again. To take them over: sluice pause, sluice rm --stage WAITING, the same load again, sluice resume'
+  'an earlier load put them, and they will run again. To mark them as done: sluice pause, sluice rm --stage WAITING, the same load again, sluice resume'
 
 function summaryJson(summary: LoadSummary) {
   const { counts, interrupted, checkedOnly, stopped, failure, manyIds, elapsedMs } = summary
@@ -159,7 +157,7 @@ function summaryJson(summary: LoadSummary) {
   }
 }
 
-/** Of rows that the storage answered for. */
+/** The rate of rows that the storage answered for. */
 function perMinute({ counts, elapsedMs }: LoadSummary): number | undefined {
   const { rows, refused, done, unknown, unstored } = counts
   return elapsedMs < 1 ? undefined : ((rows - refused - done - unknown - unstored) * 60_000) / elapsedMs

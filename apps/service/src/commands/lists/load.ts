@@ -20,10 +20,10 @@ const EXAMPLES = [
 const NOTES = `
 Formats:
   jsonl  {"id": "a", "body": …, "priority"?: 0, "notBeforeAt"?: ms, "delayMs"?: ms} on each line, if the first line
-         has a body; else the whole object is the body, and has the field id
-  csv    a header row; the other columns are the fields of the body. RFC 4180; tsv: tabs, and no quotes
+         has a body; else the whole object is the body, with the field id
+  csv    a header row; the columns other than the id are the fields of the body. RFC 4180; tsv: tabs, no quotes
   lines  the line is the id, the body is {"line": "…"}
-Gzip is unpacked. Order is kept. The flags for what pandas, DuckDB, polars, Spark, MySQL, psql and Excel write are in docs/manifests.md.`
+Gzip is decompressed. The order is kept. For the flags for pandas, DuckDB, polars, Spark, MySQL, psql and Excel see docs/manifests.md.`
 
 /** Registers `sluice load`. */
 export function registerLoad(program: Program, context: CommandContext): void {
@@ -33,7 +33,7 @@ export function registerLoad(program: Program, context: CommandContext): void {
       .description('Put the items of a manifest into the queue')
       .argument('<files...>', 'JSON lines, CSV or plain lines; - for standard input'),
   )
-    .option('--dry-run', 'only check the manifest; needs no queue')
+    .option('--dry-run', 'only check the manifest, without a queue')
     .addHelpText('after', NOTES + STORING_NOTES)
     .addHelpText('after', helpNotes(EXAMPLES, ['OK', 'INVALID', 'UNAVAILABLE', 'DENIED', 'INTERRUPTED']))
     .action((files, flags) => load(files, flags, context))
@@ -47,12 +47,13 @@ async function load(files: readonly string[], flags: LoadFlags, context: Command
   ])
   keepYoungHeapSmall()
   context.goOnWithoutReader()
-  // Before their names are held against the flags: that a directory has no format is not what is wrong with it.
+  // First: for a directory, "unknown format" would be the wrong error.
   for (const file of files) if (file !== '-') await findManifest(resolve(context.cwd, file))
   const options = await optionsOf(files, flags, context)
-  // Before anything is taken: a worker that is configured wrongly would never start what is loaded.
+  // Before the load: an invalid worker would never start the items.
   if (flags.dryRun !== true) await context.checkWorkerOptions()
-  // A queue that is not there yet is made when there is something to put: a slip in the list or the flags leaves none behind.
+  // A missing queue is created at the first row to store: a mistake in the list or the flags leaves none
+  // behind.
   const queue = flags.dryRun === true ? undefined : await context.openQueueOrLater({ brief: false })
   const file = flags.dryRun === true ? undefined : (await context.config()).file
   const kept = [file, flags.joblog].flatMap((path) =>

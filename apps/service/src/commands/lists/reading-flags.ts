@@ -11,7 +11,7 @@ import { ESCAPE_IN, type EscapeIn } from '../../manifest/csv/row-scanner.js'
 import { nameOf, OPTIONS_OF_FORM, pathOf } from '../../manifest/manifest-format.js'
 import { LINE_ENDS, type LineEnds } from '../../manifest/text/text-lines.js'
 
-/** What the options of {@link withReadingFlags} give. */
+/** The values of the options of {@link withReadingFlags}. */
 export interface ReadingFlags {
   readonly format?: ManifestFormat | undefined
   readonly idFrom?: 'row' | undefined
@@ -41,96 +41,105 @@ export interface ReadingFlags {
   readonly null?: true | undefined
 }
 
-/** Adds the options that say how a manifest is read. */
+/** Adds the options for reading a manifest. */
 export function withReadingFlags<
   Args extends unknown[],
   Opts extends OptionValues,
   Global extends OptionValues,
 >(command: Command<Args, Opts, Global>) {
+  return withLineFlags(withColumnFlags(withFieldFlags(command)))
+}
+
+function withFieldFlags<Args extends unknown[], Opts extends OptionValues, Global extends OptionValues>(
+  command: Command<Args, Opts, Global>,
+) {
   return command
     .addOption(
-      new Option('--format <format>', 'the format (default: by the name, else by the first line)').choices(
-        MANIFEST_FORMATS,
-      ),
+      new Option(
+        '--format <format>',
+        'the format (default: by the file name, else by the first line)',
+      ).choices(MANIFEST_FORMATS),
     )
     .addOption(
-      new Option('--id-from <what>', 'ids are {base name}:{row}, of rows that have none').choices([
+      new Option('--id-from <what>', 'for rows without ids: the ids are {base name}:{row}').choices([
         'row',
       ] as const),
     )
     .option('--source-name <name>', 'the base name of standard input for --id-from row')
     .option(
       '--id-field <path>',
-      'JSON: the field of the ids, such as properties.id; the whole object is the body',
+      'JSON: the field of the id, such as properties.id; the whole object is the body',
     )
-    .option('--body-field <path>', 'JSON: the field of the bodies')
-    .option('--priority-field <path>', 'JSON with --id-field or --body-field: the field of the priorities')
+    .option('--body-field <path>', 'JSON: the field of the body')
+    .option('--priority-field <path>', 'JSON with --id-field or --body-field: the field of the priority')
     .option(
       '--path <path>',
-      "JSON: where the items are in one document, such as '$.features[*]'",
+      "JSON: the path to the items in one document, such as '$.features[*]'",
       checkedPath,
     )
-    .option('--id-column <names>', 'CSV: the column of the ids, or several: sample,lane (default: "id")')
-    .option('--priority-column <name>', 'CSV: the column of the priorities')
-    .option('--columns <names>', 'CSV: the names of all columns, of a file without a header')
+}
+
+function withColumnFlags<Args extends unknown[], Opts extends OptionValues, Global extends OptionValues>(
+  command: Command<Args, Opts, Global>,
+) {
+  return command
+    .option('--id-column <names>', 'CSV: the column of the id, or several: sample,lane (default: "id")')
+    .option('--priority-column <name>', 'CSV: the column of the priority')
+    .option('--columns <names>', 'CSV: the names of all columns, for a file without a header')
     .option('--typed', 'CSV: unquoted numbers, true, false and null become JSON values (default: strings)')
     .addOption(
       new Option(
         '--blank <meaning>',
-        'CSV: what nothing between delimiters is (default: empty, a string)',
+        'CSV: the meaning of an empty value (default: empty, a string)',
       ).choices(['absent', 'empty'] as const),
     )
-    .option(
-      '--delimiter <char>',
-      'CSV: what stands between values (default: a comma; of .tsv a tab)',
-      delimiterOf,
-    )
-    .option(
-      '--quote <char>',
-      'CSV: a character, or none (default: "; none where the delimiter is a tab)',
-      charOrNone,
-    )
-    .option(
-      '--escape <char>',
-      'CSV: what makes the next character plain, such as \\ (default: "" alone)',
-      oneChar,
-    )
+    .option('--delimiter <char>', 'CSV: the delimiter (default: a comma; a tab for .tsv)', delimiterOf)
+    .option('--quote <char>', 'CSV: the quote character, or none (default: "; none with tabs)', charOrNone)
+    .option('--escape <char>', 'CSV: the escape character, such as \\ (default: only "")', oneChar)
     .addOption(
       new Option(
         '--escape-in <where>',
-        'CSV with quotes: where --escape counts: quotes (Spark), everywhere (Python, pandas) (default: a row where it matters is refused)',
+        'CSV with quotes: where --escape applies: quotes (Spark), everywhere (Python, pandas) (default: ambiguous rows are refused)',
       ).choices(ESCAPE_IN),
     )
-    .option('--null-value <text>', 'CSV: an unquoted value that is written so is null, such as \\N')
-    .option('--comment <text>', 'what comment lines begin with, or none (default: # is refused)', textOrNone)
+    .option('--null-value <text>', 'CSV: the unquoted text for null, such as \\N')
+    .option('--comment <text>', 'the prefix of comment lines, or none (default: # is refused)', textOrNone)
+}
+
+function withLineFlags<Args extends unknown[], Opts extends OptionValues, Global extends OptionValues>(
+  command: Command<Args, Opts, Global>,
+) {
+  return command
     .addOption(
-      new Option('--line-ends <kind>', 'what ends a line (default: auto, as the first)').choices(LINE_ENDS),
+      new Option('--line-ends <kind>', 'the line ending (default: auto, that of the first line)').choices(
+        LINE_ENDS,
+      ),
     )
     .addOption(
       new Option(
         '--byte-order-marks <what>',
-        'CSV, lines: drop or keep one that begins a later line (default: refused)',
+        'CSV, lines: drop or keep a byte order mark at the start of a later line (default: refused)',
       ).choices(['drop', 'keep'] as const),
     )
     .option(
       '--skip-lines <n>',
-      'leave out so many lines at the beginning, such as a title',
+      'skip this many lines at the beginning, such as a title',
       wholeNumber(1, 1_000_000),
     )
     .addOption(
-      new Option('--header-blanks <what>', 'CSV: trim or keep blanks around column names').choices([
+      new Option('--header-blanks <what>', 'CSV: trim or keep spaces around column names').choices([
         'trim',
         'keep',
       ] as const),
     )
-    .option('--keep-header-rows', 'CSV: a header that comes again is an item')
+    .option('--keep-header-rows', 'CSV: a repeated header is an item')
     .option(
       '--max-row-lines <n>',
-      `CSV: a quote closes within so many lines (default: ${MAX_ROW_LINES})`,
+      `CSV: the most lines of a quoted value (default: ${MAX_ROW_LINES})`,
       wholeNumber(1, 1_000_000),
     )
-    .option('--split', 'lines: columns separated by blanks, with a header or --columns')
-    .option('-0, --null', 'lines: they end with NUL, as find -print0 writes them')
+    .option('--split', 'lines: columns separated by spaces, with a header or --columns')
+    .option('-0, --null', 'lines: lines end with NUL, as from find -print0')
 }
 
 function checkedPath(path: string): string {
@@ -140,7 +149,7 @@ function checkedPath(path: string): string {
 
 function oneChar(text: string): string {
   if (/^[^\r\n]$/u.test(text)) return text
-  throw new InvalidArgumentError('It must be one character, and not a line end.')
+  throw new InvalidArgumentError('It must be one character, not a line break.')
 }
 
 function charOrNone(text: string): string {
@@ -157,9 +166,10 @@ function delimiterOf(text: string): string {
 }
 
 /**
- * How the files are read, by the flags.
+ * The options for reading, from the flags.
  *
- * @throws CommandError INVALID where flags contradict each other or the files: one that is ignored would make other items than were meant
+ * @throws CommandError INVALID where flags contradict each other or the files: an ignored flag would produce
+ * other items than intended
  */
 export function readingOf(paths: readonly string[], flags: ReadingFlags): ReadingOptions {
   const options = optionsOf(flags)
@@ -198,28 +208,24 @@ function assertConsistent(options: ReadingOptions): void {
   const { idFrom, idColumn, idField, bodyField, delimiter = ',', quote = '"', escape } = options
   if (options.split === true && options.nul === true) refuse('--split and -0 exclude each other')
   if (idFrom !== undefined && (idColumn ?? idField) !== undefined)
-    refuse('--id-from row makes the ids: leave out --id-column and --id-field')
-  if (options.sourceName !== undefined && idFrom === undefined)
-    refuse('--source-name is for --id-from row: nothing else uses it')
+    refuse('--id-from row creates the ids: remove --id-column and --id-field')
+  if (options.sourceName !== undefined && idFrom === undefined) refuse('--source-name needs --id-from row')
   if (options.priorityField !== undefined && (idField ?? bodyField) === undefined)
     refuse('--priority-field needs --id-field or --body-field; without them the field is `priority`')
-  if (quote !== 'none' && quote === delimiter) refuse('--delimiter and --quote must be two characters')
-  if (escape !== undefined && escape === delimiter) refuse('--delimiter and --escape must be two characters')
-  if (options.escapeIn !== undefined && escape === undefined)
-    refuse('--escape-in says where --escape counts: give both')
+  if (quote !== 'none' && quote === delimiter) refuse('--delimiter and --quote must differ')
+  if (escape !== undefined && escape === delimiter) refuse('--delimiter and --escape must differ')
+  if (options.escapeIn !== undefined && escape === undefined) refuse('--escape-in needs --escape')
   if (options.escapeIn === 'quotes' && quote === 'none')
-    refuse('--escape-in quotes is for values in quotes, and --quote none for a file without')
+    refuse('--escape-in quotes needs quoted values, and --quote none has none')
   if (options.columns !== undefined && options.headerBlanks !== undefined)
-    refuse('--header-blanks is for a header, and --columns for a file without one')
+    refuse('--header-blanks needs a header, and --columns is for files without one')
   if (options.nul === true && NOT_WITH_NUL.some((name) => options[name] !== undefined))
-    refuse(
-      `-0 takes every byte but NUL for a part of an item: leave out ${NOT_WITH_NUL.map(flagOf).join(', ')}`,
-    )
+    refuse(`with -0 every byte but NUL is part of an item: remove ${NOT_WITH_NUL.map(flagOf).join(', ')}`)
   if (options.path !== undefined && options.skipLines !== undefined)
-    refuse('--skip-lines is for files of lines, and --path for one document')
+    refuse('--skip-lines applies to lines, and --path to one document')
 }
 
-/** Which forms the options of each form are for, and what that is called. */
+/** The formats of each group of options, and their name in messages. */
 const FITS = [
   { of: 'json', is: ({ format }: Form) => format === 'jsonl', called: '--format jsonl' },
   {
@@ -245,11 +251,11 @@ function assertFits(options: ReadingOptions, at: { path: string; format: Manifes
   for (const { of, is, called } of FITS) {
     const wrong = OPTIONS_OF_FORM[of].find((name) => options[name] !== undefined)
     if (wrong === undefined || is(form)) continue
-    refuse(`${flagOf(wrong)} is for ${called}; ${shownPath(at.path)} is read as ${at.format}`)
+    refuse(`${flagOf(wrong)} needs ${called}; ${shownPath(at.path)} is read as ${at.format}`)
   }
   const notJson = (['comment', 'byteOrderMarks'] as const).find((name) => options[name] !== undefined)
   if (notJson !== undefined && at.format === 'jsonl')
-    refuse(`${flagOf(notJson)} is for CSV and lines; ${shownPath(at.path)} is read as jsonl`)
+    refuse(`${flagOf(notJson)} applies to CSV and lines; ${shownPath(at.path)} is read as jsonl`)
 }
 
 function shownPath(path: string): string {

@@ -4,7 +4,7 @@ import { CommandError } from '../../cli/command-error.js'
 import type { LoadManifestOptions } from '../../load/load-manifest.js'
 import type { CommandContext } from '../../cli/command.js'
 
-/** The flags of `sluice load` that say what becomes of the rows once they are read. */
+/** The flags of `sluice load` for storing rows. */
 export interface StoringFlags {
   readonly strict?: true
   readonly rejects?: string
@@ -17,45 +17,44 @@ export interface StoringFlags {
 }
 
 export const STORING_NOTES = `
-Each row is one of: added; same (in the queue already, with this body); changed (in the queue with another body, which is kept); duplicate (the id came
-before in this load); refused. Rows that are refused, changed, or duplicates with another body are listed, the first 20 here and all with --rejects, and
-the exit code is 2; all other rows are stored. Loading a list again is safe. Priority and delay are not compared.
-With --update-waiting a changed row replaces the body of an item that still waits; of those that have started it says how many, and they stay changed.
-With --strict nothing is stored if a row is refused or repeats an id with another body. What the queue has is known only by storing: of rows that are
-changed --strict says so afterwards, as without it.
-With --rejects all these rows and all duplicates are written in the order of the list, each with its text as it was read (raw): repaired, the texts can be loaded
-again. An older file is replaced once a row is written, or the whole list was read. With --rejects - they go to standard output, and what else is reported to
-standard error.
-A queue that is not there yet is made when the first row to store was read: an empty or unreadable list leaves none behind.
-Rows are stored within a second of being read, also from a pipe that goes on. SIGINT and SIGTERM store what was read and say where it stopped.
-With --joblog a list that GNU parallel began goes on here: rows whose command ended with exit value 0 and no signal in its --joblog are put as items that
-have succeeded already, or left out with --skip-done. Items that are in the queue keep their stage; of those that are done and still wait it says how many. They are
-found by the command or its value, never by the number of a line: the id is the whole command, or the last argument of commands that are else the same, or what
---joblog-command says. All others are loaded, also where a record is cut off, or glued to one that was. Nothing is stored where it can't be told which.
-Ids that repeat are known up to about 15 million different ids in a load (153 MB); beyond that such rows are counted as same or changed, and the report says so.`
+Each row is one of: added; same (in the queue already, with this body); changed (in the queue with another body, which is kept); duplicate
+(the id came before in this load); refused. Refused and changed rows, and duplicates with another body, are listed, the first 20 here and all
+with --rejects, and the exit code is 2; all other rows are stored. Loading a list again is safe. Priority and delay are not compared.
+--update-waiting replaces the bodies of changed items in WAITING; items that have left WAITING are counted and stay changed.
+--strict stores nothing if a row is refused or repeats an id with another body. Changed rows are known only after storing: --strict reports
+them afterwards.
+--rejects writes all these rows and all duplicates in the order of the list, each with its text (raw): corrected, the texts can be loaded
+again. An older file is replaced at the first row, or after the whole list was read. With --rejects - they go to standard output, and the
+report to standard error.
+A queue that does not exist is created at the first row to store: an empty or unreadable list creates none.
+Rows are stored within a second of being read, also from an open pipe. On SIGINT and SIGTERM the rows read so far are stored, and the report
+says where the load stopped.
+--joblog continues a list begun with GNU parallel: rows whose command has exit value 0 and no signal in that log are put as succeeded items,
+or left out with --skip-done. Existing items keep their stage; done ones still in WAITING are counted. Rows are matched by the command or its
+value, never by line number: the id is the whole command, or the last argument of otherwise identical commands, or set by --joblog-command.
+All other rows are loaded, also for truncated and merged records. Where the match is ambiguous, nothing is stored.
+Repeated ids are detected among up to about 15 million different ids in a load (153 MB); beyond that they count as same or changed, and the
+report says so.`
 
 /** Registers the flags. */
 export function addStoringOptions(command: { addOption(option: Option): unknown }): void {
   const options = [
     new Option(
       '--strict',
-      'store nothing when a row is refused or repeats an id with another body (reads the list twice)',
+      'store nothing if a row is refused or repeats an id with another body (reads the list twice)',
     ),
     new Option(
       '--rejects <file>',
-      'write every row that is refused, changed or a duplicate as JSON: source, line, id, what, reason, raw; - is standard output',
+      'write every refused, changed or duplicate row as JSON: source, line, id, what, reason, raw; - is standard output',
     ),
-    new Option('--update-waiting', 'replace the bodies of items that still wait by those of the list'),
-    new Option('--no-compare', 'do not compare bodies of rows whose items are there: they count as "exists"'),
-    new Option(
-      '--joblog <file>',
-      "put what GNU parallel's log of jobs says is done as items that have succeeded",
-    ),
+    new Option('--update-waiting', 'replace the bodies of items in WAITING with those of the list'),
+    new Option('--no-compare', 'do not compare bodies with existing items: these rows count as "exists"'),
+    new Option('--joblog <file>', 'put the items that a job log of GNU parallel lists as done into SUCCESS'),
     new Option(
       '--joblog-command <template>',
-      "how a command of the log names an id, as it was given to GNU parallel: 'process {}'",
+      "the command as passed to GNU parallel, with the id as {}: 'process {}'",
     ),
-    new Option('--skip-done', 'with --joblog: leave out rows that are done'),
+    new Option('--skip-done', 'with --joblog: leave out done rows'),
   ]
   for (const option of options) command.addOption(option)
 }
@@ -66,7 +65,7 @@ export function storingOptions(
 ): Pick<LoadManifestOptions, 'strict' | 'rejects' | 'compare' | 'updateWaiting' | 'joblog'> {
   assertJoblogFlags(flags)
   if (flags.updateWaiting === true && flags.compare === false) {
-    throw new CommandError('INVALID', '--update-waiting has to compare bodies: leave out --no-compare')
+    throw new CommandError('INVALID', '--update-waiting compares bodies: remove --no-compare')
   }
   return {
     strict: flags.strict ?? false,

@@ -10,7 +10,8 @@ export function registerResume(program: Program, context: CommandContext): void 
     .addHelpText('after', helpNotes(['sluice resume'], ['OK', 'INVALID', 'UNAVAILABLE']))
     .action(async () => {
       const queue = await context.openQueue()
-      // First: an engine that finds the queue resumed and the record present would take the record for a new one.
+      // First: an engine that finds the queue resumed and the record present would take the record for a new
+      // one.
       await clearSelfPause(queue)
       await queue.control.resume()
       const state = await queue.control.read()

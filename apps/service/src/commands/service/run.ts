@@ -129,7 +129,8 @@ async function serve(context: CommandContext, { loaded, logger, flags }: Serving
   await assertPackages(loaded)
   const deadline = new StopDeadline(signal, config.service.stopDeadlineMs, context.runtime)
   const isEnding = flags.untilEmpty || flags.drain
-  // A run that ends with the last item needs an existing queue: a created one would make a mistyped address look finished.
+  // A run that ends with the last item needs an existing queue: a created one would make a mistyped address
+  // look finished.
   const opening = open(context, { config, logger, signal, make: !isEnding })
   // Storage that hangs while it is opened must not keep the process from ending.
   const opened = (await deadline.hold(opening)) ? await opening : undefined

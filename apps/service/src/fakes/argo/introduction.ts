@@ -79,7 +79,10 @@ const argumentsSchema = z.object({
   arguments: z.object({ parameters: z.array(parameterSchema).optional() }).optional(),
 })
 
-/** A value for each parameter: its default, else its first allowed value, else a word. Parameters with `valueFrom` are left out. */
+/**
+ * A value for each parameter: its default, else its first allowed value, else a word. Parameters with
+ * `valueFrom` are left out.
+ */
 function exampleBody(template: ArgoTemplate | undefined): Record<string, string> {
   // In a CronWorkflow it is one level down.
   const spec = template?.spec['workflowSpec'] ?? template?.spec

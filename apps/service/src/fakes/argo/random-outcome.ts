@@ -1,7 +1,10 @@
 import { createHash } from 'node:crypto'
 import type { OutcomeRule } from '@sluice/fake-argo'
 
-/** The outcome by `rule`, with an additional share of failures. The name decides: the same run fails again, a retried one may not. */
+/**
+ * The outcome by `rule`, with an additional share of failures. The name decides: the same run fails again, a
+ * retried one may not.
+ */
 export function randomOutcome(failRate: number, rule: OutcomeRule): OutcomeRule {
   return (workflow, run) => {
     const outcome = rule(workflow, run)

@@ -74,7 +74,10 @@ export class Cancelling {
     this.ends = new JobEnds(worker)
   }
 
-  /** Moves items in PROCESSING to FAIL, then cancels their jobs. Items that another process moved meanwhile stay unchanged. */
+  /**
+   * Moves items in PROCESSING to FAIL, then cancels their jobs. Items that another process moved meanwhile
+   * stay unchanged.
+   */
   async items(items: readonly ItemRecord[]): Promise<void> {
     const moves = items.map(({ id, uid, attempt }) => ({
       id,
@@ -93,7 +96,10 @@ export class Cancelling {
     for (const id of moved) this.others.set(id, { id, item: await this.#queue.lookup(id) })
   }
 
-  /** Cancels every job of these ids: of any attempt, with an item in any stage or none. Items in PROCESSING at the requested attempt are cancelled. */
+  /**
+   * Cancels every job of these ids: of any attempt, with an item in any stage or none. Items in PROCESSING at
+   * the requested attempt are cancelled.
+   */
   async ids(ids: readonly string[], wanted: JobsWanted = {}): Promise<void> {
     const targets = await pMap(
       [...new Set(ids)],
@@ -130,8 +136,8 @@ export class Cancelling {
   }
 
   /**
-   * Handles jobs that the worker did not know when their items failed: a service may have been sending them. Once all sends have
-   * ended, those that exist are cancelled, and the others never start.
+   * Handles jobs that the worker did not know when their items failed: a service may have been sending them.
+   * Once all sends have ended, those that exist are cancelled, and the others never start.
    */
   async endLateOnes(options: SendsEndedOptions): Promise<void> {
     const unknown = this.#unknown
@@ -263,8 +269,8 @@ function runningJobs(id: string, report: JobReport, { attempt }: JobsWanted): Jo
 }
 
 /**
- * The jobs of an item to look up: that of its last or the requested attempt; after an incomplete poll, those of all attempts. An item
- * that was never claimed has none.
+ * The jobs of an item to look up: that of its last or the requested attempt; after an incomplete poll, those
+ * of all attempts. An item that was never claimed has none.
  */
 function attemptsOf(
   { id, item }: Target,
@@ -284,8 +290,9 @@ const GAP_MS = 200
 const LEASE_MS = 100
 
 /**
- * Waits until every send has ended that a service may have begun before it could read what is stored now. After it, no job starts of an
- * item that was moved before this call. Either the dispatcher confirms it [Q-CTRL-2], or there is no dispatcher.
+ * Waits until every send has ended that a service may have begun before it could read what is stored now.
+ * After it, no job starts of an item that was moved before this call. Either the dispatcher confirms it
+ * [Q-CTRL-2], or there is no dispatcher.
  *
  * @returns `false` where neither is known in time
  */

@@ -3,7 +3,10 @@ import { idsText } from '../../items/moved-items.js'
 import { printable } from '../../output/output.js'
 import { wasCancelled, type Cancelling, type Target } from './cancelling.js'
 
-/** Ids of which nothing was cancelled, by reason. An id with a cancelled job, and one that the worker was not reached for, is in none. */
+/**
+ * Ids of which nothing was cancelled, by reason. An id with a cancelled job, and one that the worker was not
+ * reached for, is in none.
+ */
 export interface LeftIds {
   /** Cancelled before. */
   readonly again: readonly Target[]

@@ -12,7 +12,8 @@ const MAX_GAP_MS = 2_000
 const LAST_LOOKUP_MS = 2_000
 
 /**
- * Waits until each of the jobs has ended, and shows how many have. It reports what holds jobs up as soon as that is known.
+ * Waits until each of the jobs has ended, and shows how many have. It reports what holds jobs up as soon as
+ * that is known.
  *
  * @returns `false` where a signal ended the wait early
  */

@@ -18,7 +18,10 @@ export interface LogWriterOptions {
   readonly signal: AbortSignal
 }
 
-/** With `--json` one line per chunk, whose texts together are the log; on a terminal without control sequences; else the bytes unchanged. */
+/**
+ * With `--json` one line per chunk, whose texts together are the log; on a terminal without control
+ * sequences; else the bytes unchanged.
+ */
 export function logWriter({ output, attempt, raw, signal }: LogWriterOptions): LogWriter {
   const write = (piece: string | Uint8Array) =>
     piece.length === 0 ? Promise.resolve() : output.write(piece, signal)

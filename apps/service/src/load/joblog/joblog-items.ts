@@ -3,26 +3,26 @@ import { split } from 'shlex'
 import { isRefused, type ManifestEntry } from '../../manifest/manifest-entry.js'
 import type { Joblog } from './joblog.js'
 
-/** Which items of a list a log of GNU parallel says are done. */
+/** The items of a list that are done by a job log of GNU parallel. */
 export interface JoblogItems {
   readonly isDone: (id: string) => boolean
-  /** How a command of the log and an id are held against each other, for people. */
+  /** How commands and ids were matched, as text. */
   readonly how: string
-  /** Commands of the log that are not understood, or no id of the list. */
+  /** Commands that could not be parsed, or match no id of the list. */
   readonly unmatched: number
 }
 
-/** A command's value, which is to be an id; `undefined` where the command is not of the form. */
+/** The id in a command; `undefined` where the command does not match the form. */
 type ValueOf = (command: string) => string | undefined
 
 const COMMAND_ITSELF: ValueOf = (command) => command
 
 /**
- * Finds how the log's commands name the list's ids: as `template` says, or by what fits alone: the command is the id, or its last argument is and all else of it is
- * the same in each.
+ * Matches the log's commands with the list's ids: by the `template`, or by the only form that fits: the
+ * command is the id, or its last argument is, and the rest is the same in each command.
  *
- * @param read begins to read the list from its start
- * @throws SluiceError SLUICE_INPUT_INVALID when nothing fits, or both do
+ * @param read reads the list from its start
+ * @throws SluiceError SLUICE_INPUT_INVALID where no form or both forms fit
  */
 export async function matchJoblog(
   log: Joblog,
@@ -38,7 +38,7 @@ export async function matchJoblog(
   const [table, other] = fitting
   if (table !== undefined && other === undefined) return table.items()
   if (table === undefined && log.records === 0)
-    return { isDone: () => false, how: 'it has no record', unmatched: 0 }
+    return { isDone: () => false, how: 'it has no records', unmatched: 0 }
   throw table === undefined ? nothingFits(template) : bothFit()
 }
 
@@ -50,7 +50,7 @@ interface Form {
 class ValueTable {
   matched = 0
   readonly #how: string
-  /** By the value: whether all commands of it are done. */
+  /** By value: whether all its commands are done. */
   readonly #done = new Map<string, boolean>()
   readonly #met = new Set<string>()
   #misfits = 0
@@ -72,7 +72,7 @@ class ValueTable {
 
   items(): JoblogItems {
     const unmatched = this.#misfits + this.#done.size - this.matched
-    // What stands in the way of another list is not for this one to say.
+    // Ids outside this list are not done for it.
     const isDone = (id: string) => this.#done.get(id) === true && this.#met.has(id)
     return { isDone, how: this.#how, unmatched }
   }
@@ -91,7 +91,7 @@ function guessedForms(log: Joblog): Form[] {
   ]
 }
 
-/** All words of the commands but the last, where these are the same in each and at least one. */
+/** The words of the commands without the last, where they are the same in all commands and not empty. */
 function commonHead(commands: Iterable<string>): readonly string[] | undefined {
   let common: readonly string[] | undefined
   for (const command of commands) {
@@ -104,19 +104,19 @@ function commonHead(commands: Iterable<string>): readonly string[] | undefined {
   return common
 }
 
-/** As a POSIX shell reads it; `undefined` for a quote that isn't closed. */
+/** The words as a POSIX shell reads them; `undefined` for an unclosed quote. */
 function wordsOf(command: string): string[] | undefined {
   try {
     return split(command)
   } catch {
-    // The parser has one complaint.
+    // The parser throws only for an unclosed quote.
     return undefined
   }
 }
 
 const REPLACEMENT = /\{(?:|[./#%]|\/\/|\/\.|=.*?=)\}/u
 
-/** A template as it was given to GNU parallel: `{}` is the value, and its other replacement strings are any text. */
+/** A command template of GNU parallel: `{}` is the value, and other replacement strings match any text. */
 function formOf(template: string): Form {
   const how = `--joblog-command ${template}`
   if (template.trim() === '{}') return { how, valueOf: COMMAND_ITSELF }
@@ -127,7 +127,7 @@ function formOf(template: string): Form {
   const hasValue = given.some((word) => word.includes('{}'))
   if (!hasValue && given.some((word) => REPLACEMENT.test(word)))
     throw badTemplate('it has no {}, the value itself')
-  // GNU parallel appends the value where there is none of its replacement strings.
+  // GNU parallel appends the value to a template without replacement strings.
   const words = (hasValue ? given : [...given, '{}']).map(wordPattern)
   return { how, valueOf: (command) => valueIn(wordsOf(command), words) }
 }
@@ -165,15 +165,15 @@ function valueIn(words: readonly string[] | undefined, patterns: readonly RegExp
 function badTemplate(why: string): SluiceError {
   return new SluiceError(
     'SLUICE_INPUT_INVALID',
-    `--joblog-command must be the command as it was given to GNU parallel, such as 'process {}': ${why}`,
+    `--joblog-command must be the command as passed to GNU parallel, such as 'process {}': ${why}`,
   )
 }
 
 function nothingFits(template: string | undefined): SluiceError {
   const next =
     template === undefined
-      ? "say how it names the values by --joblog-command 'process {}', the command as it was given to GNU parallel"
-      : 'give the command as it was given to GNU parallel'
+      ? "set --joblog-command 'process {}', the command as passed to GNU parallel"
+      : 'use the command as passed to GNU parallel'
   return new SluiceError(
     'SLUICE_INPUT_INVALID',
     `No command of the joblog names an id of the list: ${next}. Nothing was stored.`,
@@ -183,7 +183,7 @@ function nothingFits(template: string | undefined): SluiceError {
 function bothFit(): SluiceError {
   return new SluiceError(
     'SLUICE_INPUT_INVALID',
-    "Some ids of the list are whole commands of the joblog, and some are last arguments: say which by --joblog-command '{}' (the commands) or 'process {}'. " +
+    "Some ids of the list are whole commands of the joblog, and some are last arguments: select one with --joblog-command '{}' (the commands) or 'process {}'. " +
       'Nothing was stored.',
   )
 }

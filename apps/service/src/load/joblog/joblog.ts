@@ -18,25 +18,31 @@ const HEADER = [
 
 const FIELDS = String.raw`(\d+)\t[^\t]*\t\d+\.\d+\t *-?\d+\.\d+\t\d+\t\d+\t(-?\d+)\t(-?\d+)\t`
 const RECORD = new RegExp(`^${FIELDS}(.*)$`, 'su')
-/** The beginning of another record inside of a command: it was written onto the end of one that was cut off. */
+/** The start of another record within a command: it was appended to a truncated one. */
 const GLUED = new RegExp(FIELDS.replaceAll(/\((?!\?)/gu, '(?:'), 'u')
-/** The same of a record that was written onto one which was cut in its exit value or signal: these took its number, and a host that is a number. */
+/**
+ * The same for a record appended to one truncated in its exit value or signal, which took over its first
+ * fields.
+ */
 const CUT_IN_FIELDS = /^(?:[^\t]*\t)?\d+\.\d+\t *-?\d+\.\d+\t/u
 
 /**
- * What GNU parallel's log of jobs says of each command. Only a record that is whole counts: one that the log ends in, that has a later one glued to it or isn't
- * written as GNU parallel writes it says nothing of its command. Numbers of jobs aren't used to find items: they shift when a line is put into the list.
+ * The outcome of each command in a job log of GNU parallel. Only complete records count: not a truncated
+ * last one, not one with a later record appended, and not one in another format. Job numbers don't identify
+ * items: they shift when a line is added to the list.
  */
 export class Joblog {
   records = 0
-  /** Records that are cut off, glued together, or no records. */
+  /** Truncated, merged and invalid records. */
   untrusted = 0
-  /** The number of the latest job, negative where that wasn't done. Of nearly every command there is only one job. */
+  /** The number of the latest job, negative where it was not done. Nearly every command has one job. */
   readonly #jobs = new Map<string, number>()
-  /** Of commands that have several: whether each is done. */
+  /** For commands with several jobs: whether each is done. */
   readonly #more = new Map<string, Map<number, boolean>>()
 
-  /** @throws SluiceError SLUICE_INPUT_INVALID when the file can't be read or is no log of GNU parallel */
+  /**
+   * @throws SluiceError SLUICE_INPUT_INVALID where the file can't be read or is not a job log of GNU parallel
+   */
   static async read(path: string): Promise<Joblog> {
     const log = new Joblog()
     let isFirst = true
@@ -59,7 +65,7 @@ export class Joblog {
     return this.#jobs.keys()
   }
 
-  /** Whether each job that ran this very command ended with exit value 0 and no signal, by the latest record of each. */
+  /** Whether the latest record of each job with this command has exit value 0 and no signal. */
   isDone(command: string): boolean {
     const more = this.#more.get(command)
     if (more !== undefined) return [...more.values()].every(Boolean)
@@ -73,7 +79,7 @@ export class Joblog {
       return
     }
     this.records += 1
-    // A line end of a command is written as NUL.
+    // GNU parallel writes a line break in a command as NUL.
     this.#note(written.replaceAll('\0', '\n'), Number(job), exitValue === '0' && signal === '0')
   }
 
@@ -108,6 +114,6 @@ async function* readLines(
 function noJoblog(path: string): SluiceError {
   return new SluiceError(
     'SLUICE_INPUT_INVALID',
-    `${path} is no log of GNU parallel: its first line is not the header that --joblog writes (Seq, Host, …, Command)`,
+    `${path} is not a job log of GNU parallel: its first line is not the header of --joblog (Seq, Host, …, Command)`,
   )
 }

@@ -5,27 +5,27 @@ import { BYTE_ORDER_MARK, markFault } from '../text/text-lines.js'
 import type { CellKind, ScannedRow } from './row-scanner.js'
 import { RowScanner } from './row-scanner.js'
 
-/** The columns of a table, and which of them mean something. */
+/** The columns of a table, and their meanings. */
 export interface CsvHeader {
   readonly names: readonly string[]
-  /** As they were written: a header that comes again is written alike. */
+  /** The names before trimming, to recognize a repeated header. */
   readonly written: readonly string[]
-  /** Columns at the end without a name, as spreadsheets write them. */
+  /** Unnamed columns at the end, as spreadsheets write them. */
   readonly blankColumns: number
-  /** Of the ids; empty where they come from the rows' numbers. */
+  /** The columns of the id; empty where ids are row numbers. */
   readonly ids: readonly number[]
   readonly priority: number | undefined
-  /** The columns that are fields of the body. */
+  /** The columns of the body's fields. */
   readonly fields: readonly number[]
 }
 
-/** Why nothing can be read under this header. */
+/** Why the table can't be read with this header. */
 export interface HeaderFault {
   readonly reason: string
   readonly field?: string
 }
 
-/** @param delimiter `undefined` for runs of blanks */
+/** @param delimiter `undefined` for runs of spaces */
 export function readHeader(
   row: ScannedRow,
   options: ReadingOptions,
@@ -47,7 +47,7 @@ export function readHeader(
     return {
       ...shownField(blank),
       reason:
-        'the name of the column begins or ends with a blank: give --header-blanks trim to drop such blanks, or --header-blanks keep if they belong to the name',
+        'the column name begins or ends with a space: use --header-blanks trim to remove it, or --header-blanks keep if it belongs to the name',
     }
   }
   const names = written.map((name, index) =>
@@ -56,18 +56,18 @@ export function readHeader(
   return withColumns({ names, written, blankColumns: row.cells.length - end }, options)
 }
 
-/** The header that `--columns` gives. */
+/** The header of `--columns`. */
 export function givenHeader(options: ReadingOptions & { readonly columns: string }): CsvHeader | HeaderFault {
   const names = listOf(options.columns)
   return withColumns({ names, written: names, blankColumns: 0 }, options)
 }
 
-/** How many names were changed. */
+/** How many names were trimmed. */
 export function trimmedNames({ names, written }: CsvHeader): number {
   return names.filter((name, index) => name !== written[index]).length
 }
 
-/** Whether a row is a header with the same names in another order: the rows below it are of another table. */
+/** Whether a row is a header with the same names in another order: the rows below belong to another table. */
 export function isOtherHeader(cells: readonly string[], { names }: CsvHeader): boolean {
   const [first = ''] = cells
   if (names.length < 2 || cells.length < names.length || !names.includes(withoutMark(first))) return false
@@ -79,7 +79,7 @@ function withoutMark(cell: string): string {
   return cell.startsWith(BYTE_ORDER_MARK) ? cell.slice(BYTE_ORDER_MARK.length) : cell
 }
 
-/** Whether a row is the header once more, as where files were put together. */
+/** Whether a row repeats the header, as in concatenated files. */
 export function isHeaderAgain(cells: readonly string[], header: CsvHeader): boolean {
   const { names, written } = header
   return (
@@ -105,7 +105,7 @@ function withColumns(
   if (missing !== undefined) return missingColumn(missing, names, options)
   const ids = wanted.map((name) => names.indexOf(name))
   const priority = options.priorityColumn === undefined ? undefined : names.indexOf(options.priorityColumn)
-  // An id of several columns is for people: what a job needs of them it finds in the body.
+  // Columns of a composite id stay in the body, where the job finds their values.
   const [id] = ids.length === 1 ? ids : []
   const fields = [...names.keys()].filter((index) => index !== id && index !== priority)
   return { ...found, ids, priority, fields }
@@ -114,16 +114,16 @@ function withColumns(
 function twiceFault(name: string, { columns }: ReadingOptions): HeaderFault {
   if (columns !== undefined)
     return {
-      reason: '--columns has this name twice: give each column a name of its own',
+      reason: '--columns has this name twice: names must be unique',
       ...shownField(name),
     }
-  const hint = 'name all columns with --columns, and leave out the header with --skip-lines 1'
+  const hint = 'name all columns with --columns, and skip the header with --skip-lines 1'
   return name === ''
     ? { reason: `the header has several columns without a name: ${hint}` }
     : { reason: `the header has this column twice: ${hint}`, ...shownField(name) }
 }
 
-/** The first row of a file without a header has values, which no message repeats. */
+/** The first row of a file without a header has values, which messages must not repeat. */
 function shownField(name: string): { field?: string } {
   return isName(name.trim()) ? { field: name } : {}
 }
@@ -131,20 +131,20 @@ function shownField(name: string): { field?: string } {
 const NUMBER = /^-?\d+(?:\.\d+)?$/u
 const ADDRESS = /^(?:\/|[a-z][a-z0-9+]*:\/\/)./u
 
-/** Where ids come from the rows no column is asked for, and the first row of a file without a header would be lost. */
+/** With ids from row numbers no column is required, so a missing header would silently lose the first row. */
 function dataFault(names: readonly string[]): HeaderFault | undefined {
   const given = names.filter((name) => name !== '')
-  // pandas names the columns of an array so.
+  // pandas names the columns of an array by number.
   const isNumbered = [0, 1].some((start) => given.every((name, index) => name === String(start + index)))
   const [first = ''] = names
   const address = names.findIndex((name) => ADDRESS.test(name))
   if (address === -1 && (!NUMBER.test(first) || isNumbered)) return undefined
   return {
-    reason: `the first row has a value in column ${Math.max(address, 0) + 1}, where a header has a name: name the columns with --columns if the file has no header, or give --header-blanks keep if this is the header`,
+    reason: `the first row has a value instead of a name in column ${Math.max(address, 0) + 1}: name the columns with --columns if the file has no header, or use --header-blanks keep if this is the header`,
   }
 }
 
-/** A header in quotes has the first of them closed before another delimiter. */
+/** Detects another delimiter after the first quoted name of a header. */
 export function quotedHeaderDelimiter(line: string): string | undefined {
   const delimiter = /^"[^"]*"([;\t|])/u.exec(line)?.[1]
   return delimiter === undefined ? undefined : otherDelimiterReason(delimiter)
@@ -153,18 +153,18 @@ export function quotedHeaderDelimiter(line: string): string | undefined {
 function missingColumn(name: string, names: readonly string[], options: ReadingOptions): HeaderFault {
   const shown = names.every((each) => each === '' || isName(each))
     ? names.map((each) => JSON.stringify(each)).join(', ')
-    : `${plural(names.length, 'column')}, not all of which have names; it may be a row of values`
+    : `${plural(names.length, 'column')}, some without a name; it may be a row of values`
   const isGiven = options.columns !== undefined
   const has = `${isGiven ? '--columns' : 'the header'} has no such column; it has ${shown}`
   if (name === options.priorityColumn) return { reason: has, field: name }
-  const ids = 'name the column of the ids with --id-column, or give --id-from row'
+  const ids = 'name the id column with --id-column, or use --id-from row'
   if (isGiven) return { reason: `${has}; ${ids}`, field: name }
   const hint =
-    'of a file without a header name all columns with --columns, and leave out lines above the header with --skip-lines'
+    'for a file without a header name all columns with --columns; skip lines above the header with --skip-lines'
   return { reason: `${has}; ${ids}; ${hint}`, field: name }
 }
 
-/** A column may have a comma in its name. */
+/** A column name may contain a comma. */
 function idNames(given: string, names: readonly string[]): readonly string[] {
   return names.includes(given) ? [given] : listOf(given)
 }
@@ -188,7 +188,7 @@ function hasOuterBlanks(name: string): boolean {
   return name !== name.trim()
 }
 
-/** The delimiter that a header of one column more likely has. */
+/** The more likely delimiter of a header with one column. */
 function otherDelimiter(row: ScannedRow, delimiter: string | undefined): string | undefined {
   const [only = '', ...others] = row.cells
   if (others.length > 0 || kindAt(row, 0) !== 'plain') return undefined
@@ -197,5 +197,5 @@ function otherDelimiter(row: ScannedRow, delimiter: string | undefined): string 
 
 function otherDelimiterReason(delimiter: string): string {
   const shown = delimiter === '\t' ? 'tab' : `"${delimiter}"`
-  return `the header is one column, and has ${delimiter === '\t' ? 'tabs' : shown} in it: give --delimiter ${shown}, or the delimiter that is meant`
+  return `the header is one column that contains ${delimiter === '\t' ? 'tabs' : shown}: use --delimiter ${shown}, or the intended delimiter`
 }

@@ -16,16 +16,16 @@ export class CsvItems {
   readonly #fromEntries: boolean
   readonly #quotesAreText: boolean
 
-  /** @param quotesAreText by default: nobody said so */
+  /** @param quotesAreText by default, not by a flag */
   constructor(header: CsvHeader, reading: Reading, quotesAreText: boolean) {
     this.#header = header
     this.#reading = reading
-    // An assignment to `__proto__` makes no field.
+    // An assignment to `__proto__` creates no field.
     this.#fromEntries = header.names.includes('__proto__')
     this.#quotesAreText = quotesAreText
   }
 
-  /** @param mayBeMarked a byte order mark stands somewhere in the file */
+  /** @param mayBeMarked the file contains a byte order mark */
   entry(row: CellsRow, number: number, mayBeMarked: boolean): ManifestEntry {
     const { line } = row
     const { options } = this.#reading
@@ -53,10 +53,10 @@ export class CsvItems {
 
   #emptyId(): string {
     const which = this.#header.ids.length > 1 ? ': all of its columns are empty' : ''
-    return `id must not be empty${which}; fill it in, or give --id-from row to number the rows`
+    return `id must not be empty${which}; fill it in, or use --id-from row to number the rows`
   }
 
-  /** A mark in front of a row, or in an id, is of a file that was put behind another one. */
+  /** A byte order mark at the start of a row, or in an id, comes from concatenated files. */
   #markFault(row: CellsRow): HeaderFault | undefined {
     if (this.#reading.options.byteOrderMarks === 'keep') return undefined
     const { ids, names } = this.#header
@@ -76,7 +76,7 @@ export class CsvItems {
     if (cells.length < names.length)
       return {
         field: names[cells.length] ?? '',
-        reason: `the column is missing: ${has}; a value of nothing has its delimiter, too`,
+        reason: `the column is missing: ${has}; an empty value needs its delimiter too`,
       }
     if (cells.length > names.length + blankColumns) {
       if (isNamed && number === 1) return { reason: `${has}; ${NAME_ALL}` }
@@ -89,7 +89,7 @@ export class CsvItems {
     return bad === -1
       ? undefined
       : {
-          reason: `the row has a value in column ${bad + 1}, which has no name in the header; name the column, or take the value out`,
+          reason: `the row has a value in column ${bad + 1}, which has no name in the header; name the column, or remove the value`,
         }
   }
 
@@ -99,14 +99,14 @@ export class CsvItems {
     const written = row.cells[priority] ?? ''
     const field = names[priority] ?? 'priority'
     if (!/^(?:[+-]?\d+)?$/u.test(written))
-      return { field, reason: 'the priority must be a whole number, or nothing for 0' }
+      return { field, reason: 'the priority must be a whole number, or empty for 0' }
     if (Number.isSafeInteger(Number(written))) return undefined
-    // As a number it would have other digits.
+    // A number would change the digits.
     const shown = written.length > MAX_SHOWN_DIGITS ? `a number of ${written.length} digits` : written
     return { field, reason: `the priority must be an integer within ±${MAX_PRIORITY}; got ${shown}` }
   }
 
-  /** Quotes that are ordinary characters by default may be meant otherwise. */
+  /** Counts values in quotes where quotes are ordinary characters by default. */
   #countQuotes({ cells }: CellsRow): void {
     for (const cell of cells) {
       if (cell.length < 2 || !cell.startsWith('"') || !cell.endsWith('"')) continue
@@ -124,7 +124,7 @@ export class CsvItems {
     }
   }
 
-  /** Of several columns, all of them: `a:b`. One that is empty in all of them is empty, and refused. */
+  /** A composite id joins its columns: `a:b`. Where all are empty, it is empty and refused. */
   #id({ cells }: CellsRow): string {
     const parts = this.#header.ids.map((index) => cells[index] ?? '')
     return parts.every((part) => part === '') ? '' : parts.join(':')
@@ -154,7 +154,7 @@ export class CsvItems {
     return typed === true ? this.#typedValue(cell) : cell
   }
 
-  /** Only what would be written back the same becomes a number: `1.10` may be a version, and `007` a code. */
+  /** Only text that a number would reproduce becomes one: `1.10` may be a version, and `007` a code. */
   #typedValue(cell: string): JsonValue {
     if (cell === 'true') return true
     if (cell === 'false') return false
@@ -169,10 +169,10 @@ export class CsvItems {
 const MAX_SHOWN_DIGITS = 40
 const JSON_NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/u
 const LIKE_A_NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/u
-const HEADER_AGAIN = 'the header again; --keep-header-rows takes it for a row'
+const HEADER_AGAIN = 'a repeated header; use --keep-header-rows if it is a row'
 const OTHER_HEADER =
-  'another header, with the columns in another order, as where files were put together; nothing below it is read: load the files in one call (sluice load a.csv b.csv), or give --keep-header-rows if it is a row'
-const TOO_MANY = 'a value with the delimiter in it must be in quotes, or have it escaped'
-const NAME_ALL = 'if every row has as many, name all columns with --columns'
+  'another header, with the columns in another order, as in concatenated files; nothing below it is read: load the files in one call (sluice load a.csv b.csv), or use --keep-header-rows if it is a row'
+const TOO_MANY = 'a value that contains the delimiter must be quoted or escaped'
+const NAME_ALL = 'if every row has this many, name all columns with --columns'
 const ROW_NAMES =
-  "if every row has one more, as R's write.table writes row names, name all columns with --columns and leave out the header with --skip-lines 1"
+  "if every row has one more, such as the row names of R's write.table, name all columns with --columns and skip the header with --skip-lines 1"

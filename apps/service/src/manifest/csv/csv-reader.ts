@@ -22,8 +22,9 @@ import { RowReader, type TableRow } from './row-reader.js'
 import type { CsvDialect, ScannedRow } from './row-scanner.js'
 
 /**
- * Reads a table with a header row: one column is the id, perhaps one the priority, the others are the fields of the body. Values are taken as
- * they are. What spreadsheets add to a table is left out only where it can be nothing else, and counted.
+ * Reads a table with a header row: one column is the id, one may be the priority, the others are the fields
+ * of the body. Values are unchanged. Additions of spreadsheets are skipped only where they are unambiguous,
+ * and counted.
  */
 export class CsvReader implements ManifestReader {
   readonly #reading: Reading
@@ -32,14 +33,17 @@ export class CsvReader implements ManifestReader {
   #header: CsvHeader | undefined
   #headerLine = 1
   #stopped = false
-  /** The rows so far, those that were refused among them. */
+  /** The rows so far, with refused ones. */
   #count = 0
   #items: CsvItems | undefined
   readonly #quotesAreText: boolean
-  /** Rows of nothing but delimiters: at the end of a file a spreadsheet's, elsewhere rows without an id. */
+  /**
+   * Rows with only delimiters: skipped at the end of a file, where spreadsheets write them; elsewhere rows
+   * without an id.
+   */
   #blank: { readonly row: CellsRow; readonly number: number }[] = []
 
-  /** @param delimiter where the options name none */
+  /** @param delimiter the default, without the option */
   constructor(reading: Reading, delimiter: string) {
     this.#reading = reading
     const { options, conveniences } = reading
@@ -99,7 +103,7 @@ export class CsvReader implements ManifestReader {
     } else this.#data(row, this.#header)
   }
 
-  /** A header that can't be read leaves nothing to read the rest by. */
+  /** Without a valid header the rest can't be read. */
   #first(row: TableRow): void {
     const { options, conveniences } = this.#reading
     if ('reason' in row) {
@@ -164,11 +168,11 @@ export class CsvReader implements ManifestReader {
   }
 }
 
-/** A spreadsheet has a million rows at most. */
+/** The most rows of a spreadsheet. */
 const MAX_HELD_ROWS = 1_048_576
 
 const NO_HEADER = 'the file is empty: a CSV begins with a header row'
-const NO_ROW = 'the file has a header and no row; it may be cut off, or what wrote it found nothing'
+const NO_ROW = 'the file has a header and no rows; it may be truncated, or its source was empty'
 
 function dialectOf(options: ManifestOptions, fallback: string): CsvDialect {
   const { escape, escapeIn } = options

@@ -15,40 +15,40 @@ import { RowScanner, type CsvDialect, type RowFault, type ScannedRow } from './r
 
 interface ReadRow {
   readonly line: number
-  /** What it was read from. */
+  /** The lines of the file. */
   readonly lines: readonly TextLine[]
 }
 
-/** A row of a table, or why the line where it begins is none. */
+/** A row of a table, or why its first line is invalid. */
 export type TableRow =
   | (ScannedRow & ReadRow & { readonly isEmptyLine: boolean })
   | (ReadRow & {
       readonly reason: string
       readonly cell?: number
-      /** The line, of a row that is malformed. */
+      /** The line of a malformed row. */
       readonly text?: string
       readonly stops?: true
     })
 
 export interface RowReaderOptions {
-  /** `undefined`: columns are separated by runs of blanks. */
+  /** `undefined`: columns are separated by runs of spaces. */
   readonly dialect: CsvDialect | undefined
-  /** The delimiter was not asked for, so that a line `sep=;` may name another one. */
+  /** The delimiter is the default, so a line `sep=;` may name another one. */
   readonly mayNameDelimiter: boolean
   readonly lineEnds: LineEnds
-  /** What comment lines begin with; `none`: there are none; absent: nobody said, so that a line which may be one is refused. */
+  /** The prefix of comment lines; `none`: no comments; absent: unknown, and a possible comment is refused. */
   readonly comment: string | undefined
   readonly maxLineBytes: number
-  /** What one at the beginning of a row is; absent: nobody said. */
+  /** What to do with one at the start of a row; absent: unknown, and the row is refused. */
   readonly byteOrderMarks: 'drop' | 'keep' | undefined
-  /** A quoted value goes over so many lines at most. */
+  /** The most lines of a quoted value. */
   readonly maxRowLines: number
   readonly conveniences: Conveniences
 }
 
 /**
- * Puts the lines of a file together to rows. A row that is malformed is refused at its first line, and reading goes on with the line after
- * that: nothing that follows is lost to a quote out of place.
+ * Assembles the lines of a file into rows. A malformed row is refused at its first line, and reading
+ * continues with the next line: a misplaced quote loses no further rows.
  */
 export class RowReader {
   readonly #options: RowReaderOptions
@@ -56,10 +56,10 @@ export class RowReader {
   readonly #lines: TextLines
   #scanner: RowScanner | undefined
   #dialect: CsvDialect | undefined
-  /** The lines of the row under way. */
+  /** The lines of the current row. */
   #open: TextLine[] = []
   #openBytes = 0
-  /** Lines of a row that was refused, the next one last: they are read anew. */
+  /** Lines of a refused row to read again, the next one last. */
   readonly #again: TextLine[] = []
   #isFirst = true
   #noted = false
@@ -70,7 +70,7 @@ export class RowReader {
     this.#dialect = options.dialect
     const { lineEnds, maxLineBytes, dialect } = options
     const { quote, escape } = dialect ?? {}
-    // A quote that escapes itself is the doubled quote.
+    // A quote that escapes itself is a doubled quote.
     const isOther = escape !== undefined && escape !== quote
     const escaped = isOther ? { text: escape, isEverywhere: dialect?.escapeIn === 'everywhere' } : undefined
     this.#lines = new TextLines({ lineEnds, maxLineBytes, quote, escape: escaped }, (line) =>
@@ -78,17 +78,17 @@ export class RowReader {
     )
   }
 
-  /** The delimiter in force; `undefined` for runs of blanks. */
+  /** The delimiter in use; `undefined` for runs of spaces. */
   get delimiter(): string | undefined {
     return this.#dialect?.delimiter
   }
 
-  /** What separates lines; a CR before it belongs to the line. */
+  /** The line separator; a CR before it belongs to the line. */
   get lineEnd(): string {
     return this.#lines.lineEnds === 'cr' ? '\r' : '\n'
   }
 
-  /** A byte order mark stands in one of the rows so far. */
+  /** One of the rows so far contains a byte order mark. */
   get hasMarks(): boolean {
     return this.#lines.hasMarks
   }
@@ -119,14 +119,14 @@ export class RowReader {
     for (let line = this.#again.pop(); line !== undefined; line = this.#again.pop()) this.#line(line)
   }
 
-  /** Excel writes `sep=;` as the first line, and takes it for no row. */
+  /** Excel's first line `sep=;` is not a row. */
   #isSeparatorLine(text: string): boolean {
     const delimiter = /^sep=(.)$/u.exec(text)?.[1]
     if (delimiter === undefined || this.#dialect === undefined) return false
     if (delimiter !== this.#dialect.delimiter) {
       if (!this.#options.mayNameDelimiter) {
         const asked = JSON.stringify(this.#dialect.delimiter)
-        const reason = `the file says that its delimiter is ${JSON.stringify(delimiter)}, and --delimiter is ${asked}`
+        const reason = `the file declares the delimiter ${JSON.stringify(delimiter)}, and --delimiter is ${asked}`
         this.#onRow({ line: 1, lines: [], reason, stops: true })
         return true
       }
@@ -146,17 +146,17 @@ export class RowReader {
       const { maxRowLines, maxLineBytes } = this.#options
       if (this.#open.length < maxRowLines && this.#openBytes <= maxLineBytes) return
       const within = this.#open.length < maxRowLines ? `${maxLineBytes} bytes` : plural(maxRowLines, 'line')
-      this.#giveUp(`a quote that opens in this row is not closed within ${within}; ${NO_QUOTES}`)
+      this.#giveUp(`a quote opened in this row is not closed within ${within}; ${NO_QUOTES}`)
     } else if (fault === undefined) this.#complete()
     else this.#giveUp(this.#isMarked(line) ? markFault(true) : fault)
   }
 
-  /** What is malformed is the mark in front of a quote. */
+  /** Whether the fault is a byte order mark before a quote. */
   #isMarked(line: TextLine): boolean {
     return this.#options.byteOrderMarks === undefined && this.#open.length === 1 && isAfterMark(line)
   }
 
-  /** Files that were put together: the mark begins a row, as it began a file. */
+  /** In concatenated files, the mark at the start of a file is at the start of a row. */
   #withoutMark(line: TextLine): TextLine {
     if (this.#options.byteOrderMarks !== 'drop' || !isAfterMark(line)) return line
     this.#options.conveniences.add('byteOrderMarks')
@@ -176,7 +176,7 @@ export class RowReader {
     return true
   }
 
-  /** @returns `open`, `undefined` for a row that is complete, or what is wrong with it */
+  /** @returns `open`, `undefined` for a complete row, or the fault */
   #scan(line: TextLine): string | undefined {
     if (line.fault === 'too-long')
       return `the row is too long, or a quote in it is never closed; ${NO_QUOTES}`
@@ -211,20 +211,20 @@ export class RowReader {
     } else this.#onRow({ line, lines, reason })
   }
 
-  /** Where nobody said what ends the lines, what ends this one otherwise than the first may as well belong to a value. */
+  /** Without the flag, a line ending that differs from the first one may belong to a value. */
   #lineEndFault(last: TextLine, row: ScannedRow): string | undefined {
     const { lineEnds, ended } = this.#lines
     if (this.#options.lineEnds !== 'auto') return undefined
     const fault = lineEndFault(last, { lineEnds, ended })
     const other = lineEnds === 'cr' ? '\n' : '\r'
-    // Where an escape stands before each of them there is no doubt.
+    // With an escape before each of them it is unambiguous.
     const isSure = this.#dialect?.quote === undefined && this.#dialect?.escape !== undefined
     if (fault !== undefined || isSure || !last.text.includes(other) || !hasBare(other, row)) return fault
     const what = lineEnds === 'cr' ? 'a line feed' : 'a carriage return'
-    return `${what} stands in an unquoted value; give --line-ends ${lineEnds} if it belongs to the value`
+    return `an unquoted value contains ${what}; use --line-ends ${lineEnds} if it belongs to the value`
   }
 
-  /** The row is refused at its first line, and the other lines of it are read anew. */
+  /** Refuses the row at its first line; its other lines are read again. */
   #giveUp(reason: string): void {
     const [first, ...again] = this.#open
     this.#scanner?.drop()
@@ -239,19 +239,19 @@ function isAfterMark({ text }: TextLine): boolean {
   return text.startsWith(BYTE_ORDER_MARK)
 }
 
-const NO_QUOTES = 'close it, or give --quote none if quotes are ordinary characters'
-const NEVER_CLOSED = `a quote that opens in this row is never closed; ${NO_QUOTES}`
-const NEVER_ENDED = 'the file ends in the middle of this row; it may be cut off'
+const NO_QUOTES = 'close it, or use --quote none if quotes are ordinary characters'
+const NEVER_CLOSED = `a quote opened in this row is never closed; ${NO_QUOTES}`
+const NEVER_ENDED = 'the file ends within this row; it may be truncated'
 
 const REASONS: Readonly<Record<RowFault, string>> = {
   'text-after-quote':
-    'text follows a closing quote; a quote inside a quoted value is written twice (""), or give --escape or --quote none',
+    'text follows a closing quote; double a quote inside a quoted value (""), or use --escape or --quote none',
   'quote-in-value':
-    'a quote stands inside an unquoted value; quote the whole value and write it twice (""), or give --quote none if quotes are ordinary characters',
+    'an unquoted value contains a quote; quote the whole value and double the quote (""), or use --quote none if quotes are ordinary characters',
   'escape-outside-quotes':
-    'the escape character stands in a value without quotes, and counts there or does not, by what wrote it; give --escape-in quotes (Spark, csv-stringify) or --escape-in everywhere (Python, pandas, MySQL)',
+    'an unquoted value contains the escape character, which some writers interpret there and others do not; use --escape-in quotes (Spark, csv-stringify) or --escape-in everywhere (Python, pandas, MySQL)',
   'unknown-escape':
-    'the escape character stands before a letter, digit or other character that is never escaped there; leave out --escape if it is an ordinary character',
+    'the escape character is before a character that is never escaped; remove --escape if it is an ordinary character',
 }
 
 function badCell({ cells }: ScannedRow): { cell: number } | undefined {

@@ -1,16 +1,19 @@
-/** How the cells of a row are told apart. */
+/** How a row is split into cells. */
 export interface CsvDialect {
   readonly delimiter: string
-  /** Absent: a quote is a character like any other. */
+  /** Absent: quotes are ordinary characters. */
   readonly quote?: string
-  /** What makes the next character plain, beside a doubled quote. Without `quote` it counts everywhere, as MySQL and PostgreSQL's text format write. */
+  /**
+   * The escape character, besides a doubled quote. Without `quote` it applies everywhere, as in MySQL and
+   * PostgreSQL's text format.
+   */
   readonly escape?: string
   /**
-   * Where it counts beside `quote`: within quotes alone, as Spark and csv-stringify write, or everywhere, as Python and pandas do. Absent: nobody
-   * said, and a row where the two differ is malformed.
+   * Where `escape` applies with `quote`: only within quotes (Spark, csv-stringify) or everywhere (Python,
+   * pandas). Absent: unknown, and a row where it matters is malformed.
    */
   readonly escapeIn?: EscapeIn
-  /** An unquoted cell that is written so has no value. */
+  /** The text of an unquoted null. */
   readonly nullText?: string
 }
 
@@ -29,7 +32,7 @@ export interface ScannedRow {
 /** A piece of a row: a line of the file. */
 export interface RowLine {
   readonly text: string
-  /** What stands between this line and the next one, for a value that goes on there. */
+  /** The separator to the next line, for a value that continues there. */
   readonly lineEnd: string
 }
 
@@ -38,11 +41,11 @@ export type RowFault = 'text-after-quote' | 'quote-in-value' | 'unknown-escape' 
 type Step = 'row' | 'open' | RowFault | undefined
 
 /**
- * Splits the lines of a row into its cells, exactly as they are written.
+ * Splits the lines of a row into its cells, unchanged.
  *
- * It is our own since no CSV parser on npm gives what a list of work needs: csv-parse tells quoted cells from others only by a call for each
- * cell, and after a quote out of place both csv-parse (`skip_records_with_error`) and PapaParse take the rows that follow for part of the bad one.
- * Only a reader that keeps the lines of the row under way can give the bad row up and read its other lines anew.
+ * No CSV parser on npm fits: csv-parse distinguishes quoted cells only by a callback per cell, and after a
+ * misplaced quote both csv-parse (`skip_records_with_error`) and PapaParse swallow the following rows. A
+ * reader that keeps the lines of the current row can refuse it and read its other lines again.
  */
 export class RowScanner {
   readonly #dialect: CsvDialect
@@ -55,7 +58,7 @@ export class RowScanner {
 
   constructor(dialect: CsvDialect) {
     const { escape, ...rest } = dialect
-    // A quote that escapes itself is the doubled quote, which always counts.
+    // A quote that escapes itself is a doubled quote, which always applies.
     this.#dialect = escape === undefined || escape === dialect.quote ? rest : dialect
   }
 
@@ -73,7 +76,7 @@ export class RowScanner {
     }
   }
 
-  /** The row that is complete; the next line begins another. */
+  /** The complete row; the next line begins another. */
   take(): ScannedRow {
     const cells = this.#cells
     const kinds = this.#kinds
@@ -93,7 +96,7 @@ export class RowScanner {
     return (quote === undefined || !text.includes(quote)) && (escape === undefined || !text.includes(escape))
   }
 
-  /** Of a row that was split in one go. */
+  /** For a row that was split at once. */
   #withNulls(cells: readonly string[]): ScannedRow {
     const { nullText } = this.#dialect
     if (nullText === undefined || !cells.includes(nullText)) return { cells }
@@ -126,7 +129,7 @@ export class RowScanner {
     return this.#line.text.startsWith(nullText, this.#at) && this.#isCellEnd(this.#at + nullText.length)
   }
 
-  /** The escape may count outside of quotes, or not. */
+  /** Whether the escape may or may not apply outside quotes. */
   #isDoubtful(escape: string | undefined): boolean {
     const { quote, escapeIn } = this.#dialect
     return (
@@ -155,7 +158,10 @@ export class RowScanner {
     return this.#close('plain', end)
   }
 
-  /** In front of itself, the quote, the delimiter or a line end: in front of anything else no writer means an escape outside of quotes. */
+  /**
+   * Before itself, the quote, the delimiter or a line break; before other characters no writer escapes
+   * outside quotes.
+   */
   #hasDoubtfulEscape(piece: string): boolean {
     const { quote = '', escape = '' } = this.#dialect
     return piece.endsWith(escape) || piece.includes(escape + escape) || piece.includes(escape + quote)
@@ -181,7 +187,7 @@ export class RowScanner {
     return this.#isCellEnd(next) ? this.#close('quoted', next) : 'text-after-quote'
   }
 
-  /** @param at of the character that escapes the next one */
+  /** @param at the position of the escape character */
   #escape(at: number): Step {
     const { text, lineEnd } = this.#line
     this.#value += text.slice(this.#at, at)
@@ -206,11 +212,11 @@ export class RowScanner {
     const letters = escape !== '\\' ? NO_LETTERS : quote === undefined ? LETTERS : LETTERS_WITHIN_QUOTES
     const letter = letters[next]
     if (letter !== undefined) return { value: letter, length: next.length }
-    // A letter that no writer escapes: the dialect is another one, and what is meant can't be known.
+    // No writer escapes other letters and digits: the dialect is another one.
     return /[\p{L}\p{N}]/u.test(next) ? undefined : { value: next, length: next.length }
   }
 
-  /** @param end where the cell ends: at a delimiter, or at the end of the row */
+  /** @param end the end of the cell: at a delimiter, or at the end of the row */
   #close(kind: CellKind, end: number): Step {
     this.#cells.push(this.#value)
     this.#kinds.push(kind)
@@ -222,12 +228,12 @@ export class RowScanner {
   }
 }
 
-/** Null, where a backslash escapes. */
+/** Null in dialects with a backslash escape. */
 const MYSQL_NULL = '\\N'
 
 const NO_LETTERS: Readonly<Partial<Record<string, string>>> = {}
 
-/** MySQL's and PostgreSQL's together: where both have one it means the same. */
+/** The union of MySQL's and PostgreSQL's escapes, which agree where they overlap. */
 const LETTERS: Readonly<Partial<Record<string, string>>> = {
   '0': '\0',
   Z: '\u001A',
@@ -239,5 +245,5 @@ const LETTERS: Readonly<Partial<Record<string, string>>> = {
   v: '\v',
 }
 
-/** MySQL writes NUL so within quotes, too; everything else stands for itself there. */
+/** Within quotes MySQL escapes NUL like this; other characters stand for themselves. */
 const LETTERS_WITHIN_QUOTES: Readonly<Partial<Record<string, string>>> = { '0': '\0' }

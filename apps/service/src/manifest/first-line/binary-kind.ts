@@ -1,14 +1,17 @@
-/** Files that are given for lists by mistake, by their first bytes. Beginnings that a list may have, too, need more than the letters. */
+/**
+ * Files that are not lists, by their first bytes. Where a list may begin with the letters too, further bytes
+ * decide.
+ */
 const KINDS = [
   { magic: [0x28, 0xb5, 0x2f, 0xfd], reason: packedBy('zstd -dc') },
   { magic: [0x42, 0x5a, 0x68, undefined, 0x31, 0x41, 0x59, 0x26], reason: packedBy('bzip2 -dc') },
   { magic: [0xfd, 0x37, 0x7a, 0x58, 0x5a], reason: packedBy('xz -dc') },
   { magic: [0x04, 0x22, 0x4d, 0x18], reason: packedBy('lz4 -dc') },
-  { magic: [0x1f, 0x8b], reason: 'the file is packed twice: unpack it with gzip -dc once' },
+  { magic: [0x1f, 0x8b], reason: 'the file is compressed twice: decompress it with gzip -dc once' },
   {
     magic: [0x50, 0x4b, 0x03, 0x04],
     reason:
-      'the file is a ZIP archive, as an Excel workbook (.xlsx) is: save the sheet as CSV, or unpack the archive first',
+      'the file is a ZIP archive, such as an Excel workbook (.xlsx): save the sheet as CSV, or unpack the archive first',
   },
   {
     magic: [0xd0, 0xcf, 0x11, 0xe0],
@@ -30,13 +33,13 @@ const KINDS = [
 const TAR = Buffer.from('ustar')
 
 function packedBy(command: string): string {
-  return `the file is packed: unpack it with ${command} first`
+  return `the file is compressed: decompress it with ${command} first`
 }
 
 /**
- * Why a file that begins so is no list; `maybe` while too few of its bytes are there.
+ * Why a file with this beginning is not a list; `maybe` while more bytes are needed.
  *
- * @param isEnough no more come
+ * @param isEnough no more bytes follow
  */
 export function binaryReason(
   head: Buffer,

@@ -4,24 +4,24 @@ import type { ManifestFormat, ReadingOptions } from '../manifest-entry.js'
 import { shellWord } from '../../output/output.js'
 import { MAY_BE_COMMENT } from '../text/text-lines.js'
 
-/** What a first line tells: a format, or why it tells none. */
+/** The result of reading the first line: a format, or why there is none. */
 export type Sniffed = { readonly format: ManifestFormat } | { readonly reason: string }
 
-/** So much of a file is looked at for its first line. */
+/** The most bytes that are read for the first line. */
 const SNIFFED_BYTES = 64 * 1024
 
 /** What is known of a file before its first line. */
 export interface SniffedName {
-  /** By the name or the flags. */
+  /** By name or flags. */
   readonly format: ManifestFormat | undefined
-  /** The format was asked for: what the first line seems to be does not count. */
+  /** Set by a flag, so that the first line does not matter. */
   readonly asked: boolean
-  /** The name says that it is a plain list, unless its first line is JSON. */
+  /** By its name a plain list, unless its first line is JSON. */
   readonly isList: boolean
 }
 
 /**
- * The format that the beginning of a file tells, or that it can't be what its name says; `undefined` while that is too little.
+ * The format by the beginning of a file, or why its name is wrong; `undefined` while more is needed.
  *
  * @param whole nothing follows
  */
@@ -34,13 +34,13 @@ export function sniff(
   const binary = options.nul === true ? undefined : binaryReason(head, isEnough)
   if (binary !== undefined) return binary === 'maybe' ? undefined : binary
   if (name.asked && name.format !== undefined) return { format: name.format }
-  // Lines of what is no text would be items now and then, by chance.
+  // Some lines of a binary file would be valid items by chance.
   if (name.format === undefined && head.subarray(0, SNIFFED_BYTES).includes(0)) return { reason: NOT_TEXT }
   const text = withoutComments(head.subarray(0, SNIFFED_BYTES).toString('utf8'), options.comment)
   const begin = text.search(/[^\s\uFEFF]/u)
   if (begin === -1) return isEnough ? { format: name.format ?? 'lines' } : undefined
   const lines = text.slice(begin).split(/\r\n|[\r\n]/u)
-  // The last one may go on.
+  // The last line may be incomplete.
   const [line, second = isEnough ? '' : undefined] = isEnough ? lines : lines.slice(0, -1)
   const firsts = { begin: text.charAt(begin), line, second, head: text }
   return name.format === undefined ? ofText(firsts, options, name) : named(firsts, name.format)
@@ -48,13 +48,13 @@ export function sniff(
 
 /** The beginning of a file. */
 interface Beginning {
-  /** The first character that is no blank. */
+  /** The first character that is not whitespace. */
   readonly begin: string
-  /** The first line, if all of it is there. */
+  /** The first line, once complete. */
   readonly line: string | undefined
-  /** The line after it, empty where there is none. */
+  /** The next line; empty without one. */
   readonly second: string | undefined
-  /** All that is there. */
+  /** All text so far. */
   readonly head: string
 }
 
@@ -64,11 +64,11 @@ function isJsonBegin(begin: string): boolean {
   return begin === '{' || begin === '[' || begin === RECORD_SEPARATOR
 }
 
-/** What the name says, unless the first line can be nothing of the kind. */
+/** The format of the name, unless the first line contradicts it. */
 function named({ begin, line, head }: Beginning, format: ManifestFormat): Sniffed | undefined {
   const isJson = isJsonBegin(begin)
   if (format === 'lines' || (format === 'jsonl' && isJson)) return { format }
-  // A producer that trickles: only what may be something else waits for the whole line.
+  // For a slow producer: only an ambiguous beginning waits for the whole line.
   if (line === undefined)
     return isJson || format === 'jsonl' || '<+┌╔╭┏'.includes(begin) ? undefined : { format }
   const delimiter = format === 'jsonl' ? headerDelimiter(line) : undefined
@@ -79,7 +79,7 @@ function named({ begin, line, head }: Beginning, format: ManifestFormat): Sniffe
   return reason === undefined ? { format } : { reason }
 }
 
-/** What is JSON lines or an Illumina sample sheet, whatever its name. */
+/** Detects JSON lines, a drawn table or an Illumina sample sheet under the name of a table. */
 function noTableReason(line: string, head: string): string | undefined {
   if (SECTION.test(line)) return sectionsReason(head)
   if (DRAWN_TABLE.test(line)) return DRAWN
@@ -101,13 +101,13 @@ function commentReason(line: string, options: ReadingOptions): string | undefine
   return line.startsWith('#') && options.comment === undefined ? MAY_BE_COMMENT : undefined
 }
 
-/** What may stand at the beginning of a file, and never of a list. */
+/** Beginnings that no list has. */
 function noListReason(line: string): string | undefined {
   if (isMarkup(line)) return MARKUP
   return DRAWN_TABLE.test(line) ? DRAWN : undefined
 }
 
-/** The form of a file whose name says nothing. */
+/** The format of a file without a telling name. */
 function ofLine(line: string, second: string | undefined, options: ReadingOptions): Sniffed | undefined {
   const wanted = options.idColumn ?? 'id'
   const names = (delimiter: string) => line.split(delimiter).map((cell) => cell.replace(/^"(.*)"$/u, '$1'))
@@ -118,7 +118,10 @@ function ofLine(line: string, second: string | undefined, options: ReadingOption
   return ofList(line, second)
 }
 
-/** A plain list, unless its first line is a header for all that is known. @returns `undefined` while the second line is needed */
+/**
+ * A plain list, unless its first line is likely a header. @returns `undefined` while the second line is
+ * needed
+ */
 function ofList(line: string, second: string | undefined): Sniffed | undefined {
   if (line.includes('\t')) return { reason: HAS_TABS }
   const delimiter = headerDelimiter(line)
@@ -149,7 +152,7 @@ const QUOTED = /^"(?:[^"\\]|\\.|"")*"$/u
 const QUOTED_CELLS = /^"[^"]*"(?: +"[^"]*")+$/u
 const JSON_LINE = /^\s*(?:\{\s*["}]|\[\s*[[{"\]\d-])/u
 const SECTION = /^\s*\[[A-Za-z_]+\],*\s*$/u
-/** What psql, mysql, duckdb and polars draw around a table. */
+/** Table borders of psql, mysql, duckdb and polars. */
 const DRAWN_TABLE = /^\s*(?:\+[-=+]{3,}|[┌╔╭┏])/u
 
 function isMarkup(line: string): boolean {
@@ -157,33 +160,33 @@ function isMarkup(line: string): boolean {
 }
 
 const NOT_TEXT =
-  'the file is not text: export it as CSV or JSON lines first, or give -0 if NUL ends its lines, or --format'
-const MARKUP = 'the file is HTML or XML, such as the error page of a server: get the list itself'
+  'the file is not text: export it as CSV or JSON lines first, or use -0 if NUL ends its lines, or --format'
+const MARKUP = 'the file is HTML or XML, such as the error page of a server: download the list itself'
 const DRAWN =
-  'the file is a table drawn for people: have it written as CSV or JSON lines (psql --csv, mysql --batch, duckdb -csv)'
+  'the file is a formatted table: export it as CSV or JSON lines (psql --csv, mysql --batch, duckdb -csv)'
 const JSON_NAMED_OTHERWISE =
-  'the file has JSON in it, not a table: give --format jsonl, or --path if it is one document'
+  'the file contains JSON, not a table: use --format jsonl, or --path if it is one document'
 const IS_LINES = '--format lines if every line is an item'
-const MAY_BE_HEADER = `the first line may be a header or an id: give --format csv, tsv or lines (a table needs the column id, or --id-column; one without a header --columns)`
-const HAS_TABS = `the first line has tabs in it: give --format tsv for a table (with --quote '"' if a spreadsheet wrote it, with --columns if it has no header), or ${IS_LINES}`
-const R_TABLE = `the first line is names in quotes, as R's write.table writes a header: give --format csv --delimiter ' ' --skip-lines 1 and name all columns with --columns, row names first, or ${IS_LINES}`
-const IN_QUOTES = `the first line is in quotes: write it without (jq -r), give --format csv for a table (with --columns id if it has no header), or ${IS_LINES}`
+const MAY_BE_HEADER = `the first line may be a header or an id: use --format csv, tsv or lines (a table needs the column id, or --id-column; one without a header --columns)`
+const HAS_TABS = `the first line contains tabs: use --format tsv for a table (with --quote '"' if a spreadsheet wrote it, with --columns if it has no header), or ${IS_LINES}`
+const R_TABLE = `the first line is quoted names, as the header of R's write.table: use --format csv --delimiter ' ' --skip-lines 1 and name all columns with --columns, row names first, or ${IS_LINES}`
+const IN_QUOTES = `the first line is in quotes: write it without quotes (jq -r), use --format csv for a table (with --columns id if it has no header), or ${IS_LINES}`
 
 function columnReason(line: string): string {
   const name = line.replace(/^"(.*)"$/u, '$1')
   const idColumn = name === 'id' ? '' : ` --id-column ${shellWord(name)}`
-  return `the first line is likely the name of a column and no item: give --format csv${idColumn}, or ${IS_LINES}`
+  return `the first line is likely a column name, not an item: use --format csv${idColumn}, or ${IS_LINES}`
 }
 
 function tableReason(delimiter: string): string {
   const flag = delimiter === '\t' ? '--format tsv' : '--format csv'
   const also = delimiter === ';' || delimiter === '|' ? ` --delimiter '${delimiter}'` : ''
-  return `the first line is likely the header of a table: give ${flag}${also} (and --id-column, where the ids are not in the column id), or ${IS_LINES}`
+  return `the first line is likely a table header: use ${flag}${also} (and --id-column, unless the column is id), or ${IS_LINES}`
 }
 
 function sectionsReason(head: string): string {
   const lines = head.split(/\r\n|[\r\n]/u)
   const data = lines.findIndex((line) => /^\s*\[(?:\w+_)?data\]/iu.test(line))
   const count = data === -1 ? 'N' : String(data + 1)
-  return `the file has sections, as the sample sheets of Illumina: give --skip-lines ${count} to begin with the header below [Data], and --id-column`
+  return `the file has sections, as an Illumina sample sheet: use --skip-lines ${count} to begin with the header below [Data], and --id-column`
 }

@@ -14,7 +14,10 @@ import { JsonElements, type ElementPlace } from './json-elements.js'
 import { JsonItems } from './json-items.js'
 import { jqFilter, parsePath, pathText, type PathStep } from './json-path.js'
 
-/** Reads one JSON document in which the items are the elements of a list, which a path leads to. Only one element at a time is in memory. */
+/**
+ * Reads one JSON document whose items are the elements of a list, given by a path. Only one element at a time
+ * is in memory.
+ */
 export class JsonDocumentReader implements ManifestReader {
   readonly #reading: Reading
   readonly #items: JsonItems
@@ -39,10 +42,10 @@ export class JsonDocumentReader implements ManifestReader {
     })
   }
 
-  /** What the elements are in, by the path. */
+  /** The name of the container of the elements. */
   get #container(): string {
     const key = this.#steps.findLast((step) => step !== 'all')
-    return key === undefined || this.#steps.at(-2) === 'all' ? 'what they are in' : key.key
+    return key === undefined || this.#steps.at(-2) === 'all' ? 'their container' : key.key
   }
 
   push(bytes: Buffer): readonly ManifestEntry[] {
@@ -55,11 +58,11 @@ export class JsonDocumentReader implements ManifestReader {
     if (this.#bytes > 0) this.#elements.end()
     if (this.#elements.missing > 0 && this.#elements.hasList)
       this.#reading.conveniences.add('pathsToNothing', this.#elements.missing)
-    // An empty list is no mistake; a path that is mistyped is.
+    // An empty list is valid; a mistyped path is an error.
     if (this.#count === 0 && !this.#elements.hasList && this.#elements.fault === undefined) {
       this.#out.push({
         line: 1,
-        reason: `the path ${this.#path} leads to nothing in this file; hold its names against the file, such as with jq keys`,
+        reason: `the path ${this.#path} matches nothing in this file; compare its names with the file, such as with jq keys`,
         stops: true,
       })
     }
@@ -98,10 +101,10 @@ export class JsonDocumentReader implements ManifestReader {
   }
 }
 
-/** So much of a document is looked through for the list that may be meant. */
+/** How much of a document is searched for the likely list. */
 export const DOCUMENT_HEAD_CHARS = 64 * 1024
 
-/** Why a file that is one JSON document is not read line by line, and what to do instead. */
+/** The refusal of one JSON document as JSON lines, with what to do instead. */
 export function documentRefusal(
   head: string,
   at: { readonly line: number; readonly name: string | undefined },
@@ -112,7 +115,7 @@ export function documentRefusal(
   const jq = `jq -c '${jqFilter(parsePath(path) ?? [])}'${at.name === undefined ? '' : ` ${shellWord(at.name)}`}`
   return {
     line: at.line,
-    reason: `the file is ${what}, not one JSON object a line: give --path '${path}' to read it as it is, or convert it: ${jq} | sluice load -`,
+    reason: `the file is ${what}, not one JSON object per line: use --path '${path}' to read it unchanged, or convert it: ${jq} | sluice load -`,
     stops: true,
   }
 }
@@ -123,10 +126,10 @@ interface OpenContainer {
   key: string | undefined
 }
 
-/** A string, and what closes it, perhaps with the colon of a key; or a bracket. */
+/** A string with its closing quote, and the colon of a key; or a bracket. */
 const TOKEN = /"([^"\\]*(?:\\.[^"\\]*)*)("(?:\s*:)?)?|[{}[\]]/gsu
 
-/** The keys to the list that takes most of the text, one of objects if there is one. Lists within lists are not for `--path` to begin with. */
+/** The keys to the longest list in the text, preferably of objects. Lists within lists don't count. */
 function longestList(head: string): readonly string[] | undefined {
   const open: OpenContainer[] = []
   let best: { readonly keys: readonly string[]; readonly rank: number } | undefined
@@ -151,8 +154,8 @@ function longestList(head: string): readonly string[] | undefined {
 }
 
 /**
- * Whether a text begins a JSON object or array that goes on after it. One that breaks off within a string is no such beginning: no string
- * of JSON goes over a line end.
+ * Whether a text is the start of a JSON object or array that continues after it. It is not where it ends
+ * within a string: JSON strings have no line breaks.
  */
 export function goesOn(text: string): boolean {
   let depth = 0

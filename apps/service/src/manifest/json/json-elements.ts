@@ -1,15 +1,15 @@
 import type { PathStep } from './json-path.js'
 
 export interface JsonElementsOptions {
-  /** Where the elements are. */
+  /** The path to the elements. */
   readonly steps: readonly PathStep[]
-  /** A longer element is left out of the memory. */
+  /** A longer element is not kept in memory. */
   readonly maxBytes: number
-  /** An element's own text, `undefined` for one that is too long, and where it begins. */
+  /** The text of an element, `undefined` for one that is too long, and its position. */
   readonly onElement: (bytes: Buffer | undefined, at: ElementPlace) => void
 }
 
-/** A place in a document. */
+/** A position in a document. */
 export interface DocumentPlace {
   /** 1 is the first. */
   readonly line: number
@@ -17,22 +17,22 @@ export interface DocumentPlace {
   readonly byte: number
 }
 
-/** A place of an element. */
+/** The position of an element. */
 export interface ElementPlace extends DocumentPlace {
-  /** It is a value in an object, where the path may mean a list. */
+  /** It is a value of an object where the path may mean a list. */
   readonly isField: boolean
 }
 
-/** A container that the path leads into. */
+/** A container on the path. */
 interface Container {
   readonly isObject: boolean
-  /** How many steps of the path have led here. */
+  /** The number of path steps to it. */
   readonly steps: number
-  /** The one key that the path wants was met: a second one would be another list. */
+  /** The key of the path was seen: a second one would be another list. */
   seen: boolean
 }
 
-/** A value or key that is passed over in one go, whatever pieces it comes in. */
+/** A value or key that is consumed as a whole, across chunks. */
 interface Span {
   readonly kind: 'container' | 'string' | 'word'
   readonly use: 'element' | 'key' | 'none'
@@ -55,11 +55,11 @@ const OPEN_OBJECT = 0x7b
 const CLOSE_OBJECT = 0x7d
 
 /**
- * Cuts the elements that a path leads to out of a JSON document, each as its own text, while the document is read.
+ * Extracts the elements at a path from a JSON document, each as text, while the document is read.
  *
- * It is our own since the streaming parsers on npm (stream-json, @streamparser/json) give values or tokens: numbers come as doubles or must be
- * put together to a text again, and no element knows its line. What an element's text says is left to `parseJson`; here only strings and
- * brackets are told apart.
+ * The streaming parsers on npm (stream-json, @streamparser/json) emit values or tokens: numbers become
+ * doubles or must be reassembled, and elements have no line. `parseJson` parses the text of an element; this
+ * class only distinguishes strings and brackets.
  */
 export class JsonElements {
   readonly #options: JsonElementsOptions
@@ -70,7 +70,7 @@ export class JsonElements {
   #span: Span | undefined
   #pieces: Buffer[] = []
   #line = 1
-  /** Before the bytes that are being read. */
+  /** Bytes before the current chunk. */
   #bytesBefore = 0
   #fault: DocumentFault | undefined
   #hasList = false
@@ -80,17 +80,17 @@ export class JsonElements {
     this.#options = options
   }
 
-  /** Why the document could not be read further. */
+  /** Why the rest of the document can't be read. */
   get fault(): DocumentFault | undefined {
     return this.#fault
   }
 
-  /** The path led to a list, be it an empty one. */
+  /** The path matched a list, possibly empty. */
   get hasList(): boolean {
     return this.#hasList
   }
 
-  /** In so many places the path led on to nothing: there is no such field, or no list. */
+  /** The number of places where the path had no match: no such field, or no list. */
   get missing(): number {
     return this.#missing
   }
@@ -106,10 +106,10 @@ export class JsonElements {
     if (this.#fault !== undefined) return
     if (this.#span?.kind === 'word') this.#endSpan(this.#span)
     if (this.#documents === 0 || this.#stack.length > 0 || this.#span !== undefined)
-      this.#refuse('the document ends in the middle; it may be cut off', 0)
+      this.#refuse('the document is incomplete; it may be truncated', 0)
   }
 
-  /** @param at of the bytes that are being read */
+  /** @param at the position in the current chunk */
   #refuse(reason: string, at: number): void {
     this.#fault ??= { ...this.#place(at), reason }
   }
@@ -118,7 +118,7 @@ export class JsonElements {
     return { line: this.#line, byte: this.#bytesBefore + at }
   }
 
-  /** One byte between values. @returns where to go on */
+  /** Reads one byte between values. @returns the next position */
   #structure(bytes: Buffer, at: number): number {
     const byte = bytes[at] ?? 0
     if (byte === LF) this.#line += 1
@@ -153,11 +153,11 @@ export class JsonElements {
   #afterValue(): void {
     this.#key = undefined
     this.#expects = this.#stack.length === 0 ? 'value' : 'next'
-    // Several documents may follow each other, as jq and pretty printers write them.
+    // Several documents may follow each other, as in the output of jq.
     if (this.#stack.length === 0) this.#documents += 1
   }
 
-  /** @returns whether the value is passed over in one go; else its inside is read */
+  /** @returns whether the value is consumed as a whole; else its content is read */
   #value(bytes: Buffer, at: number): boolean {
     const [byte, top] = [bytes[at] ?? 0, this.#stack.at(-1)]
     const steps = this.#stepsWith(top, at)
@@ -177,7 +177,7 @@ export class JsonElements {
     return true
   }
 
-  /** How many steps of the path lead to the value that begins here; `undefined`: the path goes elsewhere. */
+  /** The number of path steps to the value that begins here; `undefined` off the path. */
   #stepsWith(top: Container | undefined, at: number): number | undefined {
     if (top === undefined) return 0
     const step = this.#options.steps[top.steps]
@@ -193,7 +193,7 @@ export class JsonElements {
     this.#span = { kind, use, start: this.#place(at), depth: 0, inString: false, escaped: false, bytes: 0 }
   }
 
-  /** @returns where to go on: behind the span, or at the end of the bytes */
+  /** @returns the next position: after the span, or the end of the chunk */
   #pass(bytes: Buffer, start: number, span: Span): number {
     const end = span.kind === 'word' ? endOfWord(bytes, start) : this.#endOfText(bytes, start, span)
     this.#keep(bytes.subarray(start, end ?? bytes.length), span)
@@ -263,7 +263,7 @@ function keyOf(bytes: Buffer): string | undefined {
     const key: unknown = JSON.parse(bytes.toString('utf8'))
     return typeof key === 'string' ? key : undefined
   } catch {
-    // No key of a path is written so; the value under it is passed over.
+    // Not a valid key, so off the path: its value is skipped.
     return undefined
   }
 }

@@ -1,4 +1,5 @@
-import { parseJson, type JsonValue, type NewItem } from '@sluice/core'
+import type { JsonValue, NewItem } from '@sluice/core'
+import { parseJson } from '@sluice/core/backend'
 import {
   judgeItem,
   type EntryPlace,
@@ -11,32 +12,32 @@ import {
 const NUMBERS = ['priority', 'notBeforeAt', 'delayMs'] as const
 const ENVELOPE_KEYS: readonly string[] = ['id', 'body', ...NUMBERS]
 
-/** What is wrong with a JSON text, before the queue's own rules are asked. */
+/** A fault of a JSON text, before the queue's own rules. */
 type Fault = Pick<RefusedEntry, 'reason' | 'field'>
 
 /** `envelope`: `{ id, body, … }`; `body`: the object is the body, the id is one of its fields. */
 type Kind = 'envelope' | 'body'
 
-/** One JSON text, and where it begins. */
+/** One JSON text, and its first line. */
 export interface JsonText {
   readonly line: number
   readonly text: string
-  /** The file ends with it: it may have been cut off. */
+  /** The last of the file: it may be truncated. */
   readonly last: boolean
-  /** What one text is called: a line, or an element of a document. */
+  /** The word for the text in messages. */
   readonly noun: 'line' | 'element'
 }
 
 type Fields = Readonly<Record<string, JsonValue>>
 
 /**
- * Makes items of JSON texts. Whether they are envelopes or bodies the flags say outright, or the first object decides for all: read by chance, a
- * list would become other items with each line that happens to have a field more.
+ * Makes items of JSON texts. The flags, or else the first object, decide for all whether they are envelopes
+ * or bodies: a decision per line would depend on chance fields.
  */
 export class JsonItems {
   readonly #reading: Reading
   #kind: Kind | undefined
-  /** The texts so far, those that were refused among them. */
+  /** The texts so far, with refused ones. */
   #rows = 0
 
   constructor(reading: Reading) {
@@ -54,7 +55,7 @@ export class JsonItems {
     return judgeItem(item, { line, maxBodyBytes, parsedChars: text.text.length })
   }
 
-  /** One of a document: a refusal says which, since all of them may be on one line. */
+  /** An element of a document: a refusal names it, since all may be on one line. */
   element(text: string, at: EntryPlace): ManifestEntry {
     const entry = this.entry({ line: at.line, text, last: false, noun: 'element' })
     if (!isRefused(entry)) return { ...entry, ...at }
@@ -70,7 +71,7 @@ export class JsonItems {
     return { ...at, reason }
   }
 
-  /** Of a text that is refused, if there is no doubt about it. */
+  /** The id of a refused text, where it is certain. */
   #knownId(text: string, idField: string): string | undefined {
     if (this.#reading.options.idFrom === 'row') return `${this.#reading.baseName}:${this.#rows}`
     const value = lossyFields(text)
@@ -102,11 +103,11 @@ export class JsonItems {
     if (asText !== undefined) return { value: asText }
     const { reason, path } = parsed
     const cut = last && reason.includes('ends in the middle')
-    const hint = cut ? '; the file ends in the middle of this line, it may be cut off' : ''
+    const hint = cut ? '; the file ends within this line, it may be truncated' : ''
     return { reason: `${reason}${hint}`, ...(path === '$' ? {} : { field: path }) }
   }
 
-  /** A number that no double has is refused in a body, and is an id as good as any. */
+  /** A number that no double represents is refused in a body, and valid as an id. */
   #withIdAsText(text: string): JsonValue | undefined {
     const { idField = 'id', bodyField } = this.#reading.options
     if (this.#reading.options.idField !== undefined && bodyField === undefined) return undefined
@@ -115,7 +116,7 @@ export class JsonItems {
       if (!('value' in parsed) || !isFields(parsed.value)) continue
       const { value } = parsed
       if (bodyField === undefined) return Object.hasOwn(value, 'body') ? value : undefined
-      // In a body the number would be text.
+      // In a body it would become text.
       const isInBody = keysTo(value, bodyField).every((key, index) => key === textAt[index])
       return isInBody ? undefined : value
     }
@@ -125,13 +126,13 @@ export class JsonItems {
   #decide(value: Fields, noun: JsonText['noun']): Kind | Fault {
     const { idField, bodyField, idFrom } = this.#reading.options
     if (idField !== undefined || bodyField !== undefined) return 'body'
-    // Envelopes may get their ids from the rows; a body that is called so and an id beside it leave it open what was meant.
+    // Envelopes may have row numbers as ids; a field `body` beside an id makes the intention unclear.
     const kind = Object.hasOwn(value, 'body') ? 'envelope' : 'body'
     this.#kind ??= kind
     if (kind === this.#kind) return kind
     if (kind === 'body' && Object.hasOwn(value, 'id')) return lacksBody(noun)
     if (kind === 'body') return idFrom === undefined ? missing('id', noun) : lacksBody(noun)
-    const reason = `the ${noun} has a body, and the first ${noun} none: they are of two kinds; give --id-field id if the whole object is the body`
+    const reason = `the ${noun} has a body, and the first ${noun} has none: the formats differ; use --id-field id if the whole object is the body`
     return { reason, field: 'body' }
   }
 
@@ -141,7 +142,7 @@ export class JsonItems {
     if (idFrom !== undefined && Object.hasOwn(value, 'id')) {
       return {
         field: 'id',
-        reason: `the ${text.noun} has an id of its own, and --id-from row another; leave that out, or say with --body-field what the body is`,
+        reason: `the ${text.noun} has its own id, and --id-from row creates another; remove the flag, or name the body with --body-field`,
       }
     }
     const unknown = Object.keys(value).find((key) => !ENVELOPE_KEYS.includes(key))
@@ -175,20 +176,20 @@ export class JsonItems {
     if (id === undefined) {
       const isNamed = this.#reading.options.idField !== undefined
       return isNamed
-        ? { field, reason: `the field is missing; every ${text.noun} needs its id` }
+        ? { field, reason: `the field is missing; every ${text.noun} needs an id` }
         : missing(field, text.noun)
     }
     return { field, reason: `must be a string or a number, not ${kindOf(id)}` }
   }
 }
 
-/** Of a text that `parseJson` refuses perhaps: what JSON.parse makes of it. */
+/** The fields by JSON.parse, also for a text that `parseJson` refuses. */
 function lossyFields(text: string): Fields | undefined {
   try {
     const value: JsonValue = JSON.parse(text)
     return isFields(value) ? value : undefined
   } catch {
-    // It is no JSON at all, and the reason says so.
+    // Not JSON: the reason says so.
     return undefined
   }
 }
@@ -196,25 +197,25 @@ function lossyFields(text: string): Fields | undefined {
 function missing(field: string, noun: string): Fault {
   return {
     field,
-    reason: `the field is missing; name the field of the ids with --id-field, or give --id-from row to number the ${noun}s`,
+    reason: `the field is missing; name the id field with --id-field, or use --id-from row to number the ${noun}s`,
   }
 }
 
 function lacksBody(noun: string): Fault {
   return {
     field: 'body',
-    reason: `the field is missing, and the first ${noun} has it: they are of two kinds; give --id-field id if the whole object is the body`,
+    reason: `the field is missing, and the first ${noun} has it: the formats differ; use --id-field id if the whole object is the body`,
   }
 }
 
 function unknownKey(field: string): Fault {
   return {
     field,
-    reason: `unknown field beside id and body; allowed are ${ENVELOPE_KEYS.join(', ')}; with --id-field the whole object is the body, with --body-field one field of it`,
+    reason: `unknown field beside id and body; allowed are ${ENVELOPE_KEYS.join(', ')}; with --id-field the whole object is the body, with --body-field one of its fields`,
   }
 }
 
-/** A key that is written so, or the keys with dots between them. */
+/** The key itself where it exists, else the keys between its dots. */
 function keysTo(value: Fields, field: string): readonly string[] {
   return Object.hasOwn(value, field) ? [field] : field.split('.')
 }
@@ -228,9 +229,9 @@ function fieldAt(value: Fields, field: string): JsonValue | undefined {
   return at
 }
 
-/** The digits that were written: `1.50` is another id than `1.5`. */
+/** The number as written: `1.50` is another id than `1.5`. */
 function writtenNumber(number: number, text: string, textAt: readonly string[]): string | Fault {
-  // Without a fraction or an exponent in the whole text there is one way to write it.
+  // Without a fraction or an exponent in the text it has one notation.
   if (!/\d[.eE]/u.test(text)) return String(number)
   const parsed = parseJson(text, { textAt })
   if ('reason' in parsed) return { reason: parsed.reason }

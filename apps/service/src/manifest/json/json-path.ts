@@ -1,12 +1,12 @@
-/** One step into a JSON document: the field of that name, or everything in it. */
+/** One step into a JSON document: a field, or all members. */
 export type PathStep = { readonly key: string } | 'all'
 
 const STEP = /\.([^.[\]'"*\s]+)|\[(?:'([^'\\]+)'|"([^"\\]+)")\]|(\[\*\]|\.\*)/uy
 
 /**
- * Parses the paths that lead to items: `$.features[*]`, `$['a b'].*`, `$[*]`.
+ * Parses a path to items: `$.features[*]`, `$['a b'].*`, `$[*]`.
  *
- * @returns `undefined` for what is no such path
+ * @returns `undefined` for an invalid path
  */
 export function parsePath(path: string): readonly PathStep[] | undefined {
   if (!path.startsWith('$')) return undefined
@@ -21,7 +21,7 @@ export function parsePath(path: string): readonly PathStep[] | undefined {
   return steps
 }
 
-/** The path as jq writes it, for messages: `.features[]`. */
+/** The path in jq's syntax, for messages: `.features[]`. */
 export function jqFilter(steps: readonly PathStep[]): string {
   const text = steps.map((step) => (step === 'all' ? '[]' : jqKey(step.key))).join('')
   return text.startsWith('.') ? text : `.${text}`
@@ -31,7 +31,7 @@ function jqKey(key: string): string {
   return /^[a-zA-Z_]\w*$/u.test(key) ? `.${key}` : `.[${JSON.stringify(key)}]`
 }
 
-/** The path of {@link parsePath} to all that is in an array. */
+/** The path of {@link parsePath} to the elements of an array. */
 export function pathText(keys: readonly string[]): string {
   return `$${keys.map((key) => (/^[\w-]+$/u.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`)).join('')}[*]`
 }

@@ -5,16 +5,17 @@ import { DOCUMENT_HEAD_CHARS, documentRefusal, goesOn } from './json-document.js
 import { JsonItems } from './json-items.js'
 
 export interface JsonLinesOptions {
-  /** `--format jsonl`: a line that is an array is a line, not a document. */
+  /** With `--format jsonl` an array is a line, not a document. */
   readonly asked: boolean
-  /** The file's name says so, or it was asked for. */
+  /** By the file name or the flag. */
   readonly named: boolean
-  /** The file's name for a command line; absent for standard input. */
+  /** The file name for a command line; absent for standard input. */
   readonly name: string | undefined
 }
 
 /**
- * Reads JSON lines. A file that is one JSON document instead is refused whole at its first line: some line of it may well be an object by chance.
+ * Reads JSON lines. One JSON document is refused at its first line: some of its lines may be objects by
+ * chance.
  */
 export class JsonLinesReader implements ManifestReader {
   readonly #reading: Reading
@@ -24,7 +25,7 @@ export class JsonLinesReader implements ManifestReader {
   #out: ManifestEntry[] = []
   #rows = 0
   #seen = false
-  /** The beginning of what is one document, and its first line. */
+  /** The beginning of a document, and its first line. */
   #document: { text: string; readonly line: number } | undefined
   #stopped = false
 
@@ -44,7 +45,7 @@ export class JsonLinesReader implements ManifestReader {
   end(): readonly ManifestEntry[] {
     if (!this.#stopped) this.#lines.end()
     if (this.#document !== undefined) this.#refuseDocument(this.#document)
-    // A list of nothing is no mistake; one that has something in it, and no item, is.
+    // An empty file is valid; a file with only blank lines is an error.
     else if (this.#seen && this.#rows === 0)
       this.#out.push({ line: 1, reason: 'the file has no rows, only blank lines', stops: true })
     return this.#given()
@@ -68,7 +69,7 @@ export class JsonLinesReader implements ManifestReader {
     else this.#out.push(withRaw(this.#row(line), this.#reading, { lines: [line] }))
   }
 
-  /** What no JSON text begins with: the separator of a text sequence (RFC 8142), and the byte order mark of a file that was put behind another one. */
+  /** Removes the separator of a text sequence (RFC 8142), and byte order marks of concatenated files. */
   #withoutMarks(line: TextLine): TextLine {
     let start = 0
     let marks = 0
@@ -84,7 +85,7 @@ export class JsonLinesReader implements ManifestReader {
     const { maxLineBytes = MAX_LINE_BYTES } = this.#reading.options
     if (fault === undefined) return this.#items.entry({ line, text, last: this.#lines.ended, noun: 'line' })
     if (fault === 'not-utf8') return this.#items.refuse({ line }, `the line ${NOT_UTF8}`)
-    const hint = this.#rows === 1 ? 'one JSON document is read with --path' : TOO_LONG
+    const hint = this.#rows === 1 ? 'use --path for one JSON document' : TOO_LONG
     return this.#items.refuse({ line }, `the line is longer than ${maxLineBytes} bytes; ${hint}`)
   }
 
@@ -97,7 +98,8 @@ export class JsonLinesReader implements ManifestReader {
     if (/"type"\s*:\s*"FeatureCollection"/u.test(text)) return true
     const { idFrom, idField, bodyField } = this.#reading.options
     if ((idField ?? bodyField) !== undefined) return false
-    // With ids from the rows' numbers any object is an item, one that holds the whole list, too; else one without an id can't be.
+    // With row numbers as ids any object may be an item, even one that contains the whole list; otherwise an
+    // item needs an id.
     return idFrom === undefined ? !hasId(text) : !this.#options.named
   }
 
@@ -126,7 +128,7 @@ function hasId(text: string): boolean {
     const value: unknown = JSON.parse(text)
     return Object.hasOwn(Object(value), 'id') || Object.hasOwn(Object(value), 'body')
   } catch {
-    // What is not JSON is refused as a line.
+    // Invalid JSON is refused as a line.
     return true
   }
 }

@@ -22,13 +22,13 @@ import {
 } from './text-lines.js'
 
 /**
- * Reads plain lines: each one is an item whose id is the line and whose body is `{ "line": … }`. Nothing of a line is trimmed. An empty line
- * is blank: counted, and no row.
+ * Reads plain lines: each is an item whose id is the line and whose body is `{ "line": … }`. Lines are not
+ * trimmed. Empty lines are counted, and are not rows.
  */
 export class PlainLinesReader implements ManifestReader {
   readonly #reading: Reading
   readonly #lines: TextLines
-  /** The form was found by the first line, so that a line of another form is more likely a slip than an item. */
+  /** The first line decided the format, so a line in another format is probably a mistake. */
   readonly #sniffed: boolean
   #out: ManifestEntry[] = []
   #rows = 0
@@ -50,7 +50,7 @@ export class PlainLinesReader implements ManifestReader {
 
   end(): readonly ManifestEntry[] {
     this.#lines.end()
-    // A list of nothing is no mistake; one that has something in it, and no item, is.
+    // An empty file is valid; a file with only blank lines is an error.
     if (this.#seen && this.#rows === 0) this.#out.push({ line: 1, reason: NO_ROW, stops: true })
     return this.#given()
   }
@@ -105,17 +105,17 @@ export class PlainLinesReader implements ManifestReader {
   }
 }
 
-const NO_ROW = 'the file has no rows, only lines that are blank or comments'
-const NO_NUL = 'the line does not end with NUL; the file may be cut off, or not be what find -print0 writes'
-const IS_LINES = 'give --format lines if every line is an item'
+const NO_ROW = 'the file has no rows, only blank lines or comments'
+const NO_NUL = 'the line does not end with NUL; the file may be truncated, or not from find -print0'
+const IS_LINES = 'use --format lines if every line is an item'
 const OTHER_FORM = `the line is JSON, and the first line is not: ${IS_LINES}, or --format jsonl`
-const HAS_TABS = `the line has tabs in it, and the first line has none: ${IS_LINES}, or --format tsv for a table`
-const IN_QUOTES = `the line is in quotes, and the first line is not, as git writes odd names (git ls-files -z | sluice load - -0 has them as they are): ${IS_LINES}`
-const HAS_CONTROL = `a control character stands in the line, such as those of the colours of a terminal (--color=never leaves them out): ${IS_LINES}`
+const HAS_TABS = `the line contains tabs, and the first line does not: ${IS_LINES}, or --format tsv for a table`
+const IN_QUOTES = `the line is in quotes, and the first line is not, as in git's output for unusual names (git ls-files -z | sluice load - -0 does not quote them): ${IS_LINES}`
+const HAS_CONTROL = `the line contains a control character, such as a terminal colour (--color=never omits them): ${IS_LINES}`
 
 const MAY_BE_OTHER = /^\s*[{["(]/u
 
-/** Where the form was found by the first line, a line of another form is more likely a slip than an item. */
+/** Where the first line decided the format, a line in another format is probably a mistake. */
 function otherFormFault(text: string, mayHaveControls: boolean): string | undefined {
   if (!mayHaveControls && !MAY_BE_OTHER.test(text)) return undefined
   if (/^\s*[{[].*[}\]]\s*$/u.test(text)) return OTHER_FORM
@@ -125,7 +125,7 @@ function otherFormFault(text: string, mayHaveControls: boolean): string | undefi
   return text.includes('\t') ? HAS_TABS : HAS_CONTROL
 }
 
-/** Files that were put together: the mark begins a line, as it began a file. */
+/** In concatenated files, the mark at the start of a file is at the start of a line. */
 function withoutMark(line: TextLine, conveniences: Conveniences): TextLine {
   if (!line.text.startsWith(BYTE_ORDER_MARK)) return line
   conveniences.add('byteOrderMarks')

@@ -8,31 +8,31 @@ import { createGunzip } from 'node:zlib'
 import { pipeline as pipeTo } from 'node:stream'
 import { manifestError } from '../manifest-errors.js'
 
-/** Where a manifest is read from. */
+/** The source of a manifest. */
 export interface ManifestSource {
-  /** The file's name for people. */
+  /** The name for messages. */
   readonly name: string
-  /** Of the file as it lies there, compressed or not; absent for a pipe. */
+  /** The size of the file as stored, compressed or not; absent for a pipe. */
   readonly totalBytes?: number
-  /** How far the latest reading is, in the same bytes. */
+  /** The progress of the latest reading, in the same bytes. */
   readonly readBytes: number
   /** Whether `read` may be called again. */
   readonly repeatable: boolean
-  /** Standard input, a named pipe or a shell's `<(…)`: its name tells nothing of what is in it. */
+  /** Standard input, a named pipe or a shell's `<(…)`, whose name does not imply a format. */
   readonly isPipe: boolean
-  /** The bytes, unpacked if they are gzip. */
+  /** The bytes, decompressed from gzip. */
   read(): AsyncGenerator<Buffer>
-  /** Throws away what was spooled. */
+  /** Deletes the temporary copy. */
   close(): Promise<void>
 }
 
 export interface SourceOptions {
-  /** A pipe is first copied to a temporary file, so that it can be read twice. */
+  /** Copy a pipe to a temporary file first, so that it can be read twice. */
   readonly repeatable?: boolean
   readonly signal?: AbortSignal
-  /** What paths are relative to. Default: where the process runs. */
+  /** The base of relative paths. Default: the working directory. */
   readonly cwd?: string
-  /** Stands in for standard input in tests. */
+  /** Replaces standard input, for tests. */
   readonly stdin?: Readable
 }
 
@@ -40,17 +40,17 @@ export interface SourceOptions {
  * Opens a manifest.
  *
  * @param path a file, or `-` for standard input
- * @throws SluiceError SLUICE_INPUT_INVALID when there is no such file, it is a directory, or may not be read
+ * @throws SluiceError SLUICE_INPUT_INVALID for a missing file, a directory, or a file without read permission
  */
 export async function openSource(path: string, options: SourceOptions = {}): Promise<ManifestSource> {
   if (path === '-') return openPipe(options.stdin ?? process.stdin, 'standard input', options)
   const found = await findManifest(path)
-  // A named pipe or `<(…)` of a shell gives its bytes only once, like standard input.
+  // A named pipe or a shell's `<(…)` can be read once, like standard input.
   if (!found.isFile()) return openPipe(createReadStream(path), path, options)
   return new FileSource(path, { name: path, totalBytes: found.size, isPipe: false, ...options })
 }
 
-/** @throws SluiceError SLUICE_INPUT_INVALID when there is no such file, or it is a directory */
+/** @throws SluiceError SLUICE_INPUT_INVALID for a missing file or a directory */
 export async function findManifest(path: string): Promise<Stats> {
   const found = await stat(path).catch((error: unknown) => Promise.reject(manifestError(error, path)))
   if (found.isDirectory()) throw manifestError(Object.assign(new Error(), { code: 'EISDIR' }), path)
@@ -133,7 +133,7 @@ class PipeSource implements ManifestSource {
 }
 
 function abortable(stream: Readable, signal: AbortSignal | undefined): Readable {
-  // Without it, reading a pipe that gives nothing more would outlast Ctrl-C.
+  // Without it, reading a silent pipe would block Ctrl-C.
   return signal === undefined ? stream : addAbortSignal(signal, stream)
 }
 
@@ -156,20 +156,20 @@ async function* counted(stream: Readable, count: (bytes: number) => void): Async
   }
 }
 
-/** Gzip is known by its first two bytes, which no UTF-8 text begins with. */
+/** Decompresses gzip, detected by its first two bytes, which are not UTF-8. */
 async function* unpacked(chunks: AsyncGenerator<Buffer>, isNamedGzip: boolean): AsyncGenerator<Buffer> {
   let head = Buffer.alloc(0)
   for await (const chunk of withoutClosing(chunks)) {
     head = Buffer.concat([head, chunk])
     if (head.length >= 2) break
   }
-  // The shortest gzip file has 18 bytes more: what was to write it broke off.
+  // A gzip file has at least 18 bytes: the writer was interrupted.
   if (head.length < 2 && (head[0] === 0x1f || (isNamedGzip && head.length === 0)))
     throw Object.assign(new Error(), { code: 'Z_BUF_ERROR' })
   const whole = chain(head, chunks)
   if (head[0] === 0x1f && head[1] === 0x8b) {
     const gunzip = createGunzip()
-    // A failure of either side comes out of the generator below.
+    // An error of either side is thrown by the generator below.
     pipeTo(Readable.from(whole), gunzip, () => undefined)
     yield* gunzip
   } else yield* whole
@@ -180,7 +180,7 @@ async function* chain(head: Buffer, rest: AsyncGenerator<Buffer>): AsyncGenerato
   yield* rest
 }
 
-/** Leaving a `for await` closes what it reads; this one is read on. */
+/** Leaving a `for await` closes its iterable; this one is read further. */
 function withoutClosing(chunks: AsyncGenerator<Buffer>): AsyncIterable<Buffer> {
   return { [Symbol.asyncIterator]: () => ({ next: () => chunks.next() }) }
 }

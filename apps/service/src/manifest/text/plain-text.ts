@@ -3,37 +3,37 @@ import type { RefusedEntry } from '../manifest-entry.js'
 
 const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf])
 const UTF16_MARKS = [Buffer.from([0xff, 0xfe]), Buffer.from([0xfe, 0xff])]
-/** The first begins as one of UTF-16. */
+/** The first begins like a mark of UTF-16. */
 const UTF32_MARKS = [Buffer.from([0xff, 0xfe, 0, 0]), Buffer.from([0, 0, 0xfe, 0xff])]
-/** What no UTF-8 text holds: the line with it is refused. */
+/** A byte that no UTF-8 text contains: its line is refused. */
 const NO_TEXT = Buffer.from([0xff])
 
 const LF = 0x0a
 const CR = 0x0d
 
 export interface PlainTextOptions {
-  /** The text may hold NUL. */
+  /** The text may contain NUL. */
   readonly nul: boolean
-  /** So many lines at the beginning are no part of the text. */
+  /** The number of lines to skip at the beginning. */
   readonly skipLines: number
 }
 
-/** Gives the bytes of a text as UTF-8 without a byte order mark: of one in UTF-16, which its byte order mark tells, too. */
+/** Returns the bytes of a text as UTF-8 without a byte order mark; decodes UTF-16 with a byte order mark. */
 export class PlainText {
   readonly #conveniences: Conveniences
   #encoding: 'utf-8' | 'utf-16le' | 'utf-16be' | undefined
   #rest = Buffer.alloc(0)
-  /** Why it is no text that can be read. */
+  /** Why the text can't be read. */
   fault: RefusedEntry | undefined
-  /** Bytes of the file that are not in the text; `undefined` where bytes of the text are no bytes of the file. */
+  /** Bytes of the file before the text; `undefined` where it was decoded from another encoding. */
   bytesBefore: number | undefined = 0
-  /** Lines of the file that are not in the text. */
+  /** Skipped lines of the file. */
   linesBefore = 0
 
   readonly #options: PlainTextOptions
-  /** The line that was left out last ended with a CR: an LF after it belongs to it. */
+  /** The last skipped line ended with a CR: a following LF belongs to it. */
   #afterCarriageReturn = false
-  /** Bytes came, and some of them are text that is not left out. */
+  /** No bytes have come, and no text after the skipped lines. */
   #isEmpty = true
   #hasText = false
 
@@ -52,7 +52,7 @@ export class PlainText {
     return this.#options.skipLines === 0 ? text : this.#withoutLines(text)
   }
 
-  /** There were lines, and all of them are left out. */
+  /** All lines are skipped. */
   get isAllSkipped(): boolean {
     return this.#options.skipLines > 0 && !this.#isEmpty && !this.#hasText
   }
@@ -92,7 +92,7 @@ export class PlainText {
     const rest = this.#rest
     this.#rest = Buffer.alloc(0)
     if (this.#encoding === undefined) return this.#begin(rest)
-    // The file ends in the middle of a character.
+    // The file ends within a character.
     return rest.length === 0 ? rest : NO_TEXT
   }
 
@@ -128,7 +128,7 @@ export class PlainText {
   }
 
   #fromUtf16(bytes: Buffer): Buffer {
-    // A character may be cut: half a unit, or the first of two.
+    // The chunk may end within a character: half a unit, or the first of two.
     let end = bytes.length - (bytes.length % 2)
     if (end >= 2 && isHighSurrogate(this.#unitAt(bytes, end - 2))) end -= 2
     this.#rest = Buffer.from(bytes.subarray(end))
@@ -143,13 +143,13 @@ export class PlainText {
   }
 }
 
-/** Whether it may be the beginning of a byte order mark: anything else is given on at once, however little it is. */
+/** Whether the bytes may begin a byte order mark; any others are passed on at once. */
 function mayBegin(head: Buffer, nul: boolean): boolean {
   const marks = nul ? [BYTE_ORDER_MARK, ...UTF16_MARKS] : [BYTE_ORDER_MARK, ...UTF16_MARKS, ...UTF32_MARKS]
   return marks.some((mark) => head.length < mark.length && mark.subarray(0, head.length).equals(head))
 }
 
-/** Of the first characters, as far as they came; fewer may be a short text with NULs in it. */
+/** Checks the first characters so far; a very short text may contain NULs. */
 function everyOtherIsNul(head: Buffer): boolean {
   const pairs = Math.min(head.length >> 1, 32)
   const [first, second] = [head[0] === 0, head[1] === 0]
@@ -169,7 +169,7 @@ function isHighSurrogate(unit: number): boolean {
   return unit >= 0xd800 && unit < 0xdc00
 }
 
-/** A surrogate without its partner becomes a byte of no text, so that its line is refused: Node would write U+FFFD. */
+/** A lone surrogate becomes an invalid byte, so that its line is refused; Node would write U+FFFD. */
 function withoutReplacing(text: string): Buffer {
   const pieces = text.split(/(\p{Surrogate})/u)
   return Buffer.concat(pieces.map((piece) => (piece.isWellFormed() ? Buffer.from(piece, 'utf8') : NO_TEXT)))

@@ -1,83 +1,86 @@
 import { isUtf8 } from 'node:buffer'
 
-/** What ends a line: `any` is LF or CRLF, `auto` is what ends the first line. */
+/** Line endings: `any` is LF or CRLF, `auto` is that of the first line. */
 export const LINE_ENDS = ['auto', 'lf', 'crlf', 'cr', 'any'] as const
 
 export type LineEnds = (typeof LINE_ENDS)[number]
 
-/** Why a line has no text that can be used. */
+/** Why a line has no usable text. */
 export type LineFault = 'not-utf8' | 'too-long'
 
-/** A line as it was read. */
+/** A line as read. */
 export interface TextLine {
-  /** Of the input, 1 is the first. */
+  /** The line number, from 1. */
   readonly line: number
-  /** Without what ends it. Of a line that is not UTF-8 one character for each byte, of one that is too long nothing. */
+  /**
+   * The text without the line ending: one character per byte where it is not UTF-8, empty where it is too
+   * long.
+   */
   readonly text: string
-  /** A carriage return that stood before the LF: part of the line end, or of a value within quotes. */
+  /** A carriage return before the LF: part of the line ending, or of a quoted value. */
   readonly carriageReturn: boolean
   readonly fault: LineFault | undefined
 }
 
 export interface TextLinesOptions {
   readonly lineEnds: LineEnds
-  /** Lines end with a NUL byte, and with nothing else. */
+  /** Lines end with NUL only. */
   readonly nul?: boolean
   readonly maxLineBytes: number
-  /** Whether `hasControls` is to be told. */
+  /** Whether to set `hasControls`. */
   readonly controls?: boolean
-  /** A first line may hold line ends between two of these; for `auto`. */
+  /** The quote character, within which the first line may contain line breaks; for `auto`. */
   readonly quote?: string | undefined
-  /** A quote behind it is none, within quotes or everywhere; for `auto`. */
+  /** The escape character for quotes, within quotes or everywhere; for `auto`. */
   readonly escape?: { readonly text: string; readonly isEverywhere: boolean } | undefined
 }
 
-/** A line that is left out where it is a comment, and an item where it isn't: nobody said which. */
+/** A line that may be a comment or an item. */
 export const MAY_BE_COMMENT =
-  'the line begins with #: give --comment "#" to leave out such lines, or --comment none if they are items'
+  'the line begins with #: use --comment "#" to skip such lines, or --comment none if they are items'
 
-/** Of what is to be text: `the line is …`. */
+/** The end of a message: `the line …`. */
 export const NOT_UTF8 =
-  'is not valid UTF-8 (in a UTF-16 file: it has half of a character); convert the file first, such as with iconv -f WINDOWS-1252 -t UTF-8'
+  'is not valid UTF-8 (in a UTF-16 file: half a character); convert the file first, such as with iconv -f WINDOWS-1252 -t UTF-8'
 
-/** U+FEFF, in front of a text: not of a line of it, unless files were put together. */
+/** U+FEFF at the start of a file; elsewhere only in concatenated files. */
 export const BYTE_ORDER_MARK = '\uFEFF'
 
 /**
- * Why a line is refused that has a byte order mark in it: it belongs to the value, or to a file that was put behind another one, and nobody said
- * which.
+ * Why a line with a byte order mark is refused: the mark may belong to the value or to a concatenated file.
  *
- * @param begins it stands in front of the line; else the file before it lacks its last line end
+ * @param begins it is at the start of the line; else the file before it lacks its last line break
  */
 export function markFault(begins: boolean): string {
   const how = begins
-    ? 'the line begins with a byte order mark (U+FEFF), as where files were put together'
-    : 'a byte order mark (U+FEFF) stands in the middle, as where a file was put behind one without a line end'
+    ? 'the line begins with a byte order mark (U+FEFF), as in concatenated files'
+    : 'the line contains a byte order mark (U+FEFF), as where files were concatenated without a line break'
   const drop = begins ? '--byte-order-marks drop, or keep' : '--byte-order-marks keep'
-  return `${how}: load the files in one call instead (sluice load a.csv b.csv), or give ${drop} if it belongs to the value`
+  return `${how}: load the files in one call instead (sluice load a.csv b.csv), or use ${drop} if it belongs to the value`
 }
 
-/** A control character that is no line end. */
+/** A control character other than a line break. */
 export const CONTROL = new RegExp(String.raw`[\0-\x09\x0b\x0c\x0e-\x1f\x7f]`, 'u')
 
-/** What to do about a text that is too long for an item. */
+/** The advice for a text that is too long for an item. */
 export const TOO_LONG = 'store the data elsewhere and put its address into the item'
 
 const LF = 0x0a
 const CR = 0x0d
 
 /**
- * Splits bytes into lines. A block of whole lines is checked and decoded at once, for a third of what it costs line by line; only one that
- * is not UTF-8 is checked line by line. A line over `maxLineBytes` is dropped to its end, so that a file without line ends never fills the memory.
+ * Splits bytes into lines. A block of whole lines is validated and decoded at once, for a third of the cost;
+ * only a block that is not UTF-8 is validated line by line. A line over `maxLineBytes` is discarded, so that
+ * a file without line breaks never fills the memory.
  */
 export class TextLines {
-  /** What ends the lines; `auto` until the first line end was seen. */
+  /** The line ending; `auto` until the first one is known. */
   lineEnds: LineEnds
-  /** The input ended: the line given now has no line end, and may have been cut off. */
+  /** The input ended: the current line has no line ending, and may be truncated. */
   ended = false
-  /** A byte order mark stands in one of the lines so far: without one none of them need be searched for it. */
+  /** One of the lines so far contains a byte order mark; without it lines need no search for one. */
   hasMarks = false
-  /** The same of control characters other than line ends. */
+  /** The same for control characters other than line breaks. */
   hasControls = false
   readonly #options: TextLinesOptions
   readonly #onLine: (line: TextLine) => void
@@ -86,7 +89,7 @@ export class TextLines {
   #pieceBytes = 0
   #tooLong = false
   #line = 1
-  /** What goes before the next line: pieces that an LF ended, where only CRLF ends a line. */
+  /** The beginning of the next line: parts that ended with LF, where only CRLF ends a line. */
   #held: { readonly text: string; readonly fault: LineFault | undefined; readonly lines: number } =
     NOTHING_HELD
 
@@ -101,7 +104,7 @@ export class TextLines {
     if (bytes.length === 0) return
     const isKnown = this.lineEnds !== 'auto'
     if (!isKnown && !this.#findLineEnd(bytes)) return
-    // Put together once, when its end is there: a line of many pieces would be copied with each of them.
+    // Concatenated once, at the end of the line: else a line of many chunks would be copied with each.
     if (isKnown && !bytes.includes(this.#separator)) {
       this.#keep(bytes)
       return
@@ -138,7 +141,7 @@ export class TextLines {
     return this.lineEnds === 'cr' ? CR : LF
   }
 
-  /** @returns whether it is known; if not, the bytes are kept */
+  /** @returns whether the line ending is known; if not, the bytes are kept */
   #findLineEnd(bytes: Buffer): boolean {
     const found = this.#finder.find(bytes)
     if (found !== undefined) this.lineEnds = found
@@ -166,7 +169,7 @@ export class TextLines {
     } else this.#pieces.push(rest)
   }
 
-  /** Whole lines, without the last one's separator. */
+  /** Handles whole lines, without the last separator. */
   #block(block: Buffer): void {
     if (!isUtf8(block)) {
       this.#lines(split(block, this.#separator))
@@ -180,7 +183,7 @@ export class TextLines {
     for (let start = 0; start <= text.length;) {
       const found = text.indexOf(separator, start)
       const end = found === -1 ? text.length : found
-      // A UTF-16 unit is at most three bytes: only a line near the limit needs counting.
+      // A UTF-16 unit is at most three bytes: only a line near the limit needs counting in bytes.
       const long =
         (end - start) * 3 > maxLineBytes && Buffer.byteLength(text.slice(start, end)) > maxLineBytes
       if (long) this.#give('', { carriageReturn: false, fault: 'too-long' })
@@ -204,7 +207,7 @@ export class TextLines {
     const { lineEnds, nul } = this.#options
     const strips = this.lineEnds === 'crlf' || this.lineEnds === 'any' || lineEnds === 'auto'
     const carriageReturn = strips && nul !== true && text.charCodeAt(text.length - 1) === CR
-    // Where only CRLF ends a line, an LF alone belongs to it.
+    // Where only CRLF ends a line, a lone LF belongs to it.
     if (lineEnds === 'crlf' && !carriageReturn && !this.ended) this.#hold(`${text}\n`, fault)
     else this.#give(carriageReturn ? text.slice(0, -1) : text, { carriageReturn, fault })
   }
@@ -229,7 +232,10 @@ export class TextLines {
 
 const NOTHING_HELD = { text: '', fault: undefined, lines: 0 }
 
-/** Where nobody said what ends the lines, one that ends otherwise than the first may as well be a value with a carriage return at its end. */
+/**
+ * Without the flag, a line ending that differs from the first one may be a value with a trailing carriage
+ * return.
+ */
 export function lineEndFault(
   line: TextLine,
   at: { readonly lineEnds: LineEnds; readonly ended: boolean },
@@ -242,18 +248,18 @@ export function lineEndFault(
   return undefined
 }
 
-/** Of a line end that ends no line, where nobody said what ends one. @param lineEnds what ends the lines */
+/** The fault of another line break within a line, without the flag. @param lineEnds the line ending */
 export function insideFault(lineEnds: LineEnds): string {
   const what = lineEnds === 'cr' ? 'a line feed' : 'a carriage return'
-  return `${what} stands in the middle of the line; give --line-ends ${lineEnds} if it belongs to the value`
+  return `the line contains ${what}; use --line-ends ${lineEnds} if it belongs to the value`
 }
 
-const HINT = 'give --line-ends any if both end a line'
+const HINT = 'use --line-ends any if both end a line'
 
-/** A header with a line end within quotes is that long at most; in a longer one a quote is out of place. */
+/** The longest header with a quoted line break; in a longer one a quote is misplaced. */
 const MAX_QUOTED_BYTES = 64 * 1024
 
-/** Finds what ends the first line, whatever pieces it comes in. */
+/** Finds the line ending of the first line, across chunks. */
 class LineEndFinder {
   readonly #quote: number | undefined
   readonly #escape: number | undefined
@@ -262,7 +268,7 @@ class LineEndFinder {
   #escaped = false
   #afterCarriageReturn = false
   #bytes = 0
-  /** The first line end within quotes. */
+  /** The first line break within quotes. */
   #within: 'lf' | 'cr' | undefined
 
   constructor({ quote, escape }: Pick<TextLinesOptions, 'quote' | 'escape'>) {
@@ -271,7 +277,7 @@ class LineEndFinder {
     this.#isEscapeEverywhere = escape?.isEverywhere ?? false
   }
 
-  /** `undefined` while it can't be told: no line end yet, or a CR as the last byte. */
+  /** `undefined` while unknown: no line break yet, or a CR as the last byte. */
   find(bytes: Buffer): 'lf' | 'crlf' | 'cr' | undefined {
     for (const byte of bytes) {
       if (this.#afterCarriageReturn) return byte === LF ? 'crlf' : 'cr'
@@ -288,7 +294,7 @@ class LineEndFinder {
     return this.#quoted && this.#bytes > MAX_QUOTED_BYTES ? this.guess() : undefined
   }
 
-  /** What it is taken for where the first line never ended. */
+  /** The line ending where the first line never ended. */
   guess(): 'lf' | 'cr' {
     return this.#afterCarriageReturn ? 'cr' : (this.#within ?? 'lf')
   }

@@ -25,7 +25,7 @@ afterEach(async () => {
 
 interface TestJob extends Pick<JobReport, 'uid' | 'attempt' | 'stage' | 'message' | 'finishedAt'> {
   readonly id: string
-  /** It goes on, whoever tells it to end. */
+  /** It ignores a cancel. */
   readonly deaf?: boolean
 }
 
@@ -112,7 +112,7 @@ describe('every job of an id is ended', () => {
     const { code, out } = await box.run(['cancel', 'a'])
     expect(code).toBe(0)
     expect(out).toMatch(/^Cancelled 1 item$/m)
-    expect(out).toMatch(/^a +ended +cancelled by hand$/m)
+    expect(out).toMatch(/^a +ended +cancelled manually$/m)
     expect(out).toMatch(/^a \(attempt 1\) +ended/m)
     expect(out).toMatch(/^a \(attempt 2\) +ended/m)
     expect(await running()).toEqual(['b#1'])
@@ -132,7 +132,7 @@ describe('every job of an id is ended', () => {
       const { code, out, err } = await box.run(['cancel', 'a'])
       expect([code, out.split('\n')[0]]).toEqual([
         0,
-        'Cancelled 0 items; 1 job that no item waits for was told to end',
+        'Cancelled 0 items; 1 job without an item in PROCESSING cancelled',
       ])
       expect(err).toMatch(['WAITING', 'removed and put again'].includes(stage) ? WAITS : /^$/)
       expect(await running()).toEqual([])
@@ -146,42 +146,42 @@ describe('every job of an id is ended', () => {
     expect(await box.json(['cancel', 'a', '--attempt', '1'])).toMatchObject({ cancelled: 0, told: ['a'] })
     expect([await running(), (await found('a')).stage]).toEqual([['a#2'], 'PROCESSING'])
     const again = await box.run(['cancel', 'a', '--attempt', '1'])
-    expect([again.code, again.err]).toEqual([3, 'Left as it is (no job of that attempt runs): a'])
+    expect([again.code, again.err]).toEqual([3, 'Unchanged (no job of that attempt runs): a'])
     expect(await box.json(['cancel', 'a', '--attempt', '2'])).toMatchObject({ cancelled: 1 })
     expect([await running(), (await found('a')).stage]).toEqual([[], 'FAIL'])
     const all = await box.run(['cancel', '--all', '--attempt', '1', '--yes'])
     expect([all.code, all.err]).toEqual([2, expect.stringContaining('--attempt')])
   })
 
-  test('--all ends those that no item waits for too, and asks first', async () => {
+  test('--all also cancels those without an item in PROCESSING, and asks first', async () => {
     const item = await claimed('a')
     await queue.fail('a')
     await write([jobOf(item)])
     const asked = await box.run(['cancel', '--all'])
     expect([asked.code, asked.err]).toEqual([
       6,
-      expect.stringMatching(/End 1 job of tiles that no item waits for\?/),
+      expect.stringMatching(/Cancel 1 job of tiles without an item in PROCESSING\?/),
     ])
     expect(await running()).toEqual(['a#1'])
     const { code, out } = await box.run(['cancel', '--all', '--yes'])
     expect([code, out]).toEqual([
       0,
-      expect.stringMatching(/^Cancelled 0 items; 1 job that no item waits for was told/),
+      expect.stringMatching(/^Cancelled 0 items; 1 job without an item in PROCESSING cancelled/),
     ])
     expect(await running()).toEqual([])
     const none = await box.run(['cancel', '--all'])
     expect(none).toEqual({ code: 0, out: 'Cancelled 0 items', err: '' })
   })
 
-  test('where a poll is not complete, attempts are asked for by name', async () => {
+  test('after an incomplete poll attempts are looked up by name', async () => {
     const item = await claimed('a', 3)
     await write([jobOf(item, 1), jobOf(item, 3)], { incomplete: 'the list is late' })
     const { code, err } = await box.run(['cancel', 'a'])
     expect(await running()).toEqual([])
-    expect([code, err]).toEqual([4, expect.stringMatching(/may run on: the list is late/)])
+    expect([code, err]).toEqual([4, expect.stringMatching(/may still run: the list is late/)])
   })
 
-  test('of a worker that can’t be asked for one job', async () => {
+  test('of a worker without look-ups', async () => {
     const item = await claimed('a', 2)
     await queue.release('a')
     await write([jobOf(item, 1)], { noLookup: true })
@@ -194,11 +194,11 @@ describe('every job of an id is ended', () => {
     await queue.success('a')
     await write([jobOf(item, 1, { deaf: true })])
     const { code, out, err } = await box.run(['cancel', 'a', '--timeout', '100ms'])
-    expect([code, out]).toEqual([4, 'Cancelled 0 items; 1 job that no item waits for was told to end'])
+    expect([code, out]).toEqual([4, 'Cancelled 0 items; 1 job without an item in PROCESSING cancelled'])
     expect(err).toMatch(/^warning: 1 job had not ended after \S+: a\nCancel the same ids again/)
   })
 
-  test('a worker that can’t be reached: nothing is said to be told', async () => {
+  test('an unreachable worker: no job is reported as cancelled', async () => {
     const item = await claimed('a')
     await queue.release('a')
     await write([jobOf(item)])
@@ -206,17 +206,17 @@ describe('every job of an id is ended', () => {
       join(box.dir, 'worker.mjs'),
       WORKER.replace(
         'async pollAllStatus() {',
-        "async pollAllStatus() {\n    throw new SluiceError('SLUICE_WORKER_UNAVAILABLE', 'nobody answers')",
+        "async pollAllStatus() {\n    throw new SluiceError('SLUICE_WORKER_UNAVAILABLE', 'no answer')",
       ),
     )
     const { code, out, err } = await box.run(['cancel', 'a', 'nope'])
     expect([code, out]).toEqual([4, 'Cancelled 0 items'])
-    expect(err).toMatch(/The jobs of 2 items may run on: nobody answers\n.*: a, nope$/)
+    expect(err).toMatch(/The jobs of 2 items may still run: no answer\n.*: a, nope$/)
   })
 })
 
-describe('what is left as it is', () => {
-  test('waiting, finished and unknown ids are told apart', async () => {
+describe('ids without a job to cancel', () => {
+  test('waiting, finished and unknown ids are distinguished', async () => {
     await queue.put('later', 1, { delayMs: 3_600_000 })
     const failed = await claimed('failed')
     await queue.fail('failed', { reason: 'exit code 3' })
@@ -231,11 +231,11 @@ describe('what is left as it is', () => {
     const { code, out, err } = await box.run(['cancel', ...ids])
     expect([code, out]).toEqual([3, 'Cancelled 0 items'])
     const [waiting, finished, unknown] = err.split('\n')
-    expect(waiting).toBe('Left as it is (in WAITING, and no job of it runs; `sluice rm` removes it): later')
+    expect(waiting).toBe('Unchanged (in WAITING, without a running job; `sluice rm` removes it): later')
     expect(finished).toMatch(
-      /^Left as they are \(they had finished\): failed \(FAIL at 2026-01-02T00:00:00.000Z: exit code 3\), done \(SUCCESS at \S+Z\), removed \(at 2026-01-02T00:00:00.000Z: exit code 3\)$/,
+      /^Unchanged \(they had finished\): failed \(FAIL at 2026-01-02T00:00:00.000Z: exit code 3\), done \(SUCCESS at \S+Z\), removed \(at 2026-01-02T00:00:00.000Z: exit code 3\)$/,
     )
-    expect(unknown).toBe('Unknown, no item and no job of this id: nope, never')
+    expect(unknown).toBe('Unknown, no item and no job: nope, never')
     const json = await box.run(['cancel', ...ids, '--json'])
     expect([json.code, JSON.parse(json.out)]).toEqual([
       3,
@@ -250,14 +250,14 @@ describe('what is left as it is', () => {
     ])
   })
 
-  test('a job that had ended when its item was cancelled before is not said to be told: when and how it ended is', async () => {
+  test('a job that had ended before is not reported as cancelled, but with when and how it ended', async () => {
     const item = await claimed('a')
     await write([jobOf(item)])
     await box.run(['cancel', 'a'])
     await write([jobOf(item, 1, { stage: 'FAIL', message: 'killed by SIGTERM', finishedAt: ENDED_AT })])
     const { code, out } = await box.run(['cancel', 'a'])
     expect(code).toBe(0)
-    expect(out).toMatch(/^Cancelled 0 items; 1 item had been cancelled before$/m)
+    expect(out).toMatch(/^Cancelled 0 items; 1 item already cancelled$/m)
     expect(out).toMatch(/^a +had ended +at 2026-01-02T00:00:00.000Z: killed by SIGTERM$/m)
     expect(await box.json(['cancel', 'a'])).toMatchObject({
       again: 1,
@@ -270,7 +270,7 @@ describe('what is left as it is', () => {
     'sluice %s with ids and --all says what contradicts what',
     async (command) => {
       const { code, err } = await box.run([command, '--all', 'a', '--yes'])
-      expect([code, err]).toEqual([2, 'error: Give ids or --all, not both.'])
+      expect([code, err]).toEqual([2, 'error: Use ids or --all, not both.'])
     },
   )
 })

@@ -80,7 +80,7 @@ describe('with Argo Workflows', () => {
     expect(server.workflows.size).toBe(3)
   })
 
-  test('--all ends all, and needs a yes', async () => {
+  test('--all ends all, and needs a confirmation', async () => {
     expect(await box.run(['cancel', '--all'])).toMatchObject({
       code: 6,
       err: expect.stringMatching(/3 items/),
@@ -93,24 +93,22 @@ describe('with Argo Workflows', () => {
     expect(await box.json(['status'])).toMatchObject({ sizes: { PROCESSING: 0, FAIL: 3 } })
   })
 
-  test('a worker that can’t be reached from here: the item has failed, the service ends its job, and the same again says so', async () => {
+  test('an unreachable worker: the item has failed, the service ends its job, and the same command again reports it', async () => {
     const away = ['--set', 'worker.baseUrl=http://127.0.0.1:9']
     const { code, err } = await box.run(['cancel', 'a', ...away])
     expect([code, err]).toEqual([
       4,
-      expect.stringMatching(/The jobs of 1 item may run on.*cancel the same ids again.*: a$/s),
+      expect.stringMatching(/The jobs of 1 item may still run.*cancel the same ids again.*: a$/s),
     ])
     expect(await box.json(['show', 'a'])).toMatchObject({ stage: 'FAIL' })
     await untilUnfinished(2)
     expect(await box.run(['cancel', 'a'])).toMatchObject({
       code: 0,
-      out: expect.stringMatching(
-        /^Cancelled 0 items; 1 item had been cancelled before\nid .*\na +had ended +at /,
-      ),
+      out: expect.stringMatching(/^Cancelled 0 items; 1 item already cancelled\nid .*\na +had ended +at /),
     })
   })
 
-  test('--all at a worker that can’t be reached: every id is named, and ended by name', async () => {
+  test('--all with an unreachable worker: every id is listed, and ended by name', async () => {
     const away = ['--set', 'worker.baseUrl=http://127.0.0.1:9', '--json']
     const { code, out } = await box.run(['cancel', '--all', '--yes', ...away])
     const { unreached, ...rest } = JSON.parse(out)
@@ -123,13 +121,13 @@ describe('with Argo Workflows', () => {
     await untilUnfinished(0)
   })
 
-  test('what waits, has succeeded or is unknown stays as it is', async () => {
+  test('waiting, succeeded and unknown ids are unchanged', async () => {
     await box.run(['put', 'later', '1', '--delay', '1h'])
     const { code, err } = await box.run(['cancel', 'later', 'gone'])
     expect([code, err]).toEqual([
       3,
-      'Left as it is (in WAITING, and no job of it runs; `sluice rm` removes it): later\n' +
-        'Unknown, no item and no job of this id: gone',
+      'Unchanged (in WAITING, without a running job; `sluice rm` removes it): later\n' +
+        'Unknown, no item and no job: gone',
     ])
     expect(await box.json(['show', 'later'])).toMatchObject({ stage: 'WAITING' })
   })
@@ -154,14 +152,14 @@ test('with local processes, from another process than the service', async () => 
   expect(cancel).toMatchObject({ code: 0, out: expect.stringMatching(/^Cancelled 1 item\n.*\na +ended /) })
   // It was waited for: the end is there.
   expect((await jobs.lookupJob(job))?.stage).toBe('FAIL')
-  expect(await queue.lookup('a')).toMatchObject({ stage: 'FAIL', reason: 'cancelled by hand' })
+  expect(await queue.lookup('a')).toMatchObject({ stage: 'FAIL', reason: 'cancelled manually' })
   service.kill('SIGTERM')
   await service
   await jobs.close()
   await queue.close()
 }, 20_000)
 
-test('a worker that can’t end jobs says so, and nothing moves', async () => {
+test('a worker that can’t cancel jobs is reported, and nothing moves', async () => {
   await writeFile(
     join(box.dir, 'worker.mjs'),
     `export const openWorker = async ({ name }) => ({
@@ -172,10 +170,10 @@ test('a worker that can’t end jobs says so, and nothing moves', async () => {
   await configure({ package: './worker.mjs' })
   await box.run(['put', 'a', '1'])
   const { code, err } = await box.run(['cancel', 'a'])
-  expect([code, err]).toEqual([2, expect.stringMatching(/can’t end jobs/)])
+  expect([code, err]).toEqual([2, expect.stringMatching(/can’t cancel jobs/)])
 })
 
-test('a worker that refuses in the middle: the error says what is in FAIL by then', async () => {
+test('a worker that refuses in the middle: the error has the number of items in FAIL', async () => {
   await writeFile(
     join(box.dir, 'worker.mjs'),
     `import { SluiceError } from ${JSON.stringify(import.meta.resolve('@sluice/core'))}
@@ -194,7 +192,9 @@ test('a worker that refuses in the middle: the error says what is in FAIL by the
   await queue.get(2)
   const { code, err } = await box.run(['cancel', '--all', '--yes'])
   expect(code).toBe(5)
-  expect(err).toMatch(/^error: the token is refused\n2 items are in FAIL by this; jobs may run on\..*: a, b$/)
+  expect(err).toMatch(
+    /^error: the token is refused\n2 items moved to FAIL before that; jobs may still run\..*: a, b$/,
+  )
   expect(await queue.sizes()).toMatchObject({ FAIL: 2 })
   await queue.close()
 })

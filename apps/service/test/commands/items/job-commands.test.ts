@@ -58,7 +58,7 @@ export const openWorker = async ({ name }) => {
   const cancelled = new Set()
   const begin = (call) => {
     appendFileSync(at('./calls'), call + '\\n')
-    if (scene.throws) throw new SluiceError(scene.throws, 'nobody answers')
+    if (scene.throws) throw new SluiceError(scene.throws, 'no answer')
   }
   const reportOf = (id, reports) => {
     const said = (cancelled.has(id) ? scene.cancelled?.[id] : undefined) ?? reports?.[id]
@@ -132,17 +132,17 @@ describe('sluice show of an item in PROCESSING', () => {
     expect(await calls()).toEqual(['lookup a', 'lookup a'])
   })
 
-  test('a job that runs, one that is not there yet, and one of a worker without look-ups', async () => {
+  test('a running job, one that does not exist yet, and one of a worker without look-ups', async () => {
     await claim('a', 'b')
     await configure({ reports: { b: RUNS } })
-    expect((await box.run(['show', 'b'])).out).toMatch(/^job +runs$/m)
-    expect((await box.run(['show', 'a'])).out).toMatch(/^job +the worker has none yet/m)
+    expect((await box.run(['show', 'b'])).out).toMatch(/^job +running$/m)
+    expect((await box.run(['show', 'a'])).out).toMatch(/^job +the worker has no job for this attempt yet/m)
     expect(await box.json(['show', 'a'])).toMatchObject({ job: null })
     await configure({ reports: { b: RUNS }, withoutLookup: true })
-    expect((await box.run(['show', 'b'])).out).toMatch(/^job +runs$/m)
+    expect((await box.run(['show', 'b'])).out).toMatch(/^job +running$/m)
   })
 
-  test('one that had started and that the worker does not know any more is no job that is still to come', async () => {
+  test('a started job that is unknown to the worker is reported as such', async () => {
     await claim('a', 'b', 'c', 'd')
     await configure({ reports: { d: RUNS } })
     const [a, b] = await Promise.all(['a', 'b'].map((id) => queue.lookup(id)))
@@ -152,32 +152,32 @@ describe('sluice show of an item in PROCESSING', () => {
       groups: [{ sinceAt: (await queue.now()) - 20_000, seen: packed(a?.uid) }],
     }
     await queue.document('engine/missing').write(missing, { ifVersion: undefined })
-    const text = /started, and the worker has not known it for 2\d s; lost at 60 s$/m
+    const text = /started, and unknown to the worker for 2\d s; lost at 60 s$/m
     const shown = await box.run(['show', 'a'])
     expect(shown.out).toMatch(/^job +started, and/m)
     expect(shown.out).toMatch(text)
-    expect((await box.run(['show', 'b'])).out).toMatch(/^job +started, and the worker does not know it now;/m)
-    expect((await box.run(['show', 'c'])).out).toMatch(/^job +the worker has none yet/m)
+    expect((await box.run(['show', 'b'])).out).toMatch(/^job +started, and now unknown to the worker;/m)
+    expect((await box.run(['show', 'c'])).out).toMatch(/^job +the worker has no job for this attempt yet/m)
     const listed = (await box.run(['ls'])).out.split('\n')
     expect(listed.find((line) => / a /.test(line))).toMatch(text)
     expect(listed.find((line) => / c /.test(line))).toMatch(/no job yet$/)
     expect(await box.json(['show', 'a'])).toMatchObject({ job: null, jobStarted: { graceMs: 60_000 } })
   })
 
-  test('a worker that can’t be asked is no failure, and is said', async () => {
+  test('an unreachable worker is no failure, and is reported', async () => {
     await claim('a')
     await configure({ throws: 'SLUICE_WORKER_UNAVAILABLE' })
     const { code, out } = await box.run(['show', 'a'])
-    expect([code, out]).toEqual([0, expect.stringMatching(/^job +not known: nobody answers$/m)])
-    expect(await box.json(['show', 'a'])).toMatchObject({ stage: 'PROCESSING', jobError: 'nobody answers' })
-    const missing = await box.run(['show', 'a', '--set', 'worker.package=sluice-worker-of-nobody'])
+    expect([code, out]).toEqual([0, expect.stringMatching(/^job +unknown: no answer$/m)])
+    expect(await box.json(['show', 'a'])).toMatchObject({ stage: 'PROCESSING', jobError: 'no answer' })
+    const missing = await box.run(['show', 'a', '--set', 'worker.package=sluice-worker-missing'])
     expect([missing.code, missing.out]).toEqual([
       0,
-      expect.stringMatching(/^job +not known: .*sluice-worker-of-nobody/m),
+      expect.stringMatching(/^job +unknown: .*sluice-worker-missing/m),
     ])
   })
 
-  test('of items in other stages nobody is asked', async () => {
+  test('of items in other stages the worker is not asked', async () => {
     await claim('s', 'f')
     await queue.put('w', 1)
     await queue.success('s')
@@ -189,7 +189,7 @@ describe('sluice show of an item in PROCESSING', () => {
 })
 
 describe('sluice ls', () => {
-  test('of running items: one poll, and by name only those of which it does not say whether they have begun', async () => {
+  test('of running items: one poll, and look-ups only of jobs that may be pending', async () => {
     await claim('a', 'b', 'c')
     const { pending: _, message: __, ...listed } = HELD
     await configure({ reports: { a: HELD, b: RUNS }, polled: { a: listed, b: RUNS } })
@@ -198,7 +198,7 @@ describe('sluice ls', () => {
     expect(out).toMatch(
       /^PROCESSING +1 +a +<1s +<1s +wf-a · Running · pending: ImagePullBackOff: no such image · https:\/\/argo.example.org/m,
     )
-    expect(out).toMatch(/^PROCESSING +1 +b +<1s +<1s +wf-b · Running · runs$/m)
+    expect(out).toMatch(/^PROCESSING +1 +b +<1s +<1s +wf-b · Running · running$/m)
     expect(out).toMatch(/^PROCESSING +1 +c +<1s +<1s +no job yet$/m)
     expect((await calls()).toSorted()).toEqual(['lookup a', 'lookup c', 'poll'])
     const lines = (await box.run(['ls', '--json'])).out.split('\n').map((line) => JSON.parse(line))
@@ -209,7 +209,7 @@ describe('sluice ls', () => {
     ])
   })
 
-  test('of 700 running items it is one poll and at most 50 look-ups', async () => {
+  test('700 running items cost one poll and at most 50 look-ups', async () => {
     const ids = Array.from({ length: 700 }, (_, index) => `i${index}`)
     await claim(...ids)
     const { pending: _, ...unclear } = RUNS
@@ -221,20 +221,20 @@ describe('sluice ls', () => {
     expect(asked).toHaveLength(51)
   }, 30_000)
 
-  test('a worker that can’t be asked, and a poll that is not complete, are said once, and no failure', async () => {
+  test('an unreachable worker, and an incomplete poll, are reported once, and are no failure', async () => {
     await claim('a', 'b')
     await configure({ throws: 'SLUICE_WORKER_DENIED' })
     expect(await box.run(['ls'])).toMatchObject({
       code: 0,
       out: expect.stringMatching(/^PROCESSING +1 +a +<1s +<1s$/m),
-      err: expect.stringMatching(/^warning: .*nobody answers$/),
+      err: expect.stringMatching(/^warning: .*no answer$/),
     })
     await configure({ polled: {}, incomplete: true, withoutLookup: true })
     const { code, err } = await box.run(['ls'])
     expect([code, err]).toEqual([0, expect.stringMatching(/the list is late$/)])
   })
 
-  test('without running items nobody is asked', async () => {
+  test('without running items the worker is not asked', async () => {
     await queue.put('w', 1)
     await configure({ throws: 'SLUICE_WORKER_UNAVAILABLE' })
     expect(await box.run(['ls'])).toMatchObject({ code: 0, err: '' })
@@ -243,37 +243,39 @@ describe('sluice ls', () => {
 })
 
 describe('sluice cancel', () => {
-  test('says of each item how its job ended; one that ended well stays in FAIL, and `show` says so', async () => {
+  test('reports how each job ended; an item whose job succeeded stays in FAIL, and `show` reports it', async () => {
     await claim('a', 'b')
     const well = { stage: 'SUCCESS', result: { bytes: 7 }, details: { notes: ['told to end'] } } as const
     await configure({ reports: { a: RUNS, b: RUNS }, cancelled: { a: ENDED, b: well } })
     const { code, out } = await box.run(['cancel', 'a', 'b'])
     expect(code).toBe(0)
     expect(out).toMatch(/^a +ended +Stopped$/m)
-    expect(out).toMatch(/^b +ended well/m)
-    expect(out).toMatch(/^Ended well although told to end, its item stays in FAIL: 1 job: b$/m)
-    expect(await queue.lookup('b')).toMatchObject({ stage: 'FAIL', reason: 'cancelled by hand' })
+    expect(out).toMatch(/^b +succeeded/m)
+    expect(out).toMatch(/^Succeeded although cancelled, its item stays in FAIL: 1 job: b$/m)
+    expect(await queue.lookup('b')).toMatchObject({ stage: 'FAIL', reason: 'cancelled manually' })
     expect((await queue.lookup('b'))?.result).toBeUndefined()
     await configure({ reports: { a: ENDED, b: well } })
     const shown = await box.run(['show', 'b'])
-    expect(shown.out).toMatch(/^job +ended well although it was told to end; the item stays in FAIL$/m)
+    expect(shown.out).toMatch(/^job +succeeded although it was cancelled; the item stays in FAIL$/m)
     expect(shown.out).toMatch(/^job result +\{"bytes":7\}$/m)
-    expect((await box.run(['show', 'a'])).out).toMatch(/^job +told to end; ended: Stopped$/m)
+    expect((await box.run(['show', 'a'])).out).toMatch(/^job +cancelled; ended: Stopped$/m)
     await configure({ reports: {} })
-    expect((await box.run(['show', 'b'])).out).toMatch(/^job +told to end; the worker no longer knows it$/m)
+    expect((await box.run(['show', 'b'])).out).toMatch(
+      /^job +cancelled; the worker no longer knows the job$/m,
+    )
   })
 
-  test('`show` says by when a job has ended that was told to', async () => {
+  test('`show` reports by when a cancelled job has ended', async () => {
     await claim('a')
     await configure({ reports: { a: RUNS } })
     await box.run(['cancel', 'a', '--timeout', '0'])
     const told =
-      'told to end at 2026-01-02T00:00:00.000Z (cancelled by hand), ends by 2026-01-02T00:00:10.000Z at the latest'
+      'told to end at 2026-01-02T00:00:00.000Z (cancelled manually), ends by 2026-01-02T00:00:10.000Z at the latest'
     await configure({ reports: { a: { stage: 'PROCESSING', message: told, details: { toldToEndAt: 1 } } } })
     expect((await box.run(['show', 'a'])).out).toContain(`job          ${told}\n`)
     await configure({ reports: { a: { ...RUNS, details: { shutdown: 'Terminate' } } } })
     expect((await box.run(['show', 'a'])).out).toMatch(
-      /^job +told to end \(Terminate\); it has not ended yet$/m,
+      /^job +cancelled \(Terminate\); it has not ended yet$/m,
     )
     await queue.requeue(['a'])
     // What its last attempt ended with is not what it is now.
@@ -298,7 +300,7 @@ describe('sluice cancel', () => {
     expect(json).toMatchObject({ again: 2, unfinished: ['b', 'c'], jobs: [] })
   })
 
-  test('a lock is known by its words too, of a worker that does not say which jobs are pending', async () => {
+  test('recognizes a lock by the message of a worker that does not report pending jobs', async () => {
     await claim('a')
     const waits = {
       stage: 'PROCESSING',
@@ -344,13 +346,13 @@ describe('sluice cancel', () => {
 })
 
 describe('jobs.pendingTimeoutMs', () => {
-  test('is refused for a worker that can’t end jobs, by `run` and by `check`', async () => {
+  test('is refused for a worker that can’t cancel jobs, by `run` and by `check`', async () => {
     await claim('a')
     await configure({ supports: { cancelJob: false } })
     const setting = ['--set', 'jobs.pendingTimeoutMs=60000']
     for (const command of [['run', '--until-empty'], ['check']]) {
       const { code, err } = await box.run([...command, ...setting])
-      expect([code, err]).toEqual([2, expect.stringMatching(/jobs\.pendingTimeoutMs.*can’t end jobs/)])
+      expect([code, err]).toEqual([2, expect.stringMatching(/jobs\.pendingTimeoutMs.*can’t cancel jobs/)])
     }
     expect((await box.run(['check'])).code).toBe(0)
   })

@@ -39,7 +39,7 @@ const DATA = String.raw`printf 'one\n\000\377\033[31mred\033[0m\n'`
 const BYTES = Buffer.from('one\n\0\u00FF\u001B[31mred\u001B[0m\n', 'latin1')
 
 describe('sluice logs', () => {
-  test('gives the bytes of stdout and stderr as they are, and notes to nobody', async () => {
+  test('writes the exact bytes of stdout and stderr, and no notes', async () => {
     await configure(['sh', '-c', `${DATA}; echo oops >&2; exit 3`])
     await ran()
     expect(await box.redirected('> log', ['logs', 'a'])).toEqual({ code: 0, err: '' })
@@ -48,7 +48,7 @@ describe('sluice logs', () => {
     expect(await readFile(join(box.dir, 'tail'), 'latin1')).toBe('m\noops\n')
   })
 
-  test('shows the latest attempt, or the one that is asked for', async () => {
+  test('shows the latest attempt, or the given one', async () => {
     await configure(['sh', '-c', 'echo attempt $SLUICE_ATTEMPT; exit 1'])
     await ran()
     expect(await box.run(['logs', 'a'])).toEqual({ code: 0, out: 'attempt 2', err: '' })
@@ -61,7 +61,7 @@ describe('sluice logs', () => {
     expect(JSON.parse(out)).toEqual({ attempt: 2, text: 'attempt 2\n' })
   })
 
-  test('falls back to an earlier attempt whose log is there, and says so', async () => {
+  test('falls back to an earlier attempt with a log, and reports it', async () => {
     await configure(['sh', '-c', 'echo attempt $SLUICE_ATTEMPT; exit 1'])
     await ran()
     const queue = await openTiles()
@@ -77,18 +77,18 @@ describe('sluice logs', () => {
     expect((await box.run(['logs', 'a', '--attempt', '2'])).err).toContain(`It was kept in ${String(file)}`)
   })
 
-  test('a program that wrote nothing is told from one without a log', async () => {
+  test('a program without output differs from one without a log', async () => {
     await configure(['true'])
     await ran()
     expect(await box.run(['logs', 'a'])).toEqual({
       code: 0,
       out: '',
-      err: 'The job of a, attempt 1, wrote nothing.',
+      err: 'The job of a, attempt 1, wrote no output.',
     })
     expect(await box.run(['logs', 'a', '--json'])).toEqual({ code: 0, out: '', err: '' })
   })
 
-  test('exits with 3 for an item that is not there, that never started, or whose outputs are not kept', async () => {
+  test('exits with 3 for an item that is not there, that never started, or whose outputs are not stored', async () => {
     await configure(['true'], { keepOutputs: 'none' })
     await ran()
     await box.run(['put', 'waits', '1'])
@@ -128,10 +128,10 @@ describe('sluice logs', () => {
     const { code, err } = await box.run(['logs', 'a'])
     expect(code).toBe(3)
     expect(err).toContain(`this machine, ${hostname()}, has no such job`)
-    expect(err).toContain('Its job ran on render-07, and its log is there (/jobs/x/stdout)')
+    expect(err).toContain('Its job ran on render-07, which has the log (/jobs/x/stdout)')
   })
 
-  test('says of a running item that its queue is run with another worker', async () => {
+  test('reports of a running item that its queue runs with another worker', async () => {
     await configure(['sh', '-c', 'sleep 600'])
     await box.run(['put', 'a', '1'])
     const service = box.start(['run', '--log-level', 'silent'])
@@ -139,14 +139,14 @@ describe('sluice logs', () => {
     const { code, err } = await box.run(['logs', 'a', '--set', `worker.dir=${join(box.dir, 'elsewhere')}`])
     expect([code, err]).toEqual([
       3,
-      expect.stringMatching(/is run with another worker, process:\S+; this configuration leads to process:/u),
+      expect.stringMatching(/runs with another worker, process:\S+; this configuration has process:/u),
     ])
     await box.run(['cancel', 'a', '--yes', '--timeout', '30s'])
     service.kill('SIGTERM')
     await service
   }, 60_000)
 
-  test('a worker that can’t read logs is a matter of the configuration', async () => {
+  test('a worker without logs is an error of the configuration', async () => {
     await configure(['true'])
     await ran()
     await writeFile(
@@ -164,7 +164,7 @@ describe('sluice logs', () => {
     expect(await box.run(['logs', 'a', '-c', 'other.json'])).toEqual({
       code: 2,
       out: '',
-      err: expect.stringContaining("can't read the logs of its jobs"),
+      err: expect.stringContaining('does not support logs'),
     })
   })
 })
@@ -173,7 +173,7 @@ async function begun(): Promise<void> {
   await expect.poll(async () => (await box.run(['logs', 'a'])).out, { timeout: 20_000 }).toBe('begun')
 }
 
-describe('a log that goes on', () => {
+describe('a log that grows', () => {
   const GATED = [
     'sh',
     '-c',
@@ -212,7 +212,7 @@ describe('a log that goes on', () => {
     60_000,
   )
 
-  test('ends quietly when its reader has enough', async () => {
+  test('ends without an error when its reader closes the pipe', async () => {
     await configure(['sh', '-c', 'yes | head -c 5000000'], { result: 'none' })
     await ran()
     const { code, err } = await box.redirected('| head -1 > first', ['logs', 'a'])
@@ -221,7 +221,7 @@ describe('a log that goes on', () => {
   })
 })
 
-test('on a terminal control sequences are taken out, unless --raw is given', async () => {
+test('removes control sequences on a terminal, unless --raw is given', async () => {
   await configure(['sh', '-c', DATA])
   await ran()
   const { main } = await import('../../../src/cli/main.js')

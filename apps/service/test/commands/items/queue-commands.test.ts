@@ -55,13 +55,13 @@ describe('put', () => {
     expect(Number(delayed?.notBeforeAt) - Number(delayed?.putAt)).toBe(3_600_000)
   })
 
-  test('as a process of its own: exit code, output, and no warning of what Node thinks of SQLite', async () => {
+  test('as a process of its own: exit code, output, and no warning of Node about SQLite', async () => {
     expect(await box.spawn(['put', 'a', '1'])).toEqual({ code: 0, out: 'Put a into tiles', err: '' })
     expect((await box.spawn(['put', 'a', '2'])).code).toBe(3)
     expect(await queue.lookup('a')).toMatchObject({ body: 1 })
   })
 
-  test('an id that is there already: 3, unchanged; --if-absent: 0', async () => {
+  test('an id that exists already: 3, unchanged; --if-absent: 0', async () => {
     await queue.put('a', 1)
     const twice = await box.run(['put', 'a', '2', '--json'])
     expect([twice.code, JSON.parse(twice.err).error.code]).toEqual([3, 'SLUICE_ITEM_EXISTS'])
@@ -87,7 +87,7 @@ describe('put', () => {
       ]),
     ])
     expect(ended.map((one) => one.code)).toEqual([2, 2, 2, 2, 2])
-    expect(ended[1]?.err).toBe("error: the body can't be read from gone.json: there is no such file")
+    expect(ended[1]?.err).toBe("error: the body can't be read from gone.json: no such file")
     expect(await queue.sizes()).toMatchObject({ WAITING: 0 })
   })
 
@@ -102,7 +102,7 @@ describe('put', () => {
 })
 
 describe('ls and show', () => {
-  test('ls lists by stage, cut by --limit; JSON is one item a line', async () => {
+  test('ls lists by stage, up to --limit; JSON is one item a line', async () => {
     await failed('boom', 'bang')
     await queue.putMany(['w1', 'w2', 'w3'].map((id) => ({ id, body: { id } })))
     const all = await box.run(['ls'])
@@ -122,7 +122,7 @@ describe('ls and show', () => {
     expect(lines.map(({ id, reason }) => `${id} ${reason}`).toSorted()).toEqual(['f1 boom', 'f2 bang'])
   })
 
-  test('ls by a positional stage, prefix, reason and time; what does not match is counted as looked at', async () => {
+  test('ls by a positional stage, prefix, reason and time; what does not match is counted as read', async () => {
     await failed('Timeout after 3 s', 'bang')
     await queue.putMany(['tile/1', 'tile/2', 'w'].map((id) => ({ id, body: 1 })))
     const ids = async (...args: readonly string[]) => {
@@ -136,8 +136,8 @@ describe('ls and show', () => {
     expect(await ids('--prefix', 'tile/', '--limit', '1')).toEqual(['tile/1'])
     expect(await ids('WAITING', '--since', '1h')).toHaveLength(3)
     expect(await ids('--since', '0')).toEqual([])
-    expect((await box.run(['ls', 'FAIL', '--reason', 'timeout'])).err).toBe('1 match, 2 items looked at')
-    expect((await box.run(['ls', '--reason', 'nothing'])).err).toBe('no item matches; 5 items looked at')
+    expect((await box.run(['ls', 'FAIL', '--reason', 'timeout'])).err).toBe('1 match, 2 items read')
+    expect((await box.run(['ls', '--reason', 'nothing'])).err).toBe('no item matches; 5 items read')
     expect((await box.run(['ls', '--prefix', 'tile/', '--limit', '1'])).err).toMatch(
       /^1 match, .*--limit 0 shows all$/,
     )
@@ -150,7 +150,7 @@ describe('ls and show', () => {
     expect(await box.run(['ls', '--json'])).toEqual({ code: 0, out: '', err: '' })
   })
 
-  test('a reader that has enough ends it quietly', async () => {
+  test('a reader that closes the pipe ends it without an error', async () => {
     await queue.putMany(Array.from({ length: 20_000 }, (_, n) => ({ id: `i${n}`, body: 'x'.repeat(50) })))
     const child = box.start(['ls', '--limit', '0', '--json'])
     child.stdout.once('data', () => child.stdout.destroy())
@@ -158,7 +158,7 @@ describe('ls and show', () => {
     expect([exitCode, signal, stderr]).toEqual([0, undefined, ''])
   })
 
-  test('show tells all of an item, harmless to a terminal; the body is cut unless --full', async () => {
+  test('show prints all of an item, escaped for a terminal; the body is truncated unless --full', async () => {
     await queue.put('i', { text: `\u001B[31m${'x'.repeat(2000)}` })
     await queue.get(1)
     await queue.success('i', { attempt: 1, result: { bytes: 3 } })
@@ -177,13 +177,13 @@ describe('ls and show', () => {
     expect((await box.run(['show', 'f'])).out).toMatch(
       /^ +link +https:\/\/argo\.example\.org\/workflows\/a\/b$/m,
     )
-    const unknown = await box.run(['show', 'nobody', '--json'])
+    const unknown = await box.run(['show', 'missing', '--json'])
     expect([unknown.code, JSON.parse(unknown.err).error.code]).toEqual([3, 'SLUICE_ITEM_NOT_FOUND'])
   })
 })
 
 describe('status, pause, resume, limit', () => {
-  test('counts, pause and live limit, for people and as JSON', async () => {
+  test('counts, pause and live limit, as text and as JSON', async () => {
     await failed('boom')
     await queue.put('w', 1)
     expect((await box.run(['pause', '--reason', 'disk full'])).code).toBe(0)
@@ -211,7 +211,7 @@ describe('status, pause, resume, limit', () => {
     expect((await queue.control.read()).limits).toEqual({ maxProcessing: 0 })
   })
 
-  test('that nothing finishes is said of the time that was looked', async () => {
+  test('a rate of zero is reported for the sampled time', async () => {
     await queue.put('a', 1)
     await queue.get(1)
     expect((await box.run(['status'])).out).toMatch(/^none finished within 1s · limit/m)
@@ -219,7 +219,7 @@ describe('status, pause, resume, limit', () => {
     expect(status).toMatchObject({ ratePerMinute: 0, measuredMs: expect.any(Number) })
   })
 
-  test('--watch prints a line a reading where nothing can be redrawn, until the signal', async () => {
+  test('--watch prints a line for each reading without a terminal, until the signal', async () => {
     await queue.put('w', 1)
     const child = box.start(['status', '--watch', '--interval', '100ms'])
     let lines = 0
@@ -233,17 +233,17 @@ describe('status, pause, resume, limit', () => {
 })
 
 describe('requeue, release, rm', () => {
-  test('explicit ids need no asking; unknown ones give 3 and are named', async () => {
+  test('explicit ids need no confirmation; unknown ones give 3 and are named', async () => {
     await failed('boom', 'bang')
     expect(await box.json(['requeue', 'f1'])).toEqual({ moved: 1, skipped: [] })
-    const half = await box.run(['requeue', 'f2', 'f1', 'nobody'])
+    const half = await box.run(['requeue', 'f2', 'f1', 'missing'])
     expect(half.code).toBe(3)
     expect(half.out).toBe('Requeued 1 item')
-    expect(half.err).toBe('Left as it is (in WAITING): f1\nUnknown, no item of this id: nobody')
+    expect(half.err).toBe('Unchanged (in WAITING): f1\nUnknown, no such item: missing')
     expect(await queue.sizes()).toMatchObject({ WAITING: 2, FAIL: 0 })
   })
 
-  test('what was left as it is is told by where its item is, and with --json by the reason', async () => {
+  test('unchanged items are listed by stage, and with --json by the reason', async () => {
     await failed('boom')
     await queue.putMany(['run', 'wait1', 'wait2'].map((id) => ({ id, body: 1 })))
     await queue.get(1)
@@ -253,13 +253,13 @@ describe('requeue, release, rm', () => {
       const json = await box.run([...args, '--json'])
       return { codes: [code, json.code], err: err.split('\n'), json: JSON.parse(json.out) }
     }
-    expect(await told('requeue', ['run', 'wait1', 'wait2', 'nobody', 'wait1'])).toEqual({
+    expect(await told('requeue', ['run', 'wait1', 'wait2', 'missing', 'wait1'])).toEqual({
       codes: [3, 3],
       err: [
-        'Left as they are (in WAITING): wait1, wait2',
-        'Left as it is (in PROCESSING): run',
-        'Unknown, no item of this id: nobody',
-        'Named more than once: wait1',
+        'Unchanged (in WAITING): wait1, wait2',
+        'Unchanged (in PROCESSING): run',
+        'Unknown, no such item: missing',
+        'Given more than once: wait1',
       ],
       json: {
         moved: 0,
@@ -267,39 +267,36 @@ describe('requeue, release, rm', () => {
           { id: 'run', reason: 'wrong-stage' },
           { id: 'wait1', reason: 'wrong-stage' },
           { id: 'wait2', reason: 'wrong-stage' },
-          { id: 'nobody', reason: 'not-found' },
+          { id: 'missing', reason: 'not-found' },
           { id: 'wait1', reason: 'repeated' },
         ],
       },
     })
-    expect(await told('release', ['f1', 'nobody'])).toMatchObject({
-      err: ['Left as it is (in FAIL): f1', 'Unknown, no item of this id: nobody'],
+    expect(await told('release', ['f1', 'missing'])).toMatchObject({
+      err: ['Unchanged (in FAIL): f1', 'Unknown, no such item: missing'],
       json: {
         moved: 0,
         skipped: [
           { id: 'f1', reason: 'wrong-stage' },
-          { id: 'nobody', reason: 'not-found' },
+          { id: 'missing', reason: 'not-found' },
         ],
       },
     })
-    expect(await told('rm', ['run', 'nobody'])).toMatchObject({
-      err: ['Left as it is (in PROCESSING): run', 'Unknown, no item of this id: nobody'],
+    expect(await told('rm', ['run', 'missing'])).toMatchObject({
+      err: ['Unchanged (in PROCESSING): run', 'Unknown, no such item: missing'],
       json: {
         removed: 0,
         skipped: [
           { id: 'run', reason: 'wrong-stage' },
-          { id: 'nobody', reason: 'not-found' },
+          { id: 'missing', reason: 'not-found' },
         ],
       },
     })
-    const dry = await box.run(['requeue', 'wait1', 'nobody', '--dry-run'])
-    expect([dry.code, dry.err]).toEqual([
-      3,
-      'Left as it is (in WAITING): wait1\nUnknown, no item of this id: nobody',
-    ])
+    const dry = await box.run(['requeue', 'wait1', 'missing', '--dry-run'])
+    expect([dry.code, dry.err]).toEqual([3, 'Unchanged (in WAITING): wait1\nUnknown, no such item: missing'])
   })
 
-  test('many at once: nobody to ask and no --yes is 6, says how many, and does nothing', async () => {
+  test('many at once: without a terminal and --yes it ends with 6, prints how many, and does nothing', async () => {
     await failed('timed out', 'boom', 'Timed Out again')
     const refused = await box.run(['requeue', '--all'])
     expect([refused.code, refused.out]).toEqual([6, ''])
@@ -321,7 +318,7 @@ describe('requeue, release, rm', () => {
     expect(await queue.sizes()).toMatchObject({ WAITING: 2, FAIL: 0 })
   })
 
-  test('with nothing selected there is nothing to ask', async () => {
+  test('with nothing selected there is no confirmation', async () => {
     expect(await box.json(['requeue', '--all'])).toEqual({ moved: 0, skipped: [] })
     expect(await box.json(['release', '--all'])).toEqual({ moved: 0, skipped: [] })
     expect(await box.json(['rm', '--stage', 'SUCCESS'])).toEqual({ removed: 0, skipped: [] })
@@ -345,11 +342,11 @@ describe('requeue, release, rm', () => {
     await queue.get(3)
     const { code, out, err } = await box.run(['release', 'a', '--reason', 'node gone', '--delay', '1h'])
     expect([code, out]).toEqual([0, 'Released 1 item'])
-    expect(err).toContain('may then run twice')
+    expect(err).toContain('may run twice')
     expect(await queue.lookup('a')).toMatchObject({ stage: 'WAITING', reason: 'node gone' })
     expect((await box.run(['release', '--all'])).code).toBe(6)
     expect((await box.run(['release', '--all', '--yes'])).out).toBe('Released 2 items')
-    expect((await box.run(['release', 'nobody'])).code).toBe(3)
+    expect((await box.run(['release', 'missing'])).code).toBe(3)
     expect(await queue.size('WAITING')).toBe(3)
   })
 
@@ -385,7 +382,7 @@ test('a file that is not a database: 2, one screen, the file unchanged', async (
   expect(await readFile(path, 'utf8')).toMatch(/^these are my notes/)
 })
 
-test('storage that nobody answers for: 4, and no password in the message', async () => {
+test('unreachable storage: 4, and no password in the message', async () => {
   const url = 'postgres://me:secret@127.0.0.1:1/db'
   const { code, err } = await box.run([
     'status',

@@ -107,7 +107,7 @@ describe.each([
     expect(rows).toBeLessThanOrEqual(items)
   })
 
-  test('whose storage can’t be closed has failed, and says what it stored', async () => {
+  test('whose storage can’t be closed has failed, and reports what it stored', async () => {
     const { code, out, err } = await load(await failingToClose(store.config), 30)
     expect([code, err]).toEqual([4, expect.stringContaining('error: Could not close the queue')])
     expect(out).toMatch(/^30 rows: 30 added, 0 same, 0 changed, 0 duplicate, 0 refused/u)
@@ -133,21 +133,21 @@ test('S3 goes away in the middle of a batch: what had an answer is counted', asy
   expect([code, countsOf(out)]).toMatchObject([4, { rows: 120, added: told(err), unknown: 120 - told(err) }])
   const { WAITING } = await store.stored()
   const [, unknown] =
-    /and of (\d+) more it is not known whether they were; run the same command again/u.exec(err) ?? []
-  // An item is in with its second object, and its put is told of it by the answer.
+    /for (\d+) more it is unknown whether they were; run the same command again/u.exec(err) ?? []
+  // An item is in with its second object, and its put knows it from the answer.
   expect(told(err)).toBeGreaterThan(0)
   expect(WAITING).toBeGreaterThanOrEqual(told(err))
   expect(WAITING).toBeLessThanOrEqual(told(err) + Number(unknown))
   expect(Number(unknown)).toBe(120 - told(err))
 })
 
-test('an item about which no answer comes is one of which nothing is known', async () => {
+test('an item without an answer is unknown', async () => {
   const s3 = await s3Store(1_000)
   store = s3
   s3.server.main.onRequest = ({ key }) => (key.split('/').includes('i3') ? { do: 'drop-reply' } : undefined)
   const { code, err } = await load(store.config, 7)
   expect([code, told(err)]).toEqual([4, 6])
-  expect(err).toContain('and of 1 more it is not known whether they were')
+  expect(err).toContain('for 1 more it is unknown whether they were')
 })
 
 test('PostgreSQL ends the connection in the last batch', async () => {
@@ -175,12 +175,12 @@ describe.runIf(existsSync('/dev/full'))('a full disk', () => {
     store = await sqliteStore(box.dir)
   })
 
-  test('under the file of rejects fails a load, which says what it stored', async () => {
+  test('under the file of rejects fails a load, which reports what it stored', async () => {
     await load()
     await writeFile(join(box.dir, 'm.jsonl'), `${JSON.stringify({ id: 'new', body: 1 })}\nno\n`)
     const { code, err } = await box.run(['load', 'm.jsonl', '--rejects', '/dev/full'])
     expect(code).toBe(2)
-    expect(err).toContain('Could not write the refused lines to /dev/full: the disk is full')
+    expect(err).toContain('Could not write the rejects to /dev/full: the disk is full')
     expect(told(err)).toBe(1)
   })
 
@@ -189,7 +189,7 @@ describe.runIf(existsSync('/dev/full'))('a full disk', () => {
     const file = await box.run(['report', '--stage', 'WAITING', '--out', '/dev/full'])
     expect([file.code, file.err]).toEqual([2, 'error: Could not write the file /dev/full: the disk is full'])
     const piped = await box.redirected('> /dev/full', ['report', '--stage', 'WAITING'])
-    expect(piped).toEqual({ code: 2, err: 'error: Could not write to standard output: the disk is full' })
+    expect(piped).toEqual({ code: 2, err: 'error: could not write to standard output: the disk is full' })
   })
 })
 
@@ -230,7 +230,7 @@ async function brokenAtSecondPage(call: 'settle' | 'requeue' | 'remove'): Promis
   await writeFile(join(box.dir, 'sluice.config.json'), JSON.stringify(config))
 }
 
-describe('commands on many items that break off in the middle say how many they moved', () => {
+describe('commands on many items that fail in the middle report how many they moved', () => {
   test.each([
     ['release', 'settle', ['release', '--all', '--yes'], 'released'],
     ['requeue', 'requeue', ['requeue', '--all', '--yes'], 'requeued'],

@@ -105,7 +105,7 @@ describe.each([
     expect([put.code, await place.isThere()]).toEqual([2, false])
   })
 
-  test('makes it with the first row of a pipe that goes on, and says so once', async () => {
+  test('makes it with the first row of a pipe that stays open, and reports it once', async () => {
     const input = new PassThrough()
     const load = box.start(['load', '-', '--format', 'lines'], { input })
     load.stdout.once('close', () => input.destroy())
@@ -117,11 +117,11 @@ describe.each([
     input.end()
     const { exitCode, stdout, stderr } = await load
     expect([exitCode, stdout]).toEqual([0, expect.stringMatching(/^2 rows: 2 added, 0 same/u)])
-    expect(stderr.match(/made a new, empty queue "tiles"/gu)).toHaveLength(1)
+    expect(stderr.match(/created a new, empty queue "tiles"/gu)).toHaveLength(1)
   })
 })
 
-test('a storage that is out of reach is told of before a pipe gives a row', async () => {
+test('an unreachable storage is reported before a pipe delivers a row', async () => {
   place = { config: {}, isThere: async () => false, close: nothing }
   const queue = { package: 'sql', name, url: 'postgres://u:p@127.0.0.1:1/x', timeoutMs: 1_000 }
   await writeFile(join(box.dir, 'sluice.config.json'), JSON.stringify({ queue }))

@@ -111,7 +111,7 @@ async function until(holds: () => Promise<boolean> | boolean): Promise<void> {
   while (!(await holds())) await sleep(20)
 }
 
-/** What feeds a process goes on until it has ended, and not longer, or nobody would see that it has. */
+/** Feeds a process until it has ended, and not longer: otherwise its end would be invisible. */
 function endWith(load: ReturnType<Sandbox['start']>, input: Readable): void {
   load.stdout.once('close', () => input.destroy())
 }
@@ -142,7 +142,8 @@ describe.each(BACKENDS)('a load into %s', (_, { rows, everyBatch, keepsOrder, op
   /** What the process does in the call that it dies in. */
   const DEATHS = {
     'before the storing': `${kill}; ${never}`,
-    // By another thread, after a part of the time that the call before took: also where the storing holds up this one.
+    // By another thread, after a part of the time that the call before took: also where the storing holds up
+    // this one.
     'during the storing': `killAfter(tookMs * (0.1 + 0.8 * Math.random())); const end = await putMany(items, how); ${kill}; return end`,
     'after the answer of the storage': `await putMany(items, how); ${kill}; ${never}`,
   } as const
@@ -244,7 +245,7 @@ test.each(BACKENDS.filter(([backend]) => ALL || backend === 'SQLite'))(
     expect(lines.some((line) => / 0 items/u.test(line))).toBe(true)
     expect(lines.some((line) => / 50[01] items/u.test(line))).toBe(true)
     const [, rows = ''] =
-      /^([\d,]+) rows: \1 added, .*\nStopped after line \1 of \S*m\.jsonl; [\d,]+ bytes had been read\./u.exec(
+      /^([\d,]+) rows: \1 added, .*\nStopped after line \1 of \S*m\.jsonl \([\d,]+ bytes read\)\./u.exec(
         stdout,
       ) ?? []
     // A bucket takes longer to open than a row may wait: its first batch is of one row.
@@ -255,7 +256,7 @@ test.each(BACKENDS.filter(([backend]) => ALL || backend === 'SQLite'))(
 
 const size = async () => (await store.stored()).WAITING
 
-describe('a pipe that goes on', () => {
+describe('a pipe that stays open', () => {
   beforeEach(async () => {
     store = await sqliteStore(box.dir)
     await configure(store.config)
@@ -282,9 +283,7 @@ describe('a pipe that goes on', () => {
       const bytes = Buffer.byteLength(head + row('tile-a') + row('tile-b') + row('tile-c')) + 3
       expect([exitCode, stdout]).toEqual([
         130,
-        expect.stringContaining(
-          `Stopped after line ${line} of standard input; ${bytes} bytes had been read.`,
-        ),
+        expect.stringContaining(`Stopped after line ${line} of standard input (${bytes} bytes read).`),
       ])
       expect(stdout).toMatch(/^3 rows: 3 added/u)
       expect(await size()).toBe(3)

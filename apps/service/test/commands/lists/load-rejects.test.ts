@@ -43,7 +43,7 @@ const JQ_LISTS: readonly (readonly [string, JqList])[] = [
     { name: 'm.csv', content: LINES, again: TABLE_AGAIN, repaired: withIds, items: LINES_ITEMS },
   ],
   [
-    'one that is packed',
+    'one that is compressed',
     { name: 'm.csv.gz', content: gzipSync(LINES), again: TABLE_AGAIN, repaired: withIds, items: LINES_ITEMS },
   ],
   [
@@ -295,7 +295,7 @@ describe('a row that is not loaded is in the file of rejects as it was read', ()
       await box.run(['load', 'm.csv', '--rejects', 'bad.jsonl', ...flags])
       records.push(await rejects())
     }
-    const reason = 'the id came before in this load, with another body; the first one counts'
+    const reason = 'the id came before in this load, with another body; the first row counts'
     const only = [{ source: 'm.csv', line: 3, id: 'a', what: 'duplicate', reason, raw: 'a,2' }]
     expect(records).toEqual([only, only, only])
   })
@@ -370,7 +370,7 @@ describe('an older file of rejects', () => {
     expect(await readFile(join(box.dir, 'bad.jsonl'), 'utf8')).toBe('')
   })
 
-  test('is replaced whole, however long it was', async () => {
+  test('is replaced as a whole, however long it was', async () => {
     await file('bad.jsonl', 'x'.repeat(100_000))
     for (const flags of [[], ['--dry-run'], ['--strict']]) {
       expect((await box.run(['load', 'ill.txt', '--rejects', 'bad.jsonl', ...flags])).code).toBe(2)

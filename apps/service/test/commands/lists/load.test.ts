@@ -37,15 +37,15 @@ function jsonl(count: number, from = 0): string {
   return lines.map((line) => `${JSON.stringify(line)}\n`).join('')
 }
 
-/** Good, bad, good, cut off. */
+/** Good, bad, good, truncated. */
 const MIXED = `${jsonl(1)}{"id":"","body":1}\n{"id":"x"}\n${jsonl(1, 1)}{"id":"y","bo`
 
 describe('load', () => {
-  test('into a place where no queue was it says that it made one, and where', async () => {
+  test('reports that it created a missing queue, and where', async () => {
     const path = await file('one.jsonl', '{"id":"a"}\n')
     const at = ['--set', `queue.url=sqlite:${join(box.dir, 'elsewhere.db')}`]
     expect((await box.run(['load', path, ...at])).err).toMatch(
-      /^made a new, empty queue "tiles" at sqlite:\S+elsewhere\.db/m,
+      /^created a new, empty queue "tiles" at sqlite:\S+elsewhere\.db/m,
     )
     expect((await box.run(['load', path, ...at])).err).not.toContain('made a new')
   })
@@ -67,19 +67,19 @@ describe('load', () => {
     expect(await box.json(['load', name])).toMatchObject({ rows: 2_500, same: 2_500, added: 0 })
   })
 
-  test('good lines are stored, bad ones told with line and field, all of them in the file of rejects', async () => {
+  test('valid lines are stored, refused ones reported with line and field, all of them in the file of rejects', async () => {
     const { code, out, err } = await box.run(['load', await file('m.jsonl', MIXED), '--rejects', 'bad.jsonl'])
     expect(code).toBe(2)
     expect(out).toMatch(/^5 rows: 2 added, 0 same, 0 changed, 0 duplicate, 3 refused, in /u)
     expect(err).toContain('line 2, field "id": id must not be empty')
     expect(err).toContain('line 3, field "body": the field is missing')
-    expect(err).toMatch(/line 5: not JSON: .*cut off/u)
+    expect(err).toMatch(/line 5: not JSON: .*truncated/u)
     const rejects = (await readFile(join(box.dir, 'bad.jsonl'), 'utf8')).trimEnd().split('\n')
     expect(rejects.map((line) => Object(JSON.parse(line)).line)).toEqual([2, 3, 5])
     expect(await queue.size('WAITING')).toBe(2)
   })
 
-  test('elements of a document on one line are told by number and byte: to people, in the rejects and in JSON, repeated ones too', async () => {
+  test('elements of a document on one line are identified by number and byte: in text, in the rejects and in JSON, repeated ones too', async () => {
     const text = '[{"id":"a","body":1},{"id":"b","body":-0},{"id":"a","body":2},{"id":"a","body":1}]'
     const args = ['load', await file('m.json', text), '--path', '$[*]', '--rejects', 'bad.jsonl']
     const { code, err } = await box.run(args)
@@ -102,7 +102,7 @@ describe('load', () => {
   test('only the first refused lines are shown', async () => {
     const { err } = await box.run(['load', await file('m.jsonl', 'no\n'.repeat(50))])
     expect(err.split('\n').filter((line) => line.startsWith('line '))).toHaveLength(20)
-    expect(err).toContain('… and 30 more: give --rejects FILE to get them all')
+    expect(err).toContain('… and 30 more: use --rejects FILE to get them all')
   })
 
   test('--strict stores nothing when one line is bad, from a file and from a pipe', async () => {
@@ -130,7 +130,7 @@ describe('load', () => {
       'queue.url=sqlite:/no/such/dir/q.db',
     ])
     expect(code).toBe(2)
-    expect(out).toMatch(/^2 rows that can be loaded, 3 refused, .*Nothing was stored\.$/u)
+    expect(out).toMatch(/^2 valid rows, 3 refused, .*Nothing was stored\.$/u)
     const one = await file('one.jsonl', jsonl(1))
     expect((await box.run(['load', one, '--dry-run'])).out).toMatch(/^1 row that can be loaded, 0 refused/u)
     expect(await queue.size('WAITING')).toBe(0)
@@ -161,7 +161,7 @@ describe('load', () => {
     expect(await queue.size('WAITING')).toBe(0)
   })
 
-  test('a CSV without even a header is no list of nothing', async () => {
+  test('a CSV without a header is no empty list', async () => {
     for (const args of [
       ['load', await file('e.csv', '')],
       ['load', await file('e.tsv', '\n'), '--strict'],
@@ -171,24 +171,24 @@ describe('load', () => {
     }
   })
 
-  test('a packed manifest that is cut off: what is in stays, and the file must be had again', async () => {
+  test('a truncated gzip manifest: what was added stays, and the file must be downloaded again', async () => {
     const whole = gzipSync(jsonl(20_000))
     const cut = await file('cut.jsonl.gz', whole.subarray(0, whole.length - 200))
     const { code, err } = await box.run(['load', cut])
     expect(code).toBe(2)
-    expect(err).toContain('the gzip file is cut off: get the whole file, then run the same command again')
-    expect(err).toMatch(/items were added before that; what is in is left as it is then\.$/u)
+    expect(err).toContain('the gzip file is truncated: download it again, then run the same command again')
+    expect(err).toMatch(/items were added before that; a later load leaves them unchanged\.$/u)
     await file('cut.jsonl.gz', whole)
     const stored = await queue.size('WAITING')
     expect(stored).toBeGreaterThan(0)
     expect(await box.json(['load', cut])).toMatchObject({ added: 20_000 - stored, same: stored })
   })
 
-  test('a directory is told to be one, and a file without an ending to be missing', async () => {
+  test('reports a directory as such, and a file without an extension as missing', async () => {
     expect((await box.run(['load', box.dir])).err).toBe(
       `error: Could not read the manifest ${box.dir}: it is a directory`,
     )
-    expect((await box.run(['load', 'nowhere'])).err).toMatch(/there is no such file$/u)
+    expect((await box.run(['load', 'nowhere'])).err).toMatch(/no such file$/u)
   })
 
   test('mistakes of usage end with 2 and store nothing', async () => {
@@ -212,11 +212,11 @@ describe('load', () => {
     expect(await queue.size('WAITING')).toBe(0)
   })
 
-  test('an empty manifest is no mistake', async () => {
+  test('an empty manifest is valid', async () => {
     expect(await box.json(['load', await file('e.jsonl', '')])).toMatchObject({ added: 0, refused: 0 })
   })
 
-  test('killed halfway and run again, each item is there exactly once', async () => {
+  test('killed halfway and restarted: each item exists exactly once', async () => {
     const count = 200_000
     const name = await file('big.jsonl', jsonl(count))
     const first = box.start(['load', name])
@@ -232,7 +232,7 @@ describe('load', () => {
     expect(await queue.size('WAITING')).toBe(count)
   })
 
-  test('Ctrl-C tells how many are in, and that the rest can follow', async () => {
+  test('Ctrl-C reports how many were added, and that the same command adds the rest', async () => {
     const load = box.start(['load', await file('big.jsonl', jsonl(200_000))])
     for (;;) {
       if ((await queue.size('WAITING')) > 0) break
@@ -296,8 +296,8 @@ function configure(worker: string): Promise<string> {
   )
 }
 
-describe('the room of the worker', () => {
-  test('is held against the list: too little is a warning with its numbers, and the list is loaded', async () => {
+describe('the capacity of the worker', () => {
+  test('is compared with the list: too little is a warning with its numbers, and the list is loaded', async () => {
     await configure('./room-worker.mjs')
     await file(
       'room-worker.mjs',
@@ -315,7 +315,7 @@ describe('the room of the worker', () => {
     expect(checked.err).not.toContain('room')
   })
 
-  test('is no reason to fail where the worker is not installed, or has no say in it', async () => {
+  test('is no reason to fail if the worker is not installed, or reports none', async () => {
     const list = await file('a.jsonl', jsonl(1))
     for (const worker of ["'@acme/not-there'", 'dummy']) {
       await configure(worker)
@@ -323,7 +323,7 @@ describe('the room of the worker', () => {
     }
   })
 
-  test('options of the worker that are wrong are said before an item is taken', async () => {
+  test('invalid options of the worker are reported before an item is stored', async () => {
     const list = await file('a.jsonl', jsonl(1))
     await configure("process, command: ['{body.program}']")
     const { code, out, err } = await box.run(['load', list])

@@ -34,7 +34,7 @@ describe('sluice report', () => {
     expect(lines.map((line) => JSON.parse(line).id)).toEqual(['#1', '#2', 'a', 'b', 'c'])
   })
 
-  test('a file that is named so is written by its path', async () => {
+  test('a file of that name is written by its path', async () => {
     const { out } = await box.run(['report', '--out', './-', '--columns', 'stage'])
     expect(out).toBe('5 rows in ./-')
     expect(await readFile(join(box.dir, '-'), 'utf8')).toBe(
@@ -48,7 +48,7 @@ describe('sluice report', () => {
       for (const flags of [[], ['--summary'], ['--out', 'a.csv']]) {
         const { code, out, err } = await box.run(['report', '--columns', names, ...flags])
         expect([code, out]).toEqual([2, ''])
-        expect(err).toMatch(/There is no column ".*": choose of id, stage/)
+        expect(err).toMatch(/Unknown column ".*": use id, stage/)
       }
       expect(await readdir(box.dir)).not.toContain('a.csv')
     },
@@ -64,7 +64,7 @@ describe('sluice report', () => {
     expect(out.split('\n')[1]).toBe('"#1","/data/#1",1,3')
   })
 
-  test('a field that no item has is told of', async () => {
+  test('warns of a field that no item has', async () => {
     const { code, out, err } = await box.run(['report', '--columns', 'result.size,result.siez'])
     expect([code, out.split('\n')[1]]).toEqual([0, '"#1",3,'])
     expect(err).toContain('no item of this report has result.siez')

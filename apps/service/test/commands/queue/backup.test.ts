@@ -28,7 +28,7 @@ async function load(count: number): Promise<void> {
   await box.run(['load', 'list.jsonl'])
 }
 
-test('beside a service and a load at work a copy is made that opens as a queue with every item, and goes on from there', async () => {
+test('while a service and a load run, the copy opens as a queue with every item, and continues from there', async () => {
   await configure()
   await load(3_000)
   const service = box.start(['run', '--log-format', 'json'])
@@ -53,7 +53,7 @@ test('beside a service and a load at work a copy is made that opens as a queue w
   expect((await readdir(box.dir)).filter((name) => name.includes('partial'))).toEqual([])
 })
 
-test('restored, it goes on: what ran is adopted by its job, and what it lacks is loaded again', async () => {
+test('restored, it continues: running jobs are adopted, and missing items are loaded again', async () => {
   await configure()
   await load(20)
   await box.run(['backup', 'copy.db'])
@@ -70,7 +70,7 @@ test('restored, it goes on: what ran is adopted by its job, and what it lacks is
   expect(await runs()).toBe(before)
 })
 
-test('a file that exists stays as it is, a second copy is another file', async () => {
+test('an existing file is unchanged, a second copy is another file', async () => {
   await configure()
   await load(3)
   expect((await box.run(['backup', 'copy.db'])).out).toMatch(
@@ -82,7 +82,7 @@ test('a file that exists stays as it is, a second copy is another file', async (
   expect(await readFile(join(box.dir, 'copy.db'))).toEqual(first)
 })
 
-test('without a queue, or a folder for it, it ends with 2 and makes nothing', async () => {
+test('without a queue, or a folder for it, it ends with 2 and creates nothing', async () => {
   await configure()
   expect(await box.run(['backup', 'copy.db'])).toMatchObject({
     code: 2,
@@ -96,7 +96,7 @@ test('without a queue, or a folder for it, it ends with 2 and makes nothing', as
   expect(await readdir(box.dir)).not.toContain('copy.db')
 })
 
-test('of PostgreSQL, a bucket and what is in memory it says what to do', async () => {
+test('for PostgreSQL, a bucket and memory it names the alternative', async () => {
   const postgres = await startPostgres()
   const server = await startS3Server()
   const { endpoint, region, credentials } = server.clientOptions()

@@ -105,7 +105,7 @@ test('cancel without a pause: it waits for the sends that were under way, and en
   expect(running.filter((id) => items.some((item) => item.id === id))).toEqual([])
 }, 60_000)
 
-test('status says who dispatches and what holds it back', async () => {
+test('status shows the dispatching service and what holds it up', async () => {
   await sending(30)
   await box.run(['pause', '--reason', 'disk full'])
   // It says so at the end of its first tick.
@@ -126,6 +126,6 @@ test('status says who dispatches and what holds it back', async () => {
   service.kill('SIGTERM')
   await service
   expect((await box.run(['status', '--sample', '0'])).out).toMatch(
-    /no service is at work: the last one was stopped: start one with `sluice run`/,
+    /no service is running: the last one was stopped: start one with `sluice run`/,
   )
 }, 60_000)

@@ -46,8 +46,8 @@ test('it removes the queue whose name was typed, and no other; the list shows wh
 })
 
 test.each([
-  ['without a name', [], /type its name\. Confirm it with: sluice drop --name NAME/],
-  ['by --yes alone', ['--yes'], /type its name/],
+  ['without a name', [], /not confirmed\. Confirm with: sluice drop --name NAME/],
+  ['by --yes alone', ['--yes'], /not confirmed/],
   ['by another name', ['--name', 'tile'], /"tile\\?" is not its name/],
 ])('%s nothing is dropped', async (_, args, told) => {
   await box.run(['put', 'a', '1'])
@@ -58,7 +58,7 @@ test.each([
   expect(await box.json(['status', '--sample', '0'])).toMatchObject({ total: 1 })
 })
 
-test('while a service dispatches it is refused, by whom and for how long; once it has stopped it works', async () => {
+test('while a service dispatches it is refused, with the service and the time; after that it works', async () => {
   await box.run(['put', 'a', '600'])
   const service = box.start(['run', '--log-format', 'json'])
   await logged(service.stderr, 'this service dispatches')
@@ -69,7 +69,7 @@ test('while a service dispatches it is refused, by whom and for how long; once i
   expect(refused).toMatchObject({
     code: 3,
     err: expect.stringMatching(
-      /was not dropped: a service dispatches it \(.+\) for \d+(?:\.\d)?s more, unless it goes on.*Stop every service/,
+      /was not dropped: a service dispatches it \(.+\) for \d+(?:\.\d)?s more, unless it renews the lease.*Stop every service/,
     ),
   })
   expect((await box.run(['queues'])).out).not.toMatch(/ - /)
@@ -83,7 +83,7 @@ test('while a service dispatches it is refused, by whom and for how long; once i
   expect(await box.run(['drop', '--name', 'tiles'])).toMatchObject({ code: 0 })
 })
 
-test('a service that stands by ends by an error that says the queue was dropped', async () => {
+test('a standby service ends with an error that names the drop', async () => {
   await box.run(['put', 'a', '0'])
   const queue = await openQueue({ name: 'tiles', url: `sqlite:${join(box.dir, 'q.db')}` })
   const lease = await queue.lease('dispatcher', 'another', 60_000)
@@ -97,7 +97,7 @@ test('a service that stands by ends by an error that says the queue was dropped'
   expect((await box.run(['queues'])).err).toContain('no queues')
 })
 
-test('what can not be dropped or listed says so', async () => {
+test('reports what cannot be dropped or listed', async () => {
   await writeFile(
     join(box.dir, 'own.mjs'),
     'export async function openQueue() { throw new Error("it was opened") }',
@@ -115,7 +115,7 @@ test('what can not be dropped or listed says so', async () => {
   })
 })
 
-test('a bucket: sizes when they are asked for, and what a versioned one keeps', async () => {
+test('a bucket: sizes with --sizes, and what a versioned one keeps', async () => {
   const server = await startS3Server()
   const { endpoint, region, credentials } = server.clientOptions()
   const queue = {

@@ -56,7 +56,7 @@ async function running(count: number): Promise<void> {
 }
 
 describe('status', () => {
-  test('of a service: none yet, at work, stopped in good order, and killed', async () => {
+  test('of a service: none yet, running, stopped, and killed', async () => {
     await put('a', 'b', 'c')
     expect(await status()).toMatchObject({
       service: { state: 'never' },
@@ -71,7 +71,7 @@ describe('status', () => {
     })
     const { out } = await box.run(['status', '--sample', '0'])
     expect(out).toMatch(
-      /dispatches, heard of (?:just now|\ds ago) · at most 2 jobs at once, as the service is configured$/m,
+      /dispatches, last seen (?:just now|\ds ago) · at most 2 jobs at once, as the service is configured$/m,
     )
     expect(out).not.toContain('held up')
     first.kill('SIGTERM')
@@ -86,14 +86,12 @@ describe('status', () => {
     await second
     await expect.poll(async () => (await status()).service.state, { timeout: 20_000 }).toBe('gone')
     const gone = await box.run(['status', '--sample', '0'])
-    expect(gone.out).toMatch(
-      /held up: no service is at work: the last one was killed, .* and was heard of \d+s ago: start one/,
-    )
-    // Nothing is said to be done in a while that nobody works at.
+    expect(gone.out).toMatch(/held up: no service is running/)
+    // There is no ETA while no service runs.
     expect(await status()).not.toHaveProperty('etaMs')
   }, 60_000)
 
-  test('a frozen service is gone when its lease has run out, and back when it goes on', async () => {
+  test('a frozen service is gone when its lease has expired, and back when it continues', async () => {
     await put('a', 'b', 'c')
     const service = box.start(['run'])
     await running(2)
@@ -127,13 +125,13 @@ describe('status', () => {
     expect((await service).stderr).toMatch(/at most 0 jobs at once.*no job starts until it is raised/)
   }, 60_000)
 
-  test('all that waits is delayed: it says until when; with one that is due it does not', async () => {
+  test('all waiting items delayed: shows when the next is due, unless one is due', async () => {
     await queue.put('late', {}, { delayMs: 3_600_000 })
     await queue.put('later', {}, { delayMs: 7_200_000 })
     const held = (await status()).holdups[1]
     expect(held).toMatchObject({ code: 'nothing-due', items: 2 })
     expect(held?.message).toMatch(
-      /^all that waits is delayed \(2 items\): the next is due in (?:59m \d+s|1h)$/,
+      /^all waiting items are delayed \(2 items\): the next is due in (?:59m \d+s|1h)$/,
     )
     await put('now')
     expect(await codes()).toEqual(['no-dispatcher'])
@@ -141,14 +139,14 @@ describe('status', () => {
 
   test('an empty queue and one that is finished are held up by nothing', async () => {
     expect(await codes()).toEqual([])
-    expect((await box.run(['status'])).out).toMatch(/^no service is at work · limit/m)
+    expect((await box.run(['status'])).out).toMatch(/^no service is running · limit/m)
     await put('a')
     await queue.get(1)
     await queue.success('a')
     expect(await codes()).toEqual([])
   })
 
-  test('--watch outlives a storage that does not answer, and says how old its numbers are', async () => {
+  test('--watch survives a storage outage, and shows the age of its numbers', async () => {
     const server = await startS3Server()
     const { endpoint, region, credentials } = server.clientOptions()
     const looking = await server.addEndpoint()
@@ -179,7 +177,7 @@ describe('status', () => {
 })
 
 describe('run --drain', () => {
-  test('starts nothing, and ends with 0 when nothing is in PROCESSING; what waits goes on waiting', async () => {
+  test('starts nothing, and ends with 0 when PROCESSING is empty; waiting items stay', async () => {
     await put('a', 'b', 'c', 'd')
     const first = box.start(['run'])
     await running(2)
@@ -229,19 +227,19 @@ describe('run --drain', () => {
 describe('a storage that can’t be reached', () => {
   const NOWHERE = ['--set', 'queue.url=postgres://u:p@127.0.0.1:1/x']
 
-  test('ends a command with 4, and is waited for by run, with one line', async () => {
+  test('ends a command with 4, and run retries, with one line', async () => {
     const { code, err } = await box.run(['status', ...NOWHERE])
     expect([code, err]).toEqual([4, expect.stringContaining('127.0.0.1:1')])
     const service = box.start(['run', ...NOWHERE])
-    await logged(service.stderr, 'the storage can’t be reached: it is tried again until it can')
+    await logged(service.stderr, 'the storage is unreachable: retrying until it answers')
     service.kill('SIGTERM')
     const { exitCode, stderr } = await service
     expect(exitCode).toBe(0)
-    expect(stderr.split('\n').filter((line) => line.includes('tried again until it can'))).toHaveLength(1)
+    expect(stderr.split('\n').filter((line) => line.includes('retrying until it answers'))).toHaveLength(1)
   }, 60_000)
 })
 
-test('a signal that comes while the service is loading stops it in good order', async () => {
+test('a signal while the service loads stops it in order', async () => {
   await put('a')
   const service = box.start(['run'])
   // It has begun, and loaded next to nothing.

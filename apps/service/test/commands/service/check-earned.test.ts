@@ -60,7 +60,7 @@ describe('a bucket', () => {
     },
   )
 
-  test('that is fit is ready, and has nothing more in it than before', async () => {
+  test('that is usable is ready, and unchanged', async () => {
     await serve({}, { probe: 'off' })
     expect((await checked()).of('queue')?.found).toBe('ready, no queue of this name yet')
     expect(server.keys()).toEqual([])
@@ -70,7 +70,7 @@ describe('a bucket', () => {
     expect(server.keys()).toEqual(before)
   })
 
-  test('is left as it was by a check that a signal stops', async () => {
+  test('is unchanged after a check that a signal stops', async () => {
     await serve()
     const written = Promise.withResolvers<void>()
     server.main.onRequest = ({ operation }) => {
@@ -111,7 +111,7 @@ describe('a SQLite file', () => {
     expect(await checked()).toMatchObject({ code: 4, err: expect.stringContaining('the disk is full') })
   })
 
-  test('beside a service at work is ready, changes nothing and leaves nothing', async () => {
+  test('beside a running service is ready, changes nothing and leaves nothing', async () => {
     await configure(file())
     const queue = await openQueue({ name: 'tiles', url: file().url })
     closing.push(() => queue.close())
@@ -147,7 +147,7 @@ describe('PostgreSQL', () => {
     await server.stop()
   })
 
-  test('whose role may only read, or that takes no writes, is not ready, and is told what is missing', async () => {
+  test('whose role may only read, or that takes no writes, is not ready, and the missing privilege is named', async () => {
     const url = new URL(server.url)
     await configure({ package: 'sql', url: url.href })
     await box.run(['put', 'a', '1'])
@@ -168,7 +168,10 @@ describe('PostgreSQL', () => {
     Object.assign(url, { username: user })
     url.searchParams.set('options', '-c default_transaction_read_only=on')
     await configure({ package: 'sql', url: url.href })
-    expect(await checked()).toMatchObject({ code: 4, err: expect.stringContaining('takes no writes') })
+    expect(await checked()).toMatchObject({
+      code: 4,
+      err: expect.stringContaining('the database is read-only'),
+    })
   })
 
   test('whose tables are older is ready, and is not upgraded by being checked', async () => {
@@ -238,7 +241,7 @@ describe('the first items', () => {
     expect([code, of('items')?.found]).toEqual([0, 'ready, the first 100 items can become jobs'])
   })
 
-  test('some of which would be rejected: they are warned of, and it is ready', async () => {
+  test('some of which would be rejected: a warning, and it is ready', async () => {
     await configure(file(), { ...PROCESS, command: ['echo', '{body.n}'] })
     await load(...hundred((at) => (at % 10 === 0 ? { m: 1 } : { n: 1 })))
     const { code, err, of } = await checked()
@@ -260,7 +263,7 @@ describe('the first items', () => {
     expect((await checked()).code).toBe(exit)
   })
 
-  test('as many as it is told, or none', async () => {
+  test('the given number, or none', async () => {
     await configure(file(), { ...PROCESS, command: ['echo', '{body.n}'] })
     await load(...hundred((at) => (at < 5 ? { n: 1 } : { m: 1 })))
     expect((await checked('--items', '5')).of('items')?.found).toBe(

@@ -19,9 +19,9 @@ retry:
     - { exitCodes: [2], maxAttempts: 1 }
 `
 const FOUND = [
-  'retry.rules.0: the class evicted never comes of this worker (sluice.config.yaml:5)',
-  'retry.rules.1: exit codes 130-145 never come with the class failed: such a failure is of the class killed or timeout or oom (sluice.config.yaml:6)',
-  'retry.rules.3: it never matches: rule 2 catches all that it is about, and the first rule that matches decides (sluice.config.yaml:8)',
+  'retry.rules.0: this worker never reports the class evicted (sluice.config.yaml:5)',
+  'retry.rules.1: exit codes 130-145 never occur with the class failed: such a failure is of the class killed or timeout or oom (sluice.config.yaml:6)',
+  'retry.rules.3: it has no effect: rule 2 matches all of its failures first (sluice.config.yaml:8)',
 ]
 
 test('check warns of each rule that can never match, and passes', async () => {
@@ -45,7 +45,7 @@ test('run warns of them in one line, and starts', async () => {
   ])
 })
 
-test('of what is as it should be nothing is said', async () => {
+test('reports nothing if all is well', async () => {
   const good = RULES.replaceAll(/^ {4}- .*\n/gmu, '').concat('    - { classes: [failed], maxAttempts: 2 }\n')
   await writeFile(join(box.dir, 'sluice.config.yaml'), good)
   await box.run(['put', 'a', '{}'])
@@ -56,5 +56,5 @@ test('check warns of the short form that has no effect', async () => {
   const short = RULES.replace(/^retry:[^]*/mu, 'retry: { on: [timeout] }\n')
   await writeFile(join(box.dir, 'sluice.config.yaml'), short)
   await box.run(['put', 'a', '{}'])
-  expect((await box.run(['check'])).err).toContain('retry.on: has no effect, since retry.maxAttempts is 1')
+  expect((await box.run(['check'])).err).toContain('retry.on: has no effect because retry.maxAttempts is 1')
 })

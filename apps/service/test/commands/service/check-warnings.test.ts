@@ -21,7 +21,7 @@ async function checked(command: readonly string[]) {
   return box.run(['check'])
 }
 
-test('a script that is not there fails the check, and once it is there it is ready', async () => {
+test('a missing script fails the check; with the script it is ready', async () => {
   const missing = await checked(['python3', 'job.py'])
   expect(missing.code).toBe(2)
   expect(missing.out).toMatch(/worker +process +not usable$/mu)
@@ -32,7 +32,7 @@ test('a script that is not there fails the check, and once it is there it is rea
   expect(there.out).toMatch(/worker +process +ready;/mu)
 })
 
-test('one that the interpreter may find elsewhere is warned of, and the last line says that there is a warning', async () => {
+test('one that the interpreter may find elsewhere is a warning, and the last line counts it', async () => {
   const { code, out, err } = await checked(['node', 'job'])
   expect(code).toBe(0)
   expect(out.trimEnd().split('\n').at(-1)).toMatch(/^worker +process +ready with 1 warning;/u)

@@ -46,25 +46,25 @@ test('before the first item, and with some', async () => {
   expect(server.workflows.size).toBe(0)
 })
 
-test('what is wrong with the worker is told as by `run`', async () => {
+test('problems of the worker are reported as by `run`', async () => {
   server.access.denied.add('create workflows')
   const { code, out, err } = await box.run(['check'])
   expect([code, err]).toEqual([5, expect.stringMatching(/^error: .*create.*workflows/s)])
   expect(out).toMatch(/worker +argo +not usable/)
 })
 
-test('what works and is to be looked at all the same is warned of', async () => {
+test('what works with a caveat is a warning', async () => {
   const { code, out, err } = await box.run(['check', '--set', 'worker.serviceAccount=runner'])
   expect(code).toBe(0)
   expect(out).toMatch(/worker +argo +ready/)
   expect(err).toMatch(/^warning: worker: .*WORKFLOW_USER_OVERRIDE_ALLOWLIST.*serviceAccount/s)
 })
 
-test('both wrong: both are told', async () => {
+test('both invalid: both are reported', async () => {
   const { code, out, err } = await box.run([
     'check',
     '--set',
-    'queue.url=postgres://nobody@127.0.0.1:9/none',
+    'queue.url=postgres://unknown@127.0.0.1:9/none',
     '--set',
     'worker.template=gone',
   ])
@@ -74,7 +74,7 @@ test('both wrong: both are told', async () => {
   expect(err).not.toContain(server.token)
 })
 
-test('a SQLite that can lose commits is refused by its version, where there is no file yet too; the option lets it through, with a warning', async () => {
+test('a SQLite that can lose commits is refused by its version, also before the file exists; the option allows it, with a warning', async () => {
   // oxlint-disable-next-line typescript/unbound-method -- it is called with the database below
   const prepare = DatabaseSync.prototype.prepare
   vi.spyOn(DatabaseSync.prototype, 'prepare').mockImplementation(function (this: DatabaseSync, text: string) {
@@ -106,7 +106,7 @@ describe('a SQLite file on a network file system', () => {
   const { statfs } = promises
   afterEach(() => pretendFileSystem(statfs))
 
-  test('is warned of once by `check` and once by `run`, where there is no file yet too, and not by short commands', async () => {
+  test('is a warning once in `check` and once in `run`, also before the file exists, and not in short commands', async () => {
     pretendFileSystem(async () => ({ type: 0x6969 }))
     const warned =
       /^warning: The SQLite file [^\n]*queue\.db is on a network file system \(NFS\)[^\n]*PostgreSQL[^\n]*$/
@@ -119,7 +119,7 @@ describe('a SQLite file on a network file system', () => {
     expect(ran.err.match(/is on a network file system \(NFS\)/g)).toHaveLength(1)
   })
 
-  test('is none where the disk is local', async () => {
+  test('is no warning on a local disk', async () => {
     pretendFileSystem(async () => ({ type: 0xef53 }))
     expect((await box.run(['check'])).err).toBe('')
   })

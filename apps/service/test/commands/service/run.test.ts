@@ -99,9 +99,9 @@ describe('sluice run --until-empty', () => {
   })
 })
 
-test('what `sluice init` says next works as it stands, and has a result to show', async () => {
+test('the steps that `sluice init` prints work, and have a result to show', async () => {
   const { out } = await box.run(['init'])
-  const [put = '', run = '', show = ''] = [...out.matchAll(/npx sluice ((?:put|run|show) .*)/g)].map(
+  const [put = '', run = '', show = ''] = [...out.matchAll(/sluice\.mjs'? ((?:put|run|show) .*)/g)].map(
     (match) => match[1],
   )
   expect((await box.spawn(words(put))).code).toBe(0)
@@ -116,8 +116,8 @@ test('what `sluice init` says next works as it stands, and has a result to show'
   expect(gone).toMatchObject({ stage: 'FAIL', reason: expect.stringContaining('no such file') })
 })
 
-describe('stopping and going on', () => {
-  test('SIGTERM: the jobs that run go on, exit 0; the next service adopts them and starts none twice', async () => {
+describe('stopping and continuing', () => {
+  test('SIGTERM: running jobs continue, exit 0; the next service adopts them and starts none twice', async () => {
     await configure({ seconds: 1 })
     const ids = await putItems(8)
     const first = box.start(['run'])
@@ -125,7 +125,7 @@ describe('stopping and going on', () => {
     first.kill('SIGTERM')
     const { exitCode, stderr } = await first
     expect(exitCode).toBe(0)
-    expect(stderr).toContain('stopped; jobs that run go on running')
+    expect(stderr).toContain('stopped; running jobs continue')
     expect(await queue.size('SUCCESS')).toBeLessThan(8)
     expect((await box.spawn(['run', '--until-empty'])).code).toBe(0)
     expect((await startedJobs()).toSorted()).toEqual(ids)
@@ -163,7 +163,7 @@ describe('stopping and going on', () => {
   })
 })
 
-describe('a worker of somebody else', () => {
+describe('a third-party worker', () => {
   const HEAD = `
     const SUPPORTS = { durable: false, lookupJob: false, cancelJob: false, watch: false }
     const coded = (code, retryable) => Object.defineProperty(
@@ -197,7 +197,7 @@ describe('a worker of somebody else', () => {
     expect(await queue.size('PROCESSING')).toBe(1)
   })
 
-  test('whose check denies: 5 and one message; whose check is unreachable is waited for', async () => {
+  test('whose check denies: 5 and one message; an unreachable one is retried', async () => {
     await configureWorker(`export const openWorker = async ({ name }) => worker(name, {
       check: async () => { throw process.env.DENY ? coded('SLUICE_WORKER_DENIED', false) : coded('SLUICE_WORKER_UNAVAILABLE', true) },
     })`)
@@ -212,7 +212,7 @@ describe('a worker of somebody else', () => {
   })
 })
 
-test('the room of the worker is held against what is in WAITING: too little is a warning with its numbers', async () => {
+test('the capacity of the worker is compared with WAITING: too little is a warning with its numbers', async () => {
   await configure({ worker: './room-worker.mjs' })
   const dummy = pathToFileURL(createRequire(import.meta.url).resolve('@sluice/worker-dummy')).href
   await writeFile(
@@ -227,7 +227,7 @@ test('the room of the worker is held against what is in WAITING: too little is a
   expect(short.code).toBe(0)
   const warnings = short.err.split('\n').map((line) => JSON.parse(line))
   expect(warnings.filter(({ level }) => level === 'warn')).toMatchObject([
-    { msg: 'too little room for what is in WAITING: 4 items of tiles need more than is free' },
+    { msg: 'too little room for the items in WAITING: 4 items of tiles need more than is free' },
   ])
   expect(await queue.size('SUCCESS')).toBe(4)
   const enough = await box.spawn(['run', '--until-empty', '--json'])
@@ -261,5 +261,5 @@ test('a third party’s queue is loaded by its name from the user’s own node_m
   )
   const { code, out, err } = await box.spawn(['run', '--until-empty', '--json'])
   expect([code, JSON.parse(out).sizes]).toEqual([0, { WAITING: 0, PROCESSING: 0, SUCCESS: 30, FAIL: 0 }])
-  expect(err).toContain('this process only')
+  expect(err).toContain('only in this process')
 })

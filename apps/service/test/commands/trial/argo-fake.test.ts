@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, symlink, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -34,7 +34,7 @@ interface Facts {
   readonly templates: readonly string[]
 }
 
-test('it takes workflows of the templates that it was given, and ends well when it is stopped', async () => {
+test('it accepts workflows of the given templates, and exits with 0 when stopped', async () => {
   await writeFile(join(box.dir, 'templates.yaml'), TEMPLATES)
   const child = box.start([
     'argo-fake',
@@ -76,7 +76,7 @@ test.each([
   expect({ code, err }).toEqual({ code: 2, err: expect.stringMatching(message) })
 })
 
-test('a port that is taken is told, with what to do', async () => {
+test('a port in use is reported, with what to do', async () => {
   const other = createServer().listen(0, '127.0.0.1')
   await once(other, 'listening')
   const address = other.address()
@@ -86,12 +86,11 @@ test('a port that is taken is told, with what to do', async () => {
   expect({ code, err }).toEqual({ code: 2, err: expect.stringContaining('--port 0') })
 })
 
-/** Runs lines as a shell does that has \`npx sluice\`. */
+/** Runs lines as a shell that finds this `node`. */
 async function shell(lines: string, env: Readonly<Record<string, string>> = {}) {
   const bin = join(box.dir, 'bin')
   await mkdir(bin, { recursive: true })
-  const npx = `#!/bin/sh\nshift\nexec '${process.execPath}' '${CLI}' "$@"\n`
-  await writeFile(join(bin, 'npx'), npx, { mode: 0o700 })
+  await symlink(process.execPath, join(bin, 'node')).catch(() => undefined)
   const { PATH = '', HOME = '' } = process.env
   return execa('sh', ['-ec', lines], {
     cwd: box.dir,
@@ -102,13 +101,13 @@ async function shell(lines: string, env: Readonly<Record<string, string>> = {}) 
   })
 }
 
-/** What a stand-in says first, and itself. */
+/** The first lines of a fake, and its process. */
 async function started(args: readonly string[] = []) {
   const child = box.start(['argo-fake', '--port', '0', ...args])
   let text = ''
   for await (const chunk of child.stdout) {
     text += String(chunk)
-    if (text.includes('npx sluice logs hello\n')) break
+    if (text.endsWith(' logs hello\n')) break
   }
   return { child, text }
 }
@@ -125,7 +124,7 @@ test.each([
   ['a template of one’s own', ['--template', 'templates.yaml']],
   ['a cron workflow', ['--template', 'cron.yaml', '--token', '123', '--namespace', 'on']],
 ] as const)(
-  'what it prints works as it is, to a visible end: %s',
+  'what it prints works unchanged, to a visible end: %s',
   async (_, args) => {
     await writeFile(join(box.dir, 'templates.yaml'), TEMPLATES)
     await writeFile(join(box.dir, 'cron.yaml'), CRON)
@@ -153,12 +152,14 @@ spec:
     templates: [{ name: main, container: { image: busybox, command: [echo] } }]
 `
 
-test('the example of --help is one that the test template takes', async () => {
+test('the example of --help is valid for the test template', async () => {
   const { child, text } = await started()
   await writeFile(join(box.dir, 'sluice.config.yaml'), between(text, CONFIG, '\nAnd in another terminal'))
   const { out } = await box.run(['argo-fake', '--help'])
   const [, line = ''] = /^ +\$ (sluice put .*)$/mu.exec(out) ?? []
-  const ended = await shell(`npx ${line}\nnpx sluice run --until-empty\nnpx sluice show hello`)
+  const sluice = `node '${CLI}'`
+  const put = line.replace('sluice', sluice)
+  const ended = await shell(`${put}\n${sluice} run --until-empty\n${sluice} show hello`)
   expect([ended.exitCode, ended.stdout]).toEqual([0, expect.stringMatching(/^stage +SUCCESS$/mu)])
   child.kill('SIGINT')
   await child
@@ -168,7 +169,9 @@ test('what init prints for Argo works, with an address and a token', async () =>
   const { child, text } = await started()
   const [, url = ''] = /listens on (\S+)\. /u.exec(text) ?? []
   const { out } = await box.run(['init', '--worker', 'argo'])
-  const steps = [...out.matchAll(/^ +\d\. (?:Try|Put|Run|Look)[^:]*: +(npx .*)$/gmu)].map(([, line]) => line)
+  const steps = [...out.matchAll(/^ +\d\. (?:Check|Put|Run|Show)[^:]*: +(node .*)$/gmu)].map(
+    ([, line]) => line,
+  )
   expect(steps).toHaveLength(4)
   const env = { ARGO_TOKEN: 'sluice-test-token', SLUICE_WORKER_BASE_URL: url }
   const { exitCode, stdout } = await shell(steps.join('\n'), env)

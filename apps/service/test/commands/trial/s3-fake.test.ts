@@ -26,12 +26,12 @@ async function printed(stream: NodeJS.ReadableStream, until: string): Promise<st
   return text
 }
 
-test('what it prints works as it stands: the configuration, and each command up to a result', async () => {
+test('what it prints works unchanged: the configuration, and each command up to a result', async () => {
   const child = box.start(['s3-fake', '--port', '0', '--latency', '1ms'])
-  const text = await printed(child.stdout, 'sluice queues --sizes\n')
+  const text = await printed(child.stdout, ' queues --sizes\n')
   const config = /\n(queue:\n[^]*?)\n\n/.exec(text)?.[1] ?? ''
   await writeFile(join(box.dir, 'sluice.config.yaml'), config)
-  const commands = [...text.matchAll(/^ {2}\$ sluice (.+)$/gm)].map(([, line]) => wordsOf(line ?? ''))
+  const commands = [...text.matchAll(/^ {2}\$ node \S+ (.+)$/gm)].map(([, line]) => wordsOf(line ?? ''))
   expect(commands.map(([name]) => name)).toEqual(['put', 'run', 'show', 'queues'])
   const ends = []
   for (const command of commands) ends.push(await box.spawn(command))
@@ -42,7 +42,7 @@ test('what it prints works as it stands: the configuration, and each command up 
   expect(await child).toMatchObject({ exitCode: 0, stderr: '' })
 })
 
-test('it takes the bucket and the keys that it was given, and no others', async () => {
+test('it accepts the given bucket and keys, and no others', async () => {
   const child = box.start([
     's3-fake',
     '--port',
@@ -69,7 +69,7 @@ test('it takes the bucket and the keys that it was given, and no others', async 
   await child
 })
 
-test('a port that is taken is told, with what to do', async () => {
+test('a port in use is reported, with what to do', async () => {
   const other = createServer().listen(0, '127.0.0.1')
   await once(other, 'listening')
   const address = other.address()

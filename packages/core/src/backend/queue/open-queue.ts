@@ -22,6 +22,8 @@ export interface OpenQueue<Options> {
     options: Options & { readonly body: Schema },
     use?: QueueUse,
   ): Promise<Queue<SchemaOutput<Schema>, Result, SchemaInput<Schema>>>
+  // The last one is what `Parameters` and `ReturnType` see, and what the compiler explains a wrong option by.
+  (options: Options, use?: QueueUse): Promise<Queue>
 }
 
 /** What a package says of how its queues are opened. */

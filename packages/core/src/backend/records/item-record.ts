@@ -14,16 +14,19 @@ import { isSameJson, type JsonValue } from '../../json/json.js'
 import type { MoveRefusal, PutOrder, PutRefusal, RequeueOrder } from '../queue/queue-backend.js'
 
 /**
- * Where an item stands after a change, among those of its stage and priority. `new`: behind all that stand there, and not before its `notBeforeAt` ·
- * `same`: where it stood · `returned`: where it stood before its claim.
+ * Where an item stands after a change, among those of its stage and priority. `new`: behind all that stand
+ * there, and not before its `notBeforeAt` · `same`: where it stood · `returned`: where it stood before its
+ * claim.
  */
 export type RecordPlace = 'new' | 'same' | 'returned'
 
-/** What a move makes of an item's record: another one, a refusal, or neither where the move was done before. */
+/**
+ * What a move makes of an item's record: another one, a refusal, or neither where the move was done before.
+ */
 export type RecordChange<Refusal> =
   | { readonly record: ItemRecord; readonly place: RecordPlace; readonly refusal?: undefined }
-  | { readonly record?: undefined; readonly refusal: Refusal }
-  | { readonly record?: undefined; readonly refusal?: undefined }
+  | { readonly record?: undefined; readonly place?: undefined; readonly refusal: Refusal }
+  | { readonly record?: undefined; readonly place?: undefined; readonly refusal?: undefined }
 
 /** A `put` of an item, where `known` is the one of its id that is there. */
 export function putRecord(

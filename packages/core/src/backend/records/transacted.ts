@@ -31,7 +31,10 @@ export interface DocumentRow {
   readonly version: number
 }
 
-/** Runs `act` on the tables of the queue, and stores what it made of them: all of it or, where `act` throws or the process dies, none. */
+/**
+ * Runs `act` on the tables of the queue, and stores what it made of them: all of it or, where `act` throws or
+ * the process dies, none.
+ */
 export type Transact = <T>(act: (tables: QueueTables) => T) => MaybePromise<T>
 
 /** Of a backend with a transaction over leases, documents and control: those three parts. */
@@ -126,12 +129,13 @@ function control(transact: Transact, now: () => number): ControlBackend {
   return {
     read: () => transact((tables) => tables.control),
     pause: async (reason) => {
-      await change(({ reason: _, pausedAt = now(), ...state }) => {
-        return { ...state, paused: true, pausedAt, ...(reason !== undefined && { reason }) }
+      await change((state) => {
+        const { pausedAt = now() } = state
+        return { ...resumed(state), paused: true, pausedAt, ...(reason !== undefined && { reason }) }
       })
     },
     resume: async () => {
-      await change(({ reason: _, pausedAt: _at, ...state }) => ({ ...state, paused: false }))
+      await change(resumed)
     },
     setLimits: async (limits) => {
       await change((state) => {
@@ -145,6 +149,10 @@ function control(transact: Transact, now: () => number): ControlBackend {
       return syncs
     },
   }
+}
+
+function resumed({ limits, syncs }: ControlState): ControlState {
+  return { paused: false, limits, ...(syncs !== undefined && { syncs }) }
 }
 
 function byBytes(a: string, b: string): number {

@@ -63,7 +63,7 @@ export interface WorkerBackend {
   checkItem?(id: string, body: JsonValue): Promise<void>
   /**
    * Called when the first value is asked for. What it yields and throws once its signal has aborted reaches
-   * nobody.
+   * no caller.
    */
   readLog?(job: JobRef, options: CheckedReadLog): AsyncIterable<Uint8Array>
   /**

@@ -167,7 +167,7 @@ class Gate {
     }
   }
 
-  /** The same for a call that ends when its signal aborts, whatever becomes of what was begun. */
+  /** The same for a call that ends when its signal aborts; what was begun goes on unobserved. */
   until<T>(options: CallOptions, run: () => Promise<T>): Promise<T> {
     const { signal } = options
     if (signal === undefined) return this.call(run)

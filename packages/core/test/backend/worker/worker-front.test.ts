@@ -221,12 +221,12 @@ describe('signals', () => {
   })
 })
 
+function reading(read: NonNullable<WorkerBackend['readLog']>): Worker {
+  return createWorker('q', { ...recording().backend, readLog: read })
+}
+
 describe('readLog', () => {
   const CHUNK = Buffer.from('x')
-
-  function reading(read: NonNullable<WorkerBackend['readLog']>): Worker {
-    return createWorker('q', { ...recording().backend, readLog: read })
-  }
 
   test('nothing happens before the first value is asked for, and a wrong argument is its rejection', async () => {
     let reads = 0

@@ -11,7 +11,9 @@ import type {
 export interface ArgoMutant {
   /** What is wrong with it. */
   readonly title: string
-  /** The facts that must catch it, each with words of the check that does: none is to fail for another reason. */
+  /**
+   * The facts that must catch it, each with words of the check that does: none is to fail for another reason.
+   */
   readonly breaks: Readonly<Record<string, string>>
   readonly options?: ArgoServerOptions
   /** What is said of it that isn't so. */

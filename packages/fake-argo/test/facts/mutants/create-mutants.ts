@@ -74,8 +74,8 @@ export const createMutants: readonly ArgoMutant[] = [
     title: 'the labels of a create win over those of the server',
     breaks: { 'ARGO-CREATE-6': 'the creator is the one given' },
     ...answering('CreateWorkflow', (answer, { body }) =>
-      body.includes('somebody')
-        ? { ...answer, body: answer.body.replace(/(creator":")[^"]+/, '$1somebody') }
+      body.includes('another')
+        ? { ...answer, body: answer.body.replace(/(creator":")[^"]+/, '$1another') }
         : answer,
     ),
   },

@@ -14,7 +14,7 @@ const PERSISTED = '"workflows.argoproj.io/workflow-archiving-status":"Persisted"
 
 export const phaseMutants: readonly ArgoMutant[] = [
   {
-    title: 'labels tell of no phase',
+    title: 'labels have no phase',
     breaks: { 'ARGO-PHASE-1': 'labels of a running one', 'ARGO-PHASE-2': 'its label' },
     ...answeringBody('GetWorkflow', (body) => relabelled(body, { 'workflows.argoproj.io/phase': undefined })),
   },

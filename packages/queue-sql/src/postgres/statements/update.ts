@@ -33,22 +33,7 @@ const NOW = `(select now from clock)`
  * has its id: see {@link BacklogFloor}.
  */
 export function updateStatement(t: TableNames): string {
-  return `with wanted as materialized (
-      select w.* from unnest($2::text[], $3::uuid[], ${jsonArray('$4')}, $5::integer[], $6::bigint[])
-        as w(id, uid, body, priority, not_before_at) ${once('$7')}
-    ),
-    found as materialized (
-      select i.seq, i.id, i.priority as old_priority, i.available_at as old_available_at, w.body, w.priority, w.not_before_at
-      from ${t.items} i join wanted w on w.id = i.id
-      where i.queue_id = $1 and i.id = any ($2::text[]) and (w.uid is null or w.uid = i.uid)
-    ),
-    locked as materialized (
-      select f.* from (select * from found order by id) f cross join lateral (
-        select 1 from ${t.waiting} w where w.queue_id = $1 and w.rank = -f.old_priority and w.available_at = f.old_available_at
-          and w.seq = f.seq limit 1 for update
-      ) w
-    ),
-    clock as materialized (select ${POSTGRES_NOW_MS} as now from (select count(*) from locked) l),
+  return `${lockedParts(t)}
     placed as materialized (
       select seq, body, -old_priority as rank, old_available_at as available_at, not_before_at,
         coalesce(priority, old_priority) as new_priority,
@@ -77,4 +62,24 @@ export function updateStatement(t: TableNames): string {
     sums as (select count(*)::integer as n, (select count(*) from reordered) as reordered from changed),
     ${counted(t, 'waiting = c.waiting')}
     ${reportPart('changed', '$8')}`
+}
+
+/** `locked`: the waiting items of the batch, their backlog rows locked; and the clock after that. */
+function lockedParts(t: TableNames): string {
+  return `with wanted as materialized (
+      select w.* from unnest($2::text[], $3::uuid[], ${jsonArray('$4')}, $5::integer[], $6::bigint[])
+        as w(id, uid, body, priority, not_before_at) ${once('$7')}
+    ),
+    found as materialized (
+      select i.seq, i.id, i.priority as old_priority, i.available_at as old_available_at, w.body, w.priority, w.not_before_at
+      from ${t.items} i join wanted w on w.id = i.id
+      where i.queue_id = $1 and i.id = any ($2::text[]) and (w.uid is null or w.uid = i.uid)
+    ),
+    locked as materialized (
+      select f.* from (select * from found order by id) f cross join lateral (
+        select 1 from ${t.waiting} w where w.queue_id = $1 and w.rank = -f.old_priority and w.available_at = f.old_available_at
+          and w.seq = f.seq limit 1 for update
+      ) w
+    ),
+    clock as materialized (select ${POSTGRES_NOW_MS} as now from (select count(*) from locked) l),`
 }

@@ -7,7 +7,7 @@ export const capCases: readonly EngineCase[] = [
   {
     id: 'E-CAP-1',
     title:
-      'with more items than the limit just as many jobs run as it allows, and one that ends makes room for one',
+      'with more items than the limit allows, exactly the limit of jobs run, and each end makes room for one',
     async run(harness) {
       const scene = new EngineScene(harness)
       await scene.put(10)
@@ -21,7 +21,7 @@ export const capCases: readonly EngineCase[] = [
   },
   {
     id: 'E-CAP-1/b',
-    title: 'items that are released by hand while their jobs run take their places until those end',
+    title: 'items that an operator releases while their jobs run take their places until those end',
     async run(harness) {
       const scene = new EngineScene(harness)
       const ids = await scene.put(8)
@@ -37,7 +37,7 @@ export const capCases: readonly EngineCase[] = [
   },
   {
     id: 'E-CAP-1/c',
-    title: 'a live limit holds from the next tick on; of 0, nothing starts',
+    title: 'a live limit holds from the next tick on; with 0 nothing starts',
     async run(harness) {
       const scene = new EngineScene(harness)
       await scene.put(8)
@@ -55,7 +55,7 @@ export const capCases: readonly EngineCase[] = [
   },
   {
     id: 'E-CAP-1/d',
-    title: 'an engine that takes over counts what the one before it has started',
+    title: 'an engine that takes over counts the jobs of the one before it',
     async run(harness) {
       const scene = new EngineScene(harness)
       await scene.put(9)

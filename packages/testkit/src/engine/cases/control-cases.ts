@@ -7,7 +7,7 @@ export const engineControlCases: readonly EngineCase[] = [
   {
     id: 'E-CTRL-1',
     title:
-      'a pause is obeyed within a second while jobs are being sent, and what was claimed and not sent waits again, uncounted, in its place',
+      'a pause holds within a second while jobs are being sent, and what was claimed and not sent is WAITING again, uncounted, in its place',
     async run(harness) {
       const scene = new EngineScene(harness)
       const ids = await scene.put(60)
@@ -39,7 +39,7 @@ export const engineControlCases: readonly EngineCase[] = [
   },
   {
     id: 'E-CTRL-1/b',
-    title: 'a limit of 0 is obeyed so, too',
+    title: 'so does a limit of 0',
     async run(harness) {
       const scene = new EngineScene(harness)
       await scene.put(60)
@@ -59,7 +59,7 @@ export const engineControlCases: readonly EngineCase[] = [
   },
   {
     id: 'E-CTRL-2',
-    title: 'who asks for a sync learns when every send is over that had begun before',
+    title: 'the caller of a sync learns when every send that had begun before has ended',
     async run(harness) {
       const scene = new EngineScene(harness)
       await scene.put(8)
@@ -85,7 +85,7 @@ export const engineControlCases: readonly EngineCase[] = [
   {
     id: 'E-STOP-1',
     title:
-      'after a stop no send begins, what was claimed and not sent waits again, and the lease is free at once',
+      'after a stop no send begins, what was claimed and not sent is WAITING again, and the lease is free at once',
     async run(harness) {
       const scene = new EngineScene(harness)
       await scene.put(60)
@@ -113,7 +113,7 @@ export const engineControlCases: readonly EngineCase[] = [
   {
     id: 'E-STALL-1',
     title:
-      'an engine of which a call never ends gives up, another takes over within the life of the lease, and a late answer changes nothing',
+      'an engine with a call that never ends gives up, another takes over within the ttl of the lease, and a late answer changes nothing',
     async run(harness) {
       const scene = new EngineScene(harness)
       await scene.put(4)

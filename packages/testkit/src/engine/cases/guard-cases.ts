@@ -34,7 +34,10 @@ class GuardScene extends EngineScene {
     check(after.holdups.some(isSelfPause), 'and says so as long as it is', after.holdups)
   }
 
-  /** All that run fail now, as a cluster that refuses pods lets them: in the same words, but for the pod's name. */
+  /**
+   * All that run fail now, as a cluster that refuses pods lets them: in the same words, but for the pod's
+   * name.
+   */
   refuseStarts(): void {
     for (const { id, attempt } of this.worker.running()) {
       const message = `pods "${id}-${attempt}" is forbidden: maximum cpu usage per Container is 1, but limit is 2`
@@ -73,7 +76,7 @@ export const guardCases: readonly EngineCase[] = [
   },
   {
     id: 'E-GUARD-1/b',
-    title: 'so does one that begins to reject them in mid-run, and jobs that run are followed to their ends',
+    title: 'so does one that begins to reject them during a run, and running jobs are followed to their ends',
     async run(harness) {
       const scene = new GuardScene(harness)
       await scene.put(100)
@@ -92,7 +95,7 @@ export const guardCases: readonly EngineCase[] = [
   },
   {
     id: 'E-GUARD-1/c',
-    title: 'one send that succeeds in between ends the row, and so do reasons that differ',
+    title: 'one successful send in between ends the row, and so do different reasons',
     async run(harness) {
       const scene = new GuardScene(harness)
       await scene.put(120)
@@ -111,7 +114,7 @@ export const guardCases: readonly EngineCase[] = [
   {
     id: 'E-GUARD-1/d',
     title:
-      'it is counted over restarts and failovers, and an attempt that is rejected again after a crash counts once',
+      'the count continues across restarts and failovers, and an attempt that is rejected again after a crash counts once',
     async run(harness) {
       const scene = new GuardScene(harness)
       await scene.put(60)
@@ -132,7 +135,7 @@ export const guardCases: readonly EngineCase[] = [
   },
   {
     id: 'E-GUARD-2',
-    title: 'twenty jobs that end in an error as they are started, in the same words, pause the queue',
+    title: 'twenty jobs that end in an error at their start, with the same message, pause the queue',
     async run(harness) {
       const scene = new GuardScene(harness)
       await scene.put(100)
@@ -153,7 +156,7 @@ export const guardCases: readonly EngineCase[] = [
   },
   {
     id: 'E-GUARD-2/b',
-    title: 'jobs that broke later than that do not, nor do those among which one ended well',
+    title: 'jobs that fail later do not, nor do those with a success among them',
     async run(harness) {
       const scene = new GuardScene(harness)
       await scene.put(30)
@@ -184,8 +187,7 @@ export const guardCases: readonly EngineCase[] = [
   },
   {
     id: 'E-GUARD-3',
-    title:
-      'who paused the queue is told apart, by later engines too; a resume ends it, and the count starts anew',
+    title: 'later engines know who paused the queue too; a resume ends the pause, and the count starts again',
     async run(harness) {
       const scene = new GuardScene(harness)
       await scene.put(100)
@@ -213,7 +215,7 @@ export const guardCases: readonly EngineCase[] = [
         async () => (await scene.stages()).FAIL >= before + ROW - 2,
         'eighteen more fail',
       )
-      same(await scene.isPaused(), false, 'the row has begun anew')
+      same(await scene.isPaused(), false, 'the row has started again')
       await scene.untilPaused(second)
     },
   },

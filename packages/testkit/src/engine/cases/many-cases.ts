@@ -38,7 +38,7 @@ export const manyCases: readonly EngineCase[] = [
       await scene.tickUntil(engine, () => scene.running().length === 29, 'the others run')
       const { stage, reason } = await scene.item('i007')
       same({ stage, reason }, { stage: 'WAITING', reason: 'no such file' }, 'the refused one is set aside')
-      await scene.sizesAre({ FAIL: 0, PROCESSING: 29 }, 'it fails nobody')
+      await scene.sizesAre({ FAIL: 0, PROCESSING: 29 }, 'no item fails for it')
     },
   },
   {
@@ -68,12 +68,12 @@ export const manyCases: readonly EngineCase[] = [
     async run(harness) {
       const scene = new EngineScene(harness)
       await scene.put(30)
-      scene.worker.troubleItem('i007', { message: 'words that nobody knows' })
+      scene.worker.troubleItem('i007', { message: 'unknown words' })
       const many = scene.manyWorker(MAX_JOBS)
       const worker = wrapWorker(many, {
         sendMany: async (jobs) => {
           if (jobs.some(({ id }) => id === 'i007'))
-            throw new SluiceError('SLUICE_WORKER_UNAVAILABLE', 'words that nobody knows')
+            throw new SluiceError('SLUICE_WORKER_UNAVAILABLE', 'unknown words')
           return (await many.sendMany?.(jobs)) ?? []
         },
       })

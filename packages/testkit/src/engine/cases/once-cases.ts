@@ -9,7 +9,7 @@ export const onceCases: readonly EngineCase[] = [
   {
     id: 'E-ONE-1',
     title:
-      'of two engines one dispatches; the other takes over within the life of the lease, and at once after a stop',
+      'of two engines one dispatches; the other takes over within the ttl of the lease, and at once after a stop',
     async run(harness) {
       const scene = new EngineScene(harness)
       await scene.put(2)
@@ -61,7 +61,7 @@ export const onceCases: readonly EngineCase[] = [
   {
     id: 'E-ONCE-2',
     title:
-      'a job that was seen and is gone is lost, and never sent again at that attempt, by an engine that takes over either',
+      'a job that was seen and has disappeared is lost, and never sent again at that attempt, also after a takeover',
     async run(harness) {
       const scene = new EngineScene(harness)
       await scene.put(1)
@@ -84,7 +84,7 @@ export const onceCases: readonly EngineCase[] = [
   },
   {
     id: 'E-ONCE-3',
-    title: 'an engine that stalled in a claim for longer than its lease starts nothing when it goes on',
+    title: 'an engine that stalled in a claim for longer than its lease starts nothing when it continues',
     async run(harness) {
       const scene = new EngineScene(harness)
       await scene.put(6)
@@ -113,19 +113,19 @@ export const onceCases: readonly EngineCase[] = [
     title: 'a job that runs without an item is left alone, and takes a place',
     async run(harness) {
       const scene = new EngineScene(harness)
-      await scene.worker.sendJob('stray', 1, { uid: 'stray', attempt: 1, queue: 'contract' })
+      await scene.worker.sendJob('foreign', 1, { uid: 'foreign', attempt: 1, queue: 'contract' })
       await scene.put(5)
       const engine = scene.engine({ limit: 3 })
       for (let tick = 0; tick < 3; tick++) {
         await scene.ended(engine.tick())
         await harness.runtime.advance(1_000)
       }
-      same(scene.running(), ['i000 1', 'i001 1', 'stray 1'], 'it runs on, and two beside it')
+      same(scene.running(), ['foreign 1', 'i000 1', 'i001 1'], 'it runs on, and two beside it')
     },
   },
   {
     id: 'E-ORPHAN-1/b',
-    title: 'one whose item an operator cancelled is ended',
+    title: 'one whose item an operator cancelled is cancelled',
     async run(harness) {
       const scene = new EngineScene(harness)
       await scene.put(1)
@@ -138,7 +138,8 @@ export const onceCases: readonly EngineCase[] = [
   },
   {
     id: 'E-ORPHAN-1/c',
-    title: 'one that was made after the attempt had ended, under the name of the job that ended it, is ended',
+    title:
+      'one that was created after the attempt had ended, under the name of the job that ended it, is cancelled',
     async run(harness) {
       const scene = new EngineScene(harness)
       await scene.put(1)

@@ -35,7 +35,7 @@ export const outcomeCases: readonly EngineCase[] = [
   },
   {
     id: 'E-RETRY-1',
-    title: 'a failed item is tried as often as is allowed, and no more, its attempts counted over restarts',
+    title: 'a failed item gets its maximum of attempts and no more, counted across restarts',
     async run(harness) {
       const scene = new EngineScene(harness)
       await scene.put(1)
@@ -73,7 +73,7 @@ export const outcomeCases: readonly EngineCase[] = [
   {
     id: 'E-RETRY-2',
     title:
-      'each failure is tried again as the first rule says that matches its class and exit code, and no other is',
+      'the first rule that matches its class and exit code decides about each failure; without a match it is not retried',
     async run(harness) {
       const scene = new EngineScene(harness)
       const endings = [
@@ -124,7 +124,7 @@ export const outcomeCases: readonly EngineCase[] = [
   },
   {
     id: 'E-LOST-1',
-    title: 'an item whose job is gone keeps its place for the grace, and then goes by the policy',
+    title: 'an item whose job has disappeared keeps its place for the grace, and then the policy applies',
     async run(harness) {
       const scene = new EngineScene(harness)
       await scene.put(1)
@@ -142,7 +142,7 @@ export const outcomeCases: readonly EngineCase[] = [
   },
   {
     id: 'E-POLL-1',
-    title: 'on a poll that could not ask for everything nothing starts before there was one that could',
+    title: 'with incomplete polls nothing starts before the first complete one',
     async run(harness) {
       const scene = new EngineScene(harness)
       await scene.put(3)

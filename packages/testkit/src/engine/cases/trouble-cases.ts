@@ -17,7 +17,7 @@ export const troubleCases: readonly EngineCase[] = [
       const down = wrapWorker(scene.worker, {
         sendJob: async () => {
           sends += 1
-          throw new SluiceError('SLUICE_WORKER_UNAVAILABLE', 'words that nobody knows')
+          throw new SluiceError('SLUICE_WORKER_UNAVAILABLE', 'unknown words')
         },
       })
       const first = scene.engine({ worker: down, limit: 6, maxTries: 1 })
@@ -61,11 +61,11 @@ export const troubleCases: readonly EngineCase[] = [
   {
     id: 'E-ITEM-1',
     title:
-      'an item that the worker refuses while it takes others holds none of them up, and fails with what the worker said',
+      'an item that the worker refuses while it accepts others holds none of them up, and fails with the worker’s message',
     async run(harness) {
       const scene = new EngineScene(harness)
       await scene.put(20)
-      scene.worker.troubleItem('i001', { message: 'words that nobody knows' })
+      scene.worker.troubleItem('i001', { message: 'unknown words' })
       const engine = scene.engine({ limit: 2, maxTries: 3 })
       let ticks = 0
       await scene.tickUntil(
@@ -82,13 +82,13 @@ export const troubleCases: readonly EngineCase[] = [
       await scene.drain(engine)
       const { stage, failureClass, reason } = await scene.item('i001')
       same([stage, failureClass], ['FAIL', 'unsendable'], 'it fails')
-      check(reason?.includes('words that nobody knows') === true, 'with the words of the worker', reason)
+      check(reason?.includes('unknown words') === true, 'with the words of the worker', reason)
       await scene.sizesAre({ SUCCESS: 59, FAIL: 1 }, 'and nothing else does')
     },
   },
   {
     id: 'E-ITEM-2',
-    title: 'its tries are not forgotten by a restart',
+    title: 'its tries outlive a restart',
     async run(harness) {
       const scene = new EngineScene(harness)
       await scene.put(1)
@@ -121,7 +121,7 @@ export const troubleCases: readonly EngineCase[] = [
   },
   {
     id: 'E-ITEM-3',
-    title: 'with nothing else to send a probe stands in for the others',
+    title: 'with nothing else to send a probe replaces the others',
     async run(harness) {
       const scene = new EngineScene(harness)
       await scene.put(2)
@@ -140,8 +140,7 @@ export const troubleCases: readonly EngineCase[] = [
   },
   {
     id: 'E-ROOM-1',
-    title:
-      'a worker that takes no more for now is no outage: jobs are followed and settled, and each place is used again',
+    title: 'a full worker is no outage: jobs are followed and settled, and each free place is used again',
     async run(harness) {
       const scene = new EngineScene(harness)
       await scene.put(60)
@@ -166,8 +165,7 @@ export const troubleCases: readonly EngineCase[] = [
   },
   {
     id: 'E-TIME-1',
-    title:
-      'a worker that asks to be left alone gets no send before that, up to a bound; the control is read all the same',
+    title: 'a worker gets no send before its `Retry-After` is over, up to a bound; the control is still read',
     async run(harness) {
       const scene = new EngineScene(harness)
       await scene.put(3)

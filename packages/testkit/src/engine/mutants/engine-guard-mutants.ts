@@ -11,7 +11,7 @@ export const engineGuardMutants: readonly EngineMutant[] = [
       ...onQueue((queue) => ({ control: { ...handedOn(queue), pause: async () => undefined } })),
     },
   ),
-  broken(['takes-each-for-another', 'no rejection is like another'], ['E-GUARD-1'], {
+  broken(['takes-each-for-another', 'it takes every rejection for a different one'], ['E-GUARD-1'], {
     settings: (own) => {
       let sends = 0
       const sendJob: Worker['sendJob'] = (...args) =>
@@ -24,15 +24,11 @@ export const engineGuardMutants: readonly EngineMutant[] = [
       return { ...own, worker: wrapWorker(own.worker, { sendJob }) }
     },
   }),
-  broken(
-    ['counts-for-itself', 'what it counts and why it paused is not kept'],
-    ['E-GUARD-1/d', 'E-GUARD-3'],
-    {
-      ...onQueue((queue) => ({
-        document: (name) => (name === 'engine/guards' ? forgottenDocument(name) : queue.document(name)),
-      })),
-    },
-  ),
+  broken(['counts-for-itself', 'its counts and its pause are not stored'], ['E-GUARD-1/d', 'E-GUARD-3'], {
+    ...onQueue((queue) => ({
+      document: (name) => (name === 'engine/guards' ? forgottenDocument(name) : queue.document(name)),
+    })),
+  }),
   broken(['pauses-for-any-error', 'it takes every error for a refused start'], ['E-GUARD-2/b'], {
     ...onWorker((worker) => ({
       pollAllStatus: async (...args) => {

@@ -20,13 +20,13 @@ export const engineMutants: readonly EngineMutant[] = [
     settings: (own) => ({ ...own, limit: own.limit + 1 }),
   }),
   broken(
-    ['blind-to-others', 'it sees no job but those of items in PROCESSING, at their attempts'],
+    ['blind-to-others', 'it sees only the jobs of items in PROCESSING, at their attempts'],
     ['E-CAP-1/b', 'E-CAP-2', 'E-CAP-2/b', 'E-ORPHAN-1'],
     {
       settings: (own) => ({ ...own, worker: wrapWorker(own.worker, onlyAwaited(own)) }),
     },
   ),
-  broken(['all-lead', 'every engine believes that it has the lease'], ['E-ONE-1'], {
+  broken(['all-lead', 'every engine believes that it holds the lease'], ['E-ONE-1'], {
     ...onQueue((queue, { runtime }) => ({
       lease: async (name, holder, ttlMs) => {
         const facts = { name, holder, ttlMs, fencingToken: runtime.monotonicMs() + 1 }
@@ -51,7 +51,7 @@ export const engineMutants: readonly EngineMutant[] = [
     }),
   }),
   broken(['one-by-one', 'it sends each job by a call of its own'], ['E-MANY-1'], {
-    ...onWorker(({ supports: { sendMany: _, ...supports } }) => ({ supports })),
+    ...onWorker(({ supports }) => ({ supports: lacking(supports, 'sendMany') })),
   }),
   broken(
     ['takes-a-call-for-sent', 'a call for many jobs that was answered has sent all of them'],
@@ -66,12 +66,12 @@ export const engineMutants: readonly EngineMutant[] = [
     ['makes-calls-again', 'a call for many jobs whose answer is lost is made again as one for other jobs'],
     ['E-MANY-1/c'],
     {
-      ...onWorker((worker, { openWorker }) => ({
+      ...onWorker((worker, harness) => ({
         sendMany: async (jobs) => {
           try {
             return (await worker.sendMany?.(jobs)) ?? []
           } catch (error) {
-            for (const { id } of jobs) openWorker().loseJob(id)
+            for (const { id } of jobs) harness.openWorker().loseJob(id)
             throw error
           }
         },
@@ -87,19 +87,20 @@ export const engineMutants: readonly EngineMutant[] = [
           try {
             return (await worker.sendMany?.(jobs)) ?? []
           } catch {
+            // What was wrong with the call is taken for what is wrong with each item.
             return jobs.map(() => new SluiceError('SLUICE_JOB_REJECTED', 'the call was rejected'))
           }
         },
       })),
     },
   ),
-  broken(['forgetful', 'it keeps nothing beyond its own life'], ['E-ONCE-2', 'E-CTRL-2'], {
+  broken(['forgetful', 'it stores no documents'], ['E-ONCE-2', 'E-CTRL-2'], {
     ...onQueue(() => ({ document: forgottenDocument })),
   }),
   broken(['claims-unfenced', 'it claims without its lease'], ['E-ONCE-3'], {
     ...onQueue((queue) => ({ get: (maxItems) => queue.get(maxItems) })),
   }),
-  broken(['never-ends-a-job', 'it tells no job to end'], ['E-ORPHAN-1/b', 'E-ORPHAN-1/c'], {
+  broken(['never-ends-a-job', 'it cancels no job'], ['E-ORPHAN-1/b', 'E-ORPHAN-1/c'], {
     ...onWorker(() => ({ cancelJob: async () => undefined })),
   }),
   broken(['drops-fields', 'it stores no failure class, exit code or job uid'], ['E-END-1'], {
@@ -115,7 +116,7 @@ export const engineMutants: readonly EngineMutant[] = [
       ),
     ),
   }),
-  broken(['one-rule-for-all', 'it goes by the last rule, whatever that is about'], ['E-RETRY-2'], {
+  broken(['one-rule-for-all', 'it applies the last rule to every failure'], ['E-RETRY-2'], {
     settings: (own) => {
       const last = own.retryRules?.at(-1)
       return last === undefined ? own : { ...own, retryRules: [{ maxAttempts: last.maxAttempts }] }
@@ -129,7 +130,7 @@ export const engineMutants: readonly EngineMutant[] = [
       },
     })),
   }),
-  broken(['no-grace', 'what is absent is lost at once'], ['E-LOST-1'], {
+  broken(['no-grace', 'an absent job is lost at once'], ['E-LOST-1'], {
     settings: (own) => ({ ...own, graceMs: 0 }),
   }),
   broken(['trusts-any-poll', 'it takes every poll for a complete one'], ['E-POLL-1'], {
@@ -167,7 +168,7 @@ export const engineMutants: readonly EngineMutant[] = [
   broken(['no-room-is-an-outage', 'it takes a full worker for one that is down'], ['E-ROOM-1'], {
     ...onWorker((worker) => ({ sendJob: (...args) => down(worker.sendJob(...args)) })),
   }),
-  broken(['knocks-again', 'it does not hear that it should leave the worker alone'], ['E-TIME-1'], {
+  broken(['knocks-again', 'it ignores a `Retry-After`'], ['E-TIME-1'], {
     ...onWorker((worker) => ({ sendJob: (...args) => concerned(worker.sendJob(...args), 'item') })),
   }),
   broken(['reads-control-once', 'it reads the control once in a minute'], ['E-CTRL-1', 'E-CTRL-1/b'], {
@@ -182,7 +183,7 @@ export const engineMutants: readonly EngineMutant[] = [
       stop: async () => undefined,
     }),
   }),
-  broken(['patient-for-ever', 'it waits for an answer as long as it takes'], ['E-STALL-1'], {
+  broken(['patient-for-ever', 'it waits for every answer for ever'], ['E-STALL-1'], {
     settings: (own) => ({ ...own, stallMs: 100_000_000 }),
   }),
   ...engineGuardMutants,
@@ -213,6 +214,12 @@ function unfencedDocument(queue: Queue, name: string): ReturnType<Queue['documen
     write: (value, { ifVersion }) => inner.write(value, { ifVersion }),
     remove: () => inner.remove(),
   }
+}
+
+function lacking<T extends object>(object: T, field: keyof T): T {
+  const rest = { ...object }
+  Reflect.deleteProperty(rest, field)
+  return rest
 }
 
 function settling(queue: Queue, change: (move: Settlement) => Settlement): Partial<Queue> {

@@ -22,7 +22,8 @@ export const earlierCases: readonly WorkerCase[] = [
   },
   {
     id: 'W-POLL-1/h',
-    title: 'an earlier attempt that outlives the later one is not lost sight of, be the later one forgotten',
+    title:
+      'an earlier attempt that outlives the later one is reported on, also once the later one is acknowledged',
     async run(harness) {
       const worker = await harness.open()
       const [first, second, third] = [jobOf('a', 1), jobOf('a', 2), jobOf('a', 3)]

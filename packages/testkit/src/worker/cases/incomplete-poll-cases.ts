@@ -23,7 +23,11 @@ export const incompletePollCases: readonly WorkerCase[] = [
         same(reports.complete, false, 'one that can’t says so')
         check((reports.incompleteReason ?? '') !== '', 'and why', reports.incompleteReason)
         same(seen(reports.get('awaited')), inStage('PROCESSING', awaited), 'the awaited job is in it')
-        same(seen(reports.get('other')), inStage('PROCESSING', other), 'and so is the one that nobody awaits')
+        same(
+          seen(reports.get('other')),
+          inStage('PROCESSING', other),
+          'and so is the one that is not awaited',
+        )
         same(reports.size, 2, 'and nothing else')
       }
       await restore()

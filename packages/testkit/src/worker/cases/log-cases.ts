@@ -97,7 +97,7 @@ export const logCases: readonly WorkerCase[] = [
   },
   {
     id: 'W-LOG-1/d',
-    title: 'its signal ends it with the signal’s reason, at once; whoever stops early disturbs nothing',
+    title: 'its signal ends it with the signal’s reason, at once; a reader that stops early disturbs nothing',
     needs: lacksLogs,
     async run(harness) {
       const worker = await harness.open()
@@ -171,7 +171,7 @@ class Reading {
 
   constructor(worker: Worker, job: JobRef, options: ReadLogOptions) {
     this.#ended = this.#follow(logOf(worker, job, options)).finally(() => (this.isOver = true))
-    // Whoever waits for its end is told; until then a failure is none that nobody hears of.
+    // Its end is awaited later: until then a failure must not count as unhandled.
     this.#ended.catch(() => undefined)
   }
 

@@ -20,8 +20,8 @@ export const pendingCases: readonly WorkerCase[] = [
       await send(worker, harness, runs)
       await sendPending(harness, { worker, job: held, message: MESSAGE })
       const report = async () => (await worker.pollAllStatus()).get('held')
-      const told = await eventually(async () => isPending(await report()), BOUND_MS)
-      check(told, 'a poll says that it is pending, and what holds it up', await report())
+      const isReported = await eventually(async () => isPending(await report()), BOUND_MS)
+      check(isReported, 'a poll says that it is pending, and what holds it up', await report())
       same(seen(await report()), inStage('PROCESSING', held), 'it counts as unfinished')
       if (worker.lookupJob) {
         const found = await worker.lookupJob(held)

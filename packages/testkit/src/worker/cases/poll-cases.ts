@@ -25,7 +25,7 @@ export const pollCases: readonly WorkerCase[] = [
   },
   {
     id: 'W-POLL-1/a',
-    title: 'a finished job is reported poll after poll until it is forgotten, and then no more',
+    title: 'a finished job is reported poll after poll until it is acknowledged, and not afterwards',
     async run(harness) {
       const worker = await harness.open()
       const [done, runs] = [jobOf('done'), jobOf('runs')]
@@ -36,14 +36,14 @@ export const pollCases: readonly WorkerCase[] = [
         same(
           await polled(worker, 'done'),
           inStage('SUCCESS', done),
-          'an outcome that nobody has stored stays',
+          'an outcome that is not acknowledged stays',
         )
       }
       if (worker.acknowledgeJobs === undefined) return
       await worker.acknowledgeJobs([done])
-      same(await polled(worker, 'done'), 'absent', 'once forgotten it is reported no more')
+      same(await polled(worker, 'done'), 'absent', 'once acknowledged it is no longer reported')
       same(await polled(worker, 'runs'), inStage('PROCESSING', runs), 'the other job is untouched')
-      const again = 'forgetting is a hint: it may be repeated, and may name jobs that are unknown'
+      const again = 'acknowledging is a hint: it may be repeated, and may name jobs that are unknown'
       await resolves(worker.acknowledgeJobs([done, jobOf('never')]), again)
       await resolves(worker.acknowledgeJobs([]), again)
     },
@@ -68,7 +68,7 @@ export const pollCases: readonly WorkerCase[] = [
   },
   {
     id: 'W-POLL-1/c',
-    title: 'forgetting names one job: a later attempt of the same item is not forgotten with it',
+    title: 'acknowledging names one job: a later attempt of the same item is not acknowledged with it',
     async run(harness) {
       const worker = await harness.open()
       const [first, second] = [jobOf('a', 1), jobOf('a', 2)]
@@ -119,7 +119,7 @@ export const pollCases: readonly WorkerCase[] = [
   {
     id: 'W-POLL-1/f',
     title:
-      'told which jobs are awaited, a poll reports what runs, and each awaited one is in it or found by lookupJob',
+      'given the awaited jobs, a poll reports what runs, and each awaited one is in it or found by lookupJob',
     needs: ({ durable }) => (durable ? undefined : 'this worker’s jobs end with its process'),
     async run(harness) {
       const first = await harness.open()
@@ -190,7 +190,7 @@ export const pollCases: readonly WorkerCase[] = [
       same(await polled(one, 'a'), inStage('FAIL', ofOne), 'each sees its own')
       same(await polled(two, 'a'), inStage('PROCESSING', ofTwo), 'and only that')
       await two.acknowledgeJobs?.([ofOne])
-      same(await polled(one, 'a'), inStage('FAIL', ofOne), 'nor can it forget the other’s')
+      same(await polled(one, 'a'), inStage('FAIL', ofOne), 'nor can it acknowledge the other’s')
     },
   },
   {
@@ -211,22 +211,22 @@ export const pollCases: readonly WorkerCase[] = [
   },
   {
     id: 'W-LOOK-1',
-    title: 'lookupJob tells of exactly this job; of one that was never sent it is sure',
+    title: 'lookupJob reports exactly this job, and is sure of one that was never sent',
     needs: ({ lookupJob }) => (lookupJob ? undefined : 'this worker has no lookupJob'),
     async run(harness) {
       const worker = await harness.open()
       const [first, second] = [jobOf('a', 1), jobOf('a', 2)]
       checkOffered(worker, 'lookupJob')
-      const look = async (job: JobRef) => seen(await worker.lookupJob?.(job))
-      same(await look(first), 'absent', 'before it is sent there is no such job')
+      const lookedUp = async (job: JobRef) => seen(await worker.lookupJob?.(job))
+      same(await lookedUp(first), 'absent', 'before it is sent there is no such job')
       await send(worker, harness, first)
-      same(await look(first), inStage('PROCESSING', first), 'then it runs')
-      same(await look(second), 'absent', 'another attempt is another job')
-      same(await look(jobOf('a', 1, 'another uid')), 'absent', 'another uid too')
+      same(await lookedUp(first), inStage('PROCESSING', first), 'then it runs')
+      same(await lookedUp(second), 'absent', 'another attempt is another job')
+      same(await lookedUp(jobOf('a', 1, 'another uid')), 'absent', 'another uid too')
       await harness.finish(first, 'FAIL')
       await send(worker, harness, second)
-      same(await look(first), inStage('FAIL', first), 'the earlier attempt is found beside the later one')
-      same(await look(second), inStage('PROCESSING', second), 'and the later one')
+      same(await lookedUp(first), inStage('FAIL', first), 'the earlier attempt is found beside the later one')
+      same(await lookedUp(second), inStage('PROCESSING', second), 'and the later one')
     },
   },
 ]

@@ -91,10 +91,10 @@ export const stopCases: readonly WorkerCase[] = [
       const worker = await harness.open()
       const stop = new AbortController()
       checkOffered(worker, 'watch')
-      const rings = drain(worker.watch?.({ signal: stop.signal }))
+      const wakes = drain(worker.watch?.({ signal: stop.signal }))
       await send(worker, harness, jobOf('a'))
       stop.abort()
-      check(await within(rings), 'watch ends once its signal has aborted')
+      check(await within(wakes), 'watch ends once its signal has aborted')
       const late = drain(worker.watch?.({ signal: AbortSignal.abort() }))
       check(await within(late), 'with a signal that had aborted it ends at once')
     },
@@ -158,9 +158,9 @@ async function cancel(worker: Worker, job: JobRef): Promise<void> {
   await worker.cancelJob?.(job, 'too late')
 }
 
-async function drain(bell: AsyncIterable<unknown> | undefined): Promise<void> {
-  if (bell === undefined) return
-  for await (const _ of bell) continue
+async function drain(stream: AsyncIterable<unknown> | undefined): Promise<void> {
+  if (stream === undefined) return
+  for await (const _ of stream) continue
 }
 
 async function within(work: Promise<unknown>): Promise<boolean> {

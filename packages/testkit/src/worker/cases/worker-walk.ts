@@ -19,7 +19,7 @@ export async function send(worker: Worker, harness: WorkerHarness, job: JobRef):
   await worker.sendJob(job.id, harness.body(), specOf(worker, job))
 }
 
-/** What `sendJob` is told of a job. */
+/** The `JobSpec` of a job. */
 export function specOf(worker: Worker, { attempt, uid }: JobRef): JobSpec {
   return { attempt, uid, queue: worker.name }
 }
@@ -60,7 +60,10 @@ export function checkOffered(
   }
 }
 
-/** Sends a job that can't begin before `begin`, as the harness of a worker that says which jobs are pending must be able to. */
+/**
+ * Sends a job that can't begin before `begin`, as the harness of a worker that says which jobs are pending
+ * must be able to.
+ */
 export async function sendPending(
   harness: WorkerHarness,
   { worker, job, message }: { worker: Worker; job: JobRef; message: string },
@@ -70,7 +73,7 @@ export async function sendPending(
   await harness.sendPending?.(worker, job, message)
 }
 
-/** Asks until it is so or the bound is over: what goes on elsewhere takes what it takes, and nothing tells when it is done. */
+/** Asks until it holds or the time is over: no event reports the end of what runs elsewhere. */
 export async function eventually(holds: () => Promise<boolean>, boundMs: number): Promise<boolean> {
   const endMs = performance.now() + boundMs
   while (performance.now() < endMs) {
@@ -82,7 +85,10 @@ export async function eventually(holds: () => Promise<boolean>, boundMs: number)
   return false
 }
 
-/** Throws unless the call rejects, and its error says whose trouble it is. Credentials that are refused are everybody's, by their code. */
+/**
+ * Throws unless the call rejects, and its error says whose trouble it is. Credentials that are refused are
+ * the worker's trouble, by their code.
+ */
 export async function concerning(
   call: Promise<unknown>,
   concerns: TroubleConcerns,

@@ -78,7 +78,7 @@ export const logMutants: readonly WorkerMutant[] = [
       },
     }),
   }),
-  broken('log-of-nobody', 'a job that is not known has an empty log', {
+  broken('log-of-none', 'a job that is not known has an empty log', {
     breaks: ['W-LOG-1/c'],
     change: () => (inner) => ({
       readLog: async function* (job, options) {

@@ -10,16 +10,16 @@ export const pollMutants: readonly WorkerMutant[] = [
       pollAllStatus: () => reporting(inner, (report) => report.stage === 'PROCESSING'),
     }),
   }),
-  broken('forgotten-by-poll', 'an outcome is reported by one poll only', {
+  broken('outcome-once', 'an outcome is reported by one poll only', {
     breaks: ['W-POLL-1/a'],
     change: () => {
-      const told = new Set<string>()
+      const reported = new Set<string>()
       return (inner) => ({
         pollAllStatus: () =>
           reporting(inner, ({ stage, uid, attempt }) => {
             const key = `${stage} ${uid} ${attempt}`
             if (stage === 'PROCESSING') return true
-            return !told.has(key) && told.add(key) !== undefined
+            return !reported.has(key) && reported.add(key) !== undefined
           }),
       })
     },
@@ -37,21 +37,21 @@ export const pollMutants: readonly WorkerMutant[] = [
       },
     }),
   }),
-  broken('forgets-by-id', 'forgetting one job forgets all of its item', {
+  broken('acknowledges-by-id', 'acknowledging one job acknowledges all of its item', {
     breaks: ['W-POLL-1/c'],
     change: () => {
-      const forgotten = new Set<string>()
+      const acknowledged = new Set<string>()
       return (inner) => ({
         acknowledgeJobs: async (jobs) => {
-          for (const { id } of jobs) forgotten.add(id)
+          for (const { id } of jobs) acknowledged.add(id)
           await inner.acknowledgeJobs?.(jobs)
         },
         pollAllStatus: async () =>
-          new Map([...(await inner.pollAllStatus())].filter(([id]) => !forgotten.has(id))),
+          new Map([...(await inner.pollAllStatus())].filter(([id]) => !acknowledged.has(id))),
       })
     },
   }),
-  broken('only-the-awaited', 'told which jobs are awaited, a poll hides that another one runs', {
+  broken('only-the-awaited', 'given the awaited jobs, a poll hides that another one runs', {
     breaks: ['W-POLL-1/f'],
     change: () => (inner) => ({
       pollAllStatus: async (awaited) => {
@@ -79,7 +79,7 @@ export const pollMutants: readonly WorkerMutant[] = [
       },
     }),
   }),
-  broken('outage-is-empty', 'a poll that reaches nobody gives an empty map', {
+  broken('outage-is-empty', 'a poll that reaches no server gives an empty map', {
     breaks: ['W-POLL-2/a'],
     change: () => (inner) => ({
       pollAllStatus: () =>

@@ -17,7 +17,7 @@ export const reportMutants: readonly WorkerMutant[] = [
         ),
     }),
   }),
-  broken('earlier-of-the-uid', 'a poll does not look beyond the uid', {
+  broken('earlier-of-the-uid', 'a poll does not read beyond the uid', {
     breaks: ['W-POLL-1/i'],
     change: () => (inner) => ({
       pollAllStatus: () =>
@@ -41,17 +41,17 @@ export const reportMutants: readonly WorkerMutant[] = [
       })
     },
   }),
-  broken('earlier-with-the-later', 'with the later attempt the earlier one is forgotten', {
+  broken('earlier-with-the-later', 'with the later attempt the earlier one is acknowledged', {
     breaks: ['W-POLL-1/h'],
     change: () => {
-      const forgotten = new Set<string>()
+      const acknowledged = new Set<string>()
       return (inner) => ({
         acknowledgeJobs: async (jobs) => {
-          for (const { id } of jobs) forgotten.add(id)
+          for (const { id } of jobs) acknowledged.add(id)
           await inner.acknowledgeJobs?.(jobs)
         },
         pollAllStatus: async () =>
-          new Map([...(await inner.pollAllStatus())].filter(([id]) => !forgotten.has(id))),
+          new Map([...(await inner.pollAllStatus())].filter(([id]) => !acknowledged.has(id))),
       })
     },
   }),

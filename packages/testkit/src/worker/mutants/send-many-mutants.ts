@@ -23,7 +23,7 @@ export const sendManyMutants: readonly WorkerMutant[] = [
         sendMany: async (jobs) => {
           const again = jobs.filter(({ id, job }) => !isFirst(id, job.uid, job.attempt))
           const outcomes = await many(inner, jobs)
-          // The repeats are started as jobs of other attempts, which the harness is then told to count with these.
+          // The repeats are started as jobs of other attempts, which the harness then counts with these.
           for (const { id, body, job } of again)
             await inner.sendJob(id, body, { ...job, attempt: job.attempt + 1_000 })
           return outcomes

@@ -12,7 +12,7 @@ export const sendMutants: readonly WorkerMutant[] = [
           const count = (sent.get(key) ?? 0) + 1
           sent.set(key, count)
           await inner.sendJob(id, body, job)
-          // The repeat is started as a job of another attempt, which the harness is then told to count with this one.
+          // The repeat is started as a job of another attempt, which the harness then counts with this one.
           if (count > 1) await inner.sendJob(id, body, { ...job, attempt: job.attempt + 1_000 })
         },
       })

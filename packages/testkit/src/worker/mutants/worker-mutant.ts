@@ -25,7 +25,10 @@ interface Breakage {
   readonly change: () => (inner: Worker) => Partial<Worker>
 }
 
-/** A worker with some of its methods changed: `change` is called once for each harness, and gives the changes for each worker of it. */
+/**
+ * A worker with some of its methods changed: `change` is called once for each harness, and gives the changes
+ * for each worker of it.
+ */
 export function broken(id: string, title: string, { breaks, change }: Breakage): WorkerMutant {
   return {
     id,
@@ -76,7 +79,8 @@ export function handedOn(harness: WorkerHarness): WorkerHarness {
     open: (name) => harness.open(name),
     body: () => harness.body(),
     finish: (job, how) => harness.finish(job, how),
-    // A job that was started a second time runs as the attempt a thousand further on: see `every-send-starts`.
+    // A job that was started a second time runs as the attempt a thousand further on: see
+    // `every-send-starts`.
     starts: async (job) =>
       (await harness.starts(job)) + (await harness.starts({ ...job, attempt: job.attempt + 1_000 })),
     close: () => harness.close(),
@@ -100,14 +104,14 @@ function offered<T>(value: T | undefined): T {
   return value
 }
 
-/** The call, one code of its errors taken for another. */
+/** The call, one code of its errors replaced by another. */
 export async function recoded<T>(call: Promise<T>, from: ErrorCode, to: ErrorCode): Promise<T> {
   return call.catch((error: unknown) => {
     throw isSluiceError(error, from) ? new SluiceError(to, error.message) : error
   })
 }
 
-/** The call, its error saying that the trouble is another's, or nobody's. */
+/** The call, its error with another `concerns`, or none. */
 export async function reconcerned<T>(
   call: Promise<T>,
   change: (concerns: TroubleConcerns | undefined) => TroubleConcerns | undefined,
@@ -119,7 +123,7 @@ export async function reconcerned<T>(
   })
 }
 
-/** Swallows what a caller did wrong. */
+/** Swallows the error of a wrong argument. */
 export function ignoreTypeError(error: unknown): void {
   if (!(error instanceof TypeError)) throw error
 }

@@ -111,11 +111,8 @@ export const lookCases: readonly QueueCase[] = [
       const queue = await harness.open()
       await queue.put('a', { n: 1 }, { priority: 3 })
       const put = await recordOf(queue, 'a')
-      same(
-        [put.claimedAt, put.finishedAt, put.reason],
-        [undefined, undefined, undefined],
-        'nothing happened yet',
-      )
+      const { claimedAt, finishedAt, reason } = put
+      same([claimedAt, finishedAt, reason], [undefined, undefined, undefined], 'nothing happened yet')
       same(['result' in put, 'details' in put], [false, false], 'there is no result and there are no details')
       await harness.passTime(10)
       await queue.get(1)

@@ -34,11 +34,23 @@ export function everyCall(queue: Queue, { lease }: { readonly lease: Lease }): r
     ['now', () => queue.now()],
     ['readLease', () => queue.readLease('dispatch')],
     ['lease', () => queue.lease('sweep', 'me', 1_000)],
-    ['control.read', () => queue.control.read()],
-    ['control.pause', () => queue.control.pause('x')],
-    ['control.resume', () => queue.control.resume()],
-    ['control.setLimits', () => queue.control.setLimits({ maxProcessing: 1 })],
-    ['control.sync', () => queue.control.sync()],
+    ...controlCalls(queue),
+    ...documentCalls(queue, lease),
+  ]
+}
+
+function controlCalls({ control }: Queue): readonly NamedCall[] {
+  return [
+    ['control.read', () => control.read()],
+    ['control.pause', () => control.pause('x')],
+    ['control.resume', () => control.resume()],
+    ['control.setLimits', () => control.setLimits({ maxProcessing: 1 })],
+    ['control.sync', () => control.sync()],
+  ]
+}
+
+function documentCalls(queue: Queue, lease: Lease): readonly NamedCall[] {
+  return [
     ['document.read', async () => queue.document('d').read()],
     ['document.write', async () => queue.document('d').write(1, { ifVersion: undefined })],
     [

@@ -17,8 +17,7 @@ import {
 export const concernsCases: readonly WorkerCase[] = [
   {
     id: 'W-SEND-2/e',
-    title:
-      'trouble of one item says so: others are sent well beside it, and it makes no job before it is over',
+    title: 'trouble of one item says so: others are sent meanwhile, and it makes no job before it is over',
     needs: (_, harness) => lacksTrouble(harness, 'item'),
     async run(harness) {
       const troubled = await troubledSends(harness, 'item')
@@ -34,7 +33,7 @@ export const concernsCases: readonly WorkerCase[] = [
           'the troubled item is refused, and may be tried again',
         )
         await concerning(refused, 'item', 'its refusal')
-        await resolves(send(worker, harness, other), 'another item is sent well beside it')
+        await resolves(send(worker, harness, other), 'another item is sent meanwhile')
       }
       await checkNoJob(worker, harness, job)
       same(await polled(worker, 'one'), inStage('PROCESSING', jobOf('one')), 'polls go well meanwhile')

@@ -49,7 +49,7 @@ export const probeCases: readonly WorkerCase[] = [
   },
   {
     id: 'W-PROBE-1/c',
-    title: 'beside the trouble of one item a probe with another one succeeds',
+    title: 'during the trouble of one item a probe with another one succeeds',
     needs: (supports, harness) => lacksProbe(supports) ?? lacksTrouble(harness, 'item'),
     async run(harness) {
       const { worker, obstruct } = await troubledSends(harness, 'item')

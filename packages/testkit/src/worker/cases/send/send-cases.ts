@@ -152,7 +152,7 @@ export const sendCases: readonly WorkerCase[] = [
       await end.catch((error: unknown) =>
         same(isSluiceError(error) && error.retryable, true, 'it can be retried'),
       )
-      await concerning(end, 'worker', 'it is the worker’s trouble, whoever else is sent meanwhile')
+      await concerning(end, 'worker', 'it is the worker’s trouble, whatever else is sent meanwhile')
       await worker.close()
       same(await harness.starts(jobOf('a')), 0, 'nothing was started')
     },

@@ -1,0 +1,186 @@
+import { redactError, type Runtime, type JsonValue, type Secrets } from '@sluice/core'
+import ky, { type KyInstance, type Options } from 'ky'
+import type { Credentials } from './credentials.js'
+import type { ArgoWorkerSettings } from '../options.js'
+import { readAnswer, silence, type Reply } from './reply.js'
+import { openTransport, type Transport, type TransportRuntime, type TransportSettings } from './transport.js'
+
+/** What may follow the `?`. */
+export type Query = Readonly<Record<string, string | undefined>>
+
+interface Call {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
+  readonly path: string
+  readonly query?: Query
+  readonly body?: JsonValue
+  /** A call with one has no limit of time but this. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** A stream of events that was opened, or why it wasn't. */
+export type StreamReply = { readonly kind: 'stream'; readonly body: ReadableStream<Uint8Array> } | Reply
+
+type ApiSettings = TransportSettings & Pick<ArgoWorkerSettings, 'baseUrl'>
+
+interface ApiParts {
+  readonly whole: KyInstance
+  readonly patient: KyInstance
+  readonly events: KyInstance
+  readonly transport: Transport
+  readonly credentials: Credentials
+  readonly runtime: Runtime
+  readonly secrets: Secrets
+  /** Of the server, for messages: nothing secret is in it. */
+  readonly origin: string
+}
+
+/**
+ * Requests to one Argo Server. A request that changes something is sent once: what its answer means, and
+ * whether to send it again, is for the caller to decide. The one exception is a token that was replaced
+ * meanwhile.
+ */
+export class ArgoApi {
+  readonly #parts: ApiParts
+
+  private constructor(parts: ApiParts) {
+    this.#parts = parts
+  }
+
+  /** @throws SluiceError SLUICE_CONFIG_INVALID when `caFile` can't be read */
+  static async open(
+    settings: ApiSettings,
+    {
+      ioRuntime,
+      ...parts
+    }: Pick<ApiParts, 'credentials' | 'runtime' | 'secrets'> & { readonly ioRuntime: TransportRuntime },
+  ): Promise<ArgoApi> {
+    const transport = await openTransport(settings, ioRuntime)
+    const options: Options = {
+      prefix: `${settings.baseUrl.replace(/\/+$/u, '')}/api/v1`,
+      // The transport has limits of its own, which hold for the body too.
+      timeout: false,
+      retry: 0,
+      throwHttpErrors: false,
+    }
+    const whole = ky.create({ ...options, fetch: (input) => transport.whole(requestOf(input)) })
+    const patient = ky.create({ ...options, fetch: (input) => transport.patient(requestOf(input)) })
+    const events = ky.create({ ...options, fetch: (input) => transport.stream(requestOf(input)) })
+    const { origin } = new URL(settings.baseUrl)
+    return new ArgoApi({ ...parts, whole, patient, events, transport, origin })
+  }
+
+  /**
+   * A question is asked again when its connection broke: an idle one is often closed just then.
+   *
+   * @param signal aborts it; the limits of the transport don't hold for it then
+   */
+  async get(path: string, query: Query = {}, signal?: AbortSignal): Promise<Reply> {
+    const call: Call = { method: 'GET', path, query, signal }
+    const reply = await this.#call(call)
+    return isBroken(reply) && signal?.aborted !== true ? this.#call(call) : reply
+  }
+
+  post(path: string, body: JsonValue): Promise<Reply> {
+    return this.#call({ method: 'POST', path, body })
+  }
+
+  put(path: string, body: JsonValue): Promise<Reply> {
+    return this.#call({ method: 'PUT', path, body })
+  }
+
+  delete(path: string): Promise<Reply> {
+    return this.#call({ method: 'DELETE', path })
+  }
+
+  /**
+   * Opens a stream of events. It may be quiet for 15 s before even its headers come: its reader must limit
+   * that.
+   */
+  async stream(path: string, query: Query, signal: AbortSignal): Promise<StreamReply> {
+    const { events, runtime, origin } = this.#parts
+    return this.#authorized(async (authorization) => {
+      try {
+        // Exactly this value makes it send events, and keep the connection alive.
+        const headers = { ...authorization, accept: 'text/event-stream' }
+        const response = await events.get(path, { searchParams: { ...query }, signal, headers })
+        const isStream = response.headers.get('content-type')?.startsWith('text/event-stream')
+        if (response.ok && isStream && response.body !== null) return { kind: 'stream', body: response.body }
+        return readAnswer(response, await response.text(), runtime.now())
+      } catch (error) {
+        return silence(error, origin)
+      }
+    })
+  }
+
+  /**
+   * The `Authorization` header that requests have. @throws SluiceError SLUICE_WORKER_DENIED when there is no
+   * token to be had
+   */
+  authorization(): Promise<string | undefined> {
+    return this.#parts.credentials.authorization()
+  }
+
+  /** Requests that are under way end without an answer. */
+  close(): Promise<void> {
+    return this.#parts.transport.close()
+  }
+
+  #call({ method, path, query, body, signal }: Call): Promise<Reply> {
+    const { whole, patient, runtime, origin } = this.#parts
+    const send = signal === undefined ? whole : patient
+    const options: Options = {
+      method,
+      ...(query === undefined ? {} : { searchParams: { ...query } }),
+      ...(body === undefined ? {} : { json: body }),
+      ...(signal === undefined ? {} : { signal }),
+    }
+    return this.#authorized(async (headers) => {
+      try {
+        const response = await send(path, { ...options, headers })
+        return readAnswer(response, await response.text(), runtime.now())
+      } catch (error) {
+        return silence(error, origin)
+      }
+    })
+  }
+
+  /**
+   * A refused token may have been replaced just now: with another one the request is sent again. Nothing was
+   * done at a 401.
+   */
+  async #authorized<T extends StreamReply>(
+    send: (headers: Record<string, string>) => Promise<T>,
+  ): Promise<T> {
+    const { credentials, secrets } = this.#parts
+    const token = await credentials.authorization()
+    const reply = withoutSecrets(await send(headersOf(token)), secrets)
+    if (reply.kind !== 'answer' || reply.status !== 401) return reply
+    const other = await credentials.renewed(token)
+    return other === undefined ? reply : withoutSecrets(await send(headersOf(other)), secrets)
+  }
+}
+
+/**
+ * Servers and proxies quote a token that they refuse, and errors of the libraries beneath a header that they
+ * can't send.
+ */
+function withoutSecrets<T extends StreamReply>(reply: T, secrets: Secrets): T {
+  if (reply.kind === 'silence') redactError(reply.error, secrets)
+  if (reply.kind !== 'answer') return reply
+  const { error, text } = reply
+  const redacted = error && { ...error, message: secrets.redact(error.message) }
+  return { ...reply, error: redacted, text: secrets.redact(text) }
+}
+
+/** ky hands a request over; its types would allow a bare address. */
+function requestOf(input: string | URL | Request): Request {
+  return input instanceof Request ? input : new Request(input)
+}
+
+function isBroken(reply: Reply): boolean {
+  return reply.kind === 'silence' && !reply.unsent && !reply.late
+}
+
+function headersOf(authorization: string | undefined): Record<string, string> {
+  return authorization === undefined ? {} : { authorization }
+}

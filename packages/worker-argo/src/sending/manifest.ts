@@ -1,0 +1,125 @@
+import type { JsonValue } from '@sluice/core'
+import type { JobName } from '../jobs/job-name.js'
+import type { JobParameters } from '../parameters/job-parameters.js'
+import type { ArgoWorkerSettings, Overrides } from '../options.js'
+
+/** One workflow to be made. */
+export interface Manifest {
+  readonly job: JobName
+  readonly parameters: JobParameters
+  /** The options' and the item's, the item's on top. */
+  readonly overrides: Overrides
+  /** The item's own, for `priority: item`. */
+  readonly itemPriority: number
+}
+
+type Target = Pick<ArgoWorkerSettings, 'namespace' | 'template' | 'templateKind'>
+
+/** The body of `POST …/submit`. */
+export function submitBody({ namespace, template, templateKind }: Target, manifest: Manifest) {
+  const { entrypoint, serviceAccount, podPriorityClass } = manifest.overrides
+  const priority = priorityOf(manifest)
+  return {
+    namespace,
+    resourceKind: templateKind,
+    resourceName: template,
+    submitOptions: {
+      name: manifest.job.workflow,
+      parameters: [...manifest.parameters].map(([name, value]) => `${name}=${value}`),
+      labels: pairs(labelsOf(manifest)),
+      annotations: pairs(annotationsOf(manifest)),
+      ...(entrypoint === undefined ? {} : { entryPoint: entrypoint }),
+      ...(serviceAccount === undefined ? {} : { serviceAccount }),
+      ...(priority === undefined ? {} : { priority }),
+      ...(podPriorityClass === undefined ? {} : { podPriorityClassName: podPriorityClass }),
+    },
+  }
+}
+
+/**
+ * The body of `POST …/workflows/{namespace}`. It has no `generateName`, so that a name that exists is refused
+ * as such.
+ */
+export function createBody({ namespace, template, templateKind }: Target, manifest: Manifest) {
+  const { entrypoint, serviceAccount, podPriorityClass, spec } = manifest.overrides
+  const priority = priorityOf(manifest)
+  const clusterScope = templateKind === 'ClusterWorkflowTemplate'
+  const templateLabel = clusterScope ? 'cluster-workflow-template' : 'workflow-template'
+  return {
+    namespace,
+    workflow: {
+      metadata: {
+        name: manifest.job.workflow,
+        namespace,
+        // The server adds it only to what is submitted.
+        labels: { [`workflows.argoproj.io/${templateLabel}`]: template, ...labelsOf(manifest) },
+        annotations: annotationsOf(manifest),
+      },
+      spec: {
+        ...spec,
+        workflowTemplateRef: { name: template, ...(clusterScope ? { clusterScope } : {}) },
+        arguments: { parameters: [...manifest.parameters].map(([name, value]) => ({ name, value })) },
+        ...(entrypoint === undefined ? {} : { entrypoint }),
+        ...(serviceAccount === undefined ? {} : { serviceAccountName: serviceAccount }),
+        ...(priority === undefined ? {} : { priority }),
+        ...(podPriorityClass === undefined ? {} : { podPriorityClassName: podPriorityClass }),
+      },
+    },
+  }
+}
+
+/** What is sent to make a workflow. */
+export function sentBody(settings: Target & Pick<ArgoWorkerSettings, 'via'>, manifest: Manifest): JsonValue {
+  return settings.via === 'submit' ? submitBody(settings, manifest) : createBody(settings, manifest)
+}
+
+/** The request that tries whether Argo accepts a workflow, and stores nothing. */
+export function dryRunOf(
+  settings: Target & Pick<ArgoWorkerSettings, 'via'>,
+  manifest: Manifest,
+): { readonly path: string; readonly body: JsonValue } {
+  const path = `workflows/${settings.namespace}`
+  if (settings.via === 'create') {
+    return { path, body: { ...createBody(settings, manifest), createOptions: { dryRun: ['All'] } } }
+  }
+  const { submitOptions, ...body } = submitBody(settings, manifest)
+  return { path: `${path}/submit`, body: { ...body, submitOptions: { ...submitOptions, dryRun: true } } }
+}
+
+/** The same, as a dry run of Kubernetes: permission to create, quotas, policies and webhooks apply too. */
+export function serverDryRunOf(
+  settings: Target & Pick<ArgoWorkerSettings, 'via'>,
+  manifest: Manifest,
+): { readonly path: string; readonly body: JsonValue } {
+  const path = `workflows/${settings.namespace}`
+  if (settings.via === 'create')
+    return { path, body: { ...createBody(settings, manifest), serverDryRun: true } }
+  const { submitOptions, ...body } = submitBody(settings, manifest)
+  return {
+    path: `${path}/submit`,
+    body: { ...body, submitOptions: { ...submitOptions, serverDryRun: true } },
+  }
+}
+
+const MAX_INT32 = 2_147_483_647
+
+function priorityOf({ overrides: { priority }, itemPriority }: Manifest): number | undefined {
+  return priority === 'item' ? Math.max(-MAX_INT32, Math.min(itemPriority, MAX_INT32)) : priority
+}
+
+function labelsOf({ job, overrides }: Manifest): Record<string, string> {
+  return { ...overrides.labels, ...job.labels }
+}
+
+function annotationsOf({ job, overrides }: Manifest): Record<string, string> {
+  return { ...overrides.annotations, ...job.annotations }
+}
+
+/**
+ * The one text that submit splits at commas and equals signs; ours have neither, and the user's were checked.
+ */
+function pairs(values: Readonly<Record<string, string>>): string {
+  return Object.entries(values)
+    .map(([key, value]) => `${key}=${value}`)
+    .join(',')
+}

@@ -1,0 +1,150 @@
+import { isSluiceError, type Runtime, type SluiceError } from '@sluice/core'
+
+/**
+ * How long a poll waits for a list, in ms; it waits twice as long as the last one took where none was read
+ * whole for ten times as long.
+ */
+const PATIENCE_MS = 5_000
+const PATIENT_EVERY = 10
+/**
+ * The pause after a list that was given up, in ms: the server continues to work on it. It doubles with each,
+ * up to the longest.
+ */
+const FIRST_PAUSE_MS = 15_000
+const MAX_PAUSE_MS = 300_000
+
+/** The outcome of a list, for one poll. */
+export type ListOutcome =
+  /** It was read whole, and began no earlier than the poll. */
+  | { readonly kind: 'read' }
+  /** There is none that this poll could use. */
+  | { readonly kind: 'late'; readonly why: string }
+  | { readonly kind: 'failed'; readonly error: SluiceError }
+
+export interface ListerParts {
+  readonly runtime: Runtime
+  /** Times requests, whatever runtime the worker was given. */
+  readonly ioRuntime: Runtime
+  /** How long one list may take, all its pages together. */
+  readonly timeoutMs: number
+  /** Reads one, and keeps what it shows. */
+  readonly read: (signal: AbortSignal) => Promise<void>
+  /** A late one has come. */
+  readonly onLate: () => void
+}
+
+interface Turn {
+  readonly began: number
+  readonly ended: Promise<ListOutcome>
+  late: boolean
+}
+
+/**
+ * Ensures that there are never two lists at once. The server answers them one after the other, each the
+ * slower the more there are, and continues with those that were given up. So one that is late is awaited, up
+ * to its deadline, while polls do without; and after one that was given up there is a pause.
+ */
+export class WorkflowLister {
+  readonly #parts: ListerParts
+  #turn: Turn | undefined
+  /** How long the last one took, and when a poll last used one. */
+  #tookMs = 0
+  #went = Number.NEGATIVE_INFINITY
+  #givenUp = 0
+  #pause = { untilMs: Number.NEGATIVE_INFINITY, why: '' }
+
+  constructor(parts: ListerParts) {
+    this.#parts = parts
+  }
+
+  /**
+   * Reads a list, or says why this poll has none. @throws what isn't an outage, such as credentials that are
+   * refused
+   */
+  async list(): Promise<ListOutcome> {
+    if (this.#turn !== undefined) {
+      // It began before this poll: what started since may be missing in it.
+      const outcome = await this.#within(this.#turn)
+      return outcome.kind === 'read'
+        ? { kind: 'late', why: 'the list is one that was begun earlier' }
+        : outcome
+    }
+    const pauseMs = this.#pause.untilMs - this.#parts.runtime.monotonicMs()
+    if (pauseMs > 0)
+      return { kind: 'late', why: `the next one is in ${Math.ceil(pauseMs / 1_000)} s: ${this.#pause.why}` }
+    const { ioRuntime } = this.#parts
+    const turn = { began: ioRuntime.monotonicMs(), ended: this.#read(), late: false }
+    this.#turn = turn
+    const outcome = await this.#within(turn)
+    if (outcome.kind === 'read') this.#went = ioRuntime.monotonicMs()
+    return outcome
+  }
+
+  async #read(): Promise<ListOutcome> {
+    const { timeoutMs, read, ioRuntime } = this.#parts
+    const began = ioRuntime.monotonicMs()
+    const giveUp = new AbortController()
+    const over = new AbortController()
+    const deadline = ioRuntime.sleep(timeoutMs, over.signal).then(() => giveUp.abort(tooLate(timeoutMs)))
+    try {
+      await read(giveUp.signal)
+      this.#tookMs = ioRuntime.monotonicMs() - began
+      this.#givenUp = 0
+      // A server this slow gets no list for half of the time.
+      if (this.#tookMs > PATIENCE_MS) this.#rest(this.#tookMs, 'the last one took long')
+      return { kind: 'read' }
+    } catch (error) {
+      if (giveUp.signal.aborted) this.#giveUp()
+      else if (isSluiceError(error) && error.retryAfterMs !== undefined)
+        this.#rest(Math.min(error.retryAfterMs, MAX_PAUSE_MS), 'the server asked for it')
+      if (!isSluiceError(error, 'SLUICE_WORKER_UNAVAILABLE')) throw error
+      return { kind: 'failed', error }
+    } finally {
+      this.#turn = undefined
+      over.abort()
+      await deadline
+    }
+  }
+
+  #giveUp(): void {
+    this.#rest(Math.min(FIRST_PAUSE_MS * 2 ** this.#givenUp, MAX_PAUSE_MS), 'the last one was given up')
+    this.#givenUp += 1
+  }
+
+  #rest(ms: number, why: string): void {
+    this.#pause = { untilMs: this.#parts.runtime.monotonicMs() + ms, why }
+  }
+
+  /** Waits for a list as long as a poll may. */
+  async #within(turn: Turn): Promise<ListOutcome> {
+    const { began, ended } = turn
+    const { ioRuntime } = this.#parts
+    const over = new AbortController()
+    const leftMs = began + this.#patienceMs() - ioRuntime.monotonicMs()
+    const waited = leftMs > 0 ? ioRuntime.sleep(leftMs, over.signal) : Promise.resolve()
+    const outcome = await Promise.race([ended, waited.then(() => undefined)]).finally(() => over.abort())
+    if (outcome !== undefined) return outcome
+    // It is not awaited from here on: its outcome is handled when it comes, and its failure shows at the next
+    // one.
+    if (!turn.late) void this.#awaitLate(turn)
+    const soFarMs = ioRuntime.monotonicMs() - began
+    return { kind: 'late', why: `it has taken ${Math.round(soFarMs / 1_000)} s so far` }
+  }
+
+  #patienceMs(): number {
+    const due = this.#parts.ioRuntime.monotonicMs() - this.#went > this.#tookMs * PATIENT_EVERY
+    return due ? Math.max(PATIENCE_MS, this.#tookMs * 2) : PATIENCE_MS
+  }
+
+  async #awaitLate(turn: Turn): Promise<void> {
+    turn.late = true
+    // Why a late list failed changes nothing: the next one is read in its turn, and says so itself.
+    const outcome = await turn.ended.catch(() => undefined)
+    if (outcome?.kind === 'read') this.#parts.onLate()
+  }
+}
+
+/** With the name that the transport's own deadlines have. */
+function tooLate(timeoutMs: number): Error {
+  return new DOMException(`no list within ${timeoutMs} ms`, 'TimeoutError')
+}
