@@ -11,7 +11,10 @@ export class LeapingRuntime implements Runtime {
   /** The machine's own wall clock may be adjusted during a test. */
   #wallOffsetMs = systemRuntime.now() - systemRuntime.monotonicMs()
 
-  /** @param isFrozen its clocks stand still between leaps: for counts of requests, some of which depend on the time */
+  /**
+   * @param isFrozen its clocks stand still between leaps: for counts of requests, some of which depend on the
+   * time
+   */
   constructor(isFrozen = false) {
     this.#frozenAt = isFrozen ? systemRuntime.monotonicMs() : undefined
   }
