@@ -51,7 +51,7 @@ test.each(dropCases)(
   async ({ run }) => {
     await expect(run(harness())).resolves.toBeUndefined()
   },
-  120_000,
+  300_000,
 )
 
 describe('a drop', () => {

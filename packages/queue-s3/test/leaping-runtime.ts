@@ -7,15 +7,24 @@ import { systemRuntime } from '@sluice/core/backend'
  */
 export class LeapingRuntime implements Runtime {
   #aheadMs = 0
+  readonly #frozenAt: number | undefined
   /** The machine's own wall clock may be adjusted during a test. */
   #wallOffsetMs = systemRuntime.now() - systemRuntime.monotonicMs()
+
+  /**
+   * @param isFrozen its clocks stand still between leaps: for counts of requests, some of which depend on the
+   * time
+   */
+  constructor(isFrozen = false) {
+    this.#frozenAt = isFrozen ? systemRuntime.monotonicMs() : undefined
+  }
 
   now(): number {
     return Math.floor(this.monotonicMs() + this.#wallOffsetMs)
   }
 
   monotonicMs(): number {
-    return systemRuntime.monotonicMs() + this.#aheadMs
+    return (this.#frozenAt ?? systemRuntime.monotonicMs()) + this.#aheadMs
   }
 
   sleep(...sleep: Parameters<Runtime['sleep']>): Promise<void> {

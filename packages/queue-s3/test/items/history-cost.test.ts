@@ -2,6 +2,7 @@ import type { Queue } from '@sluice/core'
 import { startS3Server, type S3Operation, type S3Server } from '@sluice/fake-s3'
 import { afterEach, describe, expect, test } from 'vitest'
 import { openQueue } from '../../src/index.js'
+import { LeapingRuntime } from '../leaping-runtime.js'
 import { optionsOn } from '../s3-harness.js'
 
 const ROOT = 'queues/contract/'
@@ -18,7 +19,9 @@ async function serverOf(): Promise<S3Server> {
 }
 
 async function queueOn(server: S3Server, options: object = {}): Promise<Queue> {
-  const queue = await openQueue({ ...optionsOn(server), ...options })
+  // No time passes: every two seconds in which an object is created cost a GET more.
+  const runtime = new LeapingRuntime(true)
+  const queue = await openQueue({ ...optionsOn(server), runtime, ...options })
   opened.push(queue)
   return queue
 }

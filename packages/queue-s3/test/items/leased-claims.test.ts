@@ -1,7 +1,7 @@
 import { silentLogger, type Lease, type Logger, type Queue } from '@sluice/core'
 import { startS3Server, type S3Server } from '@sluice/fake-s3'
 import { afterEach, expect, test, vi } from 'vitest'
-import { openQueue } from '../../src/index.js'
+import { openQueue, type S3QueueOptions } from '../../src/index.js'
 import { optionsOn } from '../s3-harness.js'
 import { LeapingRuntime } from '../leaping-runtime.js'
 
@@ -11,8 +11,9 @@ afterEach(async () => {
   for (const one of opened.splice(0).toReversed()) await one.close()
 })
 
-async function open(options: object = {}) {
-  const runtime = new LeapingRuntime()
+async function open(options: Partial<S3QueueOptions> = {}) {
+  // Where requests time out, time must pass.
+  const runtime = new LeapingRuntime(options.timeoutMs === undefined)
   const server = await startS3Server({ runtime })
   opened.push(server)
   const queue = await openQueue({ ...optionsOn(server), runtime, ...options })

@@ -24,7 +24,7 @@ interface World {
 }
 
 async function world(rules: Partial<S3Rules> = {}, options: object = {}): Promise<World> {
-  const runtime = new LeapingRuntime()
+  const runtime = new LeapingRuntime(true)
   const server = await startS3Server({ runtime, rules })
   opened.push(server)
   return { server, runtime, queue: await open({ server, runtime }, server.main, options) }

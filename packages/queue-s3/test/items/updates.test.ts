@@ -21,7 +21,7 @@ interface World {
 }
 
 async function world(): Promise<World> {
-  const runtime = new LeapingRuntime()
+  const runtime = new LeapingRuntime(true)
   const server = await startS3Server({ runtime })
   opened.push(server)
   return { server, runtime, queue: await open({ server, runtime }) }

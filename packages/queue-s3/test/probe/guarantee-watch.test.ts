@@ -38,8 +38,7 @@ interface Place {
   ) => Promise<{ queue: Queue; endpoint: S3Endpoint; lines: Line[] }>
 }
 
-async function placeOf(options: S3ServerOptions = {}): Promise<Place> {
-  const runtime = new LeapingRuntime()
+async function placeOf(options: S3ServerOptions = {}, runtime = new LeapingRuntime()): Promise<Place> {
   const server = await startS3Server({ runtime, ...options })
   opened.push(server)
   const open = async (more: Partial<S3QueueOptions> = {}) => {
@@ -327,7 +326,7 @@ describe('when a probe runs beside the work', () => {
   })
 
   test('an hour after the last one; no call waits for it; 25 requests', async () => {
-    const { runtime, open } = await placeOf()
+    const { runtime, open } = await placeOf({}, new LeapingRuntime(true))
     const { queue, endpoint } = await open()
     await queue.put('a', 1)
     const opening = probesAt(endpoint)

@@ -101,7 +101,7 @@ describe('a server that is known to check first, and says which one it is', () =
       const { server: name } = s3Stores.moto.rules
       const server = await serverOf({ rules: { server: name } })
       expect(await opening({ ...probedOn(server), probe })).toMatch(
-        /answers are from "Werkzeug\/.*as moto's are.*checks first and writes later/,
+        /answers are from "Werkzeug\/.*those of moto.*checks first and writes later/,
       )
       expect(scratchOf(server)).toEqual([])
     },

@@ -123,7 +123,8 @@ describe('a document in a bucket', () => {
 
   test('costs a LIST to read unchanged, a GET more when another process changed it; two LISTs and a PUT to write', async () => {
     const server = await serverOf()
-    const [one, two] = [await queueOn(server), await queueOn(server)]
+    const runtime = new LeapingRuntime(true)
+    const [one, two] = [await queueOn(server, { runtime }), await queueOn(server, { runtime })]
     const document = one.document('rates')
     const requests = async (work: () => Promise<unknown>) => {
       server.resetCounts()
