@@ -1,5 +1,6 @@
-// What the Argo worker reaches on the fake server of the testkit, in this process: `node scripts/measure.mjs [rate|slots|cost]`.
-// Build first. The rates are of one loaded machine and worth something only beside each other: they are measured by turns.
+// What the Argo worker reaches on the fake server of the testkit, in this process: `node scripts/measure.mjs
+// [rate|slots|cost]`. Build first. The rates are of one loaded machine and worth something only beside each
+// other: they are measured by turns.
 import { setTimeout as wait } from 'node:timers/promises'
 import { WorkQueue, processingLimit } from '@sluice/engine'
 import { openQueue } from '@sluice/queue-memory'
@@ -91,7 +92,10 @@ async function bareSender(server) {
   return { send, close: async () => undefined }
 }
 
-/** Jobs of half a second, 50 at once, a tick every ten seconds: how full the slots are, after the first two seconds. */
+/**
+ * Jobs of half a second, 50 at once, a tick every ten seconds: how full the slots are, after the first two
+ * seconds.
+ */
 async function measureSlots() {
   for (const watched of [true, false]) {
     const server = await startArgoServer({

@@ -55,7 +55,8 @@ export async function openBackend(given: ArgoWorkerSettings, use: WorkerUse): Pr
 }
 
 /**
- * Makes each item one workflow of a template, through the REST API of an Argo Server, under a name that depends on queue, uid and attempt alone.
+ * Makes each item one workflow of a template, through the REST API of an Argo Server, under a name that
+ * depends on queue, uid and attempt alone.
  */
 export class ArgoBackend implements WorkerBackend {
   readonly supports: BackendSupports
@@ -75,8 +76,9 @@ export class ArgoBackend implements WorkerBackend {
   }
 
   /**
-   * The namespace, and the uid of the template, by which one cluster is told from another; the namespace alone where the template may not be read.
-   * Read with the template: by `check`, the first poll or the first send [W-ID-1].
+   * The namespace, and the uid of the template, by which one cluster is told from another; the namespace
+   * alone where the template may not be read. Read with the template: by `check`, the first poll or the first
+   * send [W-ID-1].
    */
   get identity(): string | undefined {
     const { settings, template } = this.#parts
@@ -86,12 +88,13 @@ export class ArgoBackend implements WorkerBackend {
   }
 
   /**
-   * Makes the workflow of an item. Returned, it is there, once, whatever was lost on the way: where an answer leaves that open, Argo is asked by the
-   * workflow's name before this answers [W-SEND-1].
+   * Makes the workflow of an item. Returned, it is there, once, whatever was lost on the way: where an answer
+   * leaves that open, Argo is asked by the workflow's name before this answers [W-SEND-1].
    *
-   * @throws SluiceError SLUICE_JOB_REJECTED when no parameters can be made of the body, the template doesn't take them, or Argo will never accept the
-   * workflow; SLUICE_WORKER_UNAVAILABLE for all trouble that may pass, with `retryAfterMs` if it was said; SLUICE_WORKER_DENIED. `concerns` says whose
-   * trouble it is, where the answer tells: the item's, the worker's, or that there is no capacity [W-SEND-2]
+   * @throws SluiceError SLUICE_JOB_REJECTED when no parameters can be made of the body, the template doesn't
+   * take them, or Argo will never accept the workflow; SLUICE_WORKER_UNAVAILABLE for all trouble that may
+   * pass, with `retryAfterMs` if it was said; SLUICE_WORKER_DENIED. `concerns` says whose trouble it is,
+   * where the answer tells: the item's, the worker's, or that there is no capacity [W-SEND-2]
    */
   sendJob({ id, uid, attempt, body, priority = 0 }: CheckedJob): Promise<void> {
     const job = this.#nameOf({ id, uid, attempt })
@@ -101,13 +104,15 @@ export class ArgoBackend implements WorkerBackend {
   }
 
   /**
-   * Every workflow of the queue that isn't finished, and every finished one that this process has followed and that isn't acknowledged. Other finished
-   * ones: those asked for by `lookupJob`; without `awaited`, the latest hundred too [W-POLL-1].
+   * Every workflow of the queue that isn't finished, and every finished one that this process has followed
+   * and that isn't acknowledged. Other finished ones: those asked for by `lookupJob`; without `awaited`, the
+   * latest hundred too [W-POLL-1].
    *
    * @param awaited the jobs that the queue waits for
-   * @returns with `complete: false` where no list was read whole in it: the awaited jobs were asked for by name then, as far as `lookupsPerSecond`
-   * allows, and all others are as last known [W-POLL-2]
-   * @throws SluiceError SLUICE_WORKER_UNAVAILABLE where neither lists nor single questions are answered; SLUICE_WORKER_DENIED
+   * @returns with `complete: false` where no list was read whole in it: the awaited jobs were asked for by
+   * name then, as far as `lookupsPerSecond` allows, and all others are as last known [W-POLL-2]
+   * @throws SluiceError SLUICE_WORKER_UNAVAILABLE where neither lists nor single questions are answered;
+   * SLUICE_WORKER_DENIED
    */
   pollAllStatus(awaited?: readonly JobRef[]): Promise<JobReports> {
     return this.#withinList('poll the workflows', async () => {
@@ -120,8 +125,8 @@ export class ArgoBackend implements WorkerBackend {
   }
 
   /**
-   * How the job is by Argo's own word: live, or else out of the archive; `undefined` when neither has it [W-LOOK-1]. It waits its turn where
-   * `lookupsPerSecond` is used up.
+   * How the job is by Argo's own word: live, or else out of the archive; `undefined` when neither has it
+   * [W-LOOK-1]. It waits its turn where `lookupsPerSecond` is used up.
    */
   lookupJob(ref: JobRef): Promise<JobReport | undefined> {
     const job = this.#nameOf(ref)
@@ -140,8 +145,9 @@ export class ArgoBackend implements WorkerBackend {
   }
 
   /**
-   * Terminates the workflow, or stops it, as `cancel` says. It then reports an end: FAIL of class `killed`, or SUCCESS with a note in the details where
-   * its program ended well all the same. One that waits for a lock or a slot is PROCESSING until it gets it, and its message says so [W-STOP-1].
+   * Terminates the workflow, or stops it, as `cancel` says. It then reports an end: FAIL of class `killed`,
+   * or SUCCESS with a note in the details where its program ended well all the same. One that waits for a
+   * lock or a slot is PROCESSING until it gets it, and its message says so [W-STOP-1].
    */
   cancelJob(ref: JobRef, reason: string): Promise<void> {
     const job = this.#nameOf(ref)
@@ -149,44 +155,51 @@ export class ArgoBackend implements WorkerBackend {
   }
 
   /**
-   * Takes jobs whose outcomes are stored out of what is polled. If `deleteFinished` says so their workflows are deleted from then on, as many a second
-   * as `deletionsPerSecond`; those that are still there when the process ends, by the next one.
+   * Takes jobs whose outcomes are stored out of what is polled. If `deleteFinished` says so their workflows
+   * are deleted from then on, as many a second as `deletionsPerSecond`; those that are still there when the
+   * process ends, by the next one.
    */
   async acknowledgeJobs(refs: readonly JobRef[]): Promise<void> {
     for (const ref of refs) this.#parts.ender.acknowledge(this.#nameOf(ref))
   }
 
   /**
-   * Finds out whether a job could be sent now, by a submit (or create) that Kubernetes carries out as a dry run: nothing is stored. The permission to
-   * create, quotas, policies and webhooks all apply [W-PROBE-1].
+   * Finds out whether a job could be sent now, by a submit (or create) that Kubernetes carries out as a dry
+   * run: nothing is stored. The permission to create, quotas, policies and webhooks all apply [W-PROBE-1].
    *
    * @param sample an item that was sent without trouble; default what this object sent last
-   * @throws SluiceError as `sendJob` does, but not for the sample itself; SLUICE_WORKER_UNAVAILABLE also where there is nothing to probe with
+   * @throws SluiceError as `sendJob` does, but not for the sample itself; SLUICE_WORKER_UNAVAILABLE also
+   * where there is nothing to probe with
    */
   probeSend(sample?: ProbeSample): Promise<void> {
     return this.#within('probe whether workflows are taken', () => this.#parts.probe.probe(sample))
   }
 
   /**
-   * Makes the parameters of an item and checks them against the template, as a send does, and sends nothing. What Argo alone refuses, such as a value
-   * that a policy of the cluster denies, shows when it is sent [W-CHECK-1].
+   * Makes the parameters of an item and checks them against the template, as a send does, and sends nothing.
+   * What Argo alone refuses, such as a value that a policy of the cluster denies, shows when it is sent
+   * [W-CHECK-1].
    *
-   * @throws SluiceError SLUICE_JOB_REJECTED; SLUICE_WORKER_UNAVAILABLE where the template can't be read and the answer depends on it, or where it is the
-   * template that doesn't fit the configuration; SLUICE_WORKER_DENIED
+   * @throws SluiceError SLUICE_JOB_REJECTED; SLUICE_WORKER_UNAVAILABLE where the template can't be read and
+   * the answer depends on it, or where it is the template that doesn't fit the configuration;
+   * SLUICE_WORKER_DENIED
    */
   checkItem(id: string, body: CheckedJob['body']): Promise<void> {
     return this.#within(`check item ${JSON.stringify(id)}`, () => this.#parts.items.check(id, body))
   }
 
   /**
-   * The lines of the container `main` of all pods of the workflow, as Kubernetes has them, each with a line break; where there are several pods, each
-   * line begins with its pod's name. Argo hands logs on as lines of text: bytes that aren't UTF-8 and carriage returns before a line break are lost.
-   * Kubernetes counts lines and not bytes: for `tailBytes` that many lines are asked for, and their last bytes given. `follow` continues through
-   * streams that break [W-LOG-1].
+   * The lines of the container `main` of all pods of the workflow, as Kubernetes has them, each with a line
+   * break; where there are several pods, each line begins with its pod's name. Argo hands logs on as lines of
+   * text: bytes that aren't UTF-8 and carriage returns before a line break are lost. Kubernetes counts lines
+   * and not bytes: for `tailBytes` that many lines are asked for, and their last bytes given. `follow`
+   * continues through streams that break [W-LOG-1].
    *
-   * It takes the permissions `pods` watch and list and `pods/log` get; without the last one the server answers as if there were no log.
+   * It takes the permissions `pods` watch and list and `pods/log` get; without the last one the server
+   * answers as if there were no log.
    *
-   * @throws SluiceError SLUICE_ITEM_NOT_FOUND for a job without a workflow, and where its pods are gone: the message says where Argo archived the log
+   * @throws SluiceError SLUICE_ITEM_NOT_FOUND for a job without a workflow, and where its pods are gone: the
+   * message says where Argo archived the log
    */
   readLog(ref: JobRef, options: CheckedReadLog): AsyncIterable<Uint8Array> {
     const job = this.#nameOf(ref)
@@ -212,11 +225,12 @@ export class ArgoBackend implements WorkerBackend {
   }
 
   /**
-   * Tries all that the work needs, and changes nothing. The first one that passes logs the label by which `kubectl` finds the workflows, and how many
-   * bytes the parameters of one item may have together.
+   * Tries all that the work needs, and changes nothing. The first one that passes logs the label by which
+   * `kubectl` finds the workflows, and how many bytes the parameters of one item may have together.
    *
-   * @throws SluiceError SLUICE_CONFIG_INVALID when that is no Argo Server, the namespace or the template isn't there, or the parameters don't fit it;
-   * SLUICE_WORKER_DENIED that names every missing permission; SLUICE_WORKER_UNAVAILABLE
+   * @throws SluiceError SLUICE_CONFIG_INVALID when that is no Argo Server, the namespace or the template
+   * isn't there, or the parameters don't fit it; SLUICE_WORKER_DENIED that names every missing permission;
+   * SLUICE_WORKER_UNAVAILABLE
    */
   async check(): Promise<void> {
     const roomBytes = await this.#withinList('check the access to Argo', this.#parts.check)

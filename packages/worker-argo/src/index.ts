@@ -25,10 +25,11 @@ export type ArgoWorker<Body = JsonValue> = WorkerWith<Method, Body>
 /**
  * Opens a worker that makes each item one Argo workflow. It asks the server nothing: that is for `check`.
  *
- * Of the use, its logger is used unless the options have one; `tokenFile` and `caFile` are relative to its `baseDir`, and `tokenCommand` runs there.
+ * Of the use, its logger is used unless the options have one; `tokenFile` and `caFile` are relative to its
+ * `baseDir`, and `tokenCommand` runs there.
  *
- * @throws SluiceError SLUICE_CONFIG_INVALID for wrong options, and for a `caFile` that can't be read; SLUICE_WORKER_DENIED for a `token` that no header
- * can have
+ * @throws SluiceError SLUICE_CONFIG_INVALID for wrong options, and for a `caFile` that can't be read;
+ * SLUICE_WORKER_DENIED for a `token` that no header can have
  *
  * @example
  * ```ts

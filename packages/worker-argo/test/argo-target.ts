@@ -17,7 +17,10 @@ export interface ArgoTarget {
   close(): Promise<void>
 }
 
-/** The real one that the environment names, with `resources/test_workflow_template.yaml` in its namespace; else the fake. */
+/**
+ * The real one that the environment names, with `resources/test_workflow_template.yaml` in its namespace;
+ * else the fake.
+ */
 export async function openTarget(): Promise<ArgoTarget> {
   const { SLUICE_TEST_ARGO_URL: url, SLUICE_TEST_ARGO_NAMESPACE: namespace = 'argo' } = process.env
   const { SLUICE_TEST_ARGO_TOKEN: token = '' } = process.env

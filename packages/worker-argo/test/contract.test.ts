@@ -116,7 +116,10 @@ class ArgoHarness implements WorkerHarness {
     }
   }
 
-  /** A webhook of the cluster denies one item in words of its own; the account loses its role, or kube-apiserver goes; a quota is used up. */
+  /**
+   * A webhook of the cluster denies one item in words of its own; the account loses its role, or
+   * kube-apiserver goes; a quota is used up.
+   */
   async openTroubledSends(concerns: TroubleConcerns) {
     const worker = await this.#open({ name: 'contract' })
     const { obstruct, restore } = this.#trouble(concerns)

@@ -1,5 +1,5 @@
-// A service to be killed: a queue in a file, an engine, and a worker on the server that HOST_WORKER names. It runs what was built: twenty
-// starts from the sources take twice as long.
+// A service to be killed: a queue in a file, an engine, and a worker on the server that HOST_WORKER names. It
+// runs what was built: twenty starts from the sources take twice as long.
 import { WorkQueue, processingLimit } from '@sluice/engine'
 import { openQueue } from '@sluice/queue-sql'
 import { openWorker } from '../dist/index.js'

@@ -18,8 +18,8 @@ afterEach(async () => {
 })
 
 /**
- * Whether it is ours to bound. What operators start beside our jobs, copies and workflows that were over, comes on top, and no one else
- * can keep it from running: in all there are never more than the cap and those.
+ * Whether it is ours to bound. What operators start beside our jobs, copies and workflows that were over,
+ * comes on top, and no one else can keep it from running: in all there are never more than the cap and those.
  */
 function isOurs({ metadata }: ArgoWorkflow): boolean {
   return !(RESUBMITTED in metadata.labels) && !broughtBack.has(metadata.name)
@@ -93,7 +93,8 @@ function act(next: () => number, done: Map<OperatorAction, number>): void {
   if (target === undefined || action === undefined) return
   const { name } = target.metadata
   const bringsBack = target.status.finishedAt !== null && (action === 'retry' || action === 'recreate')
-  // Before it happens: it is counted as it changes. Retries that are refused change nothing, and what is over counts for nothing.
+  // Before it happens: it is counted as it changes. Retries that are refused change nothing, and what is over
+  // counts for nothing.
   if (bringsBack) broughtBack.add(name)
   if (server.operator.attempt(action, name)) done.set(action, (done.get(action) ?? 0) + 1)
 }
@@ -103,7 +104,10 @@ async function isDone(queue: Queue): Promise<boolean> {
   return WAITING + PROCESSING === 0
 }
 
-/** A success has a workflow that ended so; a failure a reason and a class; and each attempt before it the same. */
+/**
+ * A success has a workflow that ended so; a failure a reason and a class; and each attempt before it the
+ * same.
+ */
 function explained({ stage, details, reason, failureClass, history }: ItemRecord): boolean {
   const evidence = new Map(Object.entries(Object(details)))
   const last =

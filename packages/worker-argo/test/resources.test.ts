@@ -43,7 +43,9 @@ test('the templates can be worked with as they are', async () => {
   expect(bench.server.workflows.size).toBe(4)
 })
 
-/** What of Kubernetes there is in rbac.yaml and optional/token_secret.yaml: nothing else, and nothing more. */
+/**
+ * What of Kubernetes there is in rbac.yaml and optional/token_secret.yaml: nothing else, and nothing more.
+ */
 const named = z.strictObject({ name: z.string() })
 const rbacSchema = z.discriminatedUnion('kind', [
   z.strictObject({ apiVersion: z.literal('v1'), kind: z.literal('ServiceAccount'), metadata: named }),

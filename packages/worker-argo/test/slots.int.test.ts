@@ -19,8 +19,9 @@ function deaf(worker: ArgoWorker): Worker {
 }
 
 /**
- * How full the slots are, from the third second on, with jobs of half a second and a tick every ten seconds. Time stands still while
- * anybody is at work, so that it is the protocol which is measured, and not this machine.
+ * How full the slots are, from the third second on, with jobs of half a second and a tick every ten seconds.
+ * Time stands still while anybody is at work, so that it is the protocol which is measured, and not this
+ * machine.
  */
 async function measure({ watched, seconds }: { watched: boolean; seconds: number }): Promise<number> {
   const runtime = new ManualRuntime()
@@ -41,14 +42,15 @@ async function measure({ watched, seconds }: { watched: boolean; seconds: number
     const before = server.workflows.unfinished
     await runtime.advance(STEP_MS)
     await turn()
-    // Before anybody has done anything about what ended in this step: that is the least that was filled in it.
+    // Before anybody has done anything about what ended in this step: that is the least that was filled in
+    // it.
     if (ms >= 3_000) {
       filled += server.workflows.unfinished
       steps += CAP
     }
     if (watched && server.workflows.unfinished < before)
       await eventually('it is heard', () => activity.wakes() > wakes)
-    await eventually('nobody is at work', () => activity.idle())
+    await eventually('nothing is under way', () => activity.idle())
   }
   stop.abort()
   await runtime.advance(10_000)

@@ -13,7 +13,8 @@ export interface DummyControls {
    */
   settleJob(id: string, end: JobEnd, job?: WhichJob): void
   /**
-   * Keeps the job of an item from beginning: it is pending, and `message` says what holds it up, until {@link DummyControls.beginJob}.
+   * Keeps the job of an item from beginning: it is pending, and `message` says what holds it up, until
+   * {@link DummyControls.beginJob}.
    *
    * @throws TypeError when no job of the item runs
    */
@@ -41,17 +42,29 @@ export interface DummyControls {
   denyNext(times?: number): void
   /** The next calls reject with SLUICE_WORKER_UNAVAILABLE before they have any effect. */
   unavailableNext(times?: number, retryAfterMs?: number, options?: Pick<FaultOptions, 'concerns'>): void
-  /** From now on every call for this item that the trouble names rejects with SLUICE_WORKER_UNAVAILABLE; `none` ends that. */
+  /**
+   * From now on every call for this item that the trouble names rejects with SLUICE_WORKER_UNAVAILABLE;
+   * `none` ends that.
+   */
   troubleItem(id: string, trouble?: ItemTrouble | 'none'): void
-  /** Takes no new job while this many run, as a quota does: sends and `probeSend` then reject, `concerns: 'capacity'`. */
+  /**
+   * Takes no new job while this many run, as a quota does: sends and `probeSend` then reject, `concerns:
+   * 'capacity'`.
+   */
   limitJobs(maxJobs: number): void
   /** Calls of this kind don't answer from now on, and have no effect before `endTrouble`. */
   hang(call: DummyCall): void
   /** The next jobs, of `sendJob` or at their places of `sendMany`, are refused with SLUICE_JOB_REJECTED. */
   rejectNext(times?: number): void
-  /** The next calls of `sendJob` or `sendMany` start their jobs, and yet reject with SLUICE_WORKER_UNAVAILABLE: the answer was lost. */
+  /**
+   * The next calls of `sendJob` or `sendMany` start their jobs, and yet reject with
+   * SLUICE_WORKER_UNAVAILABLE: the answer was lost.
+   */
   loseAnswer(times?: number): void
-  /** The next polls can't ask for anything: they give the reports of the last one, and say that they are not complete. */
+  /**
+   * The next polls can't ask for anything: they give the reports of the last one, and say that they are not
+   * complete.
+   */
   incompleteNext(times?: number): void
   /** All trouble that was ordered is over. */
   endTrouble(): void

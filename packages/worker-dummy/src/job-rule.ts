@@ -19,7 +19,8 @@ export interface JobFate {
 }
 
 /**
- * The fate of one job. It depends on the rule, the id and the attempt alone, and is the same in every process.
+ * The fate of one job. It depends on the rule, the id and the attempt alone, and is the same in every
+ * process.
  *
  * @param attempt 1 or more
  */

@@ -22,7 +22,10 @@ export interface JobStoreOptions {
 
 type JobKey = Omit<JobRef, 'id'>
 
-/** Acknowledged jobs whose names are still known, so that a late second send does not start one again [W-SEND-1]. */
+/**
+ * Acknowledged jobs whose names are still known, so that a late second send does not start one again
+ * [W-SEND-1].
+ */
 const MAX_ACKNOWLEDGED = 10_000
 
 /** The jobs of one store, of all its queues. */

@@ -84,7 +84,10 @@ function harness(): WorkerHarness {
   }
 }
 
-/** A send has one outward operation, the start: a process dies before it (0), or after it and before its answer (1). */
+/**
+ * A send has one outward operation, the start: a process dies before it (0), or after it and before its
+ * answer (1).
+ */
 function crashing(inner: DummyWorker, point: number): { worker: Worker; crashed: () => boolean } {
   let crashed = false
   const dying = async <T>(send: () => Promise<T>): Promise<T> => {

@@ -22,11 +22,11 @@ type Method =
 export type ProcessWorker<Body = JsonValue> = WorkerWith<Method, Body>
 
 /**
- * Opens a worker that runs a command on this machine for each item. It makes its folders under `dir`; that the command is there is for `check` to
- * say.
+ * Opens a worker that runs a command on this machine for each item. It makes its folders under `dir`; that
+ * the command is there is for `check` to say.
  *
- * @throws SluiceError SLUICE_CONFIG_INVALID for wrong options, a `dir` that can be no folder, and on Windows; SLUICE_WORKER_DENIED or
- * SLUICE_WORKER_UNAVAILABLE when the folders can't be made
+ * @throws SluiceError SLUICE_CONFIG_INVALID for wrong options, a `dir` that can be no folder, and on Windows;
+ * SLUICE_WORKER_DENIED or SLUICE_WORKER_UNAVAILABLE when the folders can't be made
  *
  * @example
  * ```ts

@@ -53,7 +53,10 @@ const SUPPORTS = {
   longestCallMs: 60_000,
 } as const satisfies BackendSupports
 
-/** When processes were found to be left of a job that has ended, they are checked again after this time, in ms. */
+/**
+ * When processes were found to be left of a job that has ended, they are checked again after this time, in
+ * ms.
+ */
 const LEFT_AGAIN_MS = 100
 const ARCHIVED_AT_ONCE = 16
 
@@ -143,8 +146,8 @@ async function identityOf(layout: Layout, runtime: Runtime): Promise<string | un
 }
 
 /**
- * Runs a local command for each item, under a supervisor that outlives this process. Jobs, exit codes and outputs are on the disk; any number of
- * workers on one machine may share a `dir`.
+ * Runs a local command for each item, under a supervisor that outlives this process. Jobs, exit codes and
+ * outputs are on the disk; any number of workers on one machine may share a `dir`.
  */
 export class ProcessBackend implements WorkerBackend {
   readonly supports: BackendSupports
@@ -161,11 +164,13 @@ export class ProcessBackend implements WorkerBackend {
   }
 
   /**
-   * Starts the command for an item. Returned, the job is on the disk and will run, once, whatever is killed [W-SEND-1].
+   * Starts the command for an item. Returned, the job is on the disk and will run, once, whatever is killed
+   * [W-SEND-1].
    *
-   * @throws SluiceError SLUICE_JOB_REJECTED when the body lacks a field that the command names or has null there, a value has a NUL character or
-   * the command line is too large; SLUICE_WORKER_UNAVAILABLE when the program is missing or the machine is out of processes, files or disk;
-   * SLUICE_WORKER_DENIED when a permission is missing. Nothing runs after any of them [W-SEND-2]
+   * @throws SluiceError SLUICE_JOB_REJECTED when the body lacks a field that the command names or has null
+   * there, a value has a NUL character or the command line is too large; SLUICE_WORKER_UNAVAILABLE when the
+   * program is missing or the machine is out of processes, files or disk; SLUICE_WORKER_DENIED when a
+   * permission is missing. Nothing runs after any of them [W-SEND-2]
    */
   async sendJob(job: CheckedJob): Promise<void> {
     const place = this.#parts.layout.place(job)
@@ -176,8 +181,8 @@ export class ProcessBackend implements WorkerBackend {
   }
 
   /**
-   * Does all that a send does before it accepts a job: a process is started and ended, and the files of a job are made and removed. What a sample
-   * adds is whether its body fits the command [W-PROBE-1].
+   * Does all that a send does before it accepts a job: a process is started and ended, and the files of a job
+   * are made and removed. What a sample adds is whether its body fits the command [W-PROBE-1].
    */
   async probeSend(sample?: ProbeSample): Promise<void> {
     const { layout, runner, runtime, settings } = this.#parts
@@ -192,8 +197,8 @@ export class ProcessBackend implements WorkerBackend {
   /**
    * Makes the arguments of an item, and nothing of them [W-CHECK-1].
    *
-   * @throws SluiceError SLUICE_JOB_REJECTED when the body lacks a field that the command names or has null there, or makes an argument that no
-   * command can have
+   * @throws SluiceError SLUICE_JOB_REJECTED when the body lacks a field that the command names or has null
+   * there, or makes an argument that no command can have
    */
   async checkItem(id: string, body: CheckedJob['body']): Promise<void> {
     const job = { id, uid: 'check', attempt: 1, queue: this.#parts.settings.name, body }
@@ -211,7 +216,10 @@ export class ProcessBackend implements WorkerBackend {
     return this.#onDisk('read a job', () => this.#parts.follower.lookup(place, job))
   }
 
-  /** SIGTERM to the whole process group of the job, SIGKILL after `killAfterMs`. It then reports FAIL of class `killed`. */
+  /**
+   * SIGTERM to the whole process group of the job, SIGKILL after `killAfterMs`. It then reports FAIL of class
+   * `killed`.
+   */
   cancelJob(job: JobRef, reason: string): Promise<void> {
     const { layout, follower, stopper } = this.#parts
     const place = layout.place(job)
@@ -221,7 +229,10 @@ export class ProcessBackend implements WorkerBackend {
     })
   }
 
-  /** Takes jobs that have ended out of what is polled, and keeps or removes their outputs as `keepOutputs` says. */
+  /**
+   * Takes jobs that have ended out of what is polled, and keeps or removes their outputs as `keepOutputs`
+   * says.
+   */
   async acknowledgeJobs(jobs: readonly JobRef[]): Promise<void> {
     const { layout, settings } = this.#parts
     const places = jobs.map((job) => layout.place(job))
@@ -233,12 +244,12 @@ export class ProcessBackend implements WorkerBackend {
   }
 
   /**
-   * All of the job's stdout, then all of its stderr, byte by byte, as the supervisor keeps them in `dir`; nothing tells how the two were
-   * interleaved. With `follow` each as it grows. `tailBytes` counts from the end of stderr back into stdout. They are kept as `keepOutputs` says
-   * [W-LOG-1].
+   * All of the job's stdout, then all of its stderr, byte by byte, as the supervisor keeps them in `dir`;
+   * nothing tells how the two were interleaved. With `follow` each as it grows. `tailBytes` counts from the
+   * end of stderr back into stdout. They are kept as `keepOutputs` says [W-LOG-1].
    *
-   * @throws SluiceError SLUICE_ITEM_NOT_FOUND for a job that is not under this `dir`, such as one of another machine, and once its outputs are
-   * removed
+   * @throws SluiceError SLUICE_ITEM_NOT_FOUND for a job that is not under this `dir`, such as one of another
+   * machine, and once its outputs are removed
    */
   readLog(job: JobRef, options: CheckedReadLog): AsyncIterable<Uint8Array> {
     const place = this.#parts.layout.place(job)
@@ -254,9 +265,9 @@ export class ProcessBackend implements WorkerBackend {
   }
 
   /**
-   * @throws SluiceError SLUICE_CONFIG_INVALID when the program, the interpreter that its first line names, the script that it runs, or `cwd` is
-   * missing; SLUICE_WORKER_DENIED or SLUICE_WORKER_UNAVAILABLE when `dir` can't be written, or has no room for a job; how many it has room for
-   * is logged
+   * @throws SluiceError SLUICE_CONFIG_INVALID when the program, the interpreter that its first line names,
+   * the script that it runs, or `cwd` is missing; SLUICE_WORKER_DENIED or SLUICE_WORKER_UNAVAILABLE when
+   * `dir` can't be written, or has no room for a job; how many it has room for is logged
    */
   async check(): Promise<void> {
     const { layout } = this.#parts

@@ -136,7 +136,10 @@ class ProcessHarness implements WorkerHarness {
     return { worker: await this.open(), ...without('inodes') }
   }
 
-  /** A job that was accepted starts in its own time. One whose sender was killed may never do so before a poll. */
+  /**
+   * A job that was accepted starts in its own time. One whose sender was killed may never do so before a
+   * poll.
+   */
   async starts(job: JobRef): Promise<number> {
     const place = await this.#place(job)
     if (place === undefined) return 0

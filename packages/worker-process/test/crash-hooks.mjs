@@ -1,5 +1,5 @@
-// Kills this process with SIGKILL just before the CRASH_AT-th change that it makes to the world: a file system call that changes
-// something, a process started, or the word `go` sent to a supervisor.
+// Kills this process with SIGKILL just before the CRASH_AT-th change that it makes to the world: a file
+// system call that changes something, a process started, or the word `go` sent to a supervisor.
 import childProcess from 'node:child_process'
 import fs from 'node:fs/promises'
 import { syncBuiltinESMExports } from 'node:module'

@@ -46,7 +46,10 @@ function newScenario(keepOutputs: 'all' | 'none'): Scenario {
   return { options, job: newJob(name, {}, { queue: name }) }
 }
 
-/** From before the job is sent until it is acknowledged, as a service does it, beginning with one call or another. */
+/**
+ * From before the job is sent until it is acknowledged, as a service does it, beginning with one call or
+ * another.
+ */
 async function live({ options, job }: Scenario, first: First, onOpen?: () => void): Promise<void> {
   const worker = await openWorker(options)
   onOpen?.()
@@ -56,7 +59,10 @@ async function live({ options, job }: Scenario, first: First, onOpen?: () => voi
   await worker.pollAllStatus()
 }
 
-/** Ran once, its exit code is reported as often as asked, and once acknowledged it is polled no more, but known. */
+/**
+ * Ran once, its exit code is reported as often as asked, and once acknowledged it is polled no more, but
+ * known.
+ */
 async function expectIntact({ options, job }: Scenario): Promise<void> {
   const worker = await bench.open(options)
   const stages = [await followToEnd(worker, job), await followToEnd(worker, job)]

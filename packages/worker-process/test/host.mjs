@@ -1,5 +1,5 @@
-// A process that hosts a worker, to be killed: HOST_OPTIONS are the worker's options, HOST_JOBS the jobs to send, HOST_CALLS the
-// calls to make afterwards. It prints `done` and stays.
+// A process that hosts a worker, to be killed: HOST_OPTIONS are the worker's options, HOST_JOBS the jobs to
+// send, HOST_CALLS the calls to make afterwards. It prints `done` and stays.
 import { openWorker } from '../src/index.ts'
 
 const worker = await openWorker(JSON.parse(process.env.HOST_OPTIONS))

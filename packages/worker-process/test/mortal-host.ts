@@ -5,9 +5,9 @@ import type fs from 'node:fs/promises'
 const current = new AsyncLocalStorage<MortalHost>()
 
 /**
- * A process that dies, without the process: what runs in it stops for ever at its `diesAt`-th change to the world, which no longer
- * happens, and the pipes to its supervisors close. So a thousand deaths take seconds. That a real SIGKILL is no worse is for the tests
- * with real processes.
+ * A process that dies, without the process: what runs in it stops for ever at its `diesAt`-th change to the
+ * world, which no longer happens, and the pipes to its supervisors close. So a thousand deaths take seconds.
+ * That a real SIGKILL is no worse is for the tests with real processes.
  */
 export class MortalHost {
   readonly #diesAt: number

@@ -1,4 +1,5 @@
-// A process that hosts a worker and does as it is told: each line of its stdin is [method, ...arguments], each line of its stdout the answer.
+// A process that hosts a worker and does as it is told: each line of its stdin is [method, ...arguments],
+// each line of its stdout the answer.
 import { createInterface } from 'node:readline'
 import { openWorker } from '../src/index.ts'
 

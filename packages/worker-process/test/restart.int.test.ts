@@ -493,7 +493,8 @@ describe('leftovers', () => {
       await outcome(worker, job)
       await worker.pollAllStatus()
       const place = bench.layout().place(job)
-      // The process that keeps the job outlives its exit code for a moment, and such a job would count as one that runs.
+      // The process that keeps the job outlives its exit code for a moment, and such a job would count as one
+      // that runs.
       const pid = (await readClaim(place))?.pid ?? 0
       await eventually('its keeper has ended', async () => !(await isAlive(pid)))
       await worker.acknowledgeJobs([job])

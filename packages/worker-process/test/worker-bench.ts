@@ -23,7 +23,10 @@ export function newJob(id: string, body: JsonValue = {}, more: Partial<JobSpec> 
   return { id, body, uid: `u${serial++}`, attempt: 1, queue: 'tiles', ...more }
 }
 
-/** A folder of its own for a test, and what the test opened in it; `close` leaves neither a process nor a file. */
+/**
+ * A folder of its own for a test, and what the test opened in it; `close` leaves neither a process nor a
+ * file.
+ */
 export class WorkerBench {
   readonly dir = mkdtempSync(join(tmpdir(), 'sluice-process-'))
   readonly log = join(this.dir, 'starts.log')
@@ -64,7 +67,10 @@ export class WorkerBench {
     return id === undefined ? lines.length : lines.filter((line) => line.startsWith(`${id} `)).length
   }
 
-  /** Another process with a worker in it, that has sent these jobs. Resolves when it has, or was killed by its CRASH_AT. */
+  /**
+   * Another process with a worker in it, that has sent these jobs. Resolves when it has, or was killed by its
+   * CRASH_AT.
+   */
   async host(
     options: ProcessWorkerOptions,
     jobs: readonly TestJob[],

@@ -1,12 +1,18 @@
 import type { JobRef, JsonValue, TroubleConcerns, Worker, WorkerSupports } from '@sluice/core'
 
-/** What the contract needs of a worker: one fresh place where no job runs, and ways into it. A new one is made for each case. */
+/**
+ * What the contract needs of a worker: one fresh place where no job runs, and ways into it. A new one is made
+ * for each case.
+ */
 export interface WorkerHarness {
-  /** A Worker object on that place. Of a durable worker a second one sees the jobs of the first. Default name `contract`. */
+  /**
+   * A Worker object on that place. Of a durable worker a second one sees the jobs of the first. Default name
+   * `contract`.
+   */
   open(name?: string): Promise<Worker>
   /**
-   * A Worker object of the default name on another place, where no job of this one can be. Of a worker whose `supports.identity` is true it must be
-   * there [W-ID-1].
+   * A Worker object of the default name on another place, where no job of this one can be. Of a worker whose
+   * `supports.identity` is true it must be there [W-ID-1].
    */
   openElsewhere?(): Promise<Worker>
   /** A body with which a job runs until `finish` ends it. */
@@ -21,37 +27,52 @@ export interface WorkerHarness {
   openUnreachable?(): Promise<Worker>
   /** A Worker object of the default name whose credentials are refused [W-SEND-2]. */
   openDenied?(): Promise<Worker>
-  /** A Worker object of the default name whose process dies at its outward operation number `point`, counted from 0. */
+  /**
+   * A Worker object of the default name whose process dies at its outward operation number `point`, counted
+   * from 0.
+   */
   openCrashing?(point: number): Promise<{ readonly worker: Worker; crashed(): boolean }>
   /** How long a job that is cancelled may take to end, in ms. Default 10,000. */
   readonly endsWithinMs?: number
   /**
-   * Sends a job that can't begin before {@link WorkerHarness.begin}, and lets the worker's side say what holds it up, in words that hold
-   * `message`. Of a worker whose `supports.pending` is true it must be there [W-PEND-1].
+   * Sends a job that can't begin before {@link WorkerHarness.begin}, and lets the worker's side say what
+   * holds it up, in words that hold `message`. Of a worker whose `supports.pending` is true it must be there
+   * [W-PEND-1].
    */
   sendPending?(worker: Worker, job: JobRef, message: string): Promise<void>
   /** Lets a job begin that was sent so: it then runs until `finish`. */
   begin?(job: JobRef): Promise<void>
   /**
-   * A Worker object of the default name whose polls can't ask for everything from `obstruct` to `restore`; its look-ups by name may work.
-   * Of a worker whose `supports.incompletePolls` is true it must be there [W-POLL-2].
+   * A Worker object of the default name whose polls can't ask for everything from `obstruct` to `restore`;
+   * its look-ups by name may work. Of a worker whose `supports.incompletePolls` is true it must be there
+   * [W-POLL-2].
    */
   openObstructed?(): Promise<ObstructedWorker>
   /**
-   * A Worker object of the default name whose sends meet trouble of this kind from `obstruct` to `restore`; `undefined` where this worker never
-   * meets it [W-SEND-2, W-PROBE-1].
+   * A Worker object of the default name whose sends meet trouble of this kind from `obstruct` to `restore`;
+   * `undefined` where this worker never meets it [W-SEND-2, W-PROBE-1].
    */
   openTroubledSends?(concerns: TroubleConcerns): Promise<TroubledSends | undefined>
-  /** Removes a job on the worker's side without a trace, as an operator does who deletes it there. Absent: that is not possible. */
+  /**
+   * Removes a job on the worker's side without a trace, as an operator does who deletes it there. Absent:
+   * that is not possible.
+   */
   loseJob?(job: JobRef): Promise<void>
   /**
-   * Lets the program of a job that runs write whole lines of UTF-8 to its stdout, or, where `exactLogs` says so, any bytes; resolves when a read sees
-   * them. Of a worker whose `supports.readLog` is true it must be there [W-LOG-1].
+   * Lets the program of a job that runs write whole lines of UTF-8 to its stdout, or, where `exactLogs` says
+   * so, any bytes; resolves when a read sees them. Of a worker whose `supports.readLog` is true it must be
+   * there [W-LOG-1].
    */
   writeLog?(job: JobRef, bytes: Uint8Array): Promise<void>
-  /** Why no job of this place ever writes anything, where that is so: the cases of logs are skipped for it. Absent: {@link WorkerHarness.writeLog} is there. */
+  /**
+   * Why no job of this place ever writes anything, where that is so: the cases of logs are skipped for it.
+   * Absent: {@link WorkerHarness.writeLog} is there.
+   */
   readonly writesNothing?: string
-  /** Removes the log of a job that has ended, and leaves the job known. Absent: that is not possible [W-LOG-1]. */
+  /**
+   * Removes the log of a job that has ended, and leaves the job known. Absent: that is not possible
+   * [W-LOG-1].
+   */
   loseLog?(job: JobRef): Promise<void>
   /** Logs are given byte by byte, whatever they hold. Absent: as lines of text [W-LOG-1]. */
   readonly exactLogs?: boolean
@@ -72,7 +93,10 @@ export interface ObstructedWorker {
 
 /** A worker whose sends can be made to fail. */
 export interface TroubledSends extends ObstructedWorker {
-  /** Of trouble that concerns one item: the body that meets it, while others are taken. Default that of the harness. */
+  /**
+   * Of trouble that concerns one item: the body that meets it, while others are taken. Default that of the
+   * harness.
+   */
   readonly troubledBody?: JsonValue
   /** Of trouble that goes by the item's id: that id. Default `troubled`. */
   readonly troubledId?: string
@@ -84,7 +108,9 @@ export interface WorkerCase {
   readonly id: string
   /** What holds when it passes, in one sentence. */
   readonly title: string
-  /** Why it can't be run here, from what the worker supports and the harness offers; `undefined` to run it. */
+  /**
+   * Why it can't be run here, from what the worker supports and the harness offers; `undefined` to run it.
+   */
   readonly needs?: (
     supports: WorkerSupports,
     harness: WorkerHarness,

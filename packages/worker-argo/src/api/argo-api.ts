@@ -35,8 +35,9 @@ interface ApiParts {
 }
 
 /**
- * Requests to one Argo Server. A request that changes something is sent once: what its answer means, and whether to send it again, is for the caller to
- * decide. The one exception is a token that was replaced meanwhile.
+ * Requests to one Argo Server. A request that changes something is sent once: what its answer means, and
+ * whether to send it again, is for the caller to decide. The one exception is a token that was replaced
+ * meanwhile.
  */
 export class ArgoApi {
   readonly #parts: ApiParts
@@ -91,7 +92,10 @@ export class ArgoApi {
     return this.#call({ method: 'DELETE', path })
   }
 
-  /** Opens a stream of events. It may be quiet for 15 s before even its headers come: its reader must limit that. */
+  /**
+   * Opens a stream of events. It may be quiet for 15 s before even its headers come: its reader must limit
+   * that.
+   */
   async stream(path: string, query: Query, signal: AbortSignal): Promise<StreamReply> {
     const { events, runtime, origin } = this.#parts
     return this.#authorized(async (authorization) => {
@@ -108,7 +112,10 @@ export class ArgoApi {
     })
   }
 
-  /** The `Authorization` header that requests have. @throws SluiceError SLUICE_WORKER_DENIED when there is no token to be had */
+  /**
+   * The `Authorization` header that requests have. @throws SluiceError SLUICE_WORKER_DENIED when there is no
+   * token to be had
+   */
   authorization(): Promise<string | undefined> {
     return this.#parts.credentials.authorization()
   }
@@ -137,7 +144,10 @@ export class ArgoApi {
     })
   }
 
-  /** A refused token may have been replaced just now: with another one the request is sent again. Nothing was done at a 401. */
+  /**
+   * A refused token may have been replaced just now: with another one the request is sent again. Nothing was
+   * done at a 401.
+   */
   async #authorized<T extends StreamReply>(
     send: (headers: Record<string, string>) => Promise<T>,
   ): Promise<T> {
@@ -150,7 +160,10 @@ export class ArgoApi {
   }
 }
 
-/** Servers and proxies quote a token that they refuse, and errors of the libraries beneath a header that they can't send. */
+/**
+ * Servers and proxies quote a token that they refuse, and errors of the libraries beneath a header that they
+ * can't send.
+ */
 function withoutSecrets<T extends StreamReply>(reply: T, secrets: Secrets): T {
   if (reply.kind === 'silence') redactError(reply.error, secrets)
   if (reply.kind !== 'answer') return reply

@@ -4,7 +4,10 @@ import { promisify } from 'node:util'
 import { SluiceError, type Runtime, type Secrets } from '@sluice/core'
 import type { ArgoWorkerSettings } from '../options.js'
 
-/** How often a token file is read at most, in ms: Kubernetes replaces a projected one long before the old one expires. */
+/**
+ * How often a token file is read at most, in ms: Kubernetes replaces a projected one long before the old one
+ * expires.
+ */
 const READ_EVERY_MS = 1_000
 const COMMAND_TIMEOUT_MS = 30_000
 
@@ -131,8 +134,9 @@ interface TokenSource {
 }
 
 /**
- * Argo takes `Bearer` with exactly one space; a token may be written with it. Blanks and line ends around a token in a file are no part of it, as for
- * Kubernetes' own clients; anywhere else a line end is a mistake. What HTTP forbids is refused here: the libraries beneath would quote the whole header.
+ * Argo takes `Bearer` with exactly one space; a token may be written with it. Blanks and line ends around a
+ * token in a file are no part of it, as for Kubernetes' own clients; anywhere else a line end is a mistake.
+ * What HTTP forbids is refused here: the libraries beneath would quote the whole header.
  */
 function headerOf(text: string, { name, isFile }: TokenSource): string {
   const token = isFile ? text.trim() : text.replaceAll(/^[ \t]+|[ \t]+$/gu, '')

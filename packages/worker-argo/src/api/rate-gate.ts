@@ -14,7 +14,8 @@ export interface GateSettings {
 }
 
 /**
- * Limits tasks to `perSecond` in any second and `atOnce` at a time, for all callers together. It measures by the runtime that it is given.
+ * Limits tasks to `perSecond` in any second and `atOnce` at a time, for all callers together. It measures by
+ * the runtime that it is given.
  */
 export class RateGate {
   readonly #runtime: Runtime
@@ -32,7 +33,10 @@ export class RateGate {
     this.#limit = pLimit(settings.atOnce)
   }
 
-  /** Starts nothing for `ms`: the server asked for it. At most {@link MAX_REST_MS}, since nothing could end it early. */
+  /**
+   * Starts nothing for `ms`: the server asked for it. At most {@link MAX_REST_MS}, since nothing could end it
+   * early.
+   */
   rest(ms: number): void {
     this.#restUntilMonotonic = Math.max(
       this.#restUntilMonotonic,

@@ -23,8 +23,8 @@ interface Row extends RefusalMeaning {
 }
 
 /**
- * The answers of Argo to a submit or a create, by their messages. The first row that matches counts, so the order matters: the denial of a policy may
- * read like an outage, and quoted texts may match anything.
+ * The answers of Argo to a submit or a create, by their messages. The first row that matches counts, so the
+ * order matters: the denial of a policy may read like an outage, and quoted texts may match anything.
  */
 const ROWS: readonly Row[] = [
   // A quota of Kubernetes, or of a webhook that counts: it is free again as workflows end.
@@ -48,7 +48,8 @@ const ROWS: readonly Row[] = [
     concerns: 'item',
   },
   { words: /^expected (?:labels|annotations|parameter)s? of the form/iu, kind: 'rejected', concerns: 'item' },
-  // A kube-apiserver that has just started hasn't read its roles yet, and denies what every account may do: a self-subject access review.
+  // A kube-apiserver that has just started hasn't read its roles yet, and denies what every account may do: a
+  // self-subject access review.
   {
     words: /\bselfsubject(?:access|rules)reviews\b.* is forbidden/u,
     kind: 'unavailable',
@@ -127,7 +128,8 @@ const ROWS: readonly Row[] = [
 
 const BY_STATUS: Readonly<Record<number, RefusalMeaning>> = {
   401: { kind: 'denied', concerns: 'worker' },
-  // An unknown message: some part of admission, or of a proxy. No item fails for it alone, and no other item waits for it.
+  // An unknown message: some part of admission, or of a proxy. No item fails for it alone, and no other item
+  // waits for it.
   403: { kind: 'refused' },
   404: { kind: 'unavailable' },
   // A name that exists, or a conflict: a question by name decides.
@@ -156,7 +158,10 @@ export function isOfNamespace(message: string): boolean {
   return /\bnamespaces "[^"]*" not found/u.test(message)
 }
 
-/** Whose trouble a failed question is: a question has no payload that could be at fault, but it is about one workflow. */
+/**
+ * Whose trouble a failed question is: a question has no payload that could be at fault, but it is about one
+ * workflow.
+ */
 export function meaningOfRead(status: number, message: string): RefusalMeaning {
   if (status === 403) {
     const meaning = meaningOf(status, message)

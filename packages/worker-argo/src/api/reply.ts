@@ -136,7 +136,9 @@ export function silence(error: unknown, at?: string): Silence {
   return { kind: 'silence', error, unsent, late, ...(at === undefined ? {} : { at }) }
 }
 
-/** What the system called it, such as `ECONNRESET`, or the error's own name; who was asked; and what to try. */
+/**
+ * What the system called it, such as `ECONNRESET`, or the error's own name; who was asked; and what to try.
+ */
 export function silenceText({ error, late, at }: Silence): string {
   const codes = codesOf(error)
   const what = codes.length > 0 ? codes.join(', ') : nameOf(error)

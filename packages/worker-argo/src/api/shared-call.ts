@@ -1,8 +1,9 @@
 import { outsideCalls } from './call-time.js'
 
 /**
- * A call that several callers share. Each caller gets the outcome of a call that began after it asked: one that is under way may know too little, so the
- * caller waits for the next one, together with all that ask meanwhile.
+ * A call that several callers share. Each caller gets the outcome of a call that began after it asked: one
+ * that is under way may know too little, so the caller waits for the next one, together with all that ask
+ * meanwhile.
  */
 export class SharedCall<T> {
   readonly #call: () => Promise<T>

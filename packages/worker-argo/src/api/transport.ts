@@ -8,9 +8,15 @@ import type { ArgoWorkerSettings } from '../options.js'
 
 export type TransportSettings = Pick<ArgoWorkerSettings, 'requestTimeoutMs' | 'caFile' | 'insecureSkipVerify'>
 
-/** How requests get to the server and back. Redirects come back as they are: to follow one may lose the body or the token. */
+/**
+ * How requests get to the server and back. Redirects come back as they are: to follow one may lose the body
+ * or the token.
+ */
 export interface Transport {
-  /** As `fetch`, for answers that are read whole, by the one rule of time for requests: see {@link requestTimeMs}. */
+  /**
+   * As `fetch`, for answers that are read whole, by the one rule of time for requests: see
+   * {@link requestTimeMs}.
+   */
   readonly whole: (input: Request) => Promise<Response>
   /** The same for as long as its signal allows, however late the first byte comes. */
   readonly patient: (input: Request) => Promise<Response>
@@ -32,8 +38,8 @@ interface ExchangeTime {
 const MAX_ANSWER_BYTES = 67_108_864
 
 /**
- * Node's own `fetch` spends more than two thirds of its time on streams that are not needed here, and takes no certificates; this is the library inside
- * of it, without them.
+ * Node's own `fetch` spends more than two thirds of its time on streams that are not needed here, and takes
+ * no certificates; this is the library inside of it, without them.
  *
  * @throws SluiceError SLUICE_CONFIG_INVALID when `caFile` can't be read
  */
@@ -129,7 +135,10 @@ class RequestLimit {
     this.#ended.abort()
   }
 
-  /** The end moves with each byte: it is checked when it would have come, not set again at each. It does not reject. */
+  /**
+   * The end moves with each byte: it is checked when it would have come, not set again at each. It does not
+   * reject.
+   */
   async #run(): Promise<void> {
     const { runtime } = this.#time
     while (!this.#ended.signal.aborted) {

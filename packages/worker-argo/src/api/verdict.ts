@@ -15,7 +15,8 @@ import { silenceText, type Answer, type ArgoError, type Reply } from './reply.js
  * - `absent`: Argo says that there is no such thing
  * - `unknown`: it may have been done: ask for it by name
  * - `rejected`: it can never be done for this item
- * - `refused`: it isn't done now, and may be once the item, a policy or the template is changed; nothing was done
+ * - `refused`: it isn't done now, and may be once the item, a policy or the template is changed; nothing was
+ *   done
  * - `unavailable`: not now, and nothing was done
  * - `denied`: the credentials, or what they permit
  * - `misdirected`: what answered isn't an Argo Server
@@ -42,7 +43,8 @@ export function judgeSend(reply: Reply): Verdict {
     return reply.unsent ? { kind: 'unavailable', why, concerns: 'worker' } : { kind: 'unknown', why }
   }
   const { status, error } = reply
-  // What isn't a workflow wasn't written by Argo: a gateway's page, or a cut answer. The workflow may be stored.
+  // What isn't a workflow wasn't written by Argo: a gateway's page, or a cut answer. The workflow may be
+  // stored.
   if (isSuccess(reply)) return judgeSuccess(reply, 'unknown')
   if (status === 413)
     return trouble(reply, { kind: 'rejected', concerns: 'item' }, `it is too large (${said(reply)})`)
@@ -55,11 +57,15 @@ export function judgeSend(reply: Reply): Verdict {
 const CONTROL_CHARACTERS =
   "A value with control characters can't be put into a template: map it with `as: base64`, and decode it in the job"
 
-/** Not in Argo's words: a proxy in between, or another server. Whose trouble it is shows only by how other sends end. */
+/**
+ * Not in Argo's words: a proxy in between, or another server. Whose trouble it is shows only by how other
+ * sends end.
+ */
 function judgeForeignSend(reply: Answer): Trouble {
   const why = redirected(reply) ?? said(reply)
   if (reply.status !== 429) return trouble(reply, { kind: 'unknown' }, why)
-  // The limiter comes before everything else: nothing was done. A page of the same status may come from any proxy.
+  // The limiter comes before everything else: nothing was done. A page of the same status may come from any
+  // proxy.
   return trouble(reply, { kind: reply.html ? 'unknown' : 'unavailable', concerns: 'capacity' }, why)
 }
 

@@ -32,11 +32,13 @@ export interface CheckParts {
 }
 
 /**
- * Tries all that the work needs, and changes nothing: the address, the token, each permission by itself, the template, and whether the
- * mapping of parameters fits it. With `deleteFinished` a workflow that does nothing is made and deleted, since nothing else tries that.
+ * Tries all that the work needs, and changes nothing: the address, the token, each permission by itself, the
+ * template, and whether the mapping of parameters fits it. With `deleteFinished` a workflow that does nothing
+ * is made and deleted, since nothing else tries that.
  *
  * @returns how many bytes of parameters one item may have
- * @throws SluiceError SLUICE_CONFIG_INVALID, SLUICE_WORKER_DENIED that names every missing permission, SLUICE_WORKER_UNAVAILABLE
+ * @throws SluiceError SLUICE_CONFIG_INVALID, SLUICE_WORKER_DENIED that names every missing permission,
+ * SLUICE_WORKER_UNAVAILABLE
  */
 export async function checkAccess(parts: CheckParts): Promise<number> {
   const { settings, template } = parts
@@ -111,7 +113,10 @@ async function refusedRead({ api, settings }: CheckParts, path: string): Promise
   return refusal(verdict, settings, 'read workflows')
 }
 
-/** A dry run of a workflow that needs no template: Kubernetes itself says whether it may be made, and stores nothing. */
+/**
+ * A dry run of a workflow that needs no template: Kubernetes itself says whether it may be made, and stores
+ * nothing.
+ */
 async function refusedCreate({ api, settings }: CheckParts): Promise<string | undefined> {
   const workflow = {
     metadata: { generateName: `${NO_WORKFLOW}-`, namespace: settings.namespace },
@@ -125,14 +130,17 @@ async function refusedCreate({ api, settings }: CheckParts): Promise<string | un
     assertInstance(settings, verdict.json)
     return undefined
   }
-  // A policy of the cluster may demand more of a workflow than this one has: that says nothing about those of the template. And where there is no
-  // capacity just now, the permission is there.
+  // A policy of the cluster may demand more of a workflow than this one has: that says nothing about those of
+  // the template. And where there is no capacity just now, the permission is there.
   const isPermitted =
     verdict.kind === 'rejected' || verdict.kind === 'refused' || verdict.concerns === 'capacity'
   return isPermitted ? undefined : refusal(verdict, settings, 'try to create a workflow')
 }
 
-/** From v3.7 on the server reads the template by its own account. Before, a submit takes the caller's permission: a dry run shows it. */
+/**
+ * From v3.7 on the server reads the template by its own account. Before, a submit takes the caller's
+ * permission: a dry run shows it.
+ */
 async function refusedSubmit({ api, settings }: CheckParts): Promise<string | undefined> {
   const { namespace, template: resourceName, templateKind: resourceKind, via } = settings
   if (via !== 'submit') return undefined

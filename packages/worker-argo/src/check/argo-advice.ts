@@ -6,8 +6,9 @@ const POLICY = 'terminationMessagePolicy'
 const MAX_NAMED = 5
 
 /**
- * The warning about containers whose failures Argo reports by their exit code alone: Kubernetes gives it the end of the log only where the container
- * asks for that. A patch of the pod, and a default of the controller that can't be read from here, may ask for it too.
+ * The warning about containers whose failures Argo reports by their exit code alone: Kubernetes gives it the
+ * end of the log only where the container asks for that. A patch of the pod, and a default of the controller
+ * that can't be read from here, may ask for it too.
  */
 export function logWarning(
   { spec, others }: Pick<TemplateFamily, 'spec' | 'others'>,
@@ -51,7 +52,10 @@ function containersOf(template: JsonObject): [kind: string, container: JsonObjec
   ]
 }
 
-/** Published vulnerabilities, and what fixed each. @see https://github.com/argoproj/argo-workflows/security/advisories */
+/**
+ * Published vulnerabilities, and what fixed each. @see
+ * https://github.com/argoproj/argo-workflows/security/advisories
+ */
 const VULNERABILITIES: readonly (readonly [id: string, v37: number, v40: number])[] = [
   ['CVE-2026-28229', 11, 2],
   ['CVE-2026-31892', 11, 2],
@@ -112,7 +116,10 @@ type Overriding = Pick<
   'serviceAccount' | 'podPriorityClass' | 'spec' | 'overridesFrom' | 'templateKind'
 >
 
-/** The options by which workflows end in Error under `templateReferencing: Strict` or `Secure`, unless the controller allows their fields. */
+/**
+ * The options by which workflows end in Error under `templateReferencing: Strict` or `Secure`, unless the
+ * controller allows their fields.
+ */
 export function restrictedOptions(settings: Overriding): readonly string[] {
   const { serviceAccount, podPriorityClass, spec, overridesFrom, templateKind } = settings
   const fields = Object.keys(spec ?? {}).filter((name) => !ALWAYS_ALLOWED.has(name))
@@ -125,7 +132,9 @@ export function restrictedOptions(settings: Overriding): readonly string[] {
   ]
 }
 
-/** What to do about a workflow that the controller's restrictions ended; `undefined` for every other message. */
+/**
+ * What to do about a workflow that the controller's restrictions ended; `undefined` for every other message.
+ */
 export function restrictionHint(message: string | undefined): string | undefined {
   if (message === undefined) return undefined
   if (/not permitted when using workflowTemplateRef with templateReferencing/u.test(message)) {

@@ -22,9 +22,10 @@ interface TrialParts {
 }
 
 /**
- * Tries to delete a workflow, and, where that works, to end another one before it is deleted. Argo has neither a dry run of these nor a way to ask for
- * permissions, and finds the workflow before Kubernetes judges: so workflows are made that do nothing, end soon and expire by their own time to live
- * should they not be deleted.
+ * Tries to delete a workflow, and, where that works, to end another one before it is deleted. Argo has
+ * neither a dry run of these nor a way to ask for permissions, and finds the workflow before Kubernetes
+ * judges: so workflows are made that do nothing, end soon and expire by their own time to live should they
+ * not be deleted.
  */
 export async function tryDelete(parts: TrialParts): Promise<EndTrial> {
   const { api, settings } = parts
@@ -42,7 +43,9 @@ export async function tryDelete(parts: TrialParts): Promise<EndTrial> {
   return { warning }
 }
 
-/** @param seconds from its start to its end: were it gone by the time that it is needed, it would show nothing */
+/**
+ * @param seconds from its start to its end: were it gone by the time that it is needed, it would show nothing
+ */
 async function makeNothing(
   { api, settings: { namespace }, runtime }: TrialParts,
   seconds: number,
@@ -59,8 +62,9 @@ async function makeNothing(
 }
 
 /**
- * The warning about a time to live that deletes workflows sooner than `deleteGraceMs` allows: by the option `spec`, or by the template. It counts from
- * the end of a workflow, so that this worker can't keep it for longer.
+ * The warning about a time to live that deletes workflows sooner than `deleteGraceMs` allows: by the option
+ * `spec`, or by the template. It counts from the end of a workflow, so that this worker can't keep it for
+ * longer.
  */
 export function ttlWarning(
   { spec, template, deleteGraceMs }: Pick<ArgoWorkerSettings, 'spec' | 'template' | 'deleteGraceMs'>,

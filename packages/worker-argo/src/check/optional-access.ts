@@ -23,8 +23,9 @@ async function someWorkflow(api: ArgoApi, settings: ArgoWorkerSettings): Promise
 }
 
 /**
- * Why logs can't be read, for a warning: only `sluice logs` needs it. It reads a line of a workflow of this queue: for one that is not there the server
- * doesn't check the permission, and a missing `get pods/log` it never reports.
+ * Why logs can't be read, for a warning: only `sluice logs` needs it. It reads a line of a workflow of this
+ * queue: for one that is not there the server doesn't check the permission, and a missing `get pods/log` it
+ * never reports.
  */
 export async function logWarningOf(api: ArgoApi, settings: ArgoWorkerSettings): Promise<string | undefined> {
   const name = await someWorkflow(api, settings)

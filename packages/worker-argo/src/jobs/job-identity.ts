@@ -3,7 +3,8 @@ import { ANNOTATIONS, LABELS, nameJob, type JobName } from './job-name.js'
 import type { Workflow } from '../workflow/workflow.js'
 
 /**
- * Whether the workflow under a job's name is the job's. Its labels say so; or, since a `kubectl apply` may remove labels, its annotations [W-SEND-1].
+ * Whether the workflow under a job's name is the job's. Its labels say so; or, since a `kubectl apply` may
+ * remove labels, its annotations [W-SEND-1].
  */
 export function isWorkflowOf({ metadata }: Workflow, job: JobName): boolean {
   const { labels = {}, annotations = {} } = metadata
@@ -17,8 +18,8 @@ export function isWorkflowOf({ metadata }: Workflow, job: JobName): boolean {
 }
 
 /**
- * The job that a workflow of this queue is of; `undefined` for a foreign one. A copy made by `resubmit` bears the labels and annotations of the
- * original, but not its name.
+ * The job that a workflow of this queue is of; `undefined` for a foreign one. A copy made by `resubmit` bears
+ * the labels and annotations of the original, but not its name.
  */
 export function jobOf(queue: string, workflow: Workflow): JobName | undefined {
   const ref = refIn(workflow)

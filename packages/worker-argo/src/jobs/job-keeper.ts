@@ -105,7 +105,10 @@ export class JobKeeper {
     known.workflowUid = metadata.uid
   }
 
-  /** What its nodes say counts until they are read again. What has run, or ended, is never pending again, also where it is retried in place. */
+  /**
+   * What its nodes say counts until they are read again. What has run, or ended, is never pending again, also
+   * where it is retried in place.
+   */
   #noteNodes(known: KnownJob, workflow: Workflow): void {
     if (known.nodes?.pending === false) return
     const { pending, message } = holdUpOf(workflow)
@@ -137,7 +140,8 @@ export class JobKeeper {
     const { retryInPlace: policy, namespace } = settings
     if (policy === undefined || report.stage !== 'FAIL' || known.cancelled !== undefined) return false
     if (!policy.on.includes(report.failureClass ?? 'failed')) return false
-    // How often another process or an operator retried it isn't known. That it was retried is on the workflow: that counts as the limit.
+    // How often another process or an operator retried it isn't known. That it was retried is on the
+    // workflow: that counts as the limit.
     const before = known.retries === 0 && workflow.metadata.labels?.[ACTION] === 'Retry'
     if (before || known.retries >= policy.limit) return false
     const { workflow: name, ref } = known.job

@@ -4,7 +4,10 @@ import type { JobName } from './job-name.js'
 import { MAX_REST_MS } from '../api/rate-gate.js'
 import type { Seen } from '../workflow/seen-run.js'
 
-/** How long an answer about one job counts where the list doesn't show the job, in ms: the list comes from a cache that lags behind. */
+/**
+ * How long an answer about one job counts where the list doesn't show the job, in ms: the list comes from a
+ * cache that lags behind.
+ */
 const TRUSTED_MS = 2_000
 const MAX_TRUSTED_MS = 60_000
 /** How many acknowledged jobs are remembered, so that a list that lags behind doesn't bring them back. */
@@ -51,13 +54,17 @@ export interface KnownJob {
 }
 
 /**
- * The jobs that this process has sent or seen, until they are acknowledged. It makes polls cheap: a list shows what isn't finished, and only what is
- * missing there is asked for. All of it may be lost: a caller that waits for a job asks for it by name.
+ * The jobs that this process has sent or seen, until they are acknowledged. It makes polls cheap: a list
+ * shows what isn't finished, and only what is missing there is asked for. All of it may be lost: a caller
+ * that waits for a job asks for it by name.
  */
 export class JobLedger {
   readonly #jobs = new Map<string, KnownJob>()
   readonly #acknowledged = new Set<string>()
-  /** What was seen of jobs that were dropped: an archived row must not bring one back from before its last run. */
+  /**
+   * What was seen of jobs that were dropped: an archived row must not bring one back from before its last
+   * run.
+   */
   readonly #seen = new Map<string, Seen>()
   readonly #runtime: Runtime
 
@@ -157,7 +164,9 @@ export class JobLedger {
     known.trustedMs = Math.min(known.trustedMs * 2, MAX_TRUSTED_MS)
   }
 
-  /** It couldn't be asked for just now. @param retryAfterMs how long the server asked for no question about it */
+  /**
+   * It couldn't be asked for just now. @param retryAfterMs how long the server asked for no question about it
+   */
   noteUnanswered(known: KnownJob, retryAfterMs = 0): void {
     known.heardAtMonotonic = this.#runtime.monotonicMs()
     if (retryAfterMs > 0)
@@ -224,8 +233,8 @@ export class JobLedger {
   /**
    * What is known of all jobs, by item id.
    *
-   * @param awaited the jobs that the queue waits for: of two jobs of one item it is that one that is reported, else the later attempt; the
-   * other one is its `earlier` while it is unfinished
+   * @param awaited the jobs that the queue waits for: of two jobs of one item it is that one that is
+   * reported, else the later attempt; the other one is its `earlier` while it is unfinished
    */
   reports(awaited: readonly JobRef[] = []): Map<string, JobReport> {
     const wanted = new Map(awaited.map((ref) => [ref.id, ref]))

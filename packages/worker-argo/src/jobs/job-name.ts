@@ -1,7 +1,10 @@
 import { createHash } from 'node:crypto'
 import type { JobRef } from '@sluice/core'
 
-/** The labels and annotations of a job's workflow. The prefix is a single DNS label, so that no foreign domain is claimed. */
+/**
+ * The labels and annotations of a job's workflow. The prefix is a single DNS label, so that no foreign domain
+ * is claimed.
+ */
 export const LABELS = {
   /** Of the queue, for selectors. */
   queue: 'sluice/queue',
@@ -34,8 +37,8 @@ const MAX_NAME_CHARS = 63
 const MAX_VALUE_CHARS = 63
 
 /**
- * Names the workflow of a job. The same job always gets the same name: that is the only idempotency there is at Argo [W-SEND-1]. The hash alone tells
- * jobs apart; the other parts are to read.
+ * Names the workflow of a job. The same job always gets the same name: that is the only idempotency there is
+ * at Argo [W-SEND-1]. The hash alone tells jobs apart; the other parts are to read.
  *
  * @throws TypeError for a uid with a lone surrogate
  */
@@ -61,7 +64,10 @@ export function nameJob(queue: string, ref: JobRef): JobName {
   }
 }
 
-/** The value of the label `sluice/queue`: names that look alike, such as `a/b` and `a_b`, have different ones [W-POLL-3]. */
+/**
+ * The value of the label `sluice/queue`: names that look alike, such as `a/b` and `a_b`, have different ones
+ * [W-POLL-3].
+ */
 export function queueLabel(queue: string): string {
   return labelValue(queue, hashOf([queue]).slice(0, 12))
 }

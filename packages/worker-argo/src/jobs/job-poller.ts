@@ -11,7 +11,10 @@ import { recentlyFinished, unfinishedWorkflows, type FinishedPage } from '../wor
 import { isArchived } from '../workflow/workflow.js'
 import type { WorkflowReader } from '../workflow/workflow-reader.js'
 
-/** How old a list may be, in ms, while the watch reports every end: a wake signal then costs no list, only the questions that it leads to. */
+/**
+ * How old a list may be, in ms, while the watch reports every end: a wake signal then costs no list, only the
+ * questions that it leads to.
+ */
 const LIST_EVERY_MS = 1_000
 /** How many finished workflows are read for a caller that doesn't say which jobs are awaited. */
 const RECENT_ROWS = 100
@@ -45,13 +48,14 @@ interface Asking {
 }
 
 /**
- * Reports on the jobs: one list of what isn't finished, and a question by name for each job that should be in it and isn't. So the cost of a poll grows
- * with what runs, and not with what is kept [W-POLL-1].
+ * Reports on the jobs: one list of what isn't finished, and a question by name for each job that should be in
+ * it and isn't. So the cost of a poll grows with what runs, and not with what is kept [W-POLL-1].
  *
- * It does not depend on the list alone: where that fails or is late, the awaited jobs are asked for by name, those first that were not heard of for
- * longest, as far as the budget of look-ups allows; all others are reported as last known [W-POLL-2]. A poll is complete if a list was read whole that
- * began in it, or just before it with a watch open since; single questions that were not asked, or not answered, don't change that: the list showed
- * their jobs, or they are reported as last known.
+ * It does not depend on the list alone: where that fails or is late, the awaited jobs are asked for by name,
+ * those first that were not heard of for longest, as far as the budget of look-ups allows; all others are
+ * reported as last known [W-POLL-2]. A poll is complete if a list was read whole that began in it, or just
+ * before it with a watch open since; single questions that were not asked, or not answered, don't change
+ * that: the list showed their jobs, or they are reported as last known.
  */
 export class JobPoller {
   readonly #parts: PollerParts
@@ -77,7 +81,8 @@ export class JobPoller {
   }
 
   /**
-   * @param awaited the jobs that the queue waits for, where the caller knows them: then nothing else that has finished is searched for
+   * @param awaited the jobs that the queue waits for, where the caller knows them: then nothing else that has
+   * finished is searched for
    * @throws SluiceError SLUICE_WORKER_UNAVAILABLE where neither a list nor a single question is answered
    */
   async poll(awaited: readonly JobRef[] | undefined): Promise<JobReports> {
@@ -124,7 +129,10 @@ export class JobPoller {
     if (this.#searchesFinished(awaited)) await this.#searchFinished(awaited, signal)
   }
 
-  /** A caller that waits for jobs asks for missing ones by name. Only what is not awaited must be searched for: to be reported, or deleted. */
+  /**
+   * A caller that waits for jobs asks for missing ones by name. Only what is not awaited must be searched
+   * for: to be reported, or deleted.
+   */
   #searchesFinished(awaited: readonly JobRef[] | undefined): boolean {
     const { settings, deletions } = this.#parts
     if (awaited === undefined) return true
@@ -146,7 +154,8 @@ export class JobPoller {
       // To be deleted, it must be live; and what waits for deletion would only be found again.
       if (awaited !== undefined && (isArchived(row) || deletions.has(row.metadata.name))) continue
       const known = keeper.knownOf(row)
-      // What this process has followed, or the queue waits for, is asked for by name instead: a row lacks most of the evidence.
+      // What this process has followed, or the queue waits for, is asked for by name instead: a row lacks
+      // most of the evidence.
       if (known === undefined || known.report !== undefined || known.acknowledged) continue
       if (isAwaited(known.job)) continue
       found += 1
@@ -155,7 +164,10 @@ export class JobPoller {
     if (awaited !== undefined) this.#sweptPage(page, found)
   }
 
-  /** One page a poll, until a pass over all pages has found nothing new: pages move while workflows end and are deleted. */
+  /**
+   * One page a poll, until a pass over all pages has found nothing new: pages move while workflows end and
+   * are deleted.
+   */
   #sweptPage({ rows, isLast }: FinishedPage, found: number): void {
     const inPass = this.#sweep.found + found
     if (isLast) this.#swept = inPass === 0
@@ -187,7 +199,10 @@ export class JobPoller {
     return [...unheard, ...this.#due().filter(({ known }) => isUnheard(known, sinceAtMonotonic))]
   }
 
-  /** Nothing is awaited, and still it must be found out whether anything is answered: else nothing more is started. */
+  /**
+   * Nothing is awaited, and still it must be found out whether anything is answered: else nothing more is
+   * started.
+   */
   #probe(): readonly Question[] {
     this.#answered = false
     const known = this.#parts.ledger.latest()
@@ -222,7 +237,8 @@ export class JobPoller {
       this.#answered = true
       if (found.kind === 'ours') await keeper.noteAnswer(known ?? ledger.entry(job), found.workflow, awaited)
       else if (known?.acknowledged === true) ledger.noteUnanswered(known)
-      // Absence is no failure [W-POLL-2]: a caller that waits for it asks by lookupJob, which reads the archive too.
+      // Absence is no failure [W-POLL-2]: a caller that waits for it asks by lookupJob, which reads the
+      // archive too.
       else if (known?.report !== undefined) ledger.drop(job)
       if (found.kind === 'foreign') keeper.logForeign(job.workflow)
       if (known !== undefined) known.hintsAnswered = Math.max(known.hintsAnswered, hints)
@@ -246,7 +262,10 @@ function isHinted(known: KnownJob | undefined): boolean {
   return known !== undefined && known.hints > known.hintsAnswered
 }
 
-/** Those first that the watch reported as ended; then the one not heard of for longest, and of the same, the oldest. */
+/**
+ * Those first that the watch reported as ended; then the one not heard of for longest, and of the same, the
+ * oldest.
+ */
 function inTurn(questions: readonly Question[]): readonly Question[] {
   return questions.toSorted(
     (a, b) =>

@@ -4,7 +4,9 @@ import { argoError, type ArgoError } from '../api/reply.js'
 /** One line of one pod. */
 export interface LogLine {
   readonly pod: string
-  /** In ns since the epoch; `undefined`: it is the rest of a line that was too long for the server's buffer. */
+  /**
+   * In ns since the epoch; `undefined`: it is the rest of a line that was too long for the server's buffer.
+   */
   readonly at: bigint | undefined
   readonly text: string
 }
@@ -13,7 +15,10 @@ const frameSchema = z.object({
   result: z.object({ content: z.string().default(''), podName: z.string().default('') }),
 })
 
-/** What the data of one event of a log says, asked for with timestamps; `undefined` when it says nothing of use. */
+/**
+ * What the data of one event of a log says, asked for with timestamps; `undefined` when it says nothing of
+ * use.
+ */
 export function readLogFrame(
   data: string,
 ): { readonly line: LogLine } | { readonly error: ArgoError } | undefined {
@@ -53,8 +58,9 @@ interface Position {
 }
 
 /**
- * How far the log of each pod was given. A log is read in several passes, where a stream breaks or `follow` begins behind a tail, and each begins at the
- * beginning: Kubernetes knows no offset, but the instants of a container's lines do not go back.
+ * How far the log of each pod was given. A log is read in several passes, where a stream breaks or `follow`
+ * begins behind a tail, and each begins at the beginning: Kubernetes knows no offset, but the instants of a
+ * container's lines do not go back.
  */
 export class LogPositions {
   readonly #pods = new Map<string, Position>()
@@ -93,7 +99,10 @@ export class LogPositions {
   }
 }
 
-/** Makes bytes of lines: each ends with a line break, and where there are several pods it begins with the pod's name. */
+/**
+ * Makes bytes of lines: each ends with a line break, and where there are several pods it begins with the
+ * pod's name.
+ */
 export class LogPrinter {
   #isShared: boolean
   #first: string | undefined

@@ -25,7 +25,8 @@ export interface LogPass {
 }
 
 /**
- * The lines of one container of all pods of a workflow, each with its instant, as they come: one request. Where the signal aborts it just ends.
+ * The lines of one container of all pods of a workflow, each with its instant, as they come: one request.
+ * Where the signal aborts it just ends.
  *
  * @returns `absent` where there is no such workflow (any more)
  * @throws SluiceError SLUICE_WORKER_UNAVAILABLE, also where it breaks off; SLUICE_WORKER_DENIED

@@ -40,7 +40,10 @@ export class ParameterMaker {
     this.#mapped = typeof parameters === 'object' ? parseMapping(parameters) : []
   }
 
-  /** Names and constant values that a mapping surely gives, to be checked against the template at start; `undefined`: known per item alone. */
+  /**
+   * Names and constant values that a mapping surely gives, to be checked against the template at start;
+   * `undefined`: known per item alone.
+   */
   get mapping(): ReadonlyMap<string, ParameterValue | undefined> | undefined {
     if (typeof this.#how !== 'object') return undefined
     return new Map(this.#mapped.map((one) => [one.name, constantValue(one, this.#maxBytes)]))
@@ -82,7 +85,10 @@ export class ParameterMaker {
     return missingInBody(input.body, keys)
   }
 
-  /** Where the body should have the value of a parameter. That it lacks a field of the parameter's own name goes without saying. */
+  /**
+   * Where the body should have the value of a parameter. That it lacks a field of the parameter's own name
+   * goes without saying.
+   */
   #keysOf(name: string, body: JsonValue): readonly string[] | undefined {
     if (this.#how === 'fields') return bodyValueAt(body, [name]) === null ? [name] : undefined
     const source = this.#mapped.find((one) => one.name === name)?.source

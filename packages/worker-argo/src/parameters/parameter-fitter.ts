@@ -28,8 +28,8 @@ type FitSettings = Pick<ArgoWorkerSettings, 'unknownFields' | 'maxParameterBytes
 /**
  * Checks the values of one item against what is known of the template.
  *
- * @throws SluiceError SLUICE_WORKER_UNAVAILABLE where a value can't be sent without knowing the template, and that may be known later;
- * SLUICE_WORKER_DENIED where the token is refused
+ * @throws SluiceError SLUICE_WORKER_UNAVAILABLE where a value can't be sent without knowing the template, and
+ * that may be known later; SLUICE_WORKER_DENIED where the token is refused
  */
 export function fitParameters(
   knowledge: TemplateKnowledge,

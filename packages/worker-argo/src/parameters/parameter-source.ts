@@ -16,8 +16,9 @@ const JOB_FIELDS = ['id', 'uid', 'attempt', 'queue'] as const
 type JobField = (typeof JOB_FIELDS)[number]
 
 /**
- * Parses where a value comes from: `$` is the body and `$.file.path` a field of it; `@id`, `@uid`, `@attempt` and `@queue` are the
- * job's; any other text is itself, and `$$` or `@@` at its start stand for one `$` or `@`.
+ * Parses where a value comes from: `$` is the body and `$.file.path` a field of it; `@id`, `@uid`, `@attempt`
+ * and `@queue` are the job's; any other text is itself, and `$$` or `@@` at its start stand for one `$` or
+ * `@`.
  *
  * @throws TypeError that says what is wrong
  */

@@ -6,12 +6,14 @@ export const TEXT_FORMS = ['text', 'json', 'base64', 'kubernetes', 'verbatim'] a
 export type TextForm = (typeof TEXT_FORMS)[number]
 
 /**
- * The text of a parameter. Argo evaluates what stands in `{{ }}` in it, and has no escape for `{{`. In JSON text it is written `{\u007b`, which is the
- * same JSON; any other text with it is refused: data must not run as a template. In the same way JSON writes as `\u0024` each dollar that the kubelet
- * would rewrite. JSON and base64 hold NUL, too; as text it is refused.
+ * The text of a parameter. Argo evaluates what stands in `{{ }}` in it, and has no escape for `{{`. In JSON
+ * text it is written `{\u007b`, which is the same JSON; any other text with it is refused: data must not run
+ * as a template. In the same way JSON writes as `\u0024` each dollar that the kubelet would rewrite. JSON and
+ * base64 hold NUL, too; as text it is refused.
  *
- * @param form `text`: a string as it is, anything else as JSON; `json`: JSON, a string with its quotes; `base64`: the `text`, encoded;
- * `kubernetes`: the `text` with every dollar doubled; `verbatim`: the `text`, its dollars left to the user
+ * @param form `text`: a string as it is, anything else as JSON; `json`: JSON, a string with its quotes;
+ * `base64`: the `text`, encoded; `kubernetes`: the `text` with every dollar doubled; `verbatim`: the `text`,
+ * its dollars left to the user
  * @throws TypeError that says why there is no such text
  */
 export function parameterText(value: JsonValue, form: TextForm, maxBytes = Number.POSITIVE_INFINITY): string {

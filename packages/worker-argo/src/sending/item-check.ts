@@ -19,7 +19,10 @@ export interface ItemCheckParts {
 /** No item has this uid, so that no workflow has the name of what is checked; it is as long as one. */
 const CHECK_UID = '00000000-0000-0000-0000-000000000000'
 
-/** Checks items against the template as a send does, and sends nothing [W-CHECK-1]. The template is read once in some seconds, for any number of items. */
+/**
+ * Checks items against the template as a send does, and sends nothing [W-CHECK-1]. The template is read once
+ * in some seconds, for any number of items.
+ */
 export class ItemCheck {
   readonly #parts: ItemCheckParts
   /** Of each reading of the template: whether what doesn't fit is the item's fault. */
@@ -50,7 +53,10 @@ export class ItemCheck {
     if (tooLarge !== undefined) throw rejectedItem(id, tooLarge)
   }
 
-  /** @throws SluiceError SLUICE_WORKER_UNAVAILABLE where it is the template's fault, or that can't be found out: it is asked once for all items */
+  /**
+   * @throws SluiceError SLUICE_WORKER_UNAVAILABLE where it is the template's fault, or that can't be found
+   * out: it is asked once for all items
+   */
   async #assertOfItem(job: JobName, knowledge: TemplateKnowledge, why: string): Promise<void> {
     const known = this.#verdicts.get(knowledge)
     const verdict = known ?? this.#parts.review.judge(job, knowledge, { by: 'worker', why })

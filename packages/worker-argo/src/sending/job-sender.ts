@@ -23,7 +23,10 @@ import { totalProblem } from './workflow-size.js'
 import { workflowSchema } from '../workflow/workflow.js'
 import type { Found, WorkflowReader } from '../workflow/workflow-reader.js'
 
-/** How often one call sends at most: a connection that was closed while idle, and a quota's conflict, are gone the next time. */
+/**
+ * How often one call sends at most: a connection that was closed while idle, and a quota's conflict, are gone
+ * the next time.
+ */
 const MAX_SENDS = 3
 const PAUSE_MS = 100
 const NOT_THE_WORKFLOW = 'the answer is not the workflow that was asked for'
@@ -70,8 +73,8 @@ export class JobSender {
       await this.#send(order)
     } catch (error) {
       if (!this.#isRefusal(error)) throw error
-      // It may have been sent before, by a process that died or in a send whose answer was lost, and accepted: the template, a policy or what a quota
-      // allows was another one then.
+      // It may have been sent before, by a process that died or in a send whose answer was lost, and
+      // accepted: the template, a policy or what a quota allows was another one then.
       if (!(await this.#adopt(order.job, await this.#find(order.job)))) throw error
     }
   }
@@ -97,14 +100,15 @@ export class JobSender {
     const manifest = { job, parameters, overrides, itemPriority: priority }
     const tooLarge = totalProblem({ parameters, templateBytes, body: sentBody(settings, manifest) }, settings)
     if (tooLarge !== undefined) throw rejectedItem(job.ref.id, tooLarge)
-    // It was sent before with an unknown outcome. It may have run and be in the archive alone by now: sent without a look-up, it would run twice.
+    // It was sent before with an unknown outcome. It may have run and be in the archive alone by now: sent
+    // without a look-up, it would run twice.
     if (ledger.get(job)?.doubtful === true && (await this.#adopt(job, await this.#find(job)))) return
     await this.#post(manifest, version)
   }
 
   /**
-   * Checks the parameters against the template. An item is refused only by what the template declares now, and only once it is known that the template
-   * is the right one.
+   * Checks the parameters against the template. An item is refused only by what the template declares now,
+   * and only once it is known that the template is the right one.
    *
    * @throws SluiceError SLUICE_JOB_REJECTED; SLUICE_WORKER_UNAVAILABLE when the template isn't the right one
    */
@@ -158,7 +162,10 @@ export class JobSender {
     }
   }
 
-  /** Returned, the item is to be sent again: the template is right by now. @throws SluiceError by the cause of the refusal */
+  /**
+   * Returned, the item is to be sent again: the template is right by now. @throws SluiceError by the cause of
+   * the refusal
+   */
   async #review(job: JobName, refusal: Trouble): Promise<void> {
     const { template, review } = this.#parts
     try {
@@ -193,7 +200,9 @@ export class JobSender {
     return this.#parts.reader.find(job, this.#parts.ledger.seenOf(job))
   }
 
-  /** @returns whether it is there @throws SluiceError SLUICE_JOB_REJECTED when a foreign workflow has its name */
+  /**
+   * @returns whether it is there @throws SluiceError SLUICE_JOB_REJECTED when a foreign workflow has its name
+   */
   async #adopt(job: JobName, found: Found): Promise<boolean> {
     const { ledger, keeper } = this.#parts
     if (found.kind === 'absent') return false

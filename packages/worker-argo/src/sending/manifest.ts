@@ -36,7 +36,10 @@ export function submitBody({ namespace, template, templateKind }: Target, manife
   }
 }
 
-/** The body of `POST …/workflows/{namespace}`. It has no `generateName`, so that a name that exists is refused as such. */
+/**
+ * The body of `POST …/workflows/{namespace}`. It has no `generateName`, so that a name that exists is refused
+ * as such.
+ */
 export function createBody({ namespace, template, templateKind }: Target, manifest: Manifest) {
   const { entrypoint, serviceAccount, podPriorityClass, spec } = manifest.overrides
   const priority = priorityOf(manifest)
@@ -112,7 +115,9 @@ function annotationsOf({ job, overrides }: Manifest): Record<string, string> {
   return { ...overrides.annotations, ...job.annotations }
 }
 
-/** The one text that submit splits at commas and equals signs; ours have neither, and the user's were checked. */
+/**
+ * The one text that submit splits at commas and equals signs; ours have neither, and the user's were checked.
+ */
 function pairs(values: Readonly<Record<string, string>>): string {
   return Object.entries(values)
     .map(([key, value]) => `${key}=${value}`)

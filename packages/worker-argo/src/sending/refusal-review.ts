@@ -42,8 +42,9 @@ export function concernsTemplate({ kind, why }: Trouble): boolean {
 }
 
 /**
- * Finds the cause when an item is refused for its arguments: the item, which then fails, or the template, which may have been changed just now: then
- * no item must fail for it. The measure is the last job that Argo accepted: the right template would accept it.
+ * Finds the cause when an item is refused for its arguments: the item, which then fails, or the template,
+ * which may have been changed just now: then no item must fail for it. The measure is the last job that Argo
+ * accepted: the right template would accept it.
  */
 export class RefusalReview {
   readonly #parts: ReviewParts
@@ -78,7 +79,8 @@ export class RefusalReview {
    * Judges a refusal.
    *
    * @param knowledge of the template, read after the refusal
-   * @returns `item` when the item is wrong; `again` when the template is right by now, though it may not have been then
+   * @returns `item` when the item is wrong; `again` when the template is right by now, though it may not have
+   * been then
    * @throws SluiceError SLUICE_WORKER_UNAVAILABLE when the template is wrong, or when that can't be found out
    */
   async judge(job: JobName, knowledge: TemplateKnowledge, refusal: Refusal): Promise<'item' | 'again'> {
@@ -88,7 +90,8 @@ export class RefusalReview {
     }
     const declared = knowledge.kind === 'known' ? knowledge.parameters : undefined
     const version = knowledge.kind === 'known' ? knowledge.version : undefined
-    // It did not change in between: versions only grow. What Argo applies may be another one, of its cache or of other templates.
+    // It did not change in between: versions only grow. What Argo applies may be another one, of its cache or
+    // of other templates.
     const isSame = version !== undefined && this.#accepted?.version === version
     if (isSame && refusal.by === 'worker') return 'item'
     const misfits = declared === undefined ? [] : this.#mappingProblems(declared)
@@ -106,7 +109,8 @@ export class RefusalReview {
     if (mapping === undefined) return []
     const names = new Set(declared.map(({ name }) => name))
     const sent = [...mapping].filter(([name]) => settings.unknownFields === 'reject' || names.has(name))
-    // How dollars are written depends on the template: such a constant isn't checked against its choices here.
+    // How dollars are written depends on the template: such a constant isn't checked against its choices
+    // here.
     const texts = sent.map(
       ([name, value]) => [name, value && !isRisky(value) ? value.text : undefined] as const,
     )

@@ -24,8 +24,8 @@ export interface ProbeParts {
 const PROBE_UID = 'sluice-probe'
 
 /**
- * Finds out whether a job could be sent now: a submit, or create, that Kubernetes carries out as a dry run. Permissions, quotas, policies and webhooks
- * apply as to a send, and nothing is stored [W-PROBE-1].
+ * Finds out whether a job could be sent now: a submit, or create, that Kubernetes carries out as a dry run.
+ * Permissions, quotas, policies and webhooks apply as to a send, and nothing is stored [W-PROBE-1].
  */
 export class SendProbe {
   readonly #parts: ProbeParts

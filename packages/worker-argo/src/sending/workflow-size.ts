@@ -21,8 +21,8 @@ export function roomBytes({ templateBytes, body }: Stored, { maxTotalParameterBy
 }
 
 /**
- * Why a workflow is too large for Kubernetes to store: Argo accepts it all the same, and it then ends in Error, or never gets a phase and counts for
- * ever.
+ * Why a workflow is too large for Kubernetes to store: Argo accepts it all the same, and it then ends in
+ * Error, or never gets a phase and counts for ever.
  */
 export function totalProblem({ parameters, ...stored }: Sending, limits: Limits): string | undefined {
   const { templateBytes } = stored

@@ -113,7 +113,10 @@ export class Filled {
   }
 }
 
-/** The texts of the parameters that a piece puts there; those that the item doesn't give are the template's own. */
+/**
+ * The texts of the parameters that a piece puts there; those that the item doesn't give are the template's
+ * own.
+ */
 function textsOf(
   { name, how }: ParameterPiece,
   { parameters, uses }: Filling,

@@ -1,8 +1,8 @@
 import { utf8Bytes } from '@sluice/core'
 
 /**
- * The UTF-8 bytes of a JSON text as Go writes it, as which Argo and Kubernetes keep it: `<`, `>`, `&` and the separators U+2028 and U+2029
- * are escapes of six bytes there.
+ * The UTF-8 bytes of a JSON text as Go writes it, as which Argo and Kubernetes keep it: `<`, `>`, `&` and the
+ * separators U+2028 and U+2029 are escapes of six bytes there.
  *
  * @param json as `JSON.stringify` writes it
  */

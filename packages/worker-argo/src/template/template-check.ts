@@ -38,7 +38,10 @@ export function templateVersion(answer: unknown): string | undefined {
   return data === undefined ? undefined : `${data.metadata.uid} ${data.metadata.resourceVersion}`
 }
 
-/** What tells a template from one of the same name that is made after it, or in another cluster; `undefined` when the answer has none. */
+/**
+ * What tells a template from one of the same name that is made after it, or in another cluster; `undefined`
+ * when the answer has none.
+ */
 export function templateUid(answer: unknown): string | undefined {
   return versionSchema.safeParse(answer).data?.metadata.uid
 }

@@ -7,7 +7,10 @@ import type { Verdict } from '../api/verdict.js'
 
 /** A template with those that it refers to. */
 export interface ReadFamily extends TemplateFamily {
-  /** Why one that it refers to can't be read just now; one that may not be read, or isn't there, is only missing. */
+  /**
+   * Why one that it refers to can't be read just now; one that may not be read, or isn't there, is only
+   * missing.
+   */
   readonly unreachable?: string
 }
 

@@ -42,7 +42,10 @@ export interface Spot {
   readonly scope: TextScope
 }
 
-/** The places of a template, as they are found: fields of pods here, what leads from one template to another in `template-uses`. */
+/**
+ * The places of a template, as they are found: fields of pods here, what leads from one template to another
+ * in `template-uses`.
+ */
 export class PlaceList {
   readonly places: Place[] = []
 
@@ -96,7 +99,9 @@ export class PlaceList {
     }
   }
 
-  /** Artifacts of `inputs` or `arguments`: what an executor reads of them beside their raw data is not known. */
+  /**
+   * Artifacts of `inputs` or `arguments`: what an executor reads of them beside their raw data is not known.
+   */
   addArtifacts(value: JsonValue | undefined, { where, scope }: Spot): void {
     for (const artifact of asArray(value).map(asObject)) {
       const { raw, ...rest } = artifact

@@ -65,7 +65,10 @@ export class TemplateSource {
     return this.#notOlderThan(KNOWN_MS)
   }
 
-  /** As it was within the last seconds, for values that are sent in another form after a change of the template. */
+  /**
+   * As it was within the last seconds, for values that are sent in another form after a change of the
+   * template.
+   */
   recent(): Promise<TemplateKnowledge> {
     return this.#notOlderThan(RECENT_MS)
   }
@@ -86,7 +89,9 @@ export class TemplateSource {
     return this.#reading.run()
   }
 
-  /** Reads it now, whatever is known, and leaves the warning to the caller: see {@link TemplateSource.warn}. */
+  /**
+   * Reads it now, whatever is known, and leaves the warning to the caller: see {@link TemplateSource.warn}.
+   */
   async read(): Promise<TemplateKnowledge> {
     const { api, settings, runtime } = this.#parts
     const readAtMonotonic = runtime.monotonicMs()

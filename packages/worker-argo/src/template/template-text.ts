@@ -12,8 +12,8 @@ export interface ParameterPiece {
   /** {@link EVERY_PARAMETER} where it can't be told which one. */
   readonly name: string
   /**
-   * How the value gets there: `plain` as it is, `json` within a JSON text, `parsed` after Argo parsed it as JSON, `computed` by an expression,
-   * `parsed-computed` by one that parses it.
+   * How the value gets there: `plain` as it is, `json` within a JSON text, `parsed` after Argo parsed it as
+   * JSON, `computed` by an expression, `parsed-computed` by one that parses it.
    */
   readonly how: 'plain' | 'json' | 'parsed' | 'computed' | 'parsed-computed'
 }

@@ -36,7 +36,9 @@ export interface TemplateUses {
   readonly defaults: ReadonlyMap<string, string>
   /** The template as JSON, those that it refers to among it, with nothing filled in. */
   readonly bytes: number
-  /** Some text of it has a `$(` without its `)`, which would go on into the next text of the same template. */
+  /**
+   * Some text of it has a `$(` without its `)`, which would go on into the next text of the same template.
+   */
   readonly opensReference: boolean
 }
 
@@ -46,8 +48,8 @@ export function referenceKey(reference: JsonObject): string {
 }
 
 /**
- * Finds every use of the workflow's parameters that a run can come to: directly, through arguments and inputs of steps, tasks and hooks,
- * through items, and in the workflow's own fields.
+ * Finds every use of the workflow's parameters that a run can come to: directly, through arguments and inputs
+ * of steps, tasks and hooks, through items, and in the workflow's own fields.
  */
 export function templateUses(family: TemplateFamily): TemplateUses {
   const specs = [family.spec, ...family.others.values()]
@@ -130,7 +132,9 @@ class UseWalk {
     this.#found.add(unseen ? 'unknown' : 'verbatim', value, spot)
   }
 
-  /** A template that the workflow itself calls: its inputs are the workflow's parameters of the same names. */
+  /**
+   * A template that the workflow itself calls: its inputs are the workflow's parameters of the same names.
+   */
   #callRoot(name: string, home: Home): void {
     const declared = asArray(asObject(home.spec['arguments'])['parameters']).map(
       (one) => asObject(one)['name'],

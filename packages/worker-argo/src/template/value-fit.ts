@@ -23,7 +23,8 @@ export interface Fit {
 }
 
 /**
- * From this size on a template might reach its pod in a file, which nothing expands; Argo does so from 128 KiB on, and adds fields of its own before.
+ * From this size on a template might reach its pod in a file, which nothing expands; Argo does so from 128
+ * KiB on, and adds fields of its own before.
  */
 const MAX_EXPANDED_BYTES = 102_400
 
@@ -36,7 +37,9 @@ export function isRisky({ text, form }: ParameterValue): boolean {
   return (form === 'text' && hasRiskyDollar(text)) || (/^\s*[[{"]/u.test(text) && hasRiskyDollarInJson(text))
 }
 
-/** Values as they are sent where the template can't be read: whether dollars are rewritten is then not known. */
+/**
+ * Values as they are sent where the template can't be read: whether dollars are rewritten is then not known.
+ */
 export function fitBlindly(values: ReadonlyMap<string, ParameterValue>, maxBytes = MAX_BYTES_ANYWHERE): Fit {
   const problems = [...values].flatMap(([name, { text, form }]) => {
     if (form === 'text' && hasRiskyDollar(text)) return [mixed(name, 'the template may not be read')]
@@ -46,8 +49,8 @@ export function fitBlindly(values: ReadonlyMap<string, ParameterValue>, maxBytes
 }
 
 /**
- * Values as they must be sent so that each arrives unchanged, wherever the template puts it: where the kubelet expands dollars in every place of a value,
- * they are doubled.
+ * Values as they must be sent so that each arrives unchanged, wherever the template puts it: where the
+ * kubelet expands dollars in every place of a value, they are doubled.
  */
 export function fitValues(
   values: ReadonlyMap<string, ParameterValue>,
@@ -104,7 +107,8 @@ function wayOf(kind: Exclude<Place['kind'], 'passed'>, { how }: ParameterPiece):
 type FittedValue = { readonly text: string } | { readonly trouble: string }
 
 function fitValue({ text, form }: ParameterValue, uses: readonly Use[]): FittedValue {
-  // What a JSON text holds matters only where it is parsed: as it stands it has no dollar that anything reads.
+  // What a JSON text holds matters only where it is parsed: as it stands it has no dollar that anything
+  // reads.
   const concerned = form === 'json' ? uses.filter(({ parses }) => parses) : uses
   const parses = concerned.some((use) => use.parses)
   const risky = (form === 'text' && hasRiskyDollar(text)) || (parses && hasRiskyDollarInJson(text))
@@ -189,7 +193,10 @@ function neighbourProblems(filled: readonly Filled[]): readonly string[] {
   })
 }
 
-/** Scripts and the like are part of one text, the template: a `$(` that another part of it leaves open reaches into them. */
+/**
+ * Scripts and the like are part of one text, the template: a `$(` that another part of it leaves open reaches
+ * into them.
+ */
 function openProblems(filled: readonly Filled[], uses: TemplateUses): readonly string[] {
   if (!uses.opensReference && !filled.some(({ text }) => opensReference(text))) return []
   return filled.flatMap(({ place, spans }) =>

@@ -3,9 +3,9 @@ import { instantOf, type Workflow, type WorkflowNode } from './workflow.js'
 type Nodes = Readonly<Record<string, WorkflowNode>>
 
 /**
- * The node that decided the failure: of those that failed with nothing after them that was done all the same, the one that failed first,
- * since others may have been stopped because of it. What is tolerated has something after it; of a `retryStrategy` only the last try
- * counts.
+ * The node that decided the failure: of those that failed with nothing after them that was done all the same,
+ * the one that failed first, since others may have been stopped because of it. What is tolerated has
+ * something after it; of a `retryStrategy` only the last try counts.
  */
 export function failedNode(workflow: Workflow): WorkflowNode | undefined {
   const nodes = workflow.status?.nodes ?? {}

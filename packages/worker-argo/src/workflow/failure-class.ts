@@ -36,7 +36,9 @@ export function isArgoClass(text: string): boolean {
   return ARGO_CLASSES.some((each) => each === text)
 }
 
-/** The message of Argo or Kubernetes goes before the exit code: all classes but one may come with any code. */
+/**
+ * The message of Argo or Kubernetes goes before the exit code: all classes but one may come with any code.
+ */
 export const FAILURES: readonly FailureKind[] = ARGO_CLASSES.map((failureClass) =>
   failureClass === 'failed' ? { failureClass, exitCodes: ownExitCodes() } : { failureClass },
 )
@@ -53,7 +55,8 @@ export function failureClassOf(facts: FailureFacts): FailureClass {
     const found = BY_MESSAGE.find(([pattern]) => text !== undefined && pattern.test(text))
     if (found !== undefined) return found[1]
   }
-  // A signal that was not requested at Argo is the cluster's: an eviction, a drain, a preemption. Nothing else shows those.
+  // A signal that was not requested at Argo is the cluster's: an eviction, a drain, a preemption. Nothing
+  // else shows those.
   if (isSignalled(facts)) return toldToEnd ? 'killed' : 'evicted'
   return phase === 'Error' || /^invalid spec/iu.test(message ?? '') ? 'error' : 'failed'
 }

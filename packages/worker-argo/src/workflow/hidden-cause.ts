@@ -26,8 +26,9 @@ export interface CauseParts {
 }
 
 /**
- * Finds the line with the cause of a failure where Kubernetes has cut it off: a progress bar that is written over itself takes all of the 2,048 bytes
- * that are kept of a log. The pod's log still has the line before it.
+ * Finds the line with the cause of a failure where Kubernetes has cut it off: a progress bar that is written
+ * over itself takes all of the 2,048 bytes that are kept of a log. The pod's log still has the line before
+ * it.
  */
 export class HiddenCause {
   readonly #parts: CauseParts
@@ -37,7 +38,10 @@ export class HiddenCause {
     this.#parts = parts
   }
 
-  /** @returns the end of the log as a terminal would show it; `undefined` where the workflow's own message suffices, or the log can't be read */
+  /**
+   * @returns the end of the log as a terminal would show it; `undefined` where the workflow's own message
+   * suffices, or the log can't be read
+   */
   async find(job: JobName, workflow: Workflow): Promise<string | undefined> {
     const message = failedNode(workflow)?.message ?? ''
     const words = message.slice(CONTAINER_END.exec(message)?.[0].length ?? 0)

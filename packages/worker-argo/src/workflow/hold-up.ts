@@ -17,8 +17,9 @@ export interface HoldUp {
 }
 
 /**
- * How far a workflow has come, by its own report. One that waits for a slot or a lock is Pending; one whose pod can't begin is Running with an empty
- * message, and only its node is Pending: without nodes it can't be told from one that runs.
+ * How far a workflow has come, by its own report. One that waits for a slot or a lock is Pending; one whose
+ * pod can't begin is Running with an empty message, and only its node is Pending: without nodes it can't be
+ * told from one that runs.
  */
 export function holdUpOf(workflow: Workflow): HoldUp {
   const { spec, status } = workflow

@@ -1,10 +1,16 @@
 import { instantOf, isArchived, workflowSchema, type Workflow } from './workflow.js'
 
-/** What is known of the latest run of a job's workflow, by live answers: an archived row may be of one before it was retried. */
+/**
+ * What is known of the latest run of a job's workflow, by live answers: an archived row may be of one before
+ * it was retried.
+ */
 export interface Seen {
   /** Its start, in epoch ms of Argo's clock. A retry has another one. */
   readonly startedAt?: number
-  /** `metadata.resourceVersion` when this worker had retried it: Kubernetes' own, which grows with every change. */
+  /**
+   * `metadata.resourceVersion` when this worker had retried it: Kubernetes' own, which grows with every
+   * change.
+   */
   readonly retriedVersion?: string
   /** The end of the run that this worker retried, in epoch ms of Argo's clock. */
   readonly retriedEndAt?: number

@@ -1,9 +1,15 @@
 import { isSluiceError, type Runtime, type SluiceError } from '@sluice/core'
 
-/** How long a poll waits for a list, in ms; it waits twice as long as the last one took where none was read whole for ten times as long. */
+/**
+ * How long a poll waits for a list, in ms; it waits twice as long as the last one took where none was read
+ * whole for ten times as long.
+ */
 const PATIENCE_MS = 5_000
 const PATIENT_EVERY = 10
-/** The pause after a list that was given up, in ms: the server continues to work on it. It doubles with each, up to the longest. */
+/**
+ * The pause after a list that was given up, in ms: the server continues to work on it. It doubles with each,
+ * up to the longest.
+ */
 const FIRST_PAUSE_MS = 15_000
 const MAX_PAUSE_MS = 300_000
 
@@ -34,8 +40,9 @@ interface Turn {
 }
 
 /**
- * Ensures that there are never two lists at once. The server answers them one after the other, each the slower the more there are, and continues with
- * those that were given up. So one that is late is awaited, up to its deadline, while polls do without; and after one that was given up there is a pause.
+ * Ensures that there are never two lists at once. The server answers them one after the other, each the
+ * slower the more there are, and continues with those that were given up. So one that is late is awaited, up
+ * to its deadline, while polls do without; and after one that was given up there is a pause.
  */
 export class WorkflowLister {
   readonly #parts: ListerParts
@@ -50,7 +57,10 @@ export class WorkflowLister {
     this.#parts = parts
   }
 
-  /** Reads a list, or says why this poll has none. @throws what isn't an outage, such as credentials that are refused */
+  /**
+   * Reads a list, or says why this poll has none. @throws what isn't an outage, such as credentials that are
+   * refused
+   */
   async list(): Promise<ListOutcome> {
     if (this.#turn !== undefined) {
       // It began before this poll: what started since may be missing in it.
@@ -114,7 +124,8 @@ export class WorkflowLister {
     const waited = leftMs > 0 ? ioRuntime.sleep(leftMs, over.signal) : Promise.resolve()
     const outcome = await Promise.race([ended, waited.then(() => undefined)]).finally(() => over.abort())
     if (outcome !== undefined) return outcome
-    // It is not awaited from here on: its outcome is handled when it comes, and its failure shows at the next one.
+    // It is not awaited from here on: its outcome is handled when it comes, and its failure shows at the next
+    // one.
     if (!turn.late) void this.#awaitLate(turn)
     const soFarMs = ioRuntime.monotonicMs() - began
     return { kind: 'late', why: `it has taken ${Math.round(soFarMs / 1_000)} s so far` }

@@ -37,8 +37,9 @@ export interface PageReading {
 }
 
 /**
- * Every workflow of the queue that the server's cache doesn't show as completed. New ones have no such label yet, so that all but the completed ones are
- * asked for; the cost doesn't depend on how many of those are kept [W-POLL-1].
+ * Every workflow of the queue that the server's cache doesn't show as completed. New ones have no such label
+ * yet, so that all but the completed ones are asked for; the cost doesn't depend on how many of those are
+ * kept [W-POLL-1].
  *
  * @throws SluiceError SLUICE_WORKER_UNAVAILABLE, SLUICE_WORKER_DENIED
  */
@@ -72,7 +73,10 @@ interface PageOfFinished {
   readonly offset: number
 }
 
-/** Some of those that are completed, those that started last first: for a caller that doesn't know what to ask for. */
+/**
+ * Some of those that are completed, those that started last first: for a caller that doesn't know what to ask
+ * for.
+ */
 export async function recentlyFinished(
   reading: PageReading,
   { maxRows, onlySucceeded, offset }: PageOfFinished,
@@ -98,8 +102,9 @@ function keepOne(rows: Map<string, Workflow>, workflow: Workflow): void {
 }
 
 /**
- * The cursor of the next page. Version 4 gives none when there is more, so that a full page is always followed by another one, by counting: the cursor is
- * an offset there. Older servers give opaque ones, and those are right.
+ * The cursor of the next page. Version 4 gives none when there is more, so that a full page is always
+ * followed by another one, by counting: the cursor is an offset there. Older servers give opaque ones, and
+ * those are right.
  */
 export function nextCursor({ metadata, items }: WorkflowList, offset: number): string | undefined {
   const rows = items?.length ?? 0
@@ -134,7 +139,10 @@ async function readPage(
   return list.data
 }
 
-/** A server that has just started answers before it has read its workflows: it then names no version, and the list proves nothing. */
+/**
+ * A server that has just started answers before it has read its workflows: it then names no version, and the
+ * list proves nothing.
+ */
 function assertSynced({ metadata }: WorkflowList, doing: string): void {
   if (metadata?.resourceVersion) return
   const message = `Argo could not ${doing}: the server has not read its workflows yet. It can be tried again.`

@@ -34,7 +34,8 @@ const WITH_NODES = `${FIELDS},status.nodes`
 const OF_ROWS = ['metadata', ...FIELDS.split(',').map((each) => `items.${each}`)].join(',')
 
 /**
- * Asks for single workflows by their names: the one authoritative answer, since it comes from Kubernetes itself and not from a cache [W-LOOK-1].
+ * Asks for single workflows by their names: the one authoritative answer, since it comes from Kubernetes
+ * itself and not from a cache [W-LOOK-1].
  */
 export class WorkflowReader {
   readonly #api: ArgoApi
@@ -59,7 +60,10 @@ export class WorkflowReader {
     return found.kind === 'absent' ? this.#findArchived(job, seen) : found
   }
 
-  /** The same by one request: what the server knows under the name, the archive included where it reads that by itself. */
+  /**
+   * The same by one request: what the server knows under the name, the archive included where it reads that
+   * by itself.
+   */
   async findByName(job: JobName, seen: Seen = {}): Promise<Found> {
     const path = `workflows/${this.#namespace}/${job.workflow}`
     const reply = await this.#api.get(path, { fields: WITH_NODES })
@@ -69,7 +73,10 @@ export class WorkflowReader {
     return this.#current(withNodes(this.#read(reply, job)), job, seen)
   }
 
-  /** The server reads the archive whatever the trouble with the live one is, and there may be only a row from before a retry. */
+  /**
+   * The server reads the archive whatever the trouble with the live one is, and there may be only a row from
+   * before a retry.
+   */
   async #current(found: Found, job: JobName, seen: Seen): Promise<Found> {
     if (found.kind !== 'ours' || !isOutdated(found.workflow, seen)) return found
     const list = this.#listOf(
@@ -147,7 +154,10 @@ function reading({ workflow }: JobName): string {
   return `read workflow ${workflow}`
 }
 
-/** Then what isn't live can't be read anywhere. A missing permission is another matter: it says nothing of what is there. */
+/**
+ * Then what isn't live can't be read anywhere. A missing permission is another matter: it says nothing of
+ * what is there.
+ */
 function hasNoArchive(reply: Reply): boolean {
   return (
     reply.kind === 'answer' && (reply.status === 501 || /not supported/iu.test(reply.error?.message ?? ''))

@@ -89,8 +89,8 @@ export const ENDED_PHASES = ['Succeeded', 'Failed', 'Error'] as const
 export type EndedPhase = (typeof ENDED_PHASES)[number]
 
 /**
- * The phase of a workflow that has ended; `undefined` for any other, a new one without a phase and one of an unknown phase included. It uses the status
- * alone: after a retry the label lags behind.
+ * The phase of a workflow that has ended; `undefined` for any other, a new one without a phase and one of an
+ * unknown phase included. It uses the status alone: after a retry the label lags behind.
  */
 export function endedPhase({ status }: Workflow): EndedPhase | undefined {
   return ENDED_PHASES.find((phase) => phase === status?.phase)
@@ -99,8 +99,8 @@ export function endedPhase({ status }: Workflow): EndedPhase | undefined {
 const ACTION = 'workflows.argoproj.io/action'
 
 /**
- * `Stop` or `Terminate`, where it was told to end. Some versions report a success, without a message, when its program then exits 0: nothing else shows
- * it.
+ * `Stop` or `Terminate`, where it was told to end. Some versions report a success, without a message, when
+ * its program then exits 0: nothing else shows it.
  */
 export function toldToEnd({ metadata, spec }: Workflow): string | undefined {
   const strategy = spec?.shutdown ?? ''
@@ -114,7 +114,9 @@ export function hasProgress({ status }: Workflow): boolean {
   return /^[1-9]/u.test(status?.progress ?? '')
 }
 
-/** Whether it came out of the archive: there it has no outputs and no nodes in lists, and its labels say so. */
+/**
+ * Whether it came out of the archive: there it has no outputs and no nodes in lists, and its labels say so.
+ */
 export function isArchived({ metadata }: Workflow): boolean {
   return metadata.labels?.['workflows.argoproj.io/workflow-archiving-status'] === 'Persisted'
 }

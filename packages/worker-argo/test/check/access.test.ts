@@ -34,8 +34,9 @@ function longClock() {
 const LONG_MS = 60_000
 
 /**
- * A clock on which short spans are over soon, and long ones only when the test says so: on {@link fastClock} the workflow that a check makes ends after
- * two seconds, which a busy machine may need before it asks for its deletion. Time goes by spans that are over, and by nothing else.
+ * A clock on which short spans are over soon, and long ones only when the test says so: on {@link fastClock}
+ * the workflow that a check makes ends after two seconds, which a busy machine may need before it asks for
+ * its deletion. Time goes by spans that are over, and by nothing else.
  */
 class HeldClock implements Runtime {
   readonly #held = Promise.withResolvers<undefined>()

@@ -69,7 +69,8 @@ test('without anything to probe with there is no probe', async () => {
   const worker = await bench.open()
   await expect(worker.probeSend()).rejects.toMatchObject({ code: 'SLUICE_WORKER_UNAVAILABLE' })
   expect(bench.server.total().requests).toBe(0)
-  // An item that doesn't fit this configuration is nothing to probe with either, and is not said to be rejected.
+  // An item that doesn't fit this configuration is nothing to probe with either, and is not said to be
+  // rejected.
   for (const body of [{ item: 'x', colour: 'red' }, 'no object']) {
     await expect(worker.probeSend({ id: 'x', body })).rejects.toMatchObject({
       code: 'SLUICE_WORKER_UNAVAILABLE',

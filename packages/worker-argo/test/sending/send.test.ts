@@ -308,7 +308,8 @@ describe('a job that was sent when the template was another one', () => {
       await send(next, jobOf('a'), { mode: 'hang' })
       expect(await next.lookupJob(jobOf('a'))).toMatchObject({ stage: 'PROCESSING' })
       expect(bench.countOf(jobOf('a'))).toBe(1)
-      // Nothing was taken by the template as it is now, and what was taken last would not be: who is wrong is open.
+      // Nothing was taken by the template as it is now, and what was taken last would not be: who is wrong is
+      // open.
       await expect(send(next, jobOf('b'), { mode: 'hang' })).rejects.toMatchObject({
         code: 'SLUICE_WORKER_UNAVAILABLE',
         message: expect.stringContaining('colour'),

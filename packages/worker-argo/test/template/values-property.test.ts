@@ -66,7 +66,10 @@ const shape = fc.oneof(
 const maybe = fc.option(shape, { nil: undefined })
 const none = fc.constant(undefined)
 
-/** A place for each of these; those that there are none of are left out: what is expanded, what isn't, and both. */
+/**
+ * A place for each of these; those that there are none of are left out: what is expanded, what isn't, and
+ * both.
+ */
 const expanded = { env: maybe, args: maybe, source: maybe, raw: maybe, fallback: maybe }
 const placesOf = fc.oneof(
   { weight: 4, arbitrary: fc.record({ ...expanded, note: none, when: none }) },
@@ -91,7 +94,10 @@ const kubelets = fc.constantFrom<KubeletVersion>('1.34.3', '1.34.4')
 const routes = ['direct', 'step', 'item', 'other'] as const
 type Route = (typeof routes)[number]
 
-/** What the values are called where the places are: the workflow's parameters, or inputs that they are passed to. */
+/**
+ * What the values are called where the places are: the workflow's parameters, or inputs that they are passed
+ * to.
+ */
 function named(shapeText: string, route: Route): string {
   return route === 'direct' ? shapeText : shapeText.replaceAll('workflow.parameters', 'inputs.parameters')
 }

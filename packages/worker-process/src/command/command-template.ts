@@ -25,7 +25,8 @@ const PLAIN = /\{\{|\}\}|[^{}]+|\}/uy
 const ROOT = /\{([^.[\]{}]*)/uy
 
 /**
- * Reads an argument with placeholders such as `{id}`, `{body.path.to.field}` and `{body["any key"]}`; `{{` and `}}` are plain braces.
+ * Reads an argument with placeholders such as `{id}`, `{body.path.to.field}` and `{body["any key"]}`; `{{`
+ * and `}}` are plain braces.
  *
  * @throws TypeError that says what is wrong with it
  */
@@ -79,7 +80,8 @@ function matchAt(expression: RegExp, text: string, at: number): RegExpExecArray 
 /**
  * The arguments for one item. No shell is involved: each stays one argument whatever it contains.
  *
- * @throws SluiceError SLUICE_JOB_REJECTED that names the placeholder, when the body lacks the field or has null there, or a value has a NUL character
+ * @throws SluiceError SLUICE_JOB_REJECTED that names the placeholder, when the body lacks the field or has
+ * null there, or a value has a NUL character
  */
 export function renderArguments(
   templates: readonly ArgumentTemplate[],

@@ -16,8 +16,8 @@ interface FirstLine {
 }
 
 /**
- * Why a program that is there can't be started: its first line names an interpreter that is not there or not executable. The system and shells
- * report it as if the script itself were missing.
+ * Why a program that is there can't be started: its first line names an interpreter that is not there or not
+ * executable. The system and shells report it as if the script itself were missing.
  *
  * @param program the full path of an executable file
  * @returns `undefined` where nothing is wrong, and of what is no script
@@ -66,7 +66,10 @@ async function beginOf(file: string): Promise<string> {
   }
 }
 
-/** The program that `env` searches for: its whole argument, or with `-S` the first word that is no option and no variable. */
+/**
+ * The program that `env` searches for: its whole argument, or with `-S` the first word that is no option and
+ * no variable.
+ */
 function searchedByEnv(rest: string): string | undefined {
   const [, words] = /^(?:-S|--split-string=?)[ \t]*(.*)$/su.exec(rest) ?? []
   if (words === undefined) return rest === '' || rest.startsWith('-') || rest.includes('=') ? undefined : rest
@@ -77,7 +80,10 @@ function searchedByEnv(rest: string): string | undefined {
 
 const SHELL = /^(?:ba|da|k|z|a)?sh$/u
 
-/** Interpreters that take a script as their first argument behind options, and those of the options that take no argument of their own. */
+/**
+ * Interpreters that take a script as their first argument behind options, and those of the options that take
+ * no argument of their own.
+ */
 const SCRIPT_RUNNERS: readonly (readonly [RegExp, RegExp])[] = [
   [SHELL, /^(?:-[abefhuvx]+|--(?:norc|noprofile|posix))$/u],
   [/^(?:python|pypy)[\d.]*$/u, /^-[bBdEIOPqsSuvx]+$/u],
@@ -98,8 +104,8 @@ export interface MissingScript {
 const FINDS_ELSEWHERE = /^(?:node|nodejs|bun|php|julia)$/u
 
 /**
- * The report about a command that hands a script to an interpreter, such as `python3 -u job.py`, where there is no such file: it opens just that path, from
- * the folder in which the jobs run.
+ * The report about a command that hands a script to an interpreter, such as `python3 -u job.py`, where there
+ * is no such file: it opens just that path, from the folder in which the jobs run.
  *
  * @param command as it is written, placeholders among it
  */
@@ -117,7 +123,10 @@ export async function missingScript(
   return isCertain(name, script) ? { wrong: text } : { doubtful: text }
 }
 
-/** Node.js completes a path without an ending by that of a module, and others have commands of their own; none does so with an ending that is there. */
+/**
+ * Node.js completes a path without an ending by that of a module, and others have commands of their own; none
+ * does so with an ending that is there.
+ */
 function isCertain(interpreter: string, script: string): boolean {
   if (script.includes('://')) return false
   return !FINDS_ELSEWHERE.test(interpreter) || /\.(?:[cm]?[jt]sx?|php|jl)$/u.test(script)
@@ -132,7 +141,10 @@ async function isThere(path: string): Promise<boolean> {
   return (await absentAsUndefined(() => stat(path))) !== undefined
 }
 
-/** The script among the arguments. After an option such as `-c`, which replaces the script, and after an unknown one there is none. */
+/**
+ * The script among the arguments. After an option such as `-c`, which replaces the script, and after an
+ * unknown one there is none.
+ */
 function scriptArgument(program: string, args: readonly string[]): string | undefined {
   const runner = SCRIPT_RUNNERS.find(([name]) => name.test(basename(program)))
   const script = runner === undefined ? undefined : args.find((each) => !runner[1].test(each))

@@ -10,7 +10,8 @@ export interface ProgramSearch {
 }
 
 /**
- * The full path of a program, found as a shell would: a name with a slash from `cwd`, any other one along `path`.
+ * The full path of a program, found as a shell would: a name with a slash from `cwd`, any other one along
+ * `path`.
  *
  * @returns `undefined` when it is nowhere, or nowhere executable
  */

@@ -8,7 +8,10 @@ import { absentAsUndefined } from './record.js'
 /** How often a folder is read where the system can't report changes, in ms. */
 const READ_EVERY_MS = 1_000
 
-/** Wakes when a record appears in a folder, and when notified. The folder is watched, and the process stays alive, while there are listeners. */
+/**
+ * Wakes when a record appears in a folder, and when notified. The folder is watched, and the process stays
+ * alive, while there are listeners.
+ */
 export class FolderWatch {
   readonly #folder: string
   readonly #runtime: Pick<Runtime, 'sleep'>

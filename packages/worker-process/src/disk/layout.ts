@@ -22,7 +22,10 @@ export interface JobPlace {
   readonly stop: string
   /** The index entry to be, made with the job: moved to its place it takes no room that could be missing. */
   readonly entry: string
-  /** Index entry: the queue has not stored the outcome yet. It is there before a claim, a stop or an ending is. */
+  /**
+   * Index entry: the queue has not stored the outcome yet. It is there before a claim, a stop or an ending
+   * is.
+   */
   readonly active: string
   /** Record: it is to end, and why. */
   readonly stopping: string
@@ -38,7 +41,10 @@ interface LayoutOptions {
   readonly runtime: Pick<Runtime, 'newId'>
 }
 
-/** The folders of one queue under the worker's `dir`. A queue has its own, so that no other can see its jobs [W-POLL-3]. */
+/**
+ * The folders of one queue under the worker's `dir`. A queue has its own, so that no other can see its jobs
+ * [W-POLL-3].
+ */
 export class Layout {
   readonly root: string
   readonly active: string

@@ -15,8 +15,8 @@ export class FolderError extends Error {
 }
 
 /**
- * Makes a folder, and those above it that are missing, for this user alone. One after the other: where a file system allows none, such as `/proc`,
- * `recursive` of Node tries for ever.
+ * Makes a folder, and those above it that are missing, for this user alone. One after the other: where a file
+ * system allows none, such as `/proc`, `recursive` of Node tries for ever.
  *
  * @throws FolderError; other errors of the system as they are
  */

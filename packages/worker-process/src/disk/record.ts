@@ -2,8 +2,9 @@ import { lstat, readlink, symlink, unlink } from 'node:fs/promises'
 import { isSystemError } from '../process-errors.js'
 
 /**
- * A record is a symbolic link whose target is its text. One system call makes it, whole, and fails if there is one already:
- * a write-once register that a shell (`ln -s`) and Node share, with no moment at which it exists but is empty.
+ * A record is a symbolic link whose target is its text. One system call makes it, whole, and fails if there
+ * is one already: a write-once register that a shell (`ln -s`) and Node share, with no moment at which it
+ * exists but is empty.
  */
 export interface FileRecord {
   readonly text: string

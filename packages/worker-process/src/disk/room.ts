@@ -11,8 +11,8 @@ const TIGHT = 64
 /** With fewer free inodes or blocks than this, sends go one after the other. */
 const SCARCE = 256
 /**
- * What one job may need at once: its shard's folder, its own and `output`, `job.json`, `stdin`, `stdout`, `stderr`, its index entry, `claim`,
- * `stopping`, `ended`, and what stays of it when it is archived.
+ * What one job may need at once: its shard's folder, its own and `output`, `job.json`, `stdin`, `stdout`,
+ * `stderr`, its index entry, `claim`, `stopping`, `ended`, and what stays of it when it is archived.
  */
 const JOB_INODES = 12
 /** Of these, three folders and four files have a block; what the command writes comes on top. */
@@ -53,7 +53,9 @@ export function freeText({ bytes, inodes }: FreeRoom): string {
   return `${inodes === undefined ? '' : `${inodes} inodes and `}${bytes} bytes are free`
 }
 
-/** Whether the disk of the jobs has room for the records of how they end, and the warnings where it has not. */
+/**
+ * Whether the disk of the jobs has room for the records of how they end, and the warnings where it has not.
+ */
 export class Room {
   readonly #parts: RoomParts
   #wasLacking = false
@@ -64,12 +66,18 @@ export class Room {
     this.#parts = parts
   }
 
-  /** A write was refused for want of room: the next check makes a record on trial, whatever the file system says is free. */
+  /**
+   * A write was refused for want of room: the next check makes a record on trial, whatever the file system
+   * says is free.
+   */
   noteRefused(): void {
     this.#wasLacking = true
   }
 
-  /** Where little is free, sends go one after the other: of many at once each would take some of it, and none get enough. */
+  /**
+   * Where little is free, sends go one after the other: of many at once each would take some of it, and none
+   * get enough.
+   */
   async inTurn<T>(send: () => Promise<T>): Promise<T> {
     const free = await freeRoom(this.#parts.layout.root)
     if (!isBelow(free, SCARCE)) return send()

@@ -37,7 +37,10 @@ export interface JobFacts {
 /** `restarted`, `unstartable` and `vanished`: it did not end, and can't any more. */
 export type JobState = 'ended' | 'unstarted' | 'running' | 'restarted' | 'unstartable' | 'vanished'
 
-/** Where a job is. A pid that is in use by a process with another start is another process: the job's has vanished. */
+/**
+ * Where a job is. A pid that is in use by a process with another start is another process: the job's has
+ * vanished.
+ */
 export function judgeJob({ ended, claim, sameBoot, startOfPid }: JobFacts): JobState {
   if (ended) return 'ended'
   if (!sameBoot) return 'restarted'

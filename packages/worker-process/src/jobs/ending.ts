@@ -1,6 +1,8 @@
 import { constants } from 'node:os'
 
-/** How a job ended, as its record says: an exit code or what stands in for it, and whether it was told to end. */
+/**
+ * How a job ended, as its record says: an exit code or what stands in for it, and whether it was told to end.
+ */
 export interface Ending {
   readonly how: 'exited' | 'signalled' | 'vanished' | 'restarted' | 'unstartable'
   readonly exitCode?: number
@@ -30,8 +32,8 @@ export function parseEnding(text: string): Ending {
 }
 
 /**
- * The signal that a shell reports as 128 + its number. A command that exits with such a code by itself can't be told apart, and by convention means
- * the same.
+ * The signal that a shell reports as 128 + its number. A command that exits with such a code by itself can't
+ * be told apart, and by convention means the same.
  */
 function signalOf(exitCode: number): NodeJS.Signals | undefined {
   const name = Object.entries(constants.signals).find(([, number]) => number === exitCode - 128)?.[0]

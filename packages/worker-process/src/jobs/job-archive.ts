@@ -11,11 +11,11 @@ import { absentAsUndefined, readRecord, removeIfThere, writeOnce } from '../disk
 const SWEEP_AFTER_MS = 3_600_000
 
 /**
- * Takes a job that has ended out of the index, so that polls no longer read it [W-POLL-1], and keeps or removes its files. That it was here stays
- * known: sent again, it does not run again [W-SEND-1].
+ * Takes a job that has ended out of the index, so that polls no longer read it [W-POLL-1], and keeps or
+ * removes its files. That it was here stays known: sent again, it does not run again [W-SEND-1].
  *
- * Killed before the index entry is gone, the job is reported and acknowledged again; after it, what is left over is swept by a later poll or at the
- * next start. A job that has not ended is left alone.
+ * Killed before the index entry is gone, the job is reported and acknowledged again; after it, what is left
+ * over is swept by a later poll or at the next start. A job that has not ended is left alone.
  */
 export async function archiveJob(
   layout: Layout,

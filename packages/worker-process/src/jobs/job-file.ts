@@ -14,9 +14,14 @@ const jobFileSchema = z.object({
   args: z.array(z.string()),
   bootId: z.string(),
   acceptedAt: z.number(),
-  /** Tells a job from one of the same name whose files were deleted. Absent in the files of earlier versions. */
+  /**
+   * Tells a job from one of the same name whose files were deleted. Absent in the files of earlier versions.
+   */
   jobUid: z.string().optional(),
-  /** From SIGTERM to SIGKILL by its own supervisor. Absent in the files of earlier versions, whose supervisors end a job at its timeout alone. */
+  /**
+   * From SIGTERM to SIGKILL by its own supervisor. Absent in the files of earlier versions, whose supervisors
+   * end a job at its timeout alone.
+   */
   killAfterMs: z.number().optional(),
 })
 
@@ -33,8 +38,8 @@ export interface NewJob {
 export type WrittenJob = NewJob & { readonly fsync: boolean }
 
 /**
- * The job's file; `undefined` when there is no such job; `'damaged'` when a power cut left it half written, with `fsync` turned off: whether it ran is
- * then unknown.
+ * The job's file; `undefined` when there is no such job; `'damaged'` when a power cut left it half written,
+ * with `fsync` turned off: whether it ran is then unknown.
  */
 export async function readJobFile(place: JobPlace): Promise<JobFile | 'damaged' | undefined> {
   const text = await absentAsUndefined(() => readFile(place.jobFile, 'utf8'))
@@ -48,8 +53,8 @@ export async function readJobFile(place: JobPlace): Promise<JobFile | 'damaged' 
 }
 
 /**
- * Puts a job on the disk, all or nothing: it is prepared aside and then renamed to its place, which fails when there is one. Killed before the rename,
- * nothing was accepted; after it, the job is accepted.
+ * Puts a job on the disk, all or nothing: it is prepared aside and then renamed to its place, which fails
+ * when there is one. Killed before the rename, nothing was accepted; after it, the job is accepted.
  *
  * @returns `false` when it was accepted before, or is archived
  */
@@ -71,8 +76,8 @@ export async function acceptJob(layout: Layout, place: JobPlace, job: WrittenJob
 }
 
 /**
- * Makes the files of a job aside, those of its outputs and of its index entry too, so that want of room shows before the job is accepted, and not when
- * its command begins.
+ * Makes the files of a job aside, those of its outputs and of its index entry too, so that want of room shows
+ * before the job is accepted, and not when its command begins.
  *
  * @returns the folder; where it can't be made whole, nothing of it is left
  */

@@ -19,7 +19,10 @@ import type { Room } from '../disk/room.js'
 
 /** Files that are open at once at most. */
 const CONCURRENCY = 32
-/** A supervisor ends what is left of its job right after it has recorded the end: it is checked at these intervals, in ms, before that counts. */
+/**
+ * A supervisor ends what is left of its job right after it has recorded the end: it is checked at these
+ * intervals, in ms, before that counts.
+ */
 const LEFT_CHECKS_MS = [0, 1, 2, 4, 8, 16, 32]
 
 /** What a worker that only reads says of a job of which nothing runs. */
@@ -43,7 +46,10 @@ export interface FollowerParts {
   readonly oomKills: OomKills
   /** It reports on jobs, and starts, ends and concludes none. */
   readonly reading: boolean
-  /** Called when processes of a job that has ended still live: they are being ended, and a later poll may find them gone. */
+  /**
+   * Called when processes of a job that has ended still live: they are being ended, and a later poll may find
+   * them gone.
+   */
   readonly onLeft: () => void
 }
 
@@ -76,13 +82,15 @@ export class JobFollower {
   }
 
   /**
-   * Every job whose outcome isn't stored, by item id. It is incomplete while there is no room for records: jobs may have ended then without a record
-   * [W-POLL-2]. Three folders are listed, which hold no others [W-POLL-1]; beyond that, a job that runs costs nothing if it is a child of this process
-   * and else a check of one process, and a job that has ended is read once.
+   * Every job whose outcome isn't stored, by item id. It is incomplete while there is no room for records:
+   * jobs may have ended then without a record [W-POLL-2]. Three folders are listed, which hold no others
+   * [W-POLL-1]; beyond that, a job that runs costs nothing if it is a child of this process and else a check
+   * of one process, and a job that has ended is read once.
    */
   async poll(): Promise<JobReports> {
     const { layout, room } = this.#parts
-    // In this order: a job is in `active` before it can be in the others, and leaves `active` before it leaves them.
+    // In this order: a job is in `active` before it can be in the others, and leaves `active` before it
+    // leaves them.
     const ended = new Set(await readdir(layout.ended))
     const stopping = new Set(await readdir(layout.stopping))
     const active = await readdir(layout.active)
@@ -141,7 +149,8 @@ export class JobFollower {
   async #read(key: string): Promise<KnownJob | undefined> {
     const place = this.#parts.layout.placeOf(key)
     const file = await readJobFile(place)
-    // The home is there before the index entry, and is removed before it: a process was killed while it archived the job.
+    // The home is there before the index entry, and is removed before it: a process was killed while it
+    // archived the job.
     if (file === undefined) await removeIfThere(place.active)
     if (file === undefined || file === 'damaged') return undefined
     const job: KnownJob = { place, file }
@@ -174,7 +183,10 @@ export class JobFollower {
     }
   }
 
-  /** @returns whether some of the jobs that were killed are now known to have been killed by the kernel because memory ran out */
+  /**
+   * @returns whether some of the jobs that were killed are now known to have been killed by the kernel
+   * because memory ran out
+   */
   async #explainKills(jobs: readonly KnownJob[]): Promise<boolean> {
     const unexplained = jobs.filter((job) => job.isUnexplained === true)
     for (const job of unexplained) delete job.isUnexplained
@@ -233,8 +245,8 @@ export class JobFollower {
 
   async #reportFinal(job: KnownJob): Promise<JobReport | undefined> {
     const { place, file } = job
-    // Read in the order in which they go and come when it is archived. What was kept counts more: a late signal, as by a timer, can leave a record in
-    // `ended` once the true one is gone from there.
+    // Read in the order in which they go and come when it is archived. What was kept counts more: a late
+    // signal, as by a timer, can leave a record in `ended` once the true one is gone from there.
     const ended = await readRecord(place.ended)
     const exit = await readRecord(place.exit)
     const gone = exit === undefined ? await reportGone(place, file) : undefined
@@ -258,7 +270,10 @@ export class JobFollower {
     return job.final
   }
 
-  /** Whether something of a job that has ended still lives: two attempts of one item could run side by side otherwise. */
+  /**
+   * Whether something of a job that has ended still lives: two attempts of one item could run side by side
+   * otherwise.
+   */
   async #isLeft({ place, file, claim }: KnownJob): Promise<boolean> {
     const { table, bootId, runner, runtime, reading, onLeft } = this.#parts
     if (claim === undefined || file.bootId !== bootId) return false
@@ -300,8 +315,8 @@ export class JobFollower {
   }
 
   /**
-   * Settles for good how a job ended that left no exit code. It may have left one since it was read: then that stands, since it can be written only
-   * once.
+   * Settles for good how a job ended that left no exit code. It may have left one since it was read: then
+   * that stands, since it can be written only once.
    */
   async #conclude(job: KnownJob, how: EndingWithoutCode): Promise<JobReport | undefined> {
     const { place, file, claim } = job
@@ -310,8 +325,8 @@ export class JobFollower {
   }
 
   /**
-   * Whether a job has ended, archived or not. If not, it is in the index afterwards, so that it may be started or ended. In this order, a job that is
-   * archived just now is found to be, and taken out.
+   * Whether a job has ended, archived or not. If not, it is in the index afterwards, so that it may be
+   * started or ended. In this order, a job that is archived just now is found to be, and taken out.
    */
   async #isOver(place: JobPlace): Promise<boolean> {
     await enterIndex(place)

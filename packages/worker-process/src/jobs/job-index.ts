@@ -5,8 +5,9 @@ import { isNoRoom } from '../process-errors.js'
 import { absentAsUndefined, hasRecord, removeIfThere, writeOnce } from '../disk/record.js'
 
 /**
- * Puts an accepted job into `active`, or finds it there. Nothing of a job is started, stopped or ended before: a poll reads `active` alone, and a
- * process that is killed after it leaves a job that every poll finds.
+ * Puts an accepted job into `active`, or finds it there. Nothing of a job is started, stopped or ended
+ * before: a poll reads `active` alone, and a process that is killed after it leaves a job that every poll
+ * finds.
  */
 export async function enterIndex(place: JobPlace): Promise<void> {
   await writeOnce(place.active, indexText(place))
@@ -15,7 +16,8 @@ export async function enterIndex(place: JobPlace): Promise<void> {
 /**
  * The same for a job that was accepted just now, by the entry that was made with it: that takes no room.
  *
- * @returns `false` where the folder can't hold one more all the same: the job is accepted, and a look-up goes on with it
+ * @returns `false` where the folder can't hold one more all the same: the job is accepted, and a look-up goes
+ * on with it
  */
 export async function enterNew(place: JobPlace): Promise<boolean> {
   const moved = async (): Promise<true> => {
@@ -32,7 +34,10 @@ export async function enterNew(place: JobPlace): Promise<boolean> {
   }
 }
 
-/** Takes a job out of the index that {@link isArchived}, and no other. The entry in `active` goes first: the rest can be swept. */
+/**
+ * Takes a job out of the index that {@link isArchived}, and no other. The entry in `active` goes first: the
+ * rest can be swept.
+ */
 export async function leaveIndex(place: JobPlace): Promise<void> {
   await removeIfThere(place.active)
   await removeIfThere(place.stopping)
@@ -40,16 +45,18 @@ export async function leaveIndex(place: JobPlace): Promise<void> {
 }
 
 /**
- * Whether some process has begun to archive the job: then its outcome is stored in the queue, and stands beside its outputs or in their place. Only
- * that makes the index superfluous; and no such job is ever started.
+ * Whether some process has begun to archive the job: then its outcome is stored in the queue, and stands
+ * beside its outputs or in their place. Only that makes the index superfluous; and no such job is ever
+ * started.
  */
 export async function isArchived(place: JobPlace): Promise<boolean> {
   return (await hasRecord(place.exit)) || (await hasRecord(place.gone))
 }
 
 /**
- * Tidies what is in `ended` or `stopping` and not in `active`. Of an archived job it is what a killed process, or a late signal, has left, and is
- * removed. Of any other it is all that is known of how it ended: that job is put back into `active`.
+ * Tidies what is in `ended` or `stopping` and not in `active`. Of an archived job it is what a killed
+ * process, or a late signal, has left, and is removed. Of any other it is all that is known of how it ended:
+ * that job is put back into `active`.
  *
  * @returns the keys of those that were put back
  */
@@ -57,7 +64,8 @@ export async function tidyIndex(layout: Layout, keys: readonly string[]): Promis
   const restored: string[] = []
   for (const key of keys) {
     const place = layout.placeOf(key)
-    // The job's own files are read after it was missed in `active`: a process that archives a job writes there before it takes it out.
+    // The job's own files are read after it was missed in `active`: a process that archives a job writes
+    // there before it takes it out.
     const file = (await isArchived(place)) ? undefined : await readJobFile(place)
     if (file === undefined) await leaveIndex(place)
     else if (file !== 'damaged') {

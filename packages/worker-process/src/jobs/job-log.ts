@@ -31,8 +31,9 @@ interface LogParts {
 }
 
 /**
- * What the supervisor keeps of a job's output: all of stdout, then all of stderr, since nothing tells how the two were interleaved; with `follow` each
- * as it grows. It only reads: a job is neither started nor ended by it.
+ * What the supervisor keeps of a job's output: all of stdout, then all of stderr, since nothing tells how the
+ * two were interleaved; with `follow` each as it grows. It only reads: a job is neither started nor ended by
+ * it.
  */
 export async function* readJobLog(
   logged: LoggedJob,
@@ -64,7 +65,10 @@ async function* readStream(stream: OutputStream, { onDisk }: LogParts): AsyncGen
   }
 }
 
-/** One of the two files. It stays open, so that a log that is read is not cut short where its files are removed meanwhile. */
+/**
+ * One of the two files. It stays open, so that a log that is read is not cut short where its files are
+ * removed meanwhile.
+ */
 class OutputStream {
   readonly #file: FileHandle
   #at = 0
@@ -137,7 +141,10 @@ function skipTo(streams: readonly OutputStream[], tailBytes: number | undefined)
   }
 }
 
-/** Whether nothing more will be written. A job that no process has claimed, or that waits to be started again, will write. */
+/**
+ * Whether nothing more will be written. A job that no process has claimed, or that waits to be started again,
+ * will write.
+ */
 async function isOver(place: JobPlace, { bootId, table }: LogParts): Promise<boolean> {
   if (await isRecordedEnd(place)) return true
   const file = await readJobFile(place)

@@ -115,7 +115,10 @@ function spanText({ timeoutMs }: ProcessWorkerSettings): string {
   return timeoutMs === undefined ? '' : ` after ${timeoutMs} ms`
 }
 
-/** The ways in which jobs fail. A program that is told to end chooses its exit code itself: `killed`, `timeout` and `oom` come with any. */
+/**
+ * The ways in which jobs fail. A program that is told to end chooses its exit code itself: `killed`,
+ * `timeout` and `oom` come with any.
+ */
 export const FAILURES: readonly FailureKind[] = [
   { failureClass: 'failed', exitCodes: exitCodesOf('failed') },
   { failureClass: 'error', exitCodes: exitCodesOf('error') },
@@ -161,12 +164,16 @@ interface StopNote {
   readonly details: JsonValue
 }
 
-/** A job that runs this much longer than it may, in ms, is overdue: its supervisor was killed, or there was no room to record that it is to end. */
+/**
+ * A job that runs this much longer than it may, in ms, is overdue: its supervisor was killed, or there was no
+ * room to record that it is to end.
+ */
 const OVERDUE_MS = 5_000
 
 /**
- * When a job that was told to end was told so, and by when it has ended. Its own supervisor ends it; one of an earlier version does not, and nor does
- * that of a job whose canceller was killed right after the record in `stopping`.
+ * When a job that was told to end was told so, and by when it has ended. Its own supervisor ends it; one of
+ * an earlier version does not, and nor does that of a job whose canceller was killed right after the record
+ * in `stopping`.
  */
 export function stopNote({ killAfterMs }: JobFile, stop: FileRecord, nowAt: number): StopNote {
   const stopText = `told to end at ${new Date(stop.at).toISOString()} (${reasonOf(stop)})`
@@ -195,8 +202,8 @@ interface ReportedJob {
 }
 
 /**
- * Of the jobs of one item the later attempt, or, of an item that was removed and put again, the one accepted later; with the others that have not
- * ended [W-POLL-1].
+ * Of the jobs of one item the later attempt, or, of an item that was removed and put again, the one accepted
+ * later; with the others that have not ended [W-POLL-1].
  */
 export function byItem(reported: readonly ReportedJob[]): Map<string, JobReport> {
   const items = new Map<string, { readonly file: JobFile; readonly report: JobReport }[]>()

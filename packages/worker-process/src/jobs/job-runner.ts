@@ -36,10 +36,11 @@ export class JobRunner {
   }
 
   /**
-   * Accepts a job and starts it. The order is the design: (1) a supervisor is started, since only that can fail for want of processes or for too long a
-   * command line, and then nothing was accepted; (2) the job is put on the disk, which accepts it; (3) its index entry makes it visible to
-   * `pollAllStatus`; (4) the supervisor is told to go, and claims it. Killed between 1 and 2, the supervisor ends by itself; between 2 and 3, the next
-   * send or look-up of the job goes on with 3; after 3, a poll does.
+   * Accepts a job and starts it. The order is the design: (1) a supervisor is started, since only that can
+   * fail for want of processes or for too long a command line, and then nothing was accepted; (2) the job is
+   * put on the disk, which accepts it; (3) its index entry makes it visible to `pollAllStatus`; (4) the
+   * supervisor is told to go, and claims it. Killed between 1 and 2, the supervisor ends by itself; between 2
+   * and 3, the next send or look-up of the job goes on with 3; after 3, a poll does.
    */
   async send(place: JobPlace, job: NewJob): Promise<void> {
     const sending = this.#sending.get(place.key) ?? this.#sendOnce(place, job)
@@ -52,8 +53,8 @@ export class JobRunner {
   }
 
   /**
-   * Starts a job that was accepted and that no process has claimed: its sender was killed. It must be in the index, else its end would go unreported.
-   * Harmless if another process does the same.
+   * Starts a job that was accepted and that no process has claimed: its sender was killed. It must be in the
+   * index, else its end would go unreported. Harmless if another process does the same.
    *
    * @returns whether it was started; it is not when it is being sent
    */
@@ -64,8 +65,8 @@ export class JobRunner {
   }
 
   /**
-   * Does what a send does before it accepts a job, and leaves no trace: the program is there, a process can be started, and the disk has room for all
-   * that a job needs.
+   * Does what a send does before it accepts a job, and leaves no trace: the program is there, a process can
+   * be started, and the disk has room for all that a job needs.
    */
   async probe(place: JobPlace, job: NewJob): Promise<void> {
     const supervisor = await this.#launch(job.file, place)
@@ -76,7 +77,10 @@ export class JobRunner {
     }
   }
 
-  /** Whether the claim is that of a child that still runs. Its pid can't be another's before its end was noticed here. */
+  /**
+   * Whether the claim is that of a child that still runs. Its pid can't be another's before its end was
+   * noticed here.
+   */
   isLiveChild(place: JobPlace, claim: Claim): boolean {
     return this.#children.get(place.key)?.pid === claim.pid
   }
@@ -119,7 +123,10 @@ export class JobRunner {
     return startSupervisor(layout, settings, { ...job, place, program, isSecretVariable })
   }
 
-  /** Only of an accepted job. A supervisor that was killed meanwhile is no child to wait for: the next poll starts another. */
+  /**
+   * Only of an accepted job. A supervisor that was killed meanwhile is no child to wait for: the next poll
+   * starts another.
+   */
   #go(place: JobPlace, supervisor: Supervisor): void {
     const child = supervisor.process
     if (child.exitCode === null && child.signalCode === null) {
@@ -137,7 +144,8 @@ export class JobRunner {
     if (file === undefined) return false
     if (file === 'damaged') throw damaged(job.file.id)
     const seen = accepted ? await enterNew(place) : await enterIndex(place).then(() => true)
-    // Whether one that was accepted before the machine went down had begun is unknown: the next poll says that it failed.
+    // Whether one that was accepted before the machine went down had begun is unknown: the next poll says
+    // that it failed.
     return seen && file.bootId === bootId
   }
 
@@ -160,7 +168,8 @@ export class JobRunner {
 
   async #hasVanished(place: JobPlace, child: ChildProcess): Promise<boolean> {
     if (await hasRecord(place.ended)) return false
-    // One that could not claim its job is started again by a later poll: to wake one for it would spin where there is no room.
+    // One that could not claim its job is started again by a later poll: to wake one for it would spin where
+    // there is no room.
     return (await readClaim(place))?.pid === child.pid
   }
 

@@ -6,12 +6,16 @@ import { absentAsUndefined } from '../disk/record.js'
 const CHUNK_BYTES = 65_536
 /** How much of a file is read first: enough where nothing is overwritten. */
 const FIRST_BYTES = 8_192
-/** How much of the end of a file is searched for lines that stay: beyond that many bytes of updates of one line none is searched for. */
+/**
+ * How much of the end of a file is searched for lines that stay: beyond that many bytes of updates of one
+ * line none is searched for.
+ */
 const MAX_SEARCHED_BYTES = 67_108_864
 
 /**
- * The last lines of a file as a terminal would leave them: at most `maxBytes`, whole lines where they fit, no control characters. What was overwritten
- * takes none of the room, so that the line before a progress bar is there however often that was updated.
+ * The last lines of a file as a terminal would leave them: at most `maxBytes`, whole lines where they fit, no
+ * control characters. What was overwritten takes none of the room, so that the line before a progress bar is
+ * there however often that was updated.
  */
 export async function lastLines(path: string, maxBytes: number): Promise<string> {
   const file = await absentAsUndefined(() => open(path, 'r'))
@@ -76,7 +80,10 @@ export interface ReadResult {
   readonly note?: string
 }
 
-/** The last line of a file, if it is JSON that a queue can store unchanged. Ordinary output is no result, and gets no note. */
+/**
+ * The last line of a file, if it is JSON that a queue can store unchanged. Ordinary output is no result, and
+ * gets no note.
+ */
 export async function readResult(path: string, maxBytes: number): Promise<ReadResult> {
   // Two more for the line break behind the line, one for that before it.
   const { bytes, isWhole } = await readEnd(path, maxBytes + 3)
@@ -95,8 +102,8 @@ export async function readResult(path: string, maxBytes: number): Promise<ReadRe
 const LINE_FEED = 0x0a
 
 /**
- * Whether a line that only closes brackets ends a value that some line above it began, as pretty-printed JSON does: so may a listing of code, but few
- * programs end with one.
+ * Whether a line that only closes brackets ends a value that some line above it began, as pretty-printed JSON
+ * does: so may a listing of code, but few programs end with one.
  */
 function isEndOfSeveral(line: string, above: string, isWhole: boolean): boolean {
   if (!/^[\]}][\]}\s]*$/u.test(line.trimStart())) return false

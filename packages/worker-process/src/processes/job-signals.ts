@@ -5,9 +5,9 @@ import type { ProcessTable } from './process-table.js'
 import { jobMarker } from './supervisor.js'
 
 /**
- * Signals a whole job: the supervisor, the command, and all that it started and that stayed in its process group. A pid that has become another process
- * is left alone, and of a group that lost its leader some member must have the job's marker. (While a group has members, its number isn't given to a new
- * process.)
+ * Signals a whole job: the supervisor, the command, and all that it started and that stayed in its process
+ * group. A pid that has become another process is left alone, and of a group that lost its leader some member
+ * must have the job's marker. (While a group has members, its number isn't given to a new process.)
  */
 export async function signalJob(
   table: ProcessTable,

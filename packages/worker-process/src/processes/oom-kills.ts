@@ -5,13 +5,16 @@ import { absentAsUndefined } from '../disk/record.js'
 /** How long after a kill of the kernel was noticed a death by SIGKILL may be attributed to it, in ms. */
 const EXPLAINS_MS = 10_000
 
-/** How many processes around this one the kernel has ended because memory ran out; `undefined` where it doesn't say. */
+/**
+ * How many processes around this one the kernel has ended because memory ran out; `undefined` where it
+ * doesn't say.
+ */
 export type CountOomKills = () => Promise<number | undefined>
 
 /**
- * What is known of out-of-memory kills. An exit by SIGKILL alone doesn't say who sent it; the kernel counts its own for each control group, and jobs
- * are in that of the service that started them. So a job counts as killed by the kernel only if it died when the counter rose, and no more jobs died
- * so than were counted.
+ * What is known of out-of-memory kills. An exit by SIGKILL alone doesn't say who sent it; the kernel counts
+ * its own for each control group, and jobs are in that of the service that started them. So a job counts as
+ * killed by the kernel only if it died when the counter rose, and no more jobs died so than were counted.
  */
 export class OomKills {
   readonly #count: CountOomKills
@@ -49,7 +52,10 @@ export class OomKills {
     if (more > 0) this.#noticed.push({ atMonotonic, left: more })
   }
 
-  /** Whether this many deaths are explained by kills to which no other death was attributed; these are then used up. */
+  /**
+   * Whether this many deaths are explained by kills to which no other death was attributed; these are then
+   * used up.
+   */
   explain(deaths: number): boolean {
     const left = this.#noticed.reduce((sum, kill) => sum + kill.left, 0)
     if (deaths > left) return false
@@ -63,7 +69,10 @@ export class OomKills {
   }
 }
 
-/** @see https://docs.kernel.org/admin-guide/cgroup-v2.html: `oom_kill` in `memory.events`; version 1 has it in `memory.oom_control` */
+/**
+ * @see https://docs.kernel.org/admin-guide/cgroup-v2.html: `oom_kill` in `memory.events`; version 1 has it in
+ * `memory.oom_control`
+ */
 export const countOomKills: CountOomKills = async () => {
   const groups = await absentAsUndefined(() => readFile('/proc/self/cgroup', 'utf8'))
   for (const file of counterFiles(groups ?? '')) {

@@ -28,10 +28,11 @@ export interface Supervisor {
 }
 
 /**
- * Starts a supervisor, detached: in a session and process group of its own, so that it outlives this process and the whole job can
- * be signalled at once.
+ * Starts a supervisor, detached: in a session and process group of its own, so that it outlives this process
+ * and the whole job can be signalled at once.
  *
- * @throws SluiceError SLUICE_JOB_REJECTED for a command line that is too large, SLUICE_WORKER_UNAVAILABLE, SLUICE_WORKER_DENIED
+ * @throws SluiceError SLUICE_JOB_REJECTED for a command line that is too large, SLUICE_WORKER_UNAVAILABLE,
+ * SLUICE_WORKER_DENIED
  */
 export async function startSupervisor(
   layout: Layout,
@@ -66,8 +67,8 @@ function supervisorArguments(layout: Layout, settings: ProcessWorkerSettings, jo
 }
 
 /**
- * The service's own environment, less what configures Sluice itself and the variables that secrets of the configuration came from; then the job's. It is handed
- * to the process alone, and written nowhere.
+ * The service's own environment, less what configures Sluice itself and the variables that secrets of the
+ * configuration came from; then the job's. It is handed to the process alone, and written nowhere.
  */
 function jobEnvironment(settings: ProcessWorkerSettings, job: SupervisedJob): NodeJS.ProcessEnv {
   const { isSecretVariable = () => false } = job

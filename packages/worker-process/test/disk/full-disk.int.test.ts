@@ -30,7 +30,10 @@ async function pidOf(job: TestJob): Promise<number> {
   return (await readClaim(bench.layout().place(job)))?.pid ?? 0
 }
 
-/** The command has ended, and its supervisor waits for room: the shell of the command was its only child that is not `sleep 1`. */
+/**
+ * The command has ended, and its supervisor waits for room: the shell of the command was its only child that
+ * is not `sleep 1`.
+ */
 async function commandEnded(job: TestJob): Promise<void> {
   await openGate(job.id)
   const { stdout } = bench.layout().place(job)

@@ -6,7 +6,10 @@ import { join } from 'node:path'
 const INODES = 150
 const BYTES = 2_097_152
 
-/** A file system with room for so few files and bytes that a test can fill it. To mount one takes root, on Linux. */
+/**
+ * A file system with room for so few files and bytes that a test can fill it. To mount one takes root, on
+ * Linux.
+ */
 export class SmallDisk {
   readonly #dir: string
   readonly #full: string

@@ -4,7 +4,10 @@ import { join } from 'node:path'
 const ROOT = '/sys/fs/cgroup'
 let serial = 0
 
-/** A control group of the kernel, of either version: what runs in it has so much of something and no more. To make one takes root, on Linux. */
+/**
+ * A control group of the kernel, of either version: what runs in it has so much of something and no more. To
+ * make one takes root, on Linux.
+ */
 export class ControlGroup {
   readonly #dir: string
   readonly #isSecond: boolean

@@ -6,6 +6,7 @@ import {
   type TroubleConcerns,
   type Worker,
 } from '@sluice/core'
+import { systemRuntime } from '@sluice/core/backend'
 import { check, same } from '../../check.js'
 import type { TroubledSends, WorkerHarness } from '../worker-harness.js'
 
@@ -60,7 +61,10 @@ export function checkOffered(
   }
 }
 
-/** Sends a job that can't begin before `begin`, as the harness of a worker that says which jobs are pending must be able to. */
+/**
+ * Sends a job that can't begin before `begin`, as the harness of a worker that says which jobs are pending
+ * must be able to.
+ */
 export async function sendPending(
   harness: WorkerHarness,
   { worker, job, message }: { worker: Worker; job: JobRef; message: string },
@@ -72,17 +76,19 @@ export async function sendPending(
 
 /** Asks until it holds or the time is over: no event reports the end of what runs elsewhere. */
 export async function eventually(holds: () => Promise<boolean>, boundMs: number): Promise<boolean> {
-  const endMs = performance.now() + boundMs
-  while (performance.now() < endMs) {
+  const { monotonicMs, sleep } = systemRuntime
+  const endAtMonotonic = monotonicMs() + boundMs
+  while (monotonicMs() < endAtMonotonic) {
     if (await holds()) return true
-    const { promise, resolve } = Promise.withResolvers<void>()
-    setTimeout(resolve, 20)
-    await promise
+    await sleep(20)
   }
   return false
 }
 
-/** Throws unless the call rejects, and its error says whose trouble it is. Credentials that are refused are the worker's trouble, by their code. */
+/**
+ * Throws unless the call rejects, and its error says whose trouble it is. Credentials that are refused are
+ * the worker's trouble, by their code.
+ */
 export async function concerning(
   call: Promise<unknown>,
   concerns: TroubleConcerns,

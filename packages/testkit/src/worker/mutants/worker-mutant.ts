@@ -25,7 +25,10 @@ interface Breakage {
   readonly change: () => (inner: Worker) => Partial<Worker>
 }
 
-/** A worker with some of its methods changed: `change` is called once for each harness, and gives the changes for each worker of it. */
+/**
+ * A worker with some of its methods changed: `change` is called once for each harness, and gives the changes
+ * for each worker of it.
+ */
 export function broken(id: string, title: string, { breaks, change }: Breakage): WorkerMutant {
   return {
     id,
@@ -76,7 +79,8 @@ export function handedOn(harness: WorkerHarness): WorkerHarness {
     open: (name) => harness.open(name),
     body: () => harness.body(),
     finish: (job, how) => harness.finish(job, how),
-    // A job that was started a second time runs as the attempt a thousand further on: see `every-send-starts`.
+    // A job that was started a second time runs as the attempt a thousand further on: see
+    // `every-send-starts`.
     starts: async (job) =>
       (await harness.starts(job)) + (await harness.starts({ ...job, attempt: job.attempt + 1_000 })),
     close: () => harness.close(),

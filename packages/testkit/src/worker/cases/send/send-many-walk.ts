@@ -85,7 +85,10 @@ export async function sendAll(
   return outcomes
 }
 
-/** How each of the jobs ended where none can be sent: be it by its outcome or by the call's rejection as a whole. */
+/**
+ * How each of the jobs ended where none can be sent: be it by its outcome or by the call's rejection as a
+ * whole.
+ */
 export async function endsOf(
   worker: Worker,
   harness: WorkerHarness,
