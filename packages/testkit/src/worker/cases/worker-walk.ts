@@ -76,11 +76,10 @@ export async function sendPending(
 
 /** Asks until it holds or the time is over: no event reports the end of what runs elsewhere. */
 export async function eventually(holds: () => Promise<boolean>, boundMs: number): Promise<boolean> {
-  const { monotonicMs, sleep } = systemRuntime
-  const endAtMonotonic = monotonicMs() + boundMs
-  while (monotonicMs() < endAtMonotonic) {
+  const endAtMonotonic = systemRuntime.monotonicMs() + boundMs
+  while (systemRuntime.monotonicMs() < endAtMonotonic) {
     if (await holds()) return true
-    await sleep(20)
+    await systemRuntime.sleep(20)
   }
   return false
 }
