@@ -29,23 +29,33 @@ export interface ArgoWorkerOptions extends ArgoOverrides {
   /** Default `WorkflowTemplate`. */
   readonly templateKind?: 'WorkflowTemplate' | 'ClusterWorkflowTemplate' | 'CronWorkflow' | undefined
   /**
-   * `submit` asks for the template by its name; `create` sends a manifest, which may have any label, annotation and `spec`. Default `submit`.
+   * `submit` asks for the template by its name; `create` sends a manifest, which may have any label,
+   * annotation and `spec`. Default `submit`.
    */
   readonly via?: 'submit' | 'create' | undefined
-  /** Where the workflow's parameters come from: the body's `fields`, a mapping such as `path: $.file.path`, or a function. Default `fields`. */
+  /**
+   * Where the workflow's parameters come from: the body's `fields`, a mapping such as `path: $.file.path`, or
+   * a function. Default `fields`.
+   */
   readonly parameters?: 'fields' | ParameterMapping | ParameterFunction | undefined
-  /** Whether an item with a field that the template doesn't declare is rejected, or the field is left out. Default `reject`. */
+  /**
+   * Whether an item with a field that the template doesn't declare is rejected, or the field is left out.
+   * Default `reject`.
+   */
   readonly unknownFields?: 'reject' | 'ignore' | undefined
   /**
-   * Longest value of a parameter, in bytes. Default: what Linux passes to a program where the template puts the value, such as 131,070 bytes less the
-   * name in a variable; 128,000 where that isn't known.
+   * Longest value of a parameter, in bytes. Default: what Linux passes to a program where the template puts
+   * the value, such as 131,070 bytes less the name in a variable; 128,000 where that isn't known.
    */
   readonly maxParameterBytes?: number | undefined
   /**
-   * Most bytes of one workflow: what is sent as JSON, and the template's own. Kubernetes stores a workflow in one piece. Default 460,800.
+   * Most bytes of one workflow: what is sent as JSON, and the template's own. Kubernetes stores a workflow in
+   * one piece. Default 460,800.
    */
   readonly maxTotalParameterBytes?: number | undefined
-  /** A path into the body, such as `$.argo`, to overrides for this one item. Producers of items control it. */
+  /**
+   * A path into the body, such as `$.argo`, to overrides for this one item. Producers of items control it.
+   */
   readonly overridesFrom?: string | undefined
   /** A bearer token. */
   readonly token?: string | undefined
@@ -62,17 +72,25 @@ export interface ArgoWorkerOptions extends ArgoOverrides {
   /** The address of Argo's UI, for links. Default: `baseUrl`. */
   readonly uiUrl?: string | undefined
   /**
-   * Longest wait for the first byte of an answer, in ms. A request ends 10 s after its last byte, and in any case after this time and one second more
-   * for each 64 KiB. Default 30,000.
+   * Longest wait for the first byte of an answer, in ms. A request ends 10 s after its last byte, and in any
+   * case after this time and one second more for each 64 KiB. Default 30,000.
    */
   readonly requestTimeoutMs?: number | undefined
-  /** Longest that one list of workflows may take, all its pages together, in ms; polls do without it meanwhile. Default 300,000. */
+  /**
+   * Longest that one list of workflows may take, all its pages together, in ms; polls do without it
+   * meanwhile. Default 300,000.
+   */
   readonly listTimeoutMs?: number | undefined
-  /** How many workflows may be asked for by name in any second, by polls and look-ups together. Default 200. */
+  /**
+   * How many workflows may be asked for by name in any second, by polls and look-ups together. Default 200.
+   */
   readonly lookupsPerSecond?: number | undefined
   /** How a job is cancelled: `stop` runs exit handlers. Default `terminate`. */
   readonly cancel?: 'terminate' | 'stop' | undefined
-  /** Failures that are retried within the same workflow, its finished steps kept, before they count as failures. */
+  /**
+   * Failures that are retried within the same workflow, its finished steps kept, before they count as
+   * failures.
+   */
   readonly retryInPlace?:
     | {
         /** Classes of failure, such as `evicted`. */
@@ -84,12 +102,14 @@ export interface ArgoWorkerOptions extends ArgoOverrides {
   /** Whether a workflow is deleted once its outcome is in the queue. Default `never`. */
   readonly deleteFinished?: 'never' | 'succeeded' | 'all' | undefined
   /**
-   * How long a workflow is kept after its outcome is in the queue, in ms. While it is there, its name keeps a dispatcher that lags behind from starting
-   * the job again: longer than any process may be stalled and still continue. Default 600,000.
+   * How long a workflow is kept after its outcome is in the queue, in ms. While it is there, its name keeps a
+   * dispatcher that lags behind from starting the job again: longer than any process may be stalled and still
+   * continue. Default 600,000.
    */
   readonly deleteGraceMs?: number | undefined
   /**
-   * How many of them are deleted a second: each costs Argo's controller a listing of pods, of the 20 calls a second that it has. Default 2.
+   * How many of them are deleted a second: each costs Argo's controller a listing of pods, of the 20 calls a
+   * second that it has. Default 2.
    */
   readonly deletionsPerSecond?: number | undefined
   readonly logger?: Logger | undefined

@@ -22,7 +22,10 @@ const resourceName = z
   .max(253)
   .regex(/^[a-z0-9](?:[-.a-z0-9]*[a-z0-9])?$/u, 'must be the name of a Kubernetes resource')
 
-/** @param noPassword for one with an @: a password with a slash that was not percent-encoded makes a path of its rest, and a host of what stands before it */
+/**
+ * @param noPassword for one with an @: a password with a slash that was not percent-encoded makes a path of
+ * its rest, and a host of what stands before it
+ */
 function webUrl(noPassword: string) {
   return z
     .string()
@@ -133,7 +136,10 @@ export type ArgoWorkerSettings = z.output<typeof optionsSchema>
 /** The mapping of parameters, with the defaults filled in. */
 export type MappingSettings = z.output<typeof mapping>
 
-/** The settings with absolute paths, so that a service that is started from another folder reads the same files. */
+/**
+ * The settings with absolute paths, so that a service that is started from another folder reads the same
+ * files.
+ */
 export function withAbsolutePaths(settings: ArgoWorkerSettings, context: PackageContext): ArgoWorkerSettings {
   const absolute = (option: 'tokenFile' | 'caFile'): Partial<ArgoWorkerSettings> => {
     const path = settings[option]
@@ -173,7 +179,10 @@ function issue(input: unknown, field: string, message: string): z.core.$ZodRawIs
   return { code: 'custom', input, path: [field], message }
 }
 
-/** What can't be said to the submit endpoint, which takes labels and annotations as one text without any escaping. */
+/**
+ * What can't be said to the submit endpoint, which takes labels and annotations as one text without any
+ * escaping.
+ */
 export function submitProblems({ spec, annotations }: Overrides): readonly (readonly [string, string])[] {
   const unfit = Object.entries(annotations ?? {}).filter(([, value]) => /[,=]/u.test(value))
   return [

@@ -11,8 +11,8 @@ import { QueueJobs } from './queue-jobs.js'
 type Method = 'lookupJob' | 'cancelJob' | 'acknowledgeJobs' | 'probeSend' | 'readLog' | 'watch' | 'check'
 
 /**
- * A worker that runs nothing: jobs are entries in a `JobStore`, and end by {@link DummyControls.settleJob} or by a rule. It keeps every promise of
- * `Worker` within one process, and misbehaves on request.
+ * A worker that runs nothing: jobs are entries in a `JobStore`, and end by {@link DummyControls.settleJob} or
+ * by a rule. It keeps every promise of `Worker` within one process, and misbehaves on request.
  */
 export type DummyWorker<Body = JsonValue> = WorkerWith<Method, Body> & DummyControls
 

@@ -11,17 +11,21 @@ import {
 import { isSystemError } from './process-errors.js'
 import { freeRoom, freeText, type FreeRoom } from './disk/room.js'
 
-/** The folder, `output`, `job.json`, `stdout`, `stderr`, `claim` and `exit`: what stays of a job whose outputs are kept. */
+/**
+ * The folder, `output`, `job.json`, `stdout`, `stderr`, `claim` and `exit`: what stays of a job whose outputs
+ * are kept.
+ */
 const KEPT_INODES = 7
 /** Of these, two folders and a file have a block; what the command writes comes on top. */
 const KEPT_BLOCKS = 3
 
 /**
- * Compares what stays on the disk of this many items with what is free there: see `keepOutputs`. What the commands write is not known and not
- * counted; with `failed` it is assumed that none fails.
+ * Compares what stays on the disk of this many items with what is free there: see `keepOutputs`. What the
+ * commands write is not known and not counted; with `failed` it is assumed that none fails.
  *
  * @param options as of `openWorker`
- * @returns what there is too little of, and what can be done; `undefined` where there is enough, or that is not known
+ * @returns what there is too little of, and what can be done; `undefined` where there is enough, or that is
+ * not known
  * @throws SluiceError SLUICE_CONFIG_INVALID for wrong options
  */
 export async function checkRoom(

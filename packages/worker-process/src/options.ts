@@ -16,13 +16,20 @@ export interface ProcessWorkerOptions {
   /** The program and its arguments, which may hold placeholders such as `{id}` and `{body.path}`. */
   readonly command: readonly string[]
   /**
-   * Where jobs, exit codes and outputs are kept: on a local disk, and the same for every service of the queue. A relative path is relative to the
-   * configuration file, or else to the folder of the service. Default `.sluice/jobs`.
+   * Where jobs, exit codes and outputs are kept: on a local disk, and the same for every service of the
+   * queue. A relative path is relative to the configuration file, or else to the folder of the service.
+   * Default `.sluice/jobs`.
    */
   readonly dir?: string | undefined
-  /** The folder that the command starts in. Default: that of the configuration file that names the command, or else that of the service. */
+  /**
+   * The folder that the command starts in. Default: that of the configuration file that names the command, or
+   * else that of the service.
+   */
   readonly cwd?: string | undefined
-  /** Variables beside those of the service; of those from which the configuration read secrets a job gets what stands here. */
+  /**
+   * Variables beside those of the service; of those from which the configuration read secrets a job gets what
+   * stands here.
+   */
   readonly env?: Readonly<Record<string, string>> | undefined
   /** Longest that a job may run, in ms. Default: no limit. */
   readonly timeoutMs?: number | undefined
@@ -36,9 +43,15 @@ export interface ProcessWorkerOptions {
   readonly maxResultBytes?: number | undefined
   /** How much of the end of stderr goes into the reason of a failure, in bytes. Default 1,500. */
   readonly stderrTailBytes?: number | undefined
-  /** Whose stdout, stderr and output folder stay on the disk once their outcome is stored in the queue. Default `all`. */
+  /**
+   * Whose stdout, stderr and output folder stay on the disk once their outcome is stored in the queue.
+   * Default `all`.
+   */
   readonly keepOutputs?: 'all' | 'failed' | 'none' | undefined
-  /** Whether a job is on the disk for good before it starts, so that not even a power cut makes it run twice. Default true. */
+  /**
+   * Whether a job is on the disk for good before it starts, so that not even a power cut makes it run twice.
+   * Default true.
+   */
   readonly fsync?: boolean | undefined
   /** Where time and ids come from. Default the machine's. */
   readonly runtime?: Runtime | undefined
@@ -72,8 +85,9 @@ export const optionsSchema = z.strictObject({
 export type ProcessWorkerSettings = z.output<typeof optionsSchema>
 
 /**
- * The settings with absolute paths. A service that is started from another folder must find the same jobs, and run the same command: a program such
- * as `./convert.sh` is that of the folder that the command starts in.
+ * The settings with absolute paths. A service that is started from another folder must find the same jobs,
+ * and run the same command: a program such as `./convert.sh` is that of the folder that the command starts
+ * in.
  */
 export function withAbsolutePaths(
   settings: ProcessWorkerSettings,

@@ -17,8 +17,9 @@ const DENIED_ADVICE =
   '; let the user of the service write there, or name another folder as `dir` (`worker.dir` in the service)'
 
 /**
- * An error of the file system as one of ours: a missing permission is SLUICE_WORKER_DENIED. All else (a full disk, too many open files, a folder that went
- * away) passes or is fixed by an operator, so it is SLUICE_WORKER_UNAVAILABLE and no item fails for it: it is the worker's trouble.
+ * An error of the file system as one of ours: a missing permission is SLUICE_WORKER_DENIED. All else (a full
+ * disk, too many open files, a folder that went away) passes or is fixed by an operator, so it is
+ * SLUICE_WORKER_UNAVAILABLE and no item fails for it: it is the worker's trouble.
  */
 export function fileError(error: unknown, doing: string, more = ''): SluiceError {
   if (error instanceof SluiceError) return error
@@ -33,8 +34,9 @@ export function fileError(error: unknown, doing: string, more = ''): SluiceError
 }
 
 /**
- * An error of starting a process as one of ours. Only arguments that are too large are the item's trouble; too many processes or too little memory mean
- * that the machine has no capacity for now, and all else is the worker's trouble.
+ * An error of starting a process as one of ours. Only arguments that are too large are the item's trouble;
+ * too many processes or too little memory mean that the machine has no capacity for now, and all else is the
+ * worker's trouble.
  */
 export function spawnError(error: unknown, itemId: string): SluiceError {
   if (isSystemError(error, 'E2BIG')) return tooLarge(itemId, error)
@@ -50,7 +52,8 @@ export function spawnError(error: unknown, itemId: string): SluiceError {
 const MAX_ARGUMENT_BYTES = 131_072
 
 /**
- * Whether the system takes each argument. How many it takes together depends on the limits of the service's process, and shows when a process is started.
+ * Whether the system takes each argument. How many it takes together depends on the limits of the service's
+ * process, and shows when a process is started.
  *
  * @throws SluiceError SLUICE_JOB_REJECTED
  */

@@ -31,8 +31,9 @@ export interface CallTime {
 }
 
 /**
- * Runs one call. When its time is over its requests are aborted, and it ends by what follows from that; it ends a second later in any case,
- * also where it waits for something else, such as a program that prints tokens.
+ * Runs one call. When its time is over its requests are aborted, and it ends by what follows from that; it
+ * ends a second later in any case, also where it waits for something else, such as a program that prints
+ * tokens.
  *
  * @throws SluiceError SLUICE_WORKER_UNAVAILABLE when its time is over
  */

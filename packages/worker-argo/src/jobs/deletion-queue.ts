@@ -6,7 +6,10 @@ import { MAX_REST_MS } from '../api/rate-gate.js'
 
 /** How many workflows wait at most. The others are found later, among the finished ones. */
 const MAX_WAITING = 10_000
-/** The pause after a deletion that failed, in ms, and after one that is not permitted: that takes an administrator. */
+/**
+ * The pause after a deletion that failed, in ms, and after one that is not permitted: that takes an
+ * administrator.
+ */
 const REST_MS = 5_000
 const DENIED_REST_MS = 300_000
 
@@ -27,9 +30,10 @@ interface Waiting {
 }
 
 /**
- * Deletes finished workflows one after the other, `deletionsPerSecond` and never in a burst: each deletion costs Argo's controller a listing of pods, of
- * the few calls a second that it has. None is deleted before its grace is over: while the workflow is there, its name keeps a dispatcher that lags behind
- * from starting the job again [W-SEND-1]. What still waits when the process ends is deleted by the next one.
+ * Deletes finished workflows one after the other, `deletionsPerSecond` and never in a burst: each deletion
+ * costs Argo's controller a listing of pods, of the few calls a second that it has. None is deleted before
+ * its grace is over: while the workflow is there, its name keeps a dispatcher that lags behind from starting
+ * the job again [W-SEND-1]. What still waits when the process ends is deleted by the next one.
  */
 export class DeletionQueue {
   readonly #parts: DeletionParts

@@ -36,7 +36,8 @@ export class JobEnder {
     const { settings, api, ledger, reader } = this.#parts
     const found = await reader.findByName(job, ledger.seenOf(job))
     if (found.kind !== 'ours') return
-    // An archived one may have been retried since, and not be listed yet: only the live one can be told to end.
+    // An archived one may have been retried since, and not be listed yet: only the live one can be told to
+    // end.
     const inArchive = isArchived(found.workflow)
     if (!inArchive && endedPhase(found.workflow) !== undefined) return
     if (!inArchive) ledger.entry(job).cancelled = reason

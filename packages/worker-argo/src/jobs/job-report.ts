@@ -35,7 +35,9 @@ export interface ReportContext {
   readonly lastHoldUp?: HoldUp | undefined
 }
 
-/** What the worker says of a job: by the phase of its workflow, with the evidence that outlives it [W-POLL-1]. */
+/**
+ * What the worker says of a job: by the phase of its workflow, with the evidence that outlives it [W-POLL-1].
+ */
 export function reportOf(workflow: Workflow, context: ReportContext): JobReport {
   const phase = endedPhase(workflow)
   if (phase === undefined) return reportRunning(workflow, context)
@@ -49,7 +51,10 @@ export function reportOf(workflow: Workflow, context: ReportContext): JobReport 
     : reportSucceeded(workflow, context)
 }
 
-/** Some versions let a workflow that was terminated while it waited for a lock end well, though nothing of it ever ran. */
+/**
+ * Some versions let a workflow that was terminated while it waited for a lock end well, though nothing of it
+ * ever ran.
+ */
 function endedBeforeAnythingRan(workflow: Workflow): boolean {
   if (toldToEnd(workflow) === undefined) return false
   const ran = Object.values(workflow.status?.nodes ?? {}).some(({ phase }) => phase === 'Succeeded')
@@ -68,7 +73,10 @@ function reportRunning(workflow: Workflow, context: ReportContext): JobReport {
   }
 }
 
-/** What isn't reported now is as it was last reported; what was seen to run is never pending again, whatever a late list shows. */
+/**
+ * What isn't reported now is as it was last reported; what was seen to run is never pending again, whatever a
+ * late list shows.
+ */
 function sinceLast(now: HoldUp, last: HoldUp | undefined): HoldUp {
   if (last?.pending === false)
     return { pending: false, message: now.pending === true ? undefined : now.message }
@@ -174,7 +182,9 @@ function ownWords(node: WorkflowNode | undefined, logEnd?: string): string | und
   return message === 'Workflow operation error' ? undefined : message
 }
 
-/** What a program wrote, as a terminal would show it: what a progress bar overwrote is no part of a reason. */
+/**
+ * What a program wrote, as a terminal would show it: what a progress bar overwrote is no part of a reason.
+ */
 function shownText(text: string | null | undefined): string | undefined {
   if (!isText(text)) return undefined
   const [end = ''] = CONTAINER_END.exec(text) ?? []

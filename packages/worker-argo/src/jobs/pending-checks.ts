@@ -31,9 +31,10 @@ export interface PendingWish {
 }
 
 /**
- * Finds out which jobs don't begin: a list shows a workflow whose pod has no image, no ConfigMap or no node as Running, with an empty message; only the
- * nodes show the cause. So the nodes of each job that has been unfinished for a while are read once, the oldest first; again at times where nothing of it
- * runs, and never where something was seen to run.
+ * Finds out which jobs don't begin: a list shows a workflow whose pod has no image, no ConfigMap or no node
+ * as Running, with an empty message; only the nodes show the cause. So the nodes of each job that has been
+ * unfinished for a while are read once, the oldest first; again at times where nothing of it runs, and never
+ * where something was seen to run.
  */
 export class PendingChecks {
   readonly #parts: PendingParts

@@ -7,7 +7,10 @@ import type { ArgoWorkerSettings } from '../options.js'
 import { MAX_REST_MS } from '../api/rate-gate.js'
 import { endedPhase, isArchived, type Workflow, type WorkflowNode } from '../workflow/workflow.js'
 
-/** The container that does the work, as Argo names it, and the one that supervises it, which always writes something. */
+/**
+ * The container that does the work, as Argo names it, and the one that supervises it, which always writes
+ * something.
+ */
 const MAIN = 'main'
 const WAIT = 'wait'
 /** From a stream that brought nothing to the next one, in ms. */
@@ -23,8 +26,9 @@ export interface JobLogParts extends LogStreamParts {
 }
 
 /**
- * Reads the log of one job: the lines of the main containers of its workflow's pods, as Kubernetes has them. It reads in
- * passes, since a stream may be cut by a proxy without a sign, and since a stream that follows does not mark the end of what was there.
+ * Reads the log of one job: the lines of the main containers of its workflow's pods, as Kubernetes has them.
+ * It reads in passes, since a stream may be cut by a proxy without a sign, and since a stream that follows
+ * does not mark the end of what was there.
  */
 export class JobLog {
   readonly #parts: JobLogParts
@@ -88,7 +92,9 @@ export class JobLog {
     }
   }
 
-  /** @param isWhole all was given already, as far as is known: that nothing is there any more is then no loss */
+  /**
+   * @param isWhole all was given already, as far as is known: that nothing is there any more is then no loss
+   */
   async *#rest(last: Workflow, isWhole: boolean): AsyncGenerator<Uint8Array, LogEnd, undefined> {
     const lines = this.#pass({})
     let next = await lines.next()
@@ -127,7 +133,10 @@ export class JobLog {
     }
   }
 
-  /** An answer without a line is that of a program that wrote nothing, and of pods that are gone, and of a role without `pods/log`. */
+  /**
+   * An answer without a line is that of a program that wrote nothing, and of pods that are gone, and of a
+   * role without `pods/log`.
+   */
   async #assertThere({ last, isWhole }: LogEnd): Promise<void> {
     if (!this.#positions.isEmpty) {
       if (isWhole) return
@@ -148,7 +157,10 @@ export class JobLog {
   }
 }
 
-/** How the reading ended: with the workflow as it was then, and whether the server had the workflow to the end. */
+/**
+ * How the reading ended: with the workflow as it was then, and whether the server had the workflow to the
+ * end.
+ */
 interface LogEnd {
   readonly last: Workflow
   readonly isWhole: boolean

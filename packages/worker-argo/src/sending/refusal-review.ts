@@ -109,7 +109,8 @@ export class RefusalReview {
     if (mapping === undefined) return []
     const names = new Set(declared.map(({ name }) => name))
     const sent = [...mapping].filter(([name]) => settings.unknownFields === 'reject' || names.has(name))
-    // How dollars are written depends on the template: such a constant isn't checked against its choices here.
+    // How dollars are written depends on the template: such a constant isn't checked against its choices
+    // here.
     const texts = sent.map(
       ([name, value]) => [name, value && !isRisky(value) ? value.text : undefined] as const,
     )

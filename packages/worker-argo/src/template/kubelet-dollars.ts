@@ -1,6 +1,6 @@
 /**
- * What the kubelet makes of dollars. It expands the texts of a container's `env`, `args` and `command`: `$$` becomes `$`, `$(NAME)` the
- * value of a variable that is known there, and everything else stays.
+ * What the kubelet makes of dollars. It expands the texts of a container's `env`, `args` and `command`: `$$`
+ * becomes `$`, `$(NAME)` the value of a variable that is known there, and everything else stays.
  *
  * @see https://kubernetes.io/docs/tasks/inject-data-application/define-interdependent-environment-variables/
  */
@@ -13,7 +13,10 @@ export interface DollarToken {
   readonly kind: 'escape' | 'reference' | 'plain'
 }
 
-/** Every `$` of a text with what the kubelet reads together with it, from left to right. A `$` at the end is a token by itself. */
+/**
+ * Every `$` of a text with what the kubelet reads together with it, from left to right. A `$` at the end is a
+ * token by itself.
+ */
 export function dollarTokens(text: string): readonly DollarToken[] {
   const tokens: DollarToken[] = []
   // Without this, a text of many `$(` and no `)` would be searched to its end for each of them.
@@ -35,8 +38,9 @@ function tokenAt(text: string, start: number, lastCloser: number): DollarToken {
 }
 
 /**
- * Whether the kubelet could change the text, with any text behind it and any known names: it has `$$` or `$(`, or `$` at its end.
- * Kubelets up to Kubernetes 1.34.3 also break a character beyond ASCII that follows a `$`.
+ * Whether the kubelet could change the text, with any text behind it and any known names: it has `$$` or
+ * `$(`, or `$` at its end. Kubelets up to Kubernetes 1.34.3 also break a character beyond ASCII that follows
+ * a `$`.
  */
 export function hasRiskyDollar(text: string): boolean {
   return /\$(?:[$(]|[^\0-\u{7f}]|$)/u.test(text)
@@ -65,7 +69,9 @@ export function hasRiskyDollarInJson(json: string): boolean {
   return hasRiskyDollar(plain) || /\$["\\]/u.test(plain)
 }
 
-/** Whether a JSON text has `{{` once it is parsed: as a text of its own Argo would evaluate it as a template. */
+/**
+ * Whether a JSON text has `{{` once it is parsed: as a text of its own Argo would evaluate it as a template.
+ */
 export function hasBracesInJson(json: string): boolean {
   const plain = json.replaceAll(/\\u007b|\\[\s\S]/giu, (token) => (token.length > 2 ? '{' : token))
   return plain.includes('{{')

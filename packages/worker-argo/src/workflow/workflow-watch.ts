@@ -22,9 +22,10 @@ export interface WatchParts {
 }
 
 /**
- * The wake signal: a stream of what changes among the workflows that aren't completed. One that completes leaves the stream's selector, which is
- * reported at once. It is no evidence: it may end, stall or be wrong, and all that it does is to make a poll start earlier. It begins each time without
- * a version to go on from, so that none can be too old, and wakes then, since something may have ended in between.
+ * The wake signal: a stream of what changes among the workflows that aren't completed. One that completes
+ * leaves the stream's selector, which is reported at once. It is no evidence: it may end, stall or be wrong,
+ * and all that it does is to make a poll start earlier. It begins each time without a version to go on from,
+ * so that none can be too old, and wakes then, since something may have ended in between.
  */
 export class WorkflowWatch {
   readonly #parts: WatchParts
@@ -45,7 +46,10 @@ export class WorkflowWatch {
     for (const wake of this.#wakes) wake.notify()
   }
 
-  /** Wakes whenever a poll may be worth it, until the signal aborts. It opens the stream again by itself, however it ended. */
+  /**
+   * Wakes whenever a poll may be worth it, until the signal aborts. It opens the stream again by itself,
+   * however it ended.
+   */
   async *listen(signal: AbortSignal): AsyncGenerator<undefined, void> {
     const wake = new WakeSignal()
     this.#wakes.add(wake)
@@ -142,8 +146,8 @@ const TRIAL_SECONDS = 1
 const TRIAL_QUIET_MS = 10_000
 
 /**
- * Tries a watch. One that is permitted is silent while nothing happens, and its headers come late: so it is to be closed after a second,
- * which is requested, and a slow refusal isn't taken for silence.
+ * Tries a watch. One that is permitted is silent while nothing happens, and its headers come late: so it is
+ * to be closed after a second, which is requested, and a slow refusal isn't taken for silence.
  *
  * @returns why it is refused, or `undefined` when it isn't
  */

@@ -9,7 +9,9 @@ import { isNoRoom } from '../process-errors.js'
 import type { ProcessTable } from '../processes/process-table.js'
 import { hasRecord, readRecord, writeOnce } from '../disk/record.js'
 
-/** A record's text is the target of a link, of at most 4,095 bytes; a UTF-16 unit is at most three of them. */
+/**
+ * A record's text is the target of a link, of at most 4,095 bytes; a UTF-16 unit is at most three of them.
+ */
 const MAX_REASON_UNITS = 1_000
 
 /** What a stopper is made of. */
@@ -30,10 +32,11 @@ export class JobStopper {
   }
 
   /**
-   * Ends a job that was accepted and has not ended. The request is recorded first: with the record and SIGTERM the job's own supervisor does the rest,
-   * also without this process; killed between the two, it is left to the next poll of a service. The timer here is for a job whose supervisor
-   * can't: one of an earlier version, or without the record. A job that no process has claimed is claimed here, so that it never starts. Where there
-   * is no room for the record, a job that runs is ended all the same: that may make some.
+   * Ends a job that was accepted and has not ended. The request is recorded first: with the record and
+   * SIGTERM the job's own supervisor does the rest, also without this process; killed between the two, it is
+   * left to the next poll of a service. The timer here is for a job whose supervisor can't: one of an earlier
+   * version, or without the record. A job that no process has claimed is claimed here, so that it never
+   * starts. Where there is no room for the record, a job that runs is ended all the same: that may make some.
    */
   async cancel(place: JobPlace, reason: string): Promise<void> {
     if ((await hasRecord(place.ended)) || (await isArchived(place))) return
@@ -68,7 +71,8 @@ export class JobStopper {
   }
 
   /**
-   * Ends what is left of a job that has lost its supervisor, and records how it ended. `false`: another process has claimed it since it was read.
+   * Ends what is left of a job that has lost its supervisor, and records how it ended. `false`: another
+   * process has claimed it since it was read.
    */
   async bury(place: JobPlace, claim: Claim | undefined, how: EndingWithoutCode): Promise<boolean> {
     if (how === 'vanished') {
@@ -91,7 +95,8 @@ export class JobStopper {
       await signalJob(this.#parts.table, { place, claim }, 'SIGKILL')
       await writeOnce(place.ended, STOPPED_BY_KILL)
     } catch {
-      // The disk or the process table can't be read just now; the next poll finds the job as it is and tries again.
+      // The disk or the process table can't be read just now; the next poll finds the job as it is and tries
+      // again.
     } finally {
       this.#timers.delete(place.key)
     }

@@ -52,7 +52,10 @@ const procTable: ProcessTable = {
   },
 }
 
-/** @see https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html: field 2 is a name that may hold spaces and parentheses */
+/**
+ * @see https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html: field 2 is a name that may hold spaces and
+ * parentheses
+ */
 async function readStat(pid: number): Promise<{ group: number; start: string } | undefined> {
   // Any other trouble, such as too many open files, is not to be mistaken for a process that has ended.
   const text = await absentAsUndefined(() => readFile(`/proc/${pid}/stat`, 'latin1'))
@@ -88,7 +91,8 @@ export const psTable: ProcessTable = {
     )
   },
   async hasMarkedMember(group) {
-    // The environment can't be read there; a group id stays taken as long as it has members, so that this is close enough.
+    // The environment can't be read there; a group id stays taken as long as it has members, so that this is
+    // close enough.
     const rows = await ps(['-A', '-o', 'pgid=,stat='])
     return rows.some((row) => Number(row[0]) === group && !row[1]?.startsWith('Z'))
   },

@@ -230,6 +230,6 @@ function closedError(queue: string): SluiceError {
 
 /** What a caller is given instead of a throw. */
 function rejected(error: unknown): Promise<never> {
-  // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- what a signal was aborted with may be anything
+  // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- a signal's reason may be anything
   return Promise.reject(error)
 }

@@ -1,4 +1,5 @@
 import type { JobRef, Worker } from '@sluice/core'
+import { startTimer, systemRuntime } from '@sluice/core/backend'
 import { check, rejects, resolves, same } from '../../check.js'
 import type { WorkerCase } from '../worker-harness.js'
 import { checkOffered, eventually, inStage, jobOf, polled, seen, send, sendPending } from './worker-walk.js'
@@ -165,10 +166,10 @@ async function drain(stream: AsyncIterable<unknown> | undefined): Promise<void> 
 
 async function within(work: Promise<unknown>): Promise<boolean> {
   const late = Promise.withResolvers<boolean>()
-  const timer = setTimeout(() => late.resolve(false), BOUND_MS)
+  const timer = startTimer(systemRuntime, { ms: BOUND_MS }, () => late.resolve(false))
   try {
     return await Promise.race([work.then(() => true), late.promise])
   } finally {
-    clearTimeout(timer)
+    timer.cancel()
   }
 }

@@ -6,6 +6,7 @@ import {
   type TroubleConcerns,
   type Worker,
 } from '@sluice/core'
+import { systemRuntime } from '@sluice/core/backend'
 import { check, same } from '../../check.js'
 import type { TroubledSends, WorkerHarness } from '../worker-harness.js'
 
@@ -75,12 +76,10 @@ export async function sendPending(
 
 /** Asks until it holds or the time is over: no event reports the end of what runs elsewhere. */
 export async function eventually(holds: () => Promise<boolean>, boundMs: number): Promise<boolean> {
-  const endMs = performance.now() + boundMs
-  while (performance.now() < endMs) {
+  const endAtMonotonic = systemRuntime.monotonicMs() + boundMs
+  while (systemRuntime.monotonicMs() < endAtMonotonic) {
     if (await holds()) return true
-    const { promise, resolve } = Promise.withResolvers<void>()
-    setTimeout(resolve, 20)
-    await promise
+    await systemRuntime.sleep(20)
   }
   return false
 }

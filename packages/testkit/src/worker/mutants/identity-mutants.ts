@@ -1,11 +1,11 @@
-import { randomUUID } from 'node:crypto'
+import { systemRuntime } from '@sluice/core/backend'
 import { broken, type WorkerMutant } from './worker-mutant.js'
 
 /** Workers that break what is promised of their identity. */
 export const identityMutants: readonly WorkerMutant[] = [
   broken('identity-of-the-object', 'each object has an identity of its own', {
     breaks: ['W-ID-1'],
-    change: () => () => ({ identity: randomUUID() }),
+    change: () => () => ({ identity: systemRuntime.newId() }),
   }),
   broken('identity-of-the-kind', 'every worker of this kind has the same identity', {
     breaks: ['W-ID-1/a'],

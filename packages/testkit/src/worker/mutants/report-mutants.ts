@@ -1,5 +1,5 @@
-import { randomUUID } from 'node:crypto'
 import type { JobReport } from '@sluice/core'
+import { systemRuntime } from '@sluice/core/backend'
 import { broken, changed, type WorkerMutant } from './worker-mutant.js'
 
 /** Workers that break what is promised of a report's fields. */
@@ -62,7 +62,7 @@ export const reportMutants: readonly WorkerMutant[] = [
   broken('job-uid-of-the-poll', 'each poll gives a job another jobUid', {
     breaks: ['W-POLL-1/j'],
     change: () => (inner) => ({
-      pollAllStatus: () => changed(inner, (report) => ({ ...report, jobUid: randomUUID() })),
+      pollAllStatus: () => changed(inner, (report) => ({ ...report, jobUid: systemRuntime.newId() })),
     }),
   }),
   broken('job-uid-of-the-name', 'a job that was made again has the jobUid of the first', {
