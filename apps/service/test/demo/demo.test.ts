@@ -99,7 +99,7 @@ describe('demo', () => {
     const first = await box.spawn(['demo', '--items', '60'])
     expect(first).toMatchObject({ code: 0 })
     expect(first.out).toContain('Every item ran once')
-    expect(first.err).toContain('12 files, all that there are')
+    expect(first.err).toContain('12 files (there are no more)')
     await expectAllOnce(names)
     const second = await box.spawn(['demo', '--json'])
     expect(second.code).toBe(0)

@@ -292,7 +292,7 @@ describe('jobs that GNU parallel completed are stored as succeeded items', () =>
   test('--dry-run says how many, and makes no queue', async () => {
     for (const [flags, text] of [
       [[], /^11 valid rows \(9 done elsewhere\), 0 refused, .* Nothing was stored\.$/u],
-      [['--skip-done'], /^2 rows that can be loaded, 9 left out as done elsewhere, 0 refused, /u],
+      [['--skip-done'], /^2 valid rows, 9 left out as done elsewhere, 0 refused, /u],
     ] as const) {
       const json = await loadAll(VALUES, 'value', ['--dry-run', ...flags])
       const unstored = 11 - 9 * flags.length

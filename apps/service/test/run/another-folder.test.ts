@@ -160,5 +160,5 @@ test('a package that is a file is resolved where its setting is, and gets the di
   await rm(join(home, 'worker.mjs'))
   const absent = await box.spawn(run, { cwd: other })
   expect(absent.code).toBe(2)
-  expect(absent.err).toContain(`there is no file ${join(home, 'worker.mjs')}`)
+  expect(absent.err).toContain(`no such file: ${join(home, 'worker.mjs')}`)
 })

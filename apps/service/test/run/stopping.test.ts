@@ -185,7 +185,7 @@ describe('a call that hangs', () => {
     await configure({ service: { stallMs: 1000 } })
     const { code, err } = await box.spawn(['run'], { env: { HANG: 'check' } })
     expect(code).toBe(4)
-    expect(err).toContain('check of the worker has not ended for 1 s')
+    expect(err).toContain('check of the worker did not answer within 1 s')
   })
 
   test('a second signal ends it at once', async () => {

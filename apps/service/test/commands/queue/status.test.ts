@@ -64,7 +64,8 @@ describe('status', () => {
     })
     const first = box.start(['run'])
     await running(2)
-    expect(await status()).toMatchObject({
+    // The service writes its status after its sends.
+    await expect.poll(status, { timeout: 20_000 }).toMatchObject({
       service: { state: 'dispatching', holder: expect.stringContaining(`/${first.pid}/`), atMost: 2 },
       // As many run as may: which is as it should be, and said to programs alone.
       holdups: [{ code: 'limit', items: 1 }],

@@ -65,7 +65,7 @@ test('it accepts workflows of the given templates, and exits with 0 when stopped
 test.each([
   ['templates that it can not read', ['--template', 'none.yaml'], /none\.yaml/u],
   ['a file without templates', ['--template', 'other.yaml'], /has no WorkflowTemplate/u],
-  ['a file that is no YAML', ['--template', 'broken.yaml'], /is no YAML/u],
+  ['a file that is no YAML', ['--template', 'broken.yaml'], /is not YAML/u],
   ['a template without a spec', ['--template', 'bare.yaml'], /spec/u],
   ['a share that is none', ['--fail-rate', '2'], /from 0 to 1/u],
 ])('%s: said in one line', async (_, args, message) => {
@@ -107,7 +107,7 @@ async function started(args: readonly string[] = []) {
   let text = ''
   for await (const chunk of child.stdout) {
     text += String(chunk)
-    if (text.endsWith(' logs hello\n')) break
+    if (text.includes(' logs hello\n')) break
   }
   return { child, text }
 }
