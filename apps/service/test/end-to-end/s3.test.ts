@@ -1,6 +1,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
+import { systemRuntime } from '@sluice/core/backend'
 import { WorkQueue, processingLimit } from '@sluice/engine'
 import { openQueue } from '@sluice/queue-s3'
 import {
@@ -10,7 +11,7 @@ import {
   type S3Endpoint,
   type S3Server,
   type S3ServerOptions,
-} from '@sluice/testkit/s3'
+} from '@sluice/fake-s3'
 import { openWorker } from '@sluice/worker-dummy'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Sandbox, logged } from '../fixtures/sandbox.js'
@@ -452,7 +453,7 @@ test('versioning that voids the condition, switched on under an engine: it stays
   await serveAs({ rules: s3Stores.radosgw16.rules })
   const { endpoint, region, credentials } = server.clientOptions()
   let aheadMs = 0
-  const runtime = { monotonicMs: () => performance.now() + aheadMs }
+  const runtime = { ...systemRuntime, monotonicMs: () => performance.now() + aheadMs }
   const place = { name: 'tiles', bucket: server.bucket, endpoint, region, credentials }
   const queue = await openQueue({ ...place, probe: 'quick', runtime })
   const worker = await openWorker({ name: 'tiles' })
