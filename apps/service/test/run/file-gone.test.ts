@@ -60,7 +60,7 @@ describe.each(HAPPENINGS)('the SQLite file is %s', (_, happen) => {
     const { code, out, err } = await box.run(['load', '-'], { input: Readable.from(manifest()) })
     expect([code, out]).toEqual([2, expect.stringMatching(/^Stopped after line [\d,]+ of standard input/mu)])
     expect(err).toMatch(/in the SQLite file .*queue\.db: it was (?:deleted, renamed or unmounted|replaced)/u)
-    expect(err).toMatch(/^[\d,]+ items were added before that/mu)
+    expect(err).toMatch(/^[\d,]+ items? (?:was|were) added before that/mu)
   })
 })
 

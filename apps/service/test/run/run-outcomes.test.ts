@@ -73,7 +73,7 @@ describe('--fail-if-failed', () => {
     for (const flags of [['run'], ['run', '--drain']]) {
       const { code, err } = await box.run([...flags, '--fail-if-failed'])
       expect(code).toBe(2)
-      expect(err).toContain('--fail-if-failed is for --until-empty')
+      expect(err).toContain('--fail-if-failed needs --until-empty')
     }
   })
 })

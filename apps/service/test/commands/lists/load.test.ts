@@ -132,7 +132,7 @@ describe('load', () => {
     expect(code).toBe(2)
     expect(out).toMatch(/^2 valid rows, 3 refused, .*Nothing was stored\.$/u)
     const one = await file('one.jsonl', jsonl(1))
-    expect((await box.run(['load', one, '--dry-run'])).out).toMatch(/^1 row that can be loaded, 0 refused/u)
+    expect((await box.run(['load', one, '--dry-run'])).out).toMatch(/^1 valid row, 0 refused/u)
     expect(await queue.size('WAITING')).toBe(0)
   })
 
