@@ -1,7 +1,7 @@
-// As much of a Kubernetes API server as the worker beside it uses: Jobs are created, read, listed by a label and
-// deleted. Nothing runs.
+// As much of a Kubernetes API server as the worker beside it uses: Jobs are created, read, listed by a label
+// and deleted. Nothing runs.
 import { once } from 'node:events'
-import { createServer, type IncomingMessage, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { systemRuntime } from '@sluice/core/backend'
 
 export interface FakeJob {
@@ -48,14 +48,8 @@ export class FakeKubernetes {
   }
 
   static async start(): Promise<FakeKubernetes> {
-    const server = createServer(async (request, response) => {
-      const answer = await fake.#serve(request)
-      if (answer === undefined) request.socket.destroy()
-      else {
-        response.writeHead(answer.status, { 'content-type': 'application/json' })
-        response.end(JSON.stringify(answer.content))
-      }
-    })
+    // A rejection would end the test's process, and name the mistake.
+    const server = createServer((request, response) => void fake.#answer(request, response))
     const fake = new FakeKubernetes(server)
     server.listen(0, '127.0.0.1')
     await once(server, 'listening')
@@ -71,6 +65,16 @@ export class FakeKubernetes {
     this.#server.closeAllConnections()
     this.#server.close()
     await once(this.#server, 'close')
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const answer = await this.#serve(request)
+    if (answer === undefined) {
+      request.socket.destroy()
+      return
+    }
+    response.writeHead(answer.status, { 'content-type': 'application/json' })
+    response.end(JSON.stringify(answer.content))
   }
 
   async #serve(request: IncomingMessage): Promise<Answer | undefined> {

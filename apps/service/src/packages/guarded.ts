@@ -22,13 +22,20 @@ export function guardedQueue(queue: Queue, secrets: Secrets): Queue {
  */
 export function guardedWorker(worker: Worker, secrets: Secrets): Worker {
   const clean = withCleanErrors(worker, secrets)
-  const lookupJob = async (job: JobRef): Promise<JobReport | undefined> => {
-    const report = await clean.lookupJob?.(job)
+  const lookupJob: Worker['lookupJob'] = async (...given) => {
+    const report = await clean.lookupJob?.(...given)
     return report === undefined ? undefined : redactReport(report, secrets)
   }
+  // Its errors are values, one for each job, and are stored with items as well.
+  const sendMany: Worker['sendMany'] = async (jobs) => {
+    const outcomes = (await clean.sendMany?.(jobs)) ?? []
+    for (const outcome of outcomes) redactError(outcome, secrets)
+    return outcomes
+  }
   return withMethods(clean, {
-    pollAllStatus: async () => redactReports(await clean.pollAllStatus(), secrets),
+    pollAllStatus: async (...given) => redactReports(await clean.pollAllStatus(...given), secrets),
     ...(worker.lookupJob === undefined ? {} : { lookupJob }),
+    ...(worker.sendMany === undefined ? {} : { sendMany }),
   })
 }
 

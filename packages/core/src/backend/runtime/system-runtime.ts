@@ -24,8 +24,8 @@ interface Sleep extends SleepOptions {
 }
 
 /**
- * The timers of `node:timers/promises` reject with an error when they are aborted, and creating it is the most
- * expensive part of a timeout that is cancelled, as nearly all are.
+ * The timers of `node:timers/promises` reject with an error when they are aborted, and creating it is the
+ * most expensive part of a timeout that is cancelled, as nearly all are.
  */
 function wakeAfter(ms: number, wake: () => void, { signal, background = false }: Sleep): void {
   const end = (): void => {
