@@ -1,5 +1,4 @@
 import type {
-  JobRef,
   JobReport,
   JobReports,
   JsonValue,
