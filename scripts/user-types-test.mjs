@@ -1,6 +1,6 @@
-// What the compiler tells a user: the packages as they would be published, in an empty project, under `strict`
-// with `module: nodenext` and with `moduleResolution: bundler`. Programs that are right compile, and each
-// mistake is found: a `@ts-expect-error` above a line without an error is one itself.
+// What the compiler tells a user: the packages as they would be published, in an empty project, under
+// `strict` with `module: nodenext` and with `moduleResolution: bundler`. Programs that are right compile, and
+// each mistake is found: a `@ts-expect-error` above a line without an error is one itself.
 import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
