@@ -31,7 +31,7 @@ function statements(database: DatabaseSync) {
   const now = `cast(round(unixepoch('subsec') * 1000) as integer)`
   const prepare = (text: string) => database.prepare(text)
   const insertItem =
-    prepare(`insert into sluice_items (available_at, put_at, queue_id, attempt, uncounted, priority, uid, id, body)
+    prepare(`insert into sluice_items (available_at, put_at, queue_id, attempt, refunds, priority, uid, id, body)
     values (${now}, ${now}, 1, 0, 0, 0, ?, ?, ?) returning seq, available_at`)
   const insertWaiting = prepare(
     'insert into sluice_waiting (queue_id, rank, available_at, seq) values (1, 0, ?, ?)',
