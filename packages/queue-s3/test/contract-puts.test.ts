@@ -9,7 +9,7 @@ import { s3Harness } from './s3-harness.js'
 const LONG_RUNS = process.env['SLUICE_EXPLORE'] === undefined ? ['Q-PUT-1/k', 'Q-PUT-1/l'] : []
 
 // Some cases are five thousand requests, which a busy machine takes its time for: see contract.test.ts.
-testQueue('Queue', s3Harness, {
+testQueue('S3', s3Harness, {
   timeoutMs: 300_000,
   only: (id) => id.startsWith('Q-PUT-') && !LONG_RUNS.includes(id),
 })

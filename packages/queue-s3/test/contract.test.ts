@@ -22,13 +22,13 @@ const ELSEWHERE = ['Q-PUT-', 'Q-MOVE-', 'Q-END-', 'Q-UPDATE-4/a']
 // `node scripts/radosgw.mjs -- …` gives the endpoint of a real store: there, time is waited for, and so many
 // cases wait at once.
 if (isEndpointGiven)
-  testQueue('Queue', endpointHarness, {
+  testQueue('S3', endpointHarness, {
     timeoutMs: 600_000,
     concurrent: true,
     only: (id) => !TRIED_BY_OTHERS.includes(id),
   })
 else
-  testQueue('Queue', s3Harness, {
+  testQueue('S3', s3Harness, {
     timeoutMs: 300_000,
     only: (id) => !ELSEWHERE.some((part) => id.startsWith(part)),
   })
