@@ -111,7 +111,7 @@ test('pending jobs are logged in one line, after `jobs.pendingWarnMs`', async ()
     },
   })
   expect(end).toMatchObject({ why: 'empty', sizes: { FAIL: 3 } })
-  const pending = lines.filter((line) => line.startsWith('jobs were accepted and do not begin'))
+  const pending = lines.filter((line) => line.startsWith('jobs were accepted and are pending'))
   expect(pending).toEqual([expect.stringMatching(/"message":"pod i\d: no room","jobs":\d,"alike":3/u)])
   expect(lines.filter((line) => line.startsWith('job cancelled'))).toHaveLength(3)
   expect(await queue.lookup('i0')).toMatchObject({ failureClass: 'unschedulable' })

@@ -281,7 +281,7 @@ describe('its time is linear in its input', () => {
 })
 
 test('it is the same in every process, whatever its locale and time zone are', () => {
-  const script = `import { failureGroupOf } from ${JSON.stringify(new URL('../../dist/index.js', import.meta.url).href)}
+  const script = `import { failureGroupOf } from ${JSON.stringify(new URL('../../dist/backend.js', import.meta.url).href)}
     const chunks = []
     for await (const chunk of process.stdin) chunks.push(chunk)
     console.log(JSON.stringify(JSON.parse(Buffer.concat(chunks)).map((one) => failureGroupOf(one))))`

@@ -31,7 +31,7 @@ describe('a uniform batch', () => {
       parameters: ['{"a","b"}', 2, 1, 2],
     })
     expect(uniformBatch([{ ...ROW, uid: UID }])).toEqual({
-      text: 'uniformUids',
+      statement: 'uniformUids',
       parameters: ['{"a"}', 1, 1, 2, `{${UID}}`, 1],
     })
   })

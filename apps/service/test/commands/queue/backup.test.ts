@@ -107,7 +107,7 @@ test('for PostgreSQL, a bucket and memory it names the alternative', async () =>
       /stop them, then copy all keys/u,
     ],
     [{ package: 'memory', url: undefined }, /exports no function backupStore/u],
-    [{ url: 'sqlite::memory:' }, /gone with its process/u],
+    [{ url: 'sqlite::memory:' }, /ends with its process/u],
   ]
   for (const [queue, said] of ways) {
     await configure(queue)
