@@ -5,7 +5,7 @@ const words = {
   meta: { type: 'suggestion', docs: { description: 'the standard term is used' }, schema: [] },
   create(context) {
     // Columns of tables that are stored keep their names.
-    const allowed = new Set(context.filename.includes('queue-sql') ? ['refunds'] : [])
+    const allowed = new Set(/queue-sql|bench/u.test(context.filename) ? ['refunds'] : [])
     const check = (node, text) => {
       for (const [pattern, instead] of WORDS) {
         const [found] = pattern.exec(text) ?? []
