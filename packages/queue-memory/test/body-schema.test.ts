@@ -101,6 +101,58 @@ describe('put', () => {
   })
 })
 
+describe('a schema that is slow', () => {
+  /** Every body fits after five seconds. */
+  async function slowWorld() {
+    const runtime = new ManualRuntime()
+    const slow = schemaOf(async (value) => {
+      await runtime.sleep(5_000)
+      return { value }
+    })
+    return { ...(await world(slow)), runtime }
+  }
+
+  test.each(['put', 'putMany', 'update'] as const)(
+    '%s stores nothing where the queue is closed meanwhile',
+    async (call) => {
+      const { queue, plain, runtime } = await slowWorld()
+      await plain.put('w', 'old')
+      const calls = {
+        put: () => queue.put('a', 1),
+        putMany: () => queue.putMany([{ id: 'a', body: 1 }]),
+        update: () => queue.update([{ id: 'w', body: 'new' }]),
+      }
+      const calling = errorOf(calls[call]())
+      await queue.close()
+      await runtime.advance(5_000)
+      expect(await calling).toMatchObject({ code: 'SLUICE_QUEUE_CLOSED' })
+      expect(await plain.size('WAITING')).toBe(1)
+      expect((await plain.lookup('w'))?.body).toBe('old')
+    },
+  )
+
+  test.each(['putMany', 'update'] as const)(
+    '%s stores nothing where it is aborted meanwhile',
+    async (call) => {
+      const { queue, plain, runtime } = await slowWorld()
+      await plain.put('w', 'old')
+      const stop = new AbortController()
+      const options = { signal: stop.signal }
+      const calling = errorOf(
+        call === 'putMany'
+          ? queue.putMany([{ id: 'a', body: 1 }], options)
+          : queue.update([{ id: 'w', body: 'new' }], options),
+      )
+      const reason = new Error('enough')
+      stop.abort(reason)
+      await runtime.advance(5_000)
+      expect(await calling).toBe(reason)
+      expect(await plain.size('WAITING')).toBe(1)
+      expect((await plain.lookup('w'))?.body).toBe('old')
+    },
+  )
+})
+
 describe('get', () => {
   test('an item that does not fit becomes FAIL of class invalid-body with the path, and get goes on until it has enough', async () => {
     const { queue, plain } = await world(TILE)
@@ -133,9 +185,8 @@ describe('get', () => {
       throw cause
     })
     const { queue } = await world(slow)
-    const { plain } = await (async () => ({ plain: queue }))()
     isDown = false
-    await plain.putMany([
+    await queue.putMany([
       { id: 'a', body: 'poison' },
       { id: 'b', body: 1 },
       { id: 'c', body: 2 },

@@ -47,7 +47,11 @@ export class BulkCalls<Item extends { readonly id: string }> {
     const order = { ...checkPutMany(options, items), ...signalOf(options) }
     if (this.#parts.parser !== undefined) {
       const bodies = items.map(({ body }) => body)
-      await this.#parts.parser.assertAll(bodies, (index) => `items[${index}]: body`)
+      await until(
+        this.#parts.parser.assertAll(bodies, (index) => `items[${index}]: body`),
+        options,
+      )
+      this.#assertStill(options)
     }
     const firsts = firstMentions(checked)
     const refusals = await until(this.#putAll(firsts, order, checked.length - firsts.length), options)
@@ -62,10 +66,12 @@ export class BulkCalls<Item extends { readonly id: string }> {
     if (this.#parts.parser !== undefined) {
       const bodies = changes.flatMap(({ body }, index) => (body === undefined ? [] : [{ body, index }]))
       const what = (at: number) => `changes[${bodies[at]?.index ?? at}]: body`
-      await this.#parts.parser.assertAll(
+      const checking = this.#parts.parser.assertAll(
         bodies.map(({ body }) => body),
         what,
       )
+      await until(checking, options)
+      this.#assertStill(options)
     }
     const firsts = firstMentions(checked)
     const refusals = await until(this.#parts.backend.update(firsts, options), options)
@@ -103,6 +109,12 @@ export class BulkCalls<Item extends { readonly id: string }> {
     const order = { stages: checkRemovable(options), ...signalOf(options) }
     const skipped = await this.#eachId(ids, options, (firsts) => this.#parts.backend.remove(firsts, order))
     return { removed: ids.length - skipped.length, skipped }
+  }
+
+  /** A schema may be slow: no call of the backend begins after `close`, nor once the signal has aborted. */
+  #assertStill(options: CallOptions): void {
+    this.#parts.assertUsable()
+    assertSignal(options)
   }
 
   /**

@@ -97,7 +97,11 @@ class QueueFront<Item extends { readonly id: string }> implements Queue {
   async put(id: string, body: JsonValue, options: PutOptions = {}): Promise<void> {
     this.#assertUsable()
     const item = this.#backend.checkItem({ ...options, id, body }, this.#maxBytes)
-    if (this.#parser !== undefined) await this.#parser.assertAll([body], () => 'body')
+    if (this.#parser !== undefined) {
+      await this.#parser.assertAll([body], () => 'body')
+      // A schema may be slow: no call of the backend begins after `close`.
+      this.#assertUsable()
+    }
     const pending = this.#backend.put([item], PLAIN_PUT)
     const refusals = pending instanceof Promise ? await pending : pending
     const refusal = refusals.get(id)
@@ -223,7 +227,7 @@ class QueueFront<Item extends { readonly id: string }> implements Queue {
   }
 
   close(): Promise<void> {
-    this.#closing ??= Promise.resolve(this.#backend.close())
+    this.#closing ??= (async () => this.#backend.close())()
     return this.#closing
   }
 
