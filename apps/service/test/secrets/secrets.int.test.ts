@@ -123,10 +123,7 @@ describe('PostgreSQL', () => {
         })
         for (const command of [['check'], ['run'], ['status', '--json']]) {
           const { code, err } = await box.run([...command, ...args], { env: { SLUICE_DEBUG: '1', ...env } })
-          expect([code, err]).toEqual([
-            2,
-            expect.stringContaining('@ as %40, : as %3A, / as %2F'),
-          ])
+          expect([code, err]).toEqual([2, expect.stringContaining('@ as %40, : as %3A, / as %2F')])
         }
       }
       await expectNoLeak()

@@ -106,7 +106,12 @@ export const timeCases: readonly QueueCase[] = [
       await queue.put('a', 1)
       await harness.passTime(20)
       const passed = await other.now()
-      check(passed >= start + 20, 'passTime(20) puts the storage’s clock on by 20 or more', [start, passed])
+      // Two processes may estimate the storage's clock differently, within the precision declared.
+      check(
+        passed >= start + 20 - slack,
+        'passTime(20) puts the storage’s clock on by 20 or more, within orderPrecisionMs',
+        [start, passed],
+      )
       const item = await getOne(other)
       await harness.passTime(20)
       await queue.success('a')
