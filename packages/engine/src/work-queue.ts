@@ -2,7 +2,6 @@ import { SluiceError, type JsonValue } from '@sluice/core'
 import { assertSpan } from '@sluice/core/backend'
 import { RunLoop } from './run/run-loop.js'
 import { checkedRunOptions, DEFAULT_STOP_DEADLINE_MS, type RunOptions } from './run/run-options.js'
-import { WakeSignal } from './run/wake-signal.js'
 import type { TickResult } from './tick/tick-result.js'
 import { Ticker, type TickOptions } from './tick/ticker.js'
 import { checkedOptions, type CheckedOptions, type WorkQueueOptions } from './work-queue-options.js'
@@ -38,7 +37,6 @@ export interface CloseOptions {
 export class WorkQueue<Body = JsonValue> {
   readonly #options: CheckedOptions
   readonly #ticker: Ticker
-  readonly #wakeSignal = new WakeSignal()
   #loop: RunLoop | undefined
   #closing: Promise<void> | undefined
 
@@ -66,7 +64,7 @@ export class WorkQueue<Body = JsonValue> {
     if (this.#loop !== undefined)
       throw new TypeError('Cannot run: another run of this work queue is under way')
     const { worker, runtime, leaseTtlMs } = this.#options
-    const parts = { ticker: this.#ticker, worker, wakeSignal: this.#wakeSignal, runtime, leaseTtlMs }
+    const parts = { ticker: this.#ticker, worker, runtime, leaseTtlMs }
     this.#loop = new RunLoop(parts, checked)
     try {
       await this.#loop.run(options.signal)
@@ -100,7 +98,7 @@ export class WorkQueue<Body = JsonValue> {
    * worth it.
    */
   wake(): void {
-    this.#wakeSignal.notify()
+    this.#loop?.wake()
   }
 
   /**

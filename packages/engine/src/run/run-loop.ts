@@ -3,12 +3,10 @@ import { backoffMs } from '../policies/backoff.js'
 import type { TickResult } from '../tick/tick-result.js'
 import type { Ticker } from '../tick/ticker.js'
 import type { CheckedRunOptions } from './run-options.js'
-import type { WakeSignal } from './wake-signal.js'
 
 export interface RunLoopParts {
   readonly ticker: Pick<Ticker, 'tick' | 'attend' | 'leave'>
   readonly worker: Pick<Worker, 'supports' | 'watch'>
-  readonly wakeSignal: WakeSignal
   readonly runtime: Runtime
   readonly leaseTtlMs: number
 }
@@ -35,6 +33,8 @@ export class RunLoop {
   readonly #parts: RunLoopParts
   readonly #options: CheckedRunOptions
   readonly #stop = new AbortController()
+  /** Aborted by a wake signal, also by one that comes while nothing waits: it ends the next wait. */
+  #woken = new AbortController()
   readonly #left = Promise.withResolvers<void>()
   readonly #ended = Promise.withResolvers<void>()
 
@@ -48,12 +48,18 @@ export class RunLoop {
     return this.#ended.promise
   }
 
+  /** Ends the wait for the next tick. */
+  wake(): void {
+    this.#woken.abort()
+  }
+
   /**
    * At once, not when the tick under way has ended: from now on nothing is sent. Of two deadlines the earlier
    * holds.
    */
   end(deadlineMs: number): void {
     this.#stop.abort()
+    this.#woken.abort()
     // It never rejects.
     void this.#parts.ticker.leave(deadlineMs).then(this.#left.resolve)
   }
@@ -119,10 +125,12 @@ export class RunLoop {
 
   /** Resolves after `wholeMs` or at a wake signal, but not before the least delay. */
   async #waitForWake(wholeMs: number): Promise<void> {
-    const { runtime, wakeSignal } = this.#parts
+    const { runtime } = this.#parts
     const firstMs = Math.min(wholeMs, this.#options.minDelayMs)
     await runtime.sleep(firstMs, this.#stop.signal)
-    if (wholeMs > firstMs) await wakeSignal.wait(runtime, wholeMs - firstMs, this.#stop.signal)
+    if (wholeMs <= firstMs || this.#stop.signal.aborted) return
+    await runtime.sleep(wholeMs - firstMs, this.#woken.signal)
+    this.#woken = new AbortController()
   }
 
   /**
@@ -154,7 +162,7 @@ export class RunLoop {
    * and it is begun again.
    */
   async #watch(signal: AbortSignal): Promise<void> {
-    const { worker, wakeSignal, runtime } = this.#parts
+    const { worker, runtime } = this.#parts
     if (!worker.supports.watch) return
     for (let failures = 1; !signal.aborted; failures++) {
       try {
@@ -163,7 +171,7 @@ export class RunLoop {
         for await (const value of values) {
           void value
           failures = 0
-          wakeSignal.notify()
+          this.wake()
         }
       } catch {
         // A worker that can't be reached: the next tick reports it.
