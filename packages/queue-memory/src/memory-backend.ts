@@ -11,9 +11,11 @@ import {
   type SweepOptions,
   type SweepReport,
 } from '@sluice/core'
-import { isSameJson } from '@sluice/core/backend'
 import {
   copyNewItem,
+  isLeaseHeld,
+  isSameJson,
+  transactedParts,
   type CheckedChange,
   type CheckedMove,
   type CopiedItem,
@@ -59,9 +61,14 @@ export class MemoryBackend implements QueueBackend<CopiedItem> {
     this.#name = name
     this.#tables = tables
     this.#now = now
-    this.leases = tables.leases.backend(() => this.assertUsable())
-    this.documents = tables.documents.backend((lease) => tables.leases.isHeld(lease))
-    this.control = tables.control
+    const parts = transactedParts((act) => {
+      // A lease outlives the check of the front: its calls come here alone.
+      this.assertUsable()
+      return act(tables)
+    }, now)
+    this.leases = parts.leases
+    this.documents = parts.documents
+    this.control = parts.control
   }
 
   assertUsable(): void {
@@ -96,8 +103,8 @@ export class MemoryBackend implements QueueBackend<CopiedItem> {
   }
 
   claim(maxItems: number, lease: Lease | undefined): QueueItem[] | undefined {
-    if (lease !== undefined && !this.#tables.leases.isHeld(lease)) return undefined
     const now = this.#now()
+    if (lease !== undefined && !isLeaseHeld(this.#tables, lease, now)) return undefined
     return this.#tables.items.claim(maxItems, now).map((item) => claimedItemOf(item, now))
   }
 

@@ -2,9 +2,6 @@ import type { Queue, Runtime } from '@sluice/core'
 import { createQueue, systemRuntime } from '@sluice/core/backend'
 import { ItemTable } from './item-table.js'
 import { MemoryBackend } from './memory-backend.js'
-import { ControlTable } from './memory-control.js'
-import { DocumentTable } from './memory-documents.js'
-import { LeaseTable } from './memory-lease.js'
 import type { QueueTables } from './queue-tables.js'
 
 export interface MemoryStoreOptions {
@@ -64,7 +61,7 @@ export class Tables {
   }
 
   backend(name: string): MemoryBackend {
-    return new MemoryBackend(name, this.#of(name), () => this.#now())
+    return new MemoryBackend(name, this.#of(name), () => this.now())
   }
 
   /** What is stored, by name. */
@@ -83,12 +80,11 @@ export class Tables {
   #of(name: string): QueueTables {
     const known = this.#queues.get(name)
     if (known !== undefined) return known
-    const now = () => this.#now()
-    const made = {
+    const made: QueueTables = {
       items: new ItemTable(this.#newUid),
-      control: new ControlTable(now),
-      leases: new LeaseTable(now),
-      documents: new DocumentTable(),
+      control: { paused: false, limits: {} },
+      leases: new Map(),
+      documents: new Map(),
       isDropped: false,
     }
     this.#queues.set(name, made)
@@ -99,7 +95,7 @@ export class Tables {
    * Epoch ms. It goes on when the machine's clock is set back: an instant of this store is never before an
    * earlier one, and no delay and no lease lasts longer for it.
    */
-  #now(): number {
+  now(): number {
     const read = Math.floor(this.#runtime.now())
     this.#aheadMs = Math.max(this.#aheadMs, this.#latest - read)
     this.#latest = read + this.#aheadMs

@@ -1,14 +1,17 @@
+import type { LeaseView } from '@sluice/core'
+import type { QueueTables as Parts } from '@sluice/core/backend'
 import type { ItemTable } from './item-table.js'
-import type { ControlTable } from './memory-control.js'
-import type { DocumentTable } from './memory-documents.js'
-import type { LeaseTable } from './memory-lease.js'
 
 /** What one name in a store holds. */
-export interface QueueTables {
+export interface QueueTables extends Parts {
   readonly items: ItemTable
-  readonly control: ControlTable
-  readonly leases: LeaseTable
-  readonly documents: DocumentTable
   /** Nothing is kept in it any more: the queue was dropped. */
   isDropped: boolean
+}
+
+/** The leases that are held at this instant. */
+export function heldLeases({ leases }: Pick<QueueTables, 'leases'>, now: number): LeaseView[] {
+  return [...leases]
+    .filter(([, { endsAt }]) => endsAt > now)
+    .map(([name, { endsAt, ...held }]) => ({ name, ...held, leftMs: endsAt - now }))
 }

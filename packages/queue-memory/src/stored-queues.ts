@@ -2,6 +2,7 @@ import type { DropOutcome, DropQueueUse, StoredQueue } from '@sluice/core'
 import { checkOptions } from '@sluice/core/backend'
 import { optionsSchema, type MemoryQueueOptions } from './memory-options.js'
 import { tablesOf } from './memory-store.js'
+import { heldLeases } from './queue-tables.js'
 
 /**
  * The queues of a store, by their names; without `store` there are none.
@@ -10,9 +11,14 @@ import { tablesOf } from './memory-store.js'
  */
 export async function listQueues(options: MemoryQueueOptions): Promise<readonly StoredQueue[]> {
   const { store } = await checkOptions(optionsSchema, options, '@sluice/queue-memory')
-  return (store === undefined ? [] : tablesOf(store).all())
-    .map(([name, { leases, items }]): StoredQueue => {
-      return { name, state: 'ready', format: 'in memory', leases: leases.held(), sizes: items.sizes() }
+  if (store === undefined) return []
+  const tables = tablesOf(store)
+  const now = tables.now()
+  return tables
+    .all()
+    .map(([name, queue]): StoredQueue => {
+      const leases = heldLeases(queue, now)
+      return { name, state: 'ready', format: 'in memory', leases, sizes: queue.items.sizes() }
     })
     .toSorted((a, b) => (a.name < b.name ? -1 : 1))
 }
@@ -32,7 +38,7 @@ export async function dropQueue(
   const tables = tablesOf(store)
   const queue = tables.all().find(([known]) => known === name)?.[1]
   if (queue === undefined) return { is: 'absent' }
-  const leases = queue.leases.held()
+  const leases = heldLeases(queue, tables.now())
   if (leases.length > 0) return { is: 'held', leases }
   const sizes = queue.items.sizes()
   if (sizes.PROCESSING > 0 && !withRunning) return { is: 'running', processing: sizes.PROCESSING }

@@ -17,7 +17,7 @@ interface Bucket {
 interface Delay {
   readonly item: StoredItem
   readonly stay: number
-  readonly until: number
+  readonly untilAt: number
 }
 
 /** One stay of an item that came back to the place that it had. */
@@ -50,8 +50,8 @@ export class WaitingLine {
 
   add(item: StoredItem, now: number): void {
     this.admit(now)
-    const until = item.notBeforeAt
-    if (until !== undefined && until > now) this.#delays.push({ item, stay: item.stay, until })
+    const untilAt = item.notBeforeAt
+    if (untilAt !== undefined && untilAt > now) this.#delays.push({ item, stay: item.stay, untilAt })
     else this.#append(item)
   }
 
@@ -110,7 +110,7 @@ export class WaitingLine {
   admit(now: number): void {
     this.#admittedAt = now
     for (let delay = this.#delays.peek(); delay !== undefined; delay = this.#delays.peek()) {
-      if (delay.until > now) return
+      if (delay.untilAt > now) return
       this.#delays.pop()
       if (isOver(delay)) this.#gone -= 1
       else this.#append(delay.item)
@@ -196,5 +196,5 @@ function byPlace(a: Placed, b: Placed): number {
 }
 
 function byInstant(a: Delay, b: Delay): number {
-  return a.until - b.until || a.stay - b.stay
+  return a.untilAt - b.untilAt || a.stay - b.stay
 }

@@ -127,7 +127,8 @@ function control(transact: Transact, now: () => number): ControlBackend {
   const change = async (next: (state: ControlState) => ControlState) =>
     transact((tables) => (tables.control = next(tables.control)))
   return {
-    read: () => transact((tables) => tables.control),
+    // A copy: a caller may change what it was given.
+    read: () => transact(({ control: { limits, ...rest } }) => ({ ...rest, limits: { ...limits } })),
     pause: async (reason) => {
       await change((state) => {
         const { pausedAt = now() } = state
