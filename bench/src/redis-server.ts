@@ -1,6 +1,6 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { freePort } from '../../packages/queue-sql/test/postgres-server.ts'
+import { freePort } from '../../packages/testkit/src/server/free-port.ts'
 import { removeFolder, temporaryFolder } from './temporary.ts'
 
 export interface RedisServer {

@@ -3,6 +3,7 @@
 // .
 import { JsonValue, Runtime } from '@sluice/core';
 import { ServerResponse } from 'node:http';
+import { ServerFact } from '@sluice/testkit/server';
 
 /** Who sent a request. */
 interface Caller {
@@ -1402,18 +1403,10 @@ interface ArgoTarget {
     /** Advances the server's time. Default by waiting; a server with a manual clock need not wait. */
     readonly pass?: (ms: number) => Promise<void>;
 }
-/** One thing that an Argo Server is expected to do. */
-interface ArgoFact {
-    /** Such as `ARGO-SUBMIT-1`. */
-    readonly id: string;
-    /** What holds, in one sentence. */
-    readonly title: string;
-    /** Why it cannot be tested here; `undefined` to run it. */
-    readonly needs?: (target: ArgoTarget) => string | undefined;
+/** One thing that an Argo Server is expected to do. It deletes what it created. */
+interface ArgoFact extends ServerFact<ArgoTarget> {
     /** Whether it takes more than ten seconds on a server without a manual clock. */
     readonly slow?: boolean;
-    /** Rejects with a message when it does not hold. It deletes what it created. */
-    run(target: ArgoTarget): Promise<void>;
 }
 /** The outcome of one fact. */
 type ArgoFactOutcome = 'holds' | 'skipped';

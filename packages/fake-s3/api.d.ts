@@ -2,6 +2,7 @@
 
 // .
 import { Runtime } from '@sluice/core';
+import { ServerFact } from '@sluice/testkit/server';
 
 /** The operations of the S3 API that a request can name. `Unknown` is answered 501. */
 declare const s3Operations: readonly ["ListBuckets", "CreateBucket", "HeadBucket", "DeleteBucket", "GetBucketVersioning", "PutBucketVersioning", "PutObject", "CopyObject", "GetObject", "HeadObject", "DeleteObject", "DeleteObjects", "ListObjectsV2", "Unknown"];
@@ -531,20 +532,13 @@ interface S3Target {
     /** As `send`, with a wrong secret. */
     readonly wrongSecret?: S3Send;
 }
-/** One thing that a store is expected to do, as AWS does it. */
-interface S3Fact {
-    /** Such as `S3-INM-1`. */
-    readonly id: string;
-    /** What holds, in one sentence. */
-    readonly title: string;
-    /** Why it cannot be tested here; `undefined` to run it. */
-    readonly needs?: (target: S3Target) => string | undefined;
+/**
+ * One thing that a store is expected to do, as AWS does it. It works in a folder of its own below the
+ * target's prefix.
+ */
+interface S3Fact extends ServerFact<S3Target> {
     /** Whether it takes more than 500 requests. */
     readonly heavy?: boolean;
-    /**
-     * Rejects with a message when it does not hold. It works in a folder of its own below the target's prefix.
-     */
-    run(target: S3Target): Promise<void>;
 }
 /** A known difference between a store and AWS. */
 interface S3Deviation {

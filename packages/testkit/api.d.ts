@@ -342,19 +342,58 @@ declare function headersOf(incoming: IncomingMessage): Record<string, string>;
 /** Waits until a promise of the test settles. */
 declare function settlement(until: Promise<unknown> | undefined): Promise<void>;
 
+/**
+ * A free port of the loopback interface, for a server in a process of its own. It is below those that
+ * outgoing connections take, since the server may bind it only seconds later.
+ */
+declare function freePort(): Promise<number>;
+
+/**
+ * What a fake server keeps of its requests: the latest of them, and how many were in flight at once.
+ *
+ * @typeParam Entry one request in the log
+ */
+declare class RequestLog<Entry> {
+    #private;
+    /** @param max how many requests are kept */
+    constructor(max: number);
+    /** A request has arrived; it is in flight until {@link RequestLog.leave}. */
+    enter(entry: Entry): void;
+    /** A request is over for its sender. */
+    leave(): void;
+    get requests(): readonly Entry[];
+    get maxInFlight(): number;
+    /** Forgets all but the requests in flight. */
+    reset(): void;
+}
+
+/**
+ * One thing that a server is expected to do, which a fake is held against as the real ones are.
+ *
+ * @typeParam Target a server under test, and what is known of it
+ */
+interface ServerFact<Target> {
+    /** Such as `S3-INM-1`. */
+    readonly id: string;
+    /** What holds, in one sentence. */
+    readonly title: string;
+    /** Why it cannot be tested here; `undefined` to run it. */
+    readonly needs?: (target: Target) => string | undefined;
+    /** Rejects with a message when it does not hold. It touches only what it created. */
+    run(target: Target): Promise<void>;
+}
+/** The error about a server for which a fact does not hold. */
+declare function brokenFact({ id, title }: Pick<ServerFact<never>, 'id' | 'title'>, error: unknown): Error;
+
 /** Throws unless the two are deep-equal. `what` says in a sentence what was expected. */
 declare function same(actual: unknown, expected: unknown, what: string): void;
 /** As `same`, in any order. */
 declare function sameMembers(actual: readonly string[], expected: readonly string[], what: string): void;
-/** The error about a server for which a fact does not hold. */
-declare function brokenFact({ id, title }: {
-    readonly id: string;
-    readonly title: string;
-}, error: unknown): Error;
 /** Throws unless `holds`; `came` is shown. */
 declare function check(holds: boolean, what: string, came?: unknown): void;
 
-export { ServedRequests, bodyOf, brokenFact, check, drop, headersOf, same, sameMembers, settlement };
+export { RequestLog, ServedRequests, bodyOf, brokenFact, check, drop, freePort, headersOf, same, sameMembers, settlement };
+export type { ServerFact };
 
 // shared
 /** How the cases are registered with a test runner. */

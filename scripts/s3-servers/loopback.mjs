@@ -1,10 +1,8 @@
 // What starts a foreign server for a test: a free port, a process group that ends with this
 // process, a bucket, and the environment in which the tests look for it.
 import { spawn } from 'node:child_process'
-import { randomInt } from 'node:crypto'
 import { existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -141,17 +139,10 @@ class ProcessGroups {
   }
 }
 
-/** A free port below those that outgoing connections take: servers bind it only a second later. */
+/** A free port. The testkit is imported late: a list of servers needs no build. */
 export async function freePort() {
-  for (;;) {
-    const port = randomInt(20_000, 32_000)
-    const server = createServer()
-    const free = await new Promise((done) => {
-      server.once('error', () => done(false)).listen(port, '127.0.0.1', () => done(true))
-    })
-    await new Promise((done) => server.close(done))
-    if (free) return port
-  }
+  const server = await import('../../packages/testkit/dist/server.js')
+  return server.freePort()
 }
 
 /** The SDK with the credentials of {@link RunningStore}. */

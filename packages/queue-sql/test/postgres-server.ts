@@ -3,9 +3,9 @@ import { once } from 'node:events'
 import { chmodSync, chownSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { cp, mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
+import { freePort } from '@sluice/testkit/server'
 
 /** A PostgreSQL server for tests. */
 export interface PostgresServer {
@@ -105,17 +105,6 @@ async function linkLibraries(root: string): Promise<void> {
     await mkdir(dirname(join(root, target)), { recursive: true })
     await symlink(relative(dirname(target), source), join(root, target))
   }
-}
-
-/** A free port of the loopback interface. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  if (address === null || typeof address === 'string') throw new Error('no free port')
-  return address.port
 }
 
 async function run(file: string, args: readonly string[]): Promise<void> {

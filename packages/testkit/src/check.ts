@@ -13,15 +13,6 @@ export function sameMembers(actual: readonly string[], expected: readonly string
   same(actual.toSorted(), expected.toSorted(), what)
 }
 
-/** The error about a server for which a fact does not hold. */
-export function brokenFact(
-  { id, title }: { readonly id: string; readonly title: string },
-  error: unknown,
-): Error {
-  const what = error instanceof Error ? error.message : 'it threw what is no Error'
-  return new Error(`${id} does not hold: ${title}\n  what:     ${what}`, { cause: error })
-}
-
 /** Throws unless `holds`; `came` is shown. */
 export function check(holds: boolean, what: string, came?: unknown): void {
   if (holds) return

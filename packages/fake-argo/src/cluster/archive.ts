@@ -10,7 +10,7 @@ export class Archive {
   readonly enabled: boolean
   readonly #now: () => number
   readonly #ttlMs: number
-  readonly #rows = new Map<string, { readonly workflow: ArgoWorkflow; readonly until: number }>()
+  readonly #rows = new Map<string, { readonly workflow: ArgoWorkflow; readonly untilAt: number }>()
 
   constructor(enabled: boolean, now: () => number, ttlMs: number) {
     this.enabled = enabled
@@ -22,7 +22,7 @@ export class Archive {
   put(workflow: ArgoWorkflow): void {
     const { metadata } = workflow
     const stored = withLabels(workflow, { ...metadata.labels, [LABEL_ARCHIVING]: 'Persisted' })
-    this.#rows.set(metadata.uid, { workflow: stored, until: this.#now() + this.#ttlMs })
+    this.#rows.set(metadata.uid, { workflow: stored, untilAt: this.#now() + this.#ttlMs })
   }
 
   /** Deletes a row, and returns whether there was one. */
@@ -32,7 +32,7 @@ export class Archive {
 
   byUid(uid: string): ArgoWorkflow | undefined {
     const row = this.#rows.get(uid)
-    return row !== undefined && row.until > this.#now() ? row.workflow : undefined
+    return row !== undefined && row.untilAt > this.#now() ? row.workflow : undefined
   }
 
   /** The workflow of this name that started last. */
@@ -51,7 +51,7 @@ export class Archive {
 
   #valid(): ArgoWorkflow[] {
     const now = this.#now()
-    return [...this.#rows.values()].filter(({ until }) => until > now).map(({ workflow }) => workflow)
+    return [...this.#rows.values()].filter(({ untilAt }) => untilAt > now).map(({ workflow }) => workflow)
   }
 }
 

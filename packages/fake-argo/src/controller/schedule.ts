@@ -7,7 +7,7 @@ export class Schedule<T> {
   readonly #agenda = new Agenda<T>()
   readonly #alarm: Alarm
   #paused = false
-  #notBefore = Number.NEGATIVE_INFINITY
+  #notBeforeAt = Number.NEGATIVE_INFINITY
 
   /** @param act performs one step; `at` is the instant it was due, however late it is */
   constructor(runtime: Runtime, act: (what: T, at: number) => void) {
@@ -32,7 +32,7 @@ export class Schedule<T> {
     const now = this.#runtime.now()
     while (!this.#paused && (this.#agenda.nextAt ?? now + 1) <= now) {
       const due = this.#agenda.take()
-      if (due !== undefined) this.#act(due.what, Math.max(due.at, this.#notBefore))
+      if (due !== undefined) this.#act(due.what, Math.max(due.at, this.#notBeforeAt))
     }
     this.#arm()
   }
@@ -46,7 +46,7 @@ export class Schedule<T> {
   /** Performs what became due meanwhile, as of now. */
   resume(): void {
     this.#paused = false
-    this.#notBefore = this.#runtime.now()
+    this.#notBeforeAt = this.#runtime.now()
     this.catchUp()
   }
 

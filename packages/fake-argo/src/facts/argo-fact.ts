@@ -1,4 +1,4 @@
-import { brokenFact } from '@sluice/testkit/server'
+import { brokenFact, type ServerFact } from '@sluice/testkit/server'
 
 /** A server under test, and what is known of it. */
 export interface ArgoTarget {
@@ -32,18 +32,10 @@ export interface ArgoTarget {
   readonly pass?: (ms: number) => Promise<void>
 }
 
-/** One thing that an Argo Server is expected to do. */
-export interface ArgoFact {
-  /** Such as `ARGO-SUBMIT-1`. */
-  readonly id: string
-  /** What holds, in one sentence. */
-  readonly title: string
-  /** Why it cannot be tested here; `undefined` to run it. */
-  readonly needs?: (target: ArgoTarget) => string | undefined
+/** One thing that an Argo Server is expected to do. It deletes what it created. */
+export interface ArgoFact extends ServerFact<ArgoTarget> {
   /** Whether it takes more than ten seconds on a server without a manual clock. */
   readonly slow?: boolean
-  /** Rejects with a message when it does not hold. It deletes what it created. */
-  run(target: ArgoTarget): Promise<void>
 }
 
 /** The outcome of one fact. */

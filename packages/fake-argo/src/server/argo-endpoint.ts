@@ -5,7 +5,7 @@ import type { ArgoOperation } from './operation.js'
 import { Replica } from './replica.js'
 import { RequestHandler, type EndpointParts, type OnArgoRequest } from './request-handler.js'
 import type { ArgoRequest } from './request.js'
-import { RequestLog, type ArgoTraffic, type LoggedArgoRequest } from './request-log.js'
+import { ArgoRequestLog, type ArgoTraffic, type LoggedArgoRequest } from './request-log.js'
 import type { LogStream } from '../streams/log-stream.js'
 import type { WatchStream } from '../streams/watch-stream.js'
 
@@ -42,7 +42,7 @@ export class ArgoEndpoint {
   /** The cache that its lists come from. */
   readonly replica: Replica
   readonly #handler: RequestHandler
-  readonly #log: RequestLog
+  readonly #log: ArgoRequestLog
   readonly #http: Server
   readonly #scheme: 'http' | 'https'
   readonly #host: string
@@ -58,7 +58,7 @@ export class ArgoEndpoint {
     this.#port = options.port ?? 0
     this.replica = new Replica(parts.core.parts.cluster, () => parts.runtime.now(), options.listLagMs ?? 0)
     this.replica.listsWithoutNew = options.listsWithoutNew ?? 0
-    this.#log = new RequestLog(options.maxLogged ?? 100_000)
+    this.#log = new ArgoRequestLog(options.maxLogged ?? 100_000)
     this.#handler = new RequestHandler(parts, {
       replica: this.replica,
       log: this.#log,

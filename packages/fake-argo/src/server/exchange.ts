@@ -3,13 +3,13 @@ import { systemRuntime } from '@sluice/core/backend'
 import { drop } from '@sluice/testkit/server'
 import type { ArgoAnswer } from './answer.js'
 import type { ArgoRequest } from './request.js'
-import type { OpenEntry, RequestLog } from './request-log.js'
+import type { OpenEntry, ArgoRequestLog } from './request-log.js'
 
 /** One request and the response to its sender. */
 export interface Exchange {
   readonly request: ArgoRequest
   readonly entry: OpenEntry
-  readonly log: RequestLog
+  readonly log: ArgoRequestLog
   readonly incoming: IncomingMessage
   readonly reply: ServerResponse
   /** The headers of every answer. */

@@ -23,7 +23,7 @@ export class Replica {
   readonly #index = new WorkflowIndex()
   readonly #stopListening: () => void
   #waiting: WaitingChange[] = []
-  #syncedFrom = SYNCED
+  #syncedAt = SYNCED
 
   constructor(cluster: Cluster, now: () => number, listLagMs: number | (() => number)) {
     this.#cluster = cluster
@@ -66,13 +66,13 @@ export class Replica {
   /** Restarts the process: it lists nothing for `ms`. */
   restart(unsyncedMs: number): void {
     this.#waiting = []
-    this.#syncedFrom = this.#now() + unsyncedMs
+    this.#syncedAt = this.#now() + unsyncedMs
     this.#index.begin([], 0)
   }
 
   /** Syncs now. */
   sync(): void {
-    this.#syncedFrom = this.#now()
+    this.#syncedAt = this.#now()
     this.#isSynced()
   }
 
@@ -81,9 +81,9 @@ export class Replica {
   }
 
   #isSynced(): boolean {
-    if (this.#syncedFrom === SYNCED) return true
-    if (this.#now() < this.#syncedFrom) return false
-    this.#syncedFrom = SYNCED
+    if (this.#syncedAt === SYNCED) return true
+    if (this.#now() < this.#syncedAt) return false
+    this.#syncedAt = SYNCED
     this.#index.begin(this.#cluster.all(), this.#cluster.revision)
     return true
   }

@@ -9,7 +9,7 @@ import { LogStream } from '../streams/log-stream.js'
 import type { RateLimit } from './rate-limit.js'
 import type { Replica } from './replica.js'
 import { parseRequest, type ArgoRequest } from './request.js'
-import type { RequestLog } from './request-log.js'
+import type { ArgoRequestLog } from './request-log.js'
 import { troubleAnswer } from './trouble.js'
 import { StreamReply, type WatchSettings } from '../streams/stream-reply.js'
 import { WatchStream } from '../streams/watch-stream.js'
@@ -30,7 +30,7 @@ export interface EndpointParts {
 /** What an endpoint has of its own. */
 interface HandlerParts {
   readonly replica: Replica
-  readonly log: RequestLog
+  readonly log: ArgoRequestLog
   readonly onCrash: () => void
 }
 
@@ -44,7 +44,7 @@ export class RequestHandler {
   readonly logStreams = new Set<LogStream>()
   readonly #parts: EndpointParts
   readonly #replica: Replica
-  readonly #log: RequestLog
+  readonly #log: ArgoRequestLog
   readonly #onCrash: () => void
   #arrived = 0
 

@@ -1,3 +1,4 @@
+import { RequestLog } from '@sluice/testkit/server'
 import type { ArgoFault } from './fault.js'
 import { perOperation, type ArgoOperation } from './operation.js'
 import type { ArgoRequest } from './request.js'
@@ -37,39 +38,19 @@ export interface ArgoTraffic {
 }
 
 /** Counts requests and bytes by operation, and keeps the latest requests. */
-export class RequestLog {
-  readonly #max: number
-  #entries: OpenEntry[] = []
+export class ArgoRequestLog extends RequestLog<OpenEntry> {
   #traffic = noTraffic()
-  #inFlight = 0
-  #maxInFlight = 0
-
-  /** @param max how many requests are kept; older ones are only counted */
-  constructor(max: number) {
-    this.#max = max
-  }
 
   open(request: ArgoRequest, arrivedAt: number, unfinished: number): OpenEntry {
     const { index, operation, namespace, name } = request
     const requestBytes = Buffer.byteLength(request.body)
     const query = Object.fromEntries(request.query)
-    const entry: OpenEntry = {
-      index,
-      operation,
-      namespace,
-      name,
-      query,
-      arrivedAt,
-      unfinished,
-      requestBytes,
-      answerBytes: 0,
-    }
+    const arrived = { index, operation, namespace, name, query, arrivedAt }
+    const entry: OpenEntry = { ...arrived, unfinished, requestBytes, answerBytes: 0 }
     const traffic = this.#traffic[operation]
     traffic.requests++
     traffic.requestBytes += requestBytes
-    this.#maxInFlight = Math.max(this.#maxInFlight, ++this.#inFlight)
-    this.#entries.push(entry)
-    if (this.#entries.length > 2 * this.#max) this.#entries = this.#latest()
+    this.enter(entry)
     return entry
   }
 
@@ -79,31 +60,13 @@ export class RequestLog {
     this.#traffic[entry.operation].answerBytes += bytes
   }
 
-  /** The request is over for its sender. */
-  leave(): void {
-    this.#inFlight--
-  }
-
-  get requests(): readonly LoggedArgoRequest[] {
-    return this.#latest()
-  }
-
-  #latest(): OpenEntry[] {
-    return this.#entries.slice(Math.max(0, this.#entries.length - this.#max))
-  }
-
-  get maxInFlight(): number {
-    return this.#maxInFlight
-  }
-
   traffic(): Record<ArgoOperation, ArgoTraffic> {
     return perOperation((operation) => ({ ...this.#traffic[operation] }))
   }
 
-  reset(): void {
-    this.#entries = []
+  override reset(): void {
+    super.reset()
     this.#traffic = noTraffic()
-    this.#maxInFlight = this.#inFlight
   }
 }
 

@@ -1,4 +1,4 @@
-import { brokenFact } from '@sluice/testkit/server'
+import { brokenFact, type ServerFact } from '@sluice/testkit/server'
 
 /** The operations that the facts ask for. */
 export type S3Command =
@@ -30,20 +30,13 @@ export interface S3Target {
   readonly wrongSecret?: S3Send
 }
 
-/** One thing that a store is expected to do, as AWS does it. */
-export interface S3Fact {
-  /** Such as `S3-INM-1`. */
-  readonly id: string
-  /** What holds, in one sentence. */
-  readonly title: string
-  /** Why it cannot be tested here; `undefined` to run it. */
-  readonly needs?: (target: S3Target) => string | undefined
+/**
+ * One thing that a store is expected to do, as AWS does it. It works in a folder of its own below the
+ * target's prefix.
+ */
+export interface S3Fact extends ServerFact<S3Target> {
   /** Whether it takes more than 500 requests. */
   readonly heavy?: boolean
-  /**
-   * Rejects with a message when it does not hold. It works in a folder of its own below the target's prefix.
-   */
-  run(target: S3Target): Promise<void>
 }
 
 /** A known difference between a store and AWS. */

@@ -1,3 +1,4 @@
+import { RequestLog } from '@sluice/testkit/server'
 import type { S3Operation } from './operation.js'
 import type { S3Fault } from './fault.js'
 import type { S3Request } from './request.js'
@@ -26,60 +27,25 @@ type Writable<T> = { -readonly [K in keyof T]: T[K] }
 export type OpenEntry = Writable<LoggedRequest>
 
 /** Counts requests by operation, and keeps the latest of them. */
-export class RequestLog {
-  readonly #max: number
-  #entries: OpenEntry[] = []
+export class S3RequestLog extends RequestLog<OpenEntry> {
   #counts = { ...NONE }
-  #inFlight = 0
-  #maxInFlight = 0
-
-  /** @param max how many requests are kept; older ones are only counted */
-  constructor(max: number) {
-    this.#max = max
-  }
 
   open(request: S3Request, arrivedAt: number): OpenEntry {
     const { index, operation, bucket, key } = request
-    const entry: OpenEntry = {
-      index,
-      operation,
-      bucket,
-      key,
-      query: Object.fromEntries(request.query),
-      arrivedAt,
-    }
+    const query = Object.fromEntries(request.query)
+    const entry: OpenEntry = { index, operation, bucket, key, query, arrivedAt }
     this.#counts[operation]++
-    this.#maxInFlight = Math.max(this.#maxInFlight, ++this.#inFlight)
-    this.#entries.push(entry)
-    if (this.#entries.length > 2 * this.#max) this.#entries = this.#latest()
+    this.enter(entry)
     return entry
-  }
-
-  /** The request is over for its sender. */
-  leave(): void {
-    this.#inFlight--
-  }
-
-  get requests(): readonly LoggedRequest[] {
-    return this.#latest()
-  }
-
-  #latest(): OpenEntry[] {
-    return this.#entries.slice(Math.max(0, this.#entries.length - this.#max))
-  }
-
-  get maxInFlight(): number {
-    return this.#maxInFlight
   }
 
   counts(): Record<S3Operation, number> {
     return { ...this.#counts }
   }
 
-  reset(): void {
-    this.#entries = []
+  override reset(): void {
+    super.reset()
     this.#counts = { ...NONE }
-    this.#maxInFlight = this.#inFlight
   }
 }
 

@@ -5,7 +5,7 @@ import type { S3Answer } from './answer.js'
 import type { S3Fault } from './fault.js'
 import type { S3Operation } from './operation.js'
 import type { S3Request } from './request.js'
-import { RequestLog, type LoggedRequest, type OpenEntry } from './request-log.js'
+import { S3RequestLog, type LoggedRequest, type OpenEntry } from './request-log.js'
 import type { ReadRequest, S3Core } from './s3-core.js'
 
 /**
@@ -51,7 +51,7 @@ export class S3Endpoint {
   crashAt: number | undefined
   raceWindow: RaceWindow | undefined
   readonly #core: S3Core
-  readonly #log: RequestLog
+  readonly #log: S3RequestLog
   readonly #http: Server
   readonly #served = new ServedRequests()
   /** Connections that the server has dropped without notice. */
@@ -67,7 +67,7 @@ export class S3Endpoint {
     this.onRequest = options.onRequest
     this.crashAt = options.crashAt
     this.raceWindow = options.raceWindow
-    this.#log = new RequestLog(options.maxLogged ?? 100_000)
+    this.#log = new S3RequestLog(options.maxLogged ?? 100_000)
     this.#http = createServer({ keepAliveTimeout: 0, requestTimeout: 0 }, (incoming, reply) => {
       this.#served.track(this.#serve(incoming, reply), incoming)
     })

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { chmodSync, chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { freePort } from '../postgres-server.js'
+import { freePort } from '@sluice/testkit/server'
 
 /** A PgBouncer in front of a PostgreSQL server. */
 export interface PgBouncer {

@@ -16,9 +16,9 @@ export const engineControlCases: readonly EngineCase[] = [
       const ticking = engine.tick()
       await harness.runtime.advance(2_000)
       await scene.queue.control.pause('not now')
-      const pausedAt = harness.runtime.monotonicMs()
+      const pausedAtMonotonic = harness.runtime.monotonicMs()
       await scene.ended(ticking)
-      const late = begun.filter((at) => at > pausedAt + 1_000)
+      const late = begun.filter((at) => at > pausedAtMonotonic + 1_000)
       same(late, [], 'no send begins a second after the pause')
       await scene.tickUntil(
         engine,
@@ -48,10 +48,10 @@ export const engineControlCases: readonly EngineCase[] = [
       const ticking = engine.tick()
       await harness.runtime.advance(2_000)
       await scene.queue.control.setLimits({ maxProcessing: 0 })
-      const setAt = harness.runtime.monotonicMs()
+      const setAtMonotonic = harness.runtime.monotonicMs()
       await scene.ended(ticking)
       same(
-        begun.filter((at) => at > setAt + 1_000),
+        begun.filter((at) => at > setAtMonotonic + 1_000),
         [],
         'no send begins a second after it',
       )
@@ -93,12 +93,12 @@ export const engineControlCases: readonly EngineCase[] = [
       const engine = scene.engine({ worker: scene.slowSends(800, begun), limit: 60, sendConcurrency: 4 })
       const ticking = engine.tick()
       await harness.runtime.advance(2_000)
-      const stoppedAt = harness.runtime.monotonicMs()
+      const stoppedAtMonotonic = harness.runtime.monotonicMs()
       // What the tick that was broken off says is not what this is about.
       const brokenOff = ticking.catch(() => undefined)
       await scene.ended(Promise.all([engine.stop(), brokenOff]))
       same(
-        begun.filter((at) => at > stoppedAt),
+        begun.filter((at) => at > stoppedAtMonotonic),
         [],
         'no send begins after the stop',
       )
