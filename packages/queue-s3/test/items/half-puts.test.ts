@@ -116,6 +116,23 @@ describe('a put that was cut off between its two objects', () => {
     expect(await sweep(queue)).toMatchObject({ repaired: 0 })
   })
 
+  test('is found by the sweep after one that did not end, however old it is', async () => {
+    const on = await world()
+    await dieHalfway(on, 'a')
+    await on.runtime.advance(3 * HOUR_MS)
+    const abort = new AbortController()
+    const reason = new Error('aborted by the test')
+    on.server.main.onRequest = ({ operation, query }) => {
+      const isIndex = query.get('prefix')?.includes('/ITEMS/') === true
+      if (operation === 'ListObjectsV2' && !isIndex) abort.abort(reason)
+      return undefined
+    }
+    await expect(sweep(on.queue, { signal: abort.signal })).rejects.toBe(reason)
+    on.server.main.onRequest = undefined
+    expect(await sweep(on.queue)).toMatchObject({ repaired: 1 })
+    expect(await on.queue.sizes()).toMatchObject({ WAITING: 1 })
+  })
+
   test('is not made of an index object that is damaged, or under the key of another id', async () => {
     const on = await world()
     await dieHalfway(on, 'a')
