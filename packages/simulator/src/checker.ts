@@ -14,7 +14,7 @@ export interface CheckedPlace {
 
 /** A call with a documented longest time. */
 export interface TimedCall {
-  ended(nowMs: number): void
+  ended(nowMonotonic: number): void
   /** Its process was killed or suspended meanwhile: its time does not count. */
   excused(): void
 }
@@ -33,7 +33,11 @@ export class Checker {
    * not match their jobs.
    */
   readonly #excused = new Set<string>()
-  readonly #calls = new Set<{ readonly what: string; readonly maxMs: number; readonly endByMs: number }>()
+  readonly #calls = new Set<{
+    readonly what: string
+    readonly maxMs: number
+    readonly dueAtMonotonic: number
+  }>()
   #maxLimit: number
   #allowance = 0
 
@@ -42,11 +46,11 @@ export class Checker {
     this.#maxLimit = cap
   }
 
-  jobStarted({ id, uid, attempt }: JobRef, nowMs: number): void {
+  jobStarted({ id, uid, attempt }: JobRef, nowMonotonic: number): void {
     const name = nameOf({ uid, attempt })
     const starts = (this.#starts.get(name) ?? 0) + 1
     this.#starts.set(name, starts)
-    this.#startedAt.set(name, nowMs)
+    this.#startedAt.set(name, nowMonotonic)
     if (starts > 1 && !this.#excused.has(`lost early ${name}`))
       this.#break('one start', `${id} (${name}) started ${starts} times`)
   }
@@ -66,15 +70,16 @@ export class Checker {
   /**
    * The cluster lost the job. One that ran only for a moment may not have been seen, and is then sent again.
    */
-  jobVanished(job: Pick<JobRef, 'uid' | 'attempt'>, nowMs: number): void {
+  jobVanished(job: Pick<JobRef, 'uid' | 'attempt'>, nowMonotonic: number): void {
     const name = nameOf(job)
     this.#excused.add(name)
-    if (nowMs - (this.#startedAt.get(name) ?? nowMs) < 60_000) this.#excused.add(`lost early ${name}`)
+    if (nowMonotonic - (this.#startedAt.get(name) ?? nowMonotonic) < 60_000)
+      this.#excused.add(`lost early ${name}`)
   }
 
   /** Checks what must hold at every instant. */
-  now(place: CheckedPlace, { nowMs, processing }: { nowMs: number; processing: number }): void {
-    this.#overdue(nowMs)
+  now(place: CheckedPlace, { nowMonotonic, processing }: { nowMonotonic: number; processing: number }): void {
+    this.#overdue(nowMonotonic)
     const running = place.running().length
     if (running > this.#maxLimit + this.#allowance)
       this.#break(
@@ -100,21 +105,24 @@ export class Checker {
    * A call with a documented longest time begins. After that time it has broken its promise, whether it ever
    * ends or not.
    */
-  callBegan(what: string, { nowMs, maxMs }: { readonly nowMs: number; readonly maxMs: number }): TimedCall {
-    const call = { what, maxMs, endByMs: nowMs + maxMs }
+  callBegan(
+    what: string,
+    { nowMonotonic, maxMs }: { readonly nowMonotonic: number; readonly maxMs: number },
+  ): TimedCall {
+    const call = { what, maxMs, dueAtMonotonic: nowMonotonic + maxMs }
     this.#calls.add(call)
     return {
-      ended: (endedMs) => {
-        this.#overdue(endedMs)
+      ended: (endedAtMonotonic) => {
+        this.#overdue(endedAtMonotonic)
         this.#calls.delete(call)
       },
       excused: () => void this.#calls.delete(call),
     }
   }
 
-  #overdue(nowMs: number): void {
+  #overdue(nowMonotonic: number): void {
     for (const call of this.#calls) {
-      if (nowMs <= call.endByMs) continue
+      if (nowMonotonic <= call.dueAtMonotonic) continue
       this.#calls.delete(call)
       this.#break('time', `${call.what} had not ended after the ${call.maxMs} ms that are documented`)
     }

@@ -10,7 +10,7 @@ export interface Spell {
   /** Absent: for every service. */
   readonly service?: number
   readonly share: number
-  readonly untilMs: number
+  readonly untilMonotonic: number
 }
 
 /**
@@ -27,8 +27,8 @@ export class Faults {
     this.#choices = choices
   }
 
-  begin(spell: Omit<Spell, 'untilMs'>, ms: number): void {
-    this.#spells.push({ ...spell, untilMs: this.#runtime.monotonicMs() + ms })
+  begin(spell: Omit<Spell, 'untilMonotonic'>, ms: number): void {
+    this.#spells.push({ ...spell, untilMonotonic: this.#runtime.monotonicMs() + ms })
   }
 
   /** Ends all faults. */
@@ -38,8 +38,8 @@ export class Faults {
 
   /** The fate of a call that a service makes now. */
   of(side: Side, service: number): 'well' | 'refused' | 'answer-lost' {
-    const nowMs = this.#runtime.monotonicMs()
-    this.#spells = this.#spells.filter(({ untilMs }) => untilMs > nowMs)
+    const nowMonotonic = this.#runtime.monotonicMs()
+    this.#spells = this.#spells.filter(({ untilMonotonic }) => untilMonotonic > nowMonotonic)
     for (const spell of this.#spells) {
       const isMeant = spell.side === side && (spell.service ?? service) === service
       if (isMeant && this.#choices.chance(spell.share)) return spell.what

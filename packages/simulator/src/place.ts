@@ -45,7 +45,7 @@ export class Place {
   readonly #options: PlaceOptions
   #quota: number | null = null
   #holders = 0
-  #suspensions: { readonly service: Service; readonly untilMs: number }[] = []
+  #suspensions: { readonly service: Service; readonly untilMonotonic: number }[] = []
 
   constructor(options: PlaceOptions) {
     this.#options = options
@@ -84,9 +84,9 @@ export class Place {
     const service = this.service(index)
     const { process, stop, ended } = service
     if (process.isDead || ended || stop.signal.aborted) return
-    const nowMs = this.runtime.monotonicMs()
+    const nowMonotonic = this.runtime.monotonicMs()
     const { checker } = this.#options
-    service.stopCall = checker.callBegan(`stop of service ${index}`, { nowMs, maxMs: STOP_MS })
+    service.stopCall = checker.callBegan(`stop of service ${index}`, { nowMonotonic, maxMs: STOP_MS })
     if (process.isSuspended) service.stopCall.excused()
     stop.abort()
   }
@@ -96,7 +96,7 @@ export class Place {
     this.#options.checker.sendsCutOff(service.process.sendsInFlight)
     service.process.suspend()
     service.stopCall?.excused()
-    this.#suspensions.push({ service, untilMs: this.runtime.monotonicMs() + ms })
+    this.#suspensions.push({ service, untilMonotonic: this.runtime.monotonicMs() + ms })
   }
 
   setQuota(jobs: number | null): void {
@@ -106,15 +106,24 @@ export class Place {
 
   /** Lets time pass; processes go on when their suspensions end. */
   async pass(ms: number): Promise<void> {
-    const endMs = this.runtime.monotonicMs() + ms
+    const endAtMonotonic = this.runtime.monotonicMs() + ms
     for (;;) {
-      const nowMs = this.runtime.monotonicMs()
-      for (const { service } of this.#suspensions.filter(({ untilMs }) => untilMs <= nowMs))
+      const nowMonotonic = this.runtime.monotonicMs()
+      for (const { service } of this.#suspensions.filter(
+        ({ untilMonotonic }) => untilMonotonic <= nowMonotonic,
+      ))
         service.process.resume()
-      this.#suspensions = this.#suspensions.filter(({ untilMs }) => untilMs > nowMs)
-      const nextMs = Math.min(endMs, ...this.#suspensions.map(({ untilMs }) => untilMs))
-      await this.runtime.advance(nextMs - nowMs)
-      if (nextMs >= endMs && !this.#suspensions.some(({ untilMs }) => untilMs <= endMs)) return
+      this.#suspensions = this.#suspensions.filter(({ untilMonotonic }) => untilMonotonic > nowMonotonic)
+      const nextAtMonotonic = Math.min(
+        endAtMonotonic,
+        ...this.#suspensions.map(({ untilMonotonic }) => untilMonotonic),
+      )
+      await this.runtime.advance(nextAtMonotonic - nowMonotonic)
+      if (
+        nextAtMonotonic >= endAtMonotonic &&
+        !this.#suspensions.some(({ untilMonotonic }) => untilMonotonic <= endAtMonotonic)
+      )
+        return
     }
   }
 

@@ -81,7 +81,7 @@ class Play {
   async #pass(ms: number): Promise<void> {
     await this.#place.pass(ms)
     const processing = await this.#place.queue.size('PROCESSING')
-    this.#checker.now(this.#place, { nowMs: this.#runtime.monotonicMs(), processing })
+    this.#checker.now(this.#place, { nowMonotonic: this.#runtime.monotonicMs(), processing })
   }
 
   async #put(count: number): Promise<void> {

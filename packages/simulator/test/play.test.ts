@@ -46,16 +46,16 @@ describe('the checker sees', () => {
 
   test('one more job, or claim, than the cap allows, and not the sends that were cut off', () => {
     const checker = new Checker(2)
-    checker.now(place(2), { nowMs: 0, processing: 2 })
+    checker.now(place(2), { nowMonotonic: 0, processing: 2 })
     expect(checker.violations).toEqual([])
-    checker.now(place(3), { nowMs: 0, processing: 2 })
-    checker.now(place(2), { nowMs: 0, processing: 3 })
+    checker.now(place(3), { nowMonotonic: 0, processing: 2 })
+    checker.now(place(2), { nowMonotonic: 0, processing: 3 })
     expect(promises(checker)).toEqual(['cap', 'claims'])
     const cutOff = new Checker(2)
     cutOff.sendsCutOff(1)
-    cutOff.now(place(3), { nowMs: 0, processing: 2 })
+    cutOff.now(place(3), { nowMonotonic: 0, processing: 2 })
     expect(cutOff.violations).toEqual([])
-    cutOff.now(place(4), { nowMs: 0, processing: 2 })
+    cutOff.now(place(4), { nowMonotonic: 0, processing: 2 })
     expect(promises(cutOff)).toEqual(['cap'])
   })
 
@@ -71,15 +71,15 @@ describe('the checker sees', () => {
 
   test('a call that takes too long, or never ends', () => {
     const checker = new Checker(2)
-    const limits = { nowMs: 100, maxMs: 10 }
+    const limits = { nowMonotonic: 100, maxMs: 10 }
     checker.callBegan('stop', limits).ended(110)
     checker.callBegan('stop', limits).excused()
-    checker.now(place(0), { nowMs: 500, processing: 0 })
+    checker.now(place(0), { nowMonotonic: 500, processing: 0 })
     expect(checker.violations).toEqual([])
     checker.callBegan('stop', limits).ended(111)
     expect(promises(checker)).toEqual(['time'])
-    checker.callBegan('stop', { nowMs: 200, maxMs: 10 })
-    for (const nowMs of [210, 211, 212]) checker.now(place(0), { nowMs, processing: 0 })
+    checker.callBegan('stop', { nowMonotonic: 200, maxMs: 10 })
+    for (const nowMonotonic of [210, 211, 212]) checker.now(place(0), { nowMonotonic, processing: 0 })
     expect(promises(checker)).toEqual(['time', 'time'])
   })
 })

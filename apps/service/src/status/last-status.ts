@@ -65,11 +65,11 @@ function late(status: QueueStatus, message: string, ageMs: number): WatchedStatu
 }
 
 /** Whether the service still runs is unknown. */
-function unknownSince({ holder, since, heardOfMs }: ServiceState, ageMs: number): ServiceState {
+function unknownSince({ holder, sinceAt, heardOfMs }: ServiceState, ageMs: number): ServiceState {
   return {
     state: 'unknown',
     ...(holder === undefined ? {} : { holder }),
-    ...(since === undefined ? {} : { since }),
+    ...(sinceAt === undefined ? {} : { sinceAt }),
     ...(heardOfMs === undefined ? {} : { heardOfMs: heardOfMs + ageMs }),
   }
 }

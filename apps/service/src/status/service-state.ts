@@ -13,7 +13,7 @@ export interface ServiceState {
   /** Names its process; absent for `never`. */
   readonly holder?: string
   /** When it began to dispatch: epoch ms of the storage's clock. */
-  readonly since?: number
+  readonly sinceAt?: number
   /**
    * Ms since its last renewal of the lease, which it renews after a third of the TTL. Only while it holds the
    * lease, or after the lease expired.
@@ -39,14 +39,14 @@ export async function readService(queue: Pick<Queue, 'document' | 'readLease'>):
   const [lease, said] = await Promise.all([queue.readLease(DISPATCHER_LEASE), readDispatcher(queue)])
   if (lease === undefined) {
     if (said === undefined) return { service: { state: 'never' }, said }
-    const { holder, sinceAt: since } = said
-    return { service: { state: said.is === 'stalled' ? 'stalled' : 'stopped', holder, since }, said }
+    const { holder, sinceAt } = said
+    return { service: { state: said.is === 'stalled' ? 'stalled' : 'stopped', holder, sinceAt }, said }
   }
   const own = said?.fencingToken === lease.fencingToken ? said : undefined
   const { holder, leftMs, ttlMs } = lease
   // The clocks of two machines may differ by some ms.
   const heardOfMs = Math.max(0, Math.round(ttlMs - leftMs))
-  const facts = { holder, heardOfMs, ...(own === undefined ? {} : { since: own.sinceAt }) }
+  const facts = { holder, heardOfMs, ...(own === undefined ? {} : { sinceAt: own.sinceAt }) }
   if (own?.is === 'stalled') return { service: { state: 'stalled', ...facts }, said: own }
   if (leftMs <= 0) return { service: { state: 'gone', ...facts }, said: own }
   const atMost = own?.atMost === undefined ? {} : { atMost: own.atMost }

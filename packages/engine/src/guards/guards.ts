@@ -71,8 +71,8 @@ export class Guards {
 
   /** Since when jobs are refused at their start, by the worker's clock; `undefined`: none are. */
   get startsRefusedSinceAt(): number | undefined {
-    const since = this.#rows.flatMap((row) => (row.kind === 'start' ? [row.sinceAt ?? 0] : []))
-    return since.length === 0 ? undefined : Math.min(...since)
+    const beganAt = this.#rows.flatMap((row) => (row.kind === 'start' ? [row.sinceAt ?? 0] : []))
+    return beganAt.length === 0 ? undefined : Math.min(...beganAt)
   }
 
   /** Reads the document, once for each fencing token. */

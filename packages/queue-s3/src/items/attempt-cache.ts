@@ -57,16 +57,16 @@ export class AttemptCache {
 
   /** When it was seen without an end: a short while ago, longer ago, or never. */
   seenLive(name: string): 'lately' | 'before' | 'never' {
-    const at = this.#live.get(name)
-    if (at === undefined) return 'never'
-    return this.#runtime.monotonicMs() - at < LIVE_MS ? 'lately' : 'before'
+    const atMonotonic = this.#live.get(name)
+    if (atMonotonic === undefined) return 'never'
+    return this.#runtime.monotonicMs() - atMonotonic < LIVE_MS ? 'lately' : 'before'
   }
 
   /** Where the item of a key was seen in PROCESSING, not too long ago. */
   find(key: string): Seen | undefined {
     const seen = this.#seen.get(key)
-    const at = seen && this.#live.get(seen.name)
-    return at !== undefined && this.#runtime.monotonicMs() - at < SURE_MS ? seen : undefined
+    const atMonotonic = seen && this.#live.get(seen.name)
+    return atMonotonic !== undefined && this.#runtime.monotonicMs() - atMonotonic < SURE_MS ? seen : undefined
   }
 
   /** It was moved. */

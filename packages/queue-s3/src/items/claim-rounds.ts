@@ -16,9 +16,9 @@ const RIVAL_MS = 10_000
 
 /** Whether another process claimed one of the items just now. */
 export function isContended(results: readonly RunResult<ClaimResult>[], { names }: QueueContext): boolean {
-  const since = names.now() - RIVAL_MS
+  const sinceAt = names.now() - RIVAL_MS
   return results.some(
-    (result) => 'value' in result && result.value.is === 'lost' && (result.value.rivalAt ?? 0) > since,
+    (result) => 'value' in result && result.value.is === 'lost' && (result.value.rivalAt ?? 0) > sinceAt,
   )
 }
 
@@ -30,14 +30,14 @@ export function isContended(results: readonly RunResult<ClaimResult>[], { names 
 export class ClaimRounds {
   readonly #context: QueueContext
   readonly #patience
-  readonly #startedMs: number
-  #beganMs: number
+  readonly #startedAtMonotonic: number
+  #beganAtMonotonic: number
   #lost = 0
 
   constructor(context: QueueContext) {
     this.#context = context
     this.#patience = context.store.patience()
-    this.#startedMs = this.#beganMs = context.store.sender.nowMs()
+    this.#startedAtMonotonic = this.#beganAtMonotonic = context.store.sender.monotonicMs()
   }
 
   /** Whether the last round was followed by a pause, in which others went on. */
@@ -55,10 +55,10 @@ export class ClaimRounds {
   async after(given: number, contended = false): Promise<{ readonly error: unknown } | undefined> {
     const { store, layout } = this.#context
     if (given === 0 && contended && !this.#isOutrun) return this.#afterContention()
-    const beganMs = this.#beganMs
+    const beganAtMonotonic = this.#beganAtMonotonic
     this.#lost = given > 0 ? 0 : this.#lost + 1
     if (given > 0) this.#patience.answered(KIND)
-    else this.#patience.spend(store.sender.nowMs() - beganMs)
+    else this.#patience.spend(store.sender.monotonicMs() - beganAtMonotonic)
     const on = layout.folder('WAITING')
     const errorOf = () => claimsLost(store.place, on)
     if (this.#patience.isSpent) return { error: errorOf() }
@@ -69,13 +69,13 @@ export class ClaimRounds {
     } catch (error) {
       return { error }
     }
-    this.#beganMs = store.sender.nowMs()
+    this.#beganAtMonotonic = store.sender.monotonicMs()
     return undefined
   }
 
   get #isOutrun(): boolean {
     const { sender } = this.#context.store
-    return sender.nowMs() - this.#startedMs > MAX_CONTENDED * sender.timeoutMs
+    return sender.monotonicMs() - this.#startedAtMonotonic > MAX_CONTENDED * sender.timeoutMs
   }
 
   async #afterContention(): Promise<undefined> {
@@ -84,6 +84,6 @@ export class ClaimRounds {
     const { runtime } = this.#context
     const waitMs = jitteredMs(runtime, 1, { baseMs: CONTENTION_MS / 2, maxMs: CONTENTION_MS })
     if (this.hasPaused) await runtime.sleep(waitMs)
-    this.#beganMs = this.#context.store.sender.nowMs()
+    this.#beganAtMonotonic = this.#context.store.sender.monotonicMs()
   }
 }

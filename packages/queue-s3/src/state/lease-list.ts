@@ -26,17 +26,17 @@ export async function heldLeases(store: S3Store, root: string): Promise<readonly
     if (holding === undefined || holding.released) continue
     const { holder, fencingToken, ttlMs } = holding
     const now = store.clock.now()
-    const since = Math.min(modifiedAt, now)
-    if (isOver(store, since + ttlMs, since)) continue
+    const sinceAt = Math.min(modifiedAt, now)
+    if (isOver(store, sinceAt + ttlMs, sinceAt)) continue
     // In doubt a moment is left.
-    const leftMs = Math.max(1, since + SECOND_MS + ttlMs - now)
+    const leftMs = Math.max(1, sinceAt + SECOND_MS + ttlMs - now)
     held.push({ name: decodeKey(folder) ?? folder, holder, fencingToken, ttlMs, leftMs })
   }
   return held
 }
 
-function isOver({ clock }: S3Store, endsAt: number, since: number): boolean {
-  if (!clock.isSure || !clock.isSteadySince(since)) return false
+function isOver({ clock }: S3Store, endsAt: number, sinceAt: number): boolean {
+  if (!clock.isSure || !clock.isSteadySince(sinceAt)) return false
   return clock.now() >= endsAt + SECOND_MS + clock.spreadMs
 }
 

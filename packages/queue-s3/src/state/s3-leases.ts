@@ -26,7 +26,7 @@ const MIN_WAIT_MS = 2_000
 /** What the holder knows of its lease. */
 interface Own {
   /** When the last successful renewal was sent, monotonic ms. */
-  goodAt: number
+  goodAtMonotonic: number
   /** The version that it created. */
   number: number
   lost: boolean
@@ -45,7 +45,7 @@ interface Own {
 export class S3Leases implements LeaseBackend {
   readonly #context: QueueContext
   readonly #chains = new Map<string, VersionChain>()
-  readonly #seen = new Map<string, { readonly number: number; readonly at: number }>()
+  readonly #seen = new Map<string, { readonly number: number; readonly atMonotonic: number }>()
   readonly #own = new WeakMap<Lease, Own>()
 
   readonly #format: FormatWatch
@@ -64,12 +64,15 @@ export class S3Leases implements LeaseBackend {
     if (version !== undefined && last !== undefined && !mine && !(await this.#mayTake(name, version, last)))
       return undefined
     const fencingToken = last === undefined ? 1 : last.fencingToken + (mine ? 0 : 1)
-    const goodAt = this.#context.store.clock.monotonicMs()
+    const goodAtMonotonic = this.#context.store.clock.monotonicMs()
     const number = version?.number ?? 0
     if (!(await chain.append(number, textOf({ holder, fencingToken, ttlMs, released: false }), patience)))
       return undefined
     if (!mine) this.#context.watch.leaseTaken()
-    return this.#lease({ name, holder, ttlMs, fencingToken }, { goodAt, number: number + 1, lost: false })
+    return this.#lease(
+      { name, holder, ttlMs, fencingToken },
+      { goodAtMonotonic, number: number + 1, lost: false },
+    )
   }
 
   /** The current or last holder, by the store's clock: this process has not watched it. */
@@ -98,7 +101,7 @@ export class S3Leases implements LeaseBackend {
     const own = this.#own.get(lease)
     if (own?.lost === true) return false
     const { clock } = this.#context.store
-    const isFresh = () => own !== undefined && clock.monotonicMs() - own.goodAt < ttlMs
+    const isFresh = () => own !== undefined && clock.monotonicMs() - own.goodAtMonotonic < ttlMs
     const chain = this.#chain(name)
     const patience = this.#patience(ttlMs)
     if (own !== undefined && isFresh() && (await chain.isLast(own.number, patience))) return isFresh()
@@ -115,13 +118,13 @@ export class S3Leases implements LeaseBackend {
     const write = async (released: boolean): Promise<boolean> => {
       const patience = this.#patience(ttlMs)
       for (;;) {
-        const sentAt = store.clock.monotonicMs()
-        if (own.lost || sentAt - own.goodAt >= ttlMs) return false
+        const sentAtMonotonic = store.clock.monotonicMs()
+        if (own.lost || sentAtMonotonic - own.goodAtMonotonic >= ttlMs) return false
         const [version] = await Promise.all([chain.latest(patience), this.#format.check(patience)])
         const last = version && holdingOf(version)
         if (version === undefined || last === undefined || !isOf(last, facts)) return false
         if (await chain.append(version.number, textOf({ holder, fencingToken, ttlMs, released }), patience)) {
-          own.goodAt = sentAt
+          own.goodAtMonotonic = sentAtMonotonic
           own.number = version.number + 1
           return true
         }
@@ -164,9 +167,9 @@ export class S3Leases implements LeaseBackend {
     const { clock } = this.#context.store
     const known = this.#seen.get(name)
     const seen =
-      known?.number === version.number ? known : { number: version.number, at: clock.monotonicMs() }
+      known?.number === version.number ? known : { number: version.number, atMonotonic: clock.monotonicMs() }
     this.#seen.set(name, seen)
-    return clock.monotonicMs() - seen.at >= last.ttlMs
+    return clock.monotonicMs() - seen.atMonotonic >= last.ttlMs
   }
 
   /** By the store's clock, for a process that has not watched it that long. */

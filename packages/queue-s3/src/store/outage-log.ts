@@ -6,8 +6,8 @@ const TOLD_AFTER_MS = 2_000
 const REMINDER_MS = 60_000
 
 interface Outage {
-  readonly sinceMs: number
-  loggedMs: number | undefined
+  readonly sinceMonotonic: number
+  loggedAtMonotonic: number | undefined
 }
 
 /**
@@ -27,17 +27,25 @@ export class OutageLog {
     const outage = this.#outages.get(kind)
     if (outage === undefined) return
     this.#outages.delete(kind)
-    if (outage.loggedMs !== undefined) this.#logger.info({ kind }, 'the store answers such requests again')
+    if (outage.loggedAtMonotonic !== undefined)
+      this.#logger.info({ kind }, 'the store answers such requests again')
   }
 
-  /** A request sent at `sentMs` had none. */
-  failed(kind: string, error: SluiceError, { sentMs, nowMs }: { sentMs: number; nowMs: number }): void {
-    const outage = this.#outages.get(kind) ?? { sinceMs: sentMs, loggedMs: undefined }
+  /** A request sent at `sentAtMonotonic` had none. */
+  failed(
+    kind: string,
+    error: SluiceError,
+    { sentAtMonotonic, nowMonotonic }: { sentAtMonotonic: number; nowMonotonic: number },
+  ): void {
+    const outage = this.#outages.get(kind) ?? {
+      sinceMonotonic: sentAtMonotonic,
+      loggedAtMonotonic: undefined,
+    }
     this.#outages.set(kind, outage)
-    const unloggedMs = nowMs - (outage.loggedMs ?? outage.sinceMs)
-    if (unloggedMs < (outage.loggedMs === undefined ? TOLD_AFTER_MS : REMINDER_MS)) return
-    outage.loggedMs = nowMs
-    const seconds = Math.round((nowMs - outage.sinceMs) / 1_000)
+    const unloggedMs = nowMonotonic - (outage.loggedAtMonotonic ?? outage.sinceMonotonic)
+    if (unloggedMs < (outage.loggedAtMonotonic === undefined ? TOLD_AFTER_MS : REMINDER_MS)) return
+    outage.loggedAtMonotonic = nowMonotonic
+    const seconds = Math.round((nowMonotonic - outage.sinceMonotonic) / 1_000)
     this.#logger.warn(
       { err: error, kind, seconds },
       'the store does not answer such requests: they are repeated',

@@ -2,7 +2,7 @@ import type { Runtime } from '@sluice/core'
 
 interface Trouble {
   /** By the clock of the patience. */
-  readonly since: number
+  readonly sinceMonotonic: number
   tries: number
 }
 
@@ -58,10 +58,10 @@ export class Patience {
 
   /** A request of this kind had none. Returns how often that was, and the remaining time in ms. */
   troubled(kind: string): { readonly tries: number; readonly leftMs: number } {
-    const trouble = this.#troubles.get(kind) ?? { since: this.#now(), tries: 0 }
+    const trouble = this.#troubles.get(kind) ?? { sinceMonotonic: this.#now(), tries: 0 }
     this.#troubles.set(kind, trouble)
     trouble.tries += 1
-    return { tries: trouble.tries, leftMs: this.timeoutMs - (this.#now() - trouble.since) }
+    return { tries: trouble.tries, leftMs: this.timeoutMs - (this.#now() - trouble.sinceMonotonic) }
   }
 }
 

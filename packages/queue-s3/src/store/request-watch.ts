@@ -38,14 +38,14 @@ export class RequestWatch {
   readonly #onAnswer: ((bytes: number) => void) | undefined
   readonly #runtime: RequestWatchOptions['runtime']
   readonly #now: () => number
-  readonly #beganAt: number
-  #movedAt: number
+  readonly #beganAtMonotonic: number
+  #movedAtMonotonic: number
   #bytes = 0
   #phase: Phase = 'waiting'
   #source: ByteSource | undefined
   #read = 0
   #timer: Timer | undefined
-  #timerDueAt = 0
+  #timerDueAtMonotonic = 0
 
   constructor({
     runtime,
@@ -57,8 +57,8 @@ export class RequestWatch {
   }: RequestWatchOptions) {
     this.#runtime = runtime
     this.#now = now
-    this.#beganAt = now()
-    this.#movedAt = this.#beganAt
+    this.#beganAtMonotonic = now()
+    this.#movedAtMonotonic = this.#beganAtMonotonic
     this.#timeoutMs = timeoutMs
     this.#idleMs = idleMs
     this.#onAnswer = onAnswer
@@ -106,7 +106,7 @@ export class RequestWatch {
 
   *#pieces(body: Uint8Array): Generator<Uint8Array> {
     for (let start = 0; start < body.byteLength; start += CHUNK_BYTES) {
-      this.#movedAt = this.#now()
+      this.#movedAtMonotonic = this.#now()
       yield body.subarray(start, start + CHUNK_BYTES)
     }
     this.#enter('waiting')
@@ -114,24 +114,25 @@ export class RequestWatch {
 
   #enter(phase: Phase): void {
     this.#phase = phase
-    this.#movedAt = this.#now()
+    this.#movedAtMonotonic = this.#now()
     this.#arm()
   }
 
   #arm(): void {
-    const inAnyCase = this.#beganAt + requestTimeMs(this.#timeoutMs, this.#bytes)
-    const endsAt = this.#phase === 'waiting' ? inAnyCase : Math.min(this.#movedAt + this.#idleMs, inAnyCase)
-    const leftMs = endsAt - this.#now()
+    const inAnyCase = this.#beganAtMonotonic + requestTimeMs(this.#timeoutMs, this.#bytes)
+    const endsAtMonotonic =
+      this.#phase === 'waiting' ? inAnyCase : Math.min(this.#movedAtMonotonic + this.#idleMs, inAnyCase)
+    const leftMs = endsAtMonotonic - this.#now()
     if (leftMs <= 0) {
       this.#abort.abort(new DOMException('the request took too long', 'TimeoutError'))
       return
     }
     const waitMs = Math.ceil(this.#phase === 'receiving' ? Math.min(leftMs, POLL_MS) : leftMs)
-    const dueAt = this.#now() + waitMs
+    const dueAtMonotonic = this.#now() + waitMs
     // A check that is due before is early enough: it starts the next timer.
-    if (this.#timer !== undefined && this.#timerDueAt <= dueAt) return
+    if (this.#timer !== undefined && this.#timerDueAtMonotonic <= dueAtMonotonic) return
     this.#timer?.cancel()
-    this.#timerDueAt = dueAt
+    this.#timerDueAtMonotonic = dueAtMonotonic
     this.#timer = startTimer(this.#runtime, { ms: waitMs, background: true }, () => this.#check())
   }
 
@@ -140,7 +141,7 @@ export class RequestWatch {
     const read = this.#source?.bytesRead ?? this.#read
     if (this.#phase === 'receiving' && read !== this.#read) {
       this.#read = read
-      this.#movedAt = this.#now()
+      this.#movedAtMonotonic = this.#now()
     }
     this.#arm()
   }

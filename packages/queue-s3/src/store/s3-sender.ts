@@ -93,7 +93,7 @@ export class S3Sender {
   readonly #outages: OutageLog
   /** Whether this store has ever answered. */
   #hasAnswered = false
-  #firstAskedAt = Number.POSITIVE_INFINITY
+  #firstAskedAtMonotonic = Number.POSITIVE_INFINITY
 
   constructor({ client, place, concurrency, timeoutMs, runtime, logger = silentLogger }: S3SenderOptions) {
     this.place = place
@@ -113,11 +113,11 @@ export class S3Sender {
         const watch = watched.getStore()
         const { request } = args
         if (watch !== undefined && hasBody(request)) request.body = watch.sent(request.body)
-        const sentAt = runtime.monotonicMs()
+        const sentAtMonotonic = runtime.monotonicMs()
         const output = await next(args)
         this.#hasAnswered = true
         const date = dateOf(output.response)
-        if (date !== undefined) this.clock.observe(date, sentAt, runtime.monotonicMs())
+        if (date !== undefined) this.clock.observe(date, sentAtMonotonic, runtime.monotonicMs())
         watch?.answered({ body: bodyOf(output.response), bytes: sizeOf(output.response) })
         return output
       },
@@ -126,7 +126,7 @@ export class S3Sender {
   }
 
   /** The clock of all waits, in ms. */
-  get nowMs(): () => number {
+  get monotonicMs(): () => number {
     return this.#running.now
   }
 
@@ -180,8 +180,8 @@ export class S3Sender {
         onAnswer: (bytes) => transfer.answered(bytes),
         now,
       })
-      const beganAt = now()
-      this.#firstAskedAt = Math.min(this.#firstAskedAt, beganAt)
+      const beganAtMonotonic = now()
+      this.#firstAskedAtMonotonic = Math.min(this.#firstAskedAtMonotonic, beganAtMonotonic)
       let isDone = false
       try {
         const value = await watched.run(watch, () => call(watch.signal))
@@ -191,22 +191,26 @@ export class S3Sender {
       } catch (thrown) {
         // An answer that is cut off in its middle looks like a lost connection.
         const error = watch.isLate ? tooLate() : thrown
-        this.#noteFailure(error, work, beganAt)
+        this.#noteFailure(error, work, beganAtMonotonic)
         throw error
       } finally {
         watch.done()
-        const ms = now() - beganAt
+        const ms = now() - beganAtMonotonic
         transfer.ended({ ms, bytes: watch.bytes, how: isDone ? 'done' : watch.isLate ? 'late' : 'failed' })
         patience.spend(ms - watch.bytesMs)
       }
     })
   }
 
-  #noteFailure(error: unknown, work: Work, sentMs: number): void {
+  #noteFailure(error: unknown, work: Work, sentAtMonotonic: number): void {
     const failure = failureOf(error)
     if (this.#ended.signal.aborted) return
     if (failure !== 'retry' && failure !== 'slow-down') this.#outages.answered(work.kind)
-    else this.#outages.failed(work.kind, this.failed(error, work), { sentMs, nowMs: this.#running.now() })
+    else
+      this.#outages.failed(work.kind, this.failed(error, work), {
+        sentAtMonotonic,
+        nowMonotonic: this.#running.now(),
+      })
   }
 
   /** For one request over another handler. */
@@ -233,7 +237,7 @@ export class S3Sender {
 
   /** The remaining time for a first answer of the store. */
   #reachMs(): number {
-    return this.#firstAskedAt + REACH_MS - this.nowMs()
+    return this.#firstAskedAtMonotonic + REACH_MS - this.monotonicMs()
   }
 
   /** A jittered pause before the next try; throws the error after the last one. */
@@ -248,9 +252,9 @@ export class S3Sender {
     if (forMs <= 0 || tries > maxTries) throw errorOf()
     if (tries <= freeTries) return
     const waitMs = jitteredMs(this.runtime, tries, { baseMs, maxMs: forMs })
-    const beganAt = this.nowMs()
+    const beganAtMonotonic = this.monotonicMs()
     await this.runtime.sleep(waitMs, this.#ended.signal)
     // Its actual length: on a busy machine timers are late.
-    patience.spend(Math.max(waitMs, this.nowMs() - beganAt))
+    patience.spend(Math.max(waitMs, this.monotonicMs() - beganAtMonotonic))
   }
 }

@@ -31,7 +31,7 @@ export class StoreClock {
   readonly #recent: Span[] = []
   #agreed: Span | undefined
   #isSure = false
-  #seenAt = 0
+  #seenAtMonotonic = 0
   #latest = 0
   #setOnAt = Number.NEGATIVE_INFINITY
 
@@ -75,10 +75,10 @@ export class StoreClock {
   /**
    * One answer: its `Date` in epoch ms, and when the request was sent and the answer arrived, monotonic ms.
    */
-  observe(dateMs: number, sentAt: number, receivedAt: number): void {
-    const span = { low: dateMs - receivedAt, high: dateMs + 1_000 - sentAt }
-    const drift = Math.max(0, receivedAt - this.#seenAt) * DRIFT
-    this.#seenAt = Math.max(this.#seenAt, receivedAt)
+  observe(dateAt: number, sentAtMonotonic: number, receivedAtMonotonic: number): void {
+    const span = { low: dateAt - receivedAtMonotonic, high: dateAt + 1_000 - sentAtMonotonic }
+    const drift = Math.max(0, receivedAtMonotonic - this.#seenAtMonotonic) * DRIFT
+    this.#seenAtMonotonic = Math.max(this.#seenAtMonotonic, receivedAtMonotonic)
     this.#recent.push(span)
     if (this.#recent.length > KEPT) this.#recent.shift()
     const before = this.#agreed && { low: this.#agreed.low - drift, high: this.#agreed.high + drift }

@@ -34,7 +34,7 @@ export interface ListerParts {
 }
 
 interface Turn {
-  readonly began: number
+  readonly beganAtMonotonic: number
   readonly ended: Promise<ListOutcome>
   late: boolean
 }
@@ -49,9 +49,9 @@ export class WorkflowLister {
   #turn: Turn | undefined
   /** How long the last one took, and when a poll last used one. */
   #tookMs = 0
-  #went = Number.NEGATIVE_INFINITY
+  #usedAtMonotonic = Number.NEGATIVE_INFINITY
   #givenUp = 0
-  #pause = { untilMs: Number.NEGATIVE_INFINITY, why: '' }
+  #pause = { untilMonotonic: Number.NEGATIVE_INFINITY, why: '' }
 
   constructor(parts: ListerParts) {
     this.#parts = parts
@@ -69,26 +69,26 @@ export class WorkflowLister {
         ? { kind: 'late', why: 'the list is one that was begun earlier' }
         : outcome
     }
-    const pauseMs = this.#pause.untilMs - this.#parts.runtime.monotonicMs()
+    const pauseMs = this.#pause.untilMonotonic - this.#parts.runtime.monotonicMs()
     if (pauseMs > 0)
       return { kind: 'late', why: `the next one is in ${Math.ceil(pauseMs / 1_000)} s: ${this.#pause.why}` }
     const { ioRuntime } = this.#parts
-    const turn = { began: ioRuntime.monotonicMs(), ended: this.#read(), late: false }
+    const turn = { beganAtMonotonic: ioRuntime.monotonicMs(), ended: this.#read(), late: false }
     this.#turn = turn
     const outcome = await this.#within(turn)
-    if (outcome.kind === 'read') this.#went = ioRuntime.monotonicMs()
+    if (outcome.kind === 'read') this.#usedAtMonotonic = ioRuntime.monotonicMs()
     return outcome
   }
 
   async #read(): Promise<ListOutcome> {
     const { timeoutMs, read, ioRuntime } = this.#parts
-    const began = ioRuntime.monotonicMs()
+    const beganAtMonotonic = ioRuntime.monotonicMs()
     const giveUp = new AbortController()
     const over = new AbortController()
     const deadline = ioRuntime.sleep(timeoutMs, over.signal).then(() => giveUp.abort(tooLate(timeoutMs)))
     try {
       await read(giveUp.signal)
-      this.#tookMs = ioRuntime.monotonicMs() - began
+      this.#tookMs = ioRuntime.monotonicMs() - beganAtMonotonic
       this.#givenUp = 0
       // A server this slow gets no list for half of the time.
       if (this.#tookMs > PATIENCE_MS) this.#rest(this.#tookMs, 'the last one took long')
@@ -112,27 +112,27 @@ export class WorkflowLister {
   }
 
   #rest(ms: number, why: string): void {
-    this.#pause = { untilMs: this.#parts.runtime.monotonicMs() + ms, why }
+    this.#pause = { untilMonotonic: this.#parts.runtime.monotonicMs() + ms, why }
   }
 
   /** Waits for a list as long as a poll may. */
   async #within(turn: Turn): Promise<ListOutcome> {
-    const { began, ended } = turn
+    const { beganAtMonotonic, ended } = turn
     const { ioRuntime } = this.#parts
     const over = new AbortController()
-    const leftMs = began + this.#patienceMs() - ioRuntime.monotonicMs()
+    const leftMs = beganAtMonotonic + this.#patienceMs() - ioRuntime.monotonicMs()
     const waited = leftMs > 0 ? ioRuntime.sleep(leftMs, over.signal) : Promise.resolve()
     const outcome = await Promise.race([ended, waited.then(() => undefined)]).finally(() => over.abort())
     if (outcome !== undefined) return outcome
     // It is not awaited from here on: its outcome is handled when it comes, and its failure shows at the next
     // one.
     if (!turn.late) void this.#awaitLate(turn)
-    const soFarMs = ioRuntime.monotonicMs() - began
+    const soFarMs = ioRuntime.monotonicMs() - beganAtMonotonic
     return { kind: 'late', why: `it has taken ${Math.round(soFarMs / 1_000)} s so far` }
   }
 
   #patienceMs(): number {
-    const due = this.#parts.ioRuntime.monotonicMs() - this.#went > this.#tookMs * PATIENT_EVERY
+    const due = this.#parts.ioRuntime.monotonicMs() - this.#usedAtMonotonic > this.#tookMs * PATIENT_EVERY
     return due ? Math.max(PATIENCE_MS, this.#tookMs * 2) : PATIENCE_MS
   }
 
