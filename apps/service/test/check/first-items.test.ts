@@ -6,7 +6,7 @@ test.each([
   ['The command line for item "a" is too large.', 'The command line for this item is too large.'],
   ['Could not start "a": no.', 'Could not start this item: no.'],
   ['two\nlines', 'two␊lines'],
-])('a reason is told without its item: %s', (reason, expected) => {
+])('a reason is reported without its item: %s', (reason, expected) => {
   const text = rejectionText({ checked: 1, rejected: [{ id: 'a', reason }] })
   expect(text.split('\n')[1]).toBe(`  "a": ${expected}`)
 })

@@ -8,13 +8,16 @@ test.each([
   ['2h', 7_200_000],
   ['1d', 86_400_000],
   ['0', 0],
-])('span %s is %i ms', (text, expected) => {
+])('the duration %s is %i ms', (text, expected) => {
   expect(spanMs(text)).toBe(expected)
 })
 
-test.each(['', 'x', '5', '00', '-5s', '5 s', '1e3', '5w', 'NaN', '١s', '36501d'])('%j is no span', (text) => {
-  expect(() => spanMs(text)).toThrow('It must be a duration with a unit, such as 500ms, 30s')
-})
+test.each(['', 'x', '5', '00', '-5s', '5 s', '1e3', '5w', 'NaN', '١s', '36501d'])(
+  '%j is not a duration',
+  (text) => {
+    expect(() => spanMs(text)).toThrow('It must be a duration with a unit, such as 500ms, 30s')
+  },
+)
 
 test('whole numbers keep their bounds', () => {
   expect(wholeNumber(0)('0')).toBe(0)
@@ -22,13 +25,13 @@ test('whole numbers keep their bounds', () => {
 })
 
 test.each(['-1', '1.5', '', ' 1', '0x10', '1e3', 'NaN', '9007199254740993'])(
-  '%j is no whole number',
+  '%j is not a whole number',
   (text) => {
     expect(() => wholeNumber(0)(text)).toThrow('whole number')
   },
 )
 
-test('stages in any case', () => {
+test('stages are read in upper and lower case', () => {
   expect(stageName('fail')).toBe('FAIL')
   expect(() => stageName('done')).toThrow('WAITING, PROCESSING, SUCCESS, FAIL')
 })

@@ -90,7 +90,7 @@ describe('help', () => {
   })
 })
 
-describe('mistakes of usage end with 2, one message, no stack', () => {
+describe('usage errors end with 2 and one message, without a stack trace', () => {
   test.each([
     [['pasue'], 'Did you mean pause?'],
     [['pause', '--reson', 'x'], 'Did you mean --reason?'],
@@ -121,19 +121,19 @@ describe('mistakes of usage end with 2, one message, no stack', () => {
     })
   })
 
-  test('as a process of its own it is the same', async () => {
+  test('the built command does the same', async () => {
     const { code, out, err } = await box.spawn(['pasue'])
     expect([code, out]).toEqual([2, ''])
     expect(err).toBe("error: unknown command 'pasue'\n(Did you mean pause?)")
   })
 
-  test('SLUICE_DEBUG=1 shows the stack', async () => {
+  test('SLUICE_DEBUG=1 shows the stack trace', async () => {
     expect((await box.run(['status'], { env: { SLUICE_DEBUG: '1' } })).err).toMatch(/^\s+at /m)
   })
 })
 
 describe('packages', () => {
-  test('a missing one: the line that installs it', async () => {
+  test('a missing one: the error has the line that installs it', async () => {
     const env = { ...MEMORY, SLUICE_QUEUE_PACKAGE: '@sluice/queue-nowhere' }
     const { code, err } = await box.run(['status', '--json'], { env })
     const { error } = JSON.parse(err)
@@ -149,15 +149,18 @@ describe('packages', () => {
     ['queue', 'argo', /did you mean `argo` for `worker.package`\?$/],
     ['worker', 'proces', /did you mean `process`\?$/],
     ['worker', 'local', /did you mean `process`\?$/],
-  ] as const)('%s.package %s is no reason to install a third-party one', async (kind, given, text) => {
-    const other = kind === 'queue' ? 'worker.package=dummy' : 'queue.package=memory'
-    const args = ['--set', `${kind}.package=${given}`, '--set', other, '--set', 'queue.name=t']
-    const { code, err } = await box.run(['check', ...args])
-    expect([code, err]).toEqual([2, expect.stringMatching(text)])
-    expect(err).not.toContain('npm install')
-  })
+  ] as const)(
+    '%s.package %s: the error does not suggest a third-party package',
+    async (kind, given, text) => {
+      const other = kind === 'queue' ? 'worker.package=dummy' : 'queue.package=memory'
+      const args = ['--set', `${kind}.package=${given}`, '--set', other, '--set', 'queue.name=t']
+      const { code, err } = await box.run(['check', ...args])
+      expect([code, err]).toEqual([2, expect.stringMatching(text)])
+      expect(err).not.toContain('npm install')
+    },
+  )
 
-  test('two missing ones: one line that installs both', async () => {
+  test('two missing ones: the error has one line that installs both', async () => {
     const env = {
       ...MEMORY,
       SLUICE_QUEUE_PACKAGE: '@sluice/queue-nowhere',
@@ -205,7 +208,7 @@ describe('packages', () => {
     expect([code, err]).toEqual([2, expect.stringContaining('did you mean SLUICE_QUEUE_POOL_SIZE?')])
   })
 
-  test('a command that needs the queue alone never looks for the worker', async () => {
+  test('a command that needs only the queue does not load the worker', async () => {
     const env = { ...MEMORY, SLUICE_WORKER_PACKAGE: 'no-such-worker' }
     expect((await box.run(['status', '--sample', '0'], { env })).code).toBe(0)
     expect((await box.run(['run'], { env })).err).toContain('npm install no-such-worker')

@@ -23,6 +23,6 @@ test.each([
   [z.array(z.string()).min(2), ['a'], 'must have at least 2 items'],
   [z.enum(['fail', 'hold']), 'x', 'must be one of fail, hold'],
   [z.array(z.string()).min(1, 'must name a program'), [], 'must name a program'],
-])('%# is said plainly', (schema, value, expected) => {
+])('issue %# has a plain message', (schema, value, expected) => {
   expect(wordOf(schema, value)).toBe(expected)
 })

@@ -85,12 +85,12 @@ describe('files', () => {
     })
   })
 
-  test('a longest wait between two sends that is shorter than the first is refused by its name', async () => {
+  test('sends.maxMs below sends.baseMs is refused by its name', async () => {
     const message = await refusal({ files: { 'sluice.config.yaml': `${YAML}\nsends: { baseMs: 70000 }` } })
     expect(message).toContain('sends.maxMs')
   })
 
-  test('two of them side by side are refused', async () => {
+  test('two of them in one folder are refused', async () => {
     const message = await refusal({ files: { 'sluice.config.yaml': YAML, 'sluice.config.json': '{}' } })
     expect(message).toContain('sluice.config.json, sluice.config.yaml')
   })
@@ -104,14 +104,14 @@ describe('files', () => {
     )
   })
 
-  test('a given file that is not there is named, and who gave it', async () => {
+  test('a missing file is named, with the flag or variable that gave it', async () => {
     expect(await refusal({ configFile: 'gone.yaml' })).toBe(
       'The configuration file gone.yaml does not exist (set by --config).',
     )
     expect(await refusal({ env: { SLUICE_CONFIG: 'gone.yaml' } })).toContain('(set by SLUICE_CONFIG)')
   })
 
-  test('none at all leads to `sluice init`', async () => {
+  test('without a file the error names `sluice init`', async () => {
     expect(await refusal({})).toContain('sluice init')
   })
 
@@ -172,7 +172,7 @@ describe('environment', () => {
     expect((await load({ files: { 'sluice.config.yaml': YAML }, flags })).config.retry).toEqual(retry)
   })
 
-  test('what Kubernetes sets beside a service named sluice is no setting', async () => {
+  test('variables that Kubernetes sets for a service named sluice are ignored', async () => {
     const { config, warnings } = await load({
       files: { 'sluice.config.yaml': YAML },
       env: {
@@ -190,7 +190,7 @@ describe('environment', () => {
     expect(warnings).toEqual([])
   })
 
-  test('a job of the process worker does not mistake its own variables for settings', async () => {
+  test('variables of a job of the process worker are not read as settings', async () => {
     const { config, warnings } = await load({
       files: { 'sluice.config.yaml': YAML },
       env: { SLUICE_ITEM_ID: 'a', SLUICE_ATTEMPT: '1', SLUICE_QUEUE: 'q', SLUICE_OUTPUT_DIR: '/x' },
@@ -199,7 +199,7 @@ describe('environment', () => {
     expect(warnings).toEqual([])
   })
 
-  test('what is nearly a setting is warned of', async () => {
+  test('a variable that resembles a setting causes a warning', async () => {
     const { warnings } = await load({
       files: { 'sluice.config.yaml': YAML },
       env: { SLUICE_PROCESING_LIMIT: '5', SLUICE_HOME: '/x' },
@@ -372,7 +372,7 @@ describe('errors contain the place, and never the value', () => {
     ['worker: { package: argo }', 'quota', 'known classes are failed, error,'],
     ['worker: { package: "@sluice/worker-process" }', 'quota', 'known classes are failed, error,'],
     ['worker: { package: ./my-worker.mjs }', 'time-out', 'did you mean timeout?'],
-  ])('a class of failure that there is not, with %s: %s', async (worker, name, expected) => {
+  ])('an unknown failure class, with %s: %s', async (worker, name, expected) => {
     const files = { 'sluice.config.yaml': `${YAML}retry: { maxAttempts: 2, on: [${name}] }\n${worker}\n` }
     expect(await refusal({ files })).toContain(`retry.on.0: unknown failure class; ${expected}`)
   })

@@ -47,21 +47,18 @@ test('the documentation has configurations', () => {
   )
 })
 
-test.each(found)(
-  '$name is a configuration that is taken, with options that its packages take',
-  async ({ text }) => {
-    const whole = /^queue:/m.test(text) ? text : `queue: { package: memory, name: any }\n${text}`
-    await writeFile(join(folder, 'sluice.config.yaml'), whole)
-    const loaded = await loadConfig({ cwd: folder, env: envOf(text), flags: [] })
-    expect(loaded.warnings).toEqual([])
-    const { queue, worker } = loaded.config
-    // What the documentation shows of retries must be of use: with any worker where it names none.
-    const supports = worker === undefined ? {} : await supportsOf(worker.package)
-    expect(retryWarnings({ ...loaded, ...supports })).toEqual([])
-    await assertTaken(`queue-${queue.package}`, queue)
-    if (worker !== undefined) await assertTaken(`worker-${worker.package}`, { ...worker, name: queue.name })
-  },
-)
+test.each(found)('$name is a valid configuration, with valid options of its packages', async ({ text }) => {
+  const whole = /^queue:/m.test(text) ? text : `queue: { package: memory, name: any }\n${text}`
+  await writeFile(join(folder, 'sluice.config.yaml'), whole)
+  const loaded = await loadConfig({ cwd: folder, env: envOf(text), flags: [] })
+  expect(loaded.warnings).toEqual([])
+  const { queue, worker } = loaded.config
+  // What the documentation shows of retries must be of use: with any worker where it names none.
+  const supports = worker === undefined ? {} : await supportsOf(worker.package)
+  expect(retryWarnings({ ...loaded, ...supports })).toEqual([])
+  await assertTaken(`queue-${queue.package}`, queue)
+  if (worker !== undefined) await assertTaken(`worker-${worker.package}`, { ...worker, name: queue.name })
+})
 
 /** A value for each variable that the block names. */
 function envOf(text: string): Record<string, string> {
@@ -91,7 +88,7 @@ async function assertTaken(short: string, settings: Readonly<Record<string, unkn
   expect(await validate(options)).toMatchObject({ value: expect.anything() })
 }
 
-test('the README says of every code of a holdup what it means', () => {
+test('the README explains every holdup code', () => {
   const readme = readFileSync(join(root, 'apps/service/README.md'), 'utf8')
   expect(HOLDUP_CODES.filter((code) => !readme.includes(`\`${code}\``))).toEqual([])
 })

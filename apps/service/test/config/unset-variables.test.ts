@@ -24,7 +24,7 @@ async function configure(text: string): Promise<void> {
   await writeFile(join(box.dir, 'sluice.config.yaml'), text)
 }
 
-describe('a variable that only the worker names, and that is not set', () => {
+describe('an unset variable that only the worker refers to', () => {
   test.each<readonly string[]>([
     ['put', 'b', '{"item": 1}'],
     ['load', 'list.txt'],
@@ -39,7 +39,7 @@ describe('a variable that only the worker names, and that is not set', () => {
     ['sweep'],
     ['rm', 'a', '--yes'],
     ['drop', '--name', 'tiles'],
-  ])('is of no concern to sluice %s', async (...args) => {
+  ])('does not affect sluice %s', async (...args) => {
     await configure(`${SQLITE}${WORKER}`)
     await writeFile(join(box.dir, 'list.txt'), 'c\n')
     expect(await box.run(['put', 'a', '{}'])).toMatchObject({ code: 0 })
@@ -53,7 +53,7 @@ describe('a variable that only the worker names, and that is not set', () => {
     expect(err).toMatch(BOTH)
   })
 
-  test('of the queue and the worker, too', async () => {
+  test('of the queue and the worker together', async () => {
     await configure(`queue: { package: sql, name: tiles, url: { env: DATABASE_URL } }\n${WORKER}`)
     const { err } = await box.run(['check'])
     expect(err).toMatch(BOTH)
@@ -81,7 +81,7 @@ describe('a variable that only the worker names, and that is not set', () => {
     }
   })
 
-  test('does not keep a load from holding the other options against the worker’s package', async () => {
+  test('does not keep a load from checking the other options of the worker', async () => {
     await configure(
       `${SQLITE}worker: { package: process, command: [sh, "{bdy}"], env: { A: { env: JOB_A } }, cwd: { env: JOB_CWD }, dirr: x }\n`,
     )
@@ -103,7 +103,7 @@ describe('a variable that only the worker names, and that is not set', () => {
   })
 })
 
-test('what every command needs is asked for by every command', async () => {
+test('an unset variable that every command needs is reported by every command', async () => {
   await configure('queue: { package: sql, name: { env: QUEUE_NAME }, url: sqlite:queue.db }\n')
   const { code, err } = await box.run(['status'])
   expect(code).toBe(2)

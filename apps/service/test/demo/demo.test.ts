@@ -165,7 +165,7 @@ describe('demo', () => {
     })
   })
 
-  test('a directory without files is the caller’s mistake', async () => {
+  test('a directory without files is a usage error', async () => {
     expect(await box.spawn(['demo'])).toMatchObject({ code: 2, err: expect.stringContaining('no files') })
   })
 })

@@ -40,7 +40,7 @@ describe.each([
     })
   })
 
-  test('a file that isn’t there fails and is named', () => {
+  test('a missing file fails and is named', () => {
     const ended = spawnSync(...commandFor(join(folder, 'gone')), { encoding: 'utf8', env: { PATH: path } })
     expect(ended.status).not.toBe(0)
     expect(ended.stderr).toContain('gone')

@@ -23,7 +23,7 @@ test.each([
   ['gone', 'EEXIST'],
   ['gone/a', 'EEXIST'],
   ['loop/a', 'EEXIST'],
-])('what can be no folder is refused: %s', async (path, code) => {
+])('a path that cannot be a folder is refused: %s', async (path, code) => {
   await writeFile(join(dir, 'file'), '')
   await symlink('nowhere', join(dir, 'gone'))
   await symlink('loop', join(dir, 'loop'))
@@ -34,7 +34,7 @@ test.runIf(process.platform === 'linux')('a read-only file system ends it', asyn
   await expect(makeFolder('/proc/sluice/demo')).rejects.toMatchObject({ code: 'ENOENT' })
 })
 
-test('a demo whose folder can’t be created is no bug', async () => {
+test('a demo whose folder can’t be created is not reported as a bug', async () => {
   const box = await Sandbox.open()
   await symlink('nowhere', join(box.dir, '.sluice'))
   const { code, err } = await box.run(['demo'])

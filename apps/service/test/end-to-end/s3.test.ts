@@ -314,7 +314,7 @@ async function runAt(command: readonly string[]) {
   return { ...ended, races: racesOf(endpoint) }
 }
 
-describe('how thoroughly the store is tried', () => {
+describe('the probe of the store', () => {
   test('depends on the command', async () => {
     await configure({ timeoutMs: 10_000 })
     await writeFile(join(box.dir, 'ids.jsonl'), '{"id":"a","body":{"n":1}}\n{"id":"b","body":{"n":2}}\n')
@@ -345,7 +345,7 @@ describe('how thoroughly the store is tried', () => {
     expect(server.keys().filter((key) => key.includes('PROBE'))).toEqual([])
   }, 300_000)
 
-  test('follows `probe`; check always tries', async () => {
+  test('follows `probe`; check always probes', async () => {
     await configure({ probe: 'off', timeoutMs: 10_000 })
     expect(await runAt(['put', 'a', '{"n":1}'])).toMatchObject({ code: 0, races: 0 })
     expect(await runAt(['check'])).toMatchObject({ code: 0, races: 20 })
@@ -449,7 +449,7 @@ async function ticking(count: number) {
   return { worker, tick, close: async () => Promise.all([queue.close(), worker.close()]) }
 }
 
-test('versioning that voids the condition, switched on under an engine: it stays up, logs the reason once, and continues when it is off', async () => {
+test('versioning that voids the condition, enabled while an engine runs: the engine waits, logs the reason once, and continues when it is suspended', async () => {
   await serveAs({ rules: s3Stores.radosgw16.rules })
   const { endpoint, region, credentials } = server.clientOptions()
   let aheadMs = 0

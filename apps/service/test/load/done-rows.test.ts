@@ -54,7 +54,7 @@ async function idsOf(queue: Queue, stage: 'WAITING' | 'SUCCESS'): Promise<string
 }
 
 describe('rows that are done and rows that are not', () => {
-  test('one call a kind and batch, each in the order of the list', async () => {
+  test('one call for each kind in a batch, in the order of the list', async () => {
     const { queue, calls } = await watched()
     const list = rows('a', 'done-1', 'b', 'done-2', 'c', 'd', 'done-3', 'done-4')
     const { counts } = await loadItems(queue, list, { batchItems: 4, done })
@@ -168,7 +168,7 @@ describe('rows are listed in the order of the list', () => {
     expect(counts).toMatchObject({ rows: 12, added: 3, addedDone: 1, changed: 2, duplicate: 2, refused: 5 })
   })
 
-  test('a list of nothing but refused rows is listed as it is read, and opens no queue', async () => {
+  test('a list of refused rows only is reported as it is read, and opens no queue', async () => {
     const { listed, onListed } = listing()
     let read = 0
     async function* bad(): AsyncGenerator<ManifestEntry> {
@@ -210,7 +210,7 @@ describe('a queue that is opened when there is something to put', () => {
     expect(listed).toEqual(['1 refused'])
   })
 
-  test('and can’t be: its own error, and nothing else', async () => {
+  test('and can’t be: only its own error is reported', async () => {
     const gone = new SluiceError('SLUICE_QUEUE_DENIED', 'no')
     await expect(loadItems(() => Promise.reject(gone), rows('a', 'b'))).rejects.toBe(gone)
   })

@@ -13,7 +13,7 @@ describe('IdHashes', () => {
     expect(ids.isFull).toBe(false)
   })
 
-  test('two ids of one hash are one', () => {
+  test('two ids with the same hash count as one', () => {
     const ids = new IdHashes(() => 0n)
     expect([ids.has('a'), ids.add('a'), ids.add('b')]).toEqual([false, false, true])
   })

@@ -113,7 +113,7 @@ describe('a list that GNU parallel started', () => {
     expect(await waiting()).toEqual(left)
   })
 
-  test('by the value and never by the number: a list with lines on top', async () => {
+  test('is matched by value, not by number: a list with extra lines at the top', async () => {
     const { out } = await load(['new', ...VALUES.toReversed()], 'value')
     expect(JSON.parse(out)).toMatchObject({ added: 3, done: VALUES.length - 2 })
     expect(await waiting()).toEqual(['new', 'killed', 'bad'])
@@ -123,7 +123,7 @@ describe('a list that GNU parallel started', () => {
     ['cut', ['tile-12', 'tile-13'], 1],
     ['glued', ['tile-12', 'tile-13'], 1],
     ['glued-early', ['tile-12', 'tile-13'], 1],
-  ])('a record that is cut off, or glued to one, counts for nothing: %s', async (log, left, untrusted) => {
+  ])('a truncated or concatenated record is ignored: %s', async (log, left, untrusted) => {
     const { code, out } = await load(TILES, log)
     expect([code, JSON.parse(out)]).toMatchObject([
       0,
@@ -132,7 +132,7 @@ describe('a list that GNU parallel started', () => {
     expect(await waiting()).toEqual(left)
   })
 
-  test('wherever it is cut, and whatever is glued to it, no item is done that did not end well', async () => {
+  test('truncated or concatenated anywhere, it marks no item as done that did not succeed', async () => {
     const whole = await readFile(join(LOGS, 'value.tsv'), 'utf8')
     const written = whole.trimEnd().split('\n')
     const { Joblog } = await import('../../src/load/joblog/joblog.js')
@@ -172,7 +172,7 @@ describe('a list that GNU parallel started', () => {
     ['behind its exit value and a tab', /0\t\.\/.*$/u, ':'],
     ['behind its signal', /\t\.\/.*$/u, ':'],
     ['behind the tab in front of its exit value, of a host that is a number', /0\t0\t\.\/.*$/u, '7'],
-  ] as const)('a record that is cut %s leaves the log of use', async (_, rest, host) => {
+  ] as const)('a record truncated %s leaves the log usable', async (_, rest, host) => {
     const log = (await readFile(join(LOGS, 'value.tsv'), 'utf8')).replaceAll('\t:\t', `\t${host}\t`)
     const lines = log
       .trimEnd()
@@ -184,7 +184,7 @@ describe('a list that GNU parallel started', () => {
     expect(await waiting()).toEqual([VALUES[1], VALUES[2], 'bad', 'killed'])
   })
 
-  test('one value that several jobs had is done when all of them ended well', async () => {
+  test('a value of several jobs is done when all of them succeeded', async () => {
     const [header, first] = (await readFile(join(LOGS, 'lines.tsv'), 'utf8')).split('\n')
     const record = (job: number, exit: number, command: string) =>
       first?.replace(/^1\t/u, `${job}\t`).replace(/\t0\t0\t\.\/.*$/u, `\t${exit}\t0\t${command}`) ?? ''
@@ -214,13 +214,13 @@ describe('a list that GNU parallel started', () => {
     ['several values', VALUES, 'value', ['--joblog-command', 'process {1} {2}'], 'it has several values'],
     ['no value', VALUES, 'value', ['--joblog-command', 'process {.}'], 'it has no {}'],
     ['another command', VALUES, 'value', ['--joblog-command', 'other {}'], 'No command of the joblog names'],
-  ] as const)('is refused where it is not plain what is done: %s', async (_, ids, log, flags, why) => {
+  ] as const)('is refused if what is done is ambiguous: %s', async (_, ids, log, flags, why) => {
     const { code, err } = await load(ids, log, flags)
     expect([code, err]).toEqual([2, expect.stringContaining(why)])
     expect(await waiting()).toEqual([])
   })
 
-  test('a template decides between two that both match', async () => {
+  test('a template decides between two values that both match', async () => {
     const ids = ['./process tile-1', 'tile-2']
     const { code, out } = await load(ids, 'commands', ['--joblog-command', '{}'])
     expect([code, JSON.parse(out)]).toMatchObject([0, { added: 1, done: 1, joblog: { unmatched: 5 } }])
@@ -289,7 +289,7 @@ describe('jobs that GNU parallel completed are stored as succeeded items', () =>
     expect(err).toMatch(/^joblog \(the id is the last argument of \.\/process\): 11 records$/mu)
   })
 
-  test('--dry-run says how many, and makes no queue', async () => {
+  test('--dry-run reports how many, and creates no queue', async () => {
     for (const [flags, text] of [
       [[], /^11 valid rows \(9 done elsewhere\), 0 refused, .* Nothing was stored\.$/u],
       [['--skip-done'], /^2 valid rows, 9 left out as done elsewhere, 0 refused, /u],
@@ -317,7 +317,7 @@ describe('jobs that GNU parallel completed are stored as succeeded items', () =>
     expect(JSON.parse(dry.out)).toMatchObject({ rows: 13, unstored: 11, duplicate: 2, joblog: { done: 9 } })
   })
 
-  test('a delay is of no use to it, and its priority stays', async () => {
+  test('a delay is ignored, and the priority is kept', async () => {
     const rows = [
       { id: 'tile-1', body: 1, delayMs: 5_000, priority: 7 },
       { id: 'tile-12', body: 2, notBeforeAt: 5 },
@@ -331,7 +331,7 @@ describe('jobs that GNU parallel completed are stored as succeeded items', () =>
     expect(await inQueue((queue) => queue.lookup('bad'))).toMatchObject({ stage: 'WAITING' })
   })
 
-  test('an item that was put before stays WAITING, and the report says how many and what to do', async () => {
+  test('an item that was put before stays WAITING, and the report has their number and what to do', async () => {
     await loadAll(VALUES, 'value', ['--dry-run'])
     expect(await box.json(['load', 'list.jsonl'])).toMatchObject({ added: 11 })
     const { code, out, err } = await loadAll(VALUES, 'value')
@@ -350,7 +350,7 @@ describe('jobs that GNU parallel completed are stored as succeeded items', () =>
     expect((await succeeded()).map(([id]) => id)).toEqual(DONE)
   })
 
-  test('more of the log is done at the second load', async () => {
+  test('a second load stores what the log has completed since', async () => {
     await loadAll(VALUES, 'value')
     const { code, out } = await loadAll(VALUES, 'resumed')
     expect([code, JSON.parse(out)]).toMatchObject([
@@ -363,7 +363,7 @@ describe('jobs that GNU parallel completed are stored as succeeded items', () =>
     expect(JSON.parse((await loadAll(VALUES, 'resumed')).out)).toMatchObject({ joblog: { waiting: 1 } })
   })
 
-  test('--update-waiting replaces bodies of those that wait, done or not', async () => {
+  test('--update-waiting replaces the bodies of waiting items, done or not', async () => {
     await loadAll(VALUES, 'value')
     await inQueue((queue) => queue.remove(['tile-12']))
     await inQueue((queue) => queue.put('tile-12', 'old'))

@@ -101,7 +101,7 @@ describe('loadItems', () => {
     expect(sizes.slice(0, -1)).toEqual(sizes.slice(0, -1).toSorted((a, b) => a - b))
   })
 
-  test('run again it adds nothing; ids twice in the manifest are duplicates', async () => {
+  test('a second run adds nothing; repeated ids in the manifest are duplicates', async () => {
     const queue = await openQueue({ name: 'load' })
     const twice = [...entries(5), ...entries(5)]
     const load = async () => (await loadItems(queue, stream(twice), { batchItems: 3 })).counts
@@ -155,7 +155,7 @@ describe('loadItems', () => {
     expect(await queue.size('WAITING')).toBe(20)
   })
 
-  test.each([0, 1, 2])('an outage in batch %i of three is thrown, with what is in', async (failing) => {
+  test.each([0, 1, 2])('an outage in batch %i of three is thrown, with what is stored', async (failing) => {
     const queue = await openQueue({ name: 'load' })
     let call = 0
     const gone = new SluiceError('SLUICE_QUEUE_UNAVAILABLE', 'gone')
@@ -181,7 +181,7 @@ describe('loadItems', () => {
   })
 
   test.each(['the manifest breaks off', 'a signal ends it'])(
-    'the batch under way fails while %s: the failure of the storage is told',
+    'the batch under way fails while %s: the storage error is reported',
     async (what) => {
       const stop = new AbortController()
       const gone = new SluiceError('SLUICE_QUEUE_UNAVAILABLE', 'gone')
@@ -209,7 +209,7 @@ describe('loadItems', () => {
     expect(await queue.size('WAITING')).toBe(15)
   })
 
-  test('nothing at all', async () => {
+  test('an empty manifest', async () => {
     const queue = await openQueue({ name: 'load' })
     expect(await loadItems(queue, stream([]))).toEqual({
       counts: noRows(),
@@ -237,7 +237,7 @@ function listing(): { readonly onListed: (row: ListedRow) => void; readonly list
 
 const shortHash = (id: string): bigint => BigInt((id.length * 31 + id.charCodeAt(id.length - 1)) % 256)
 
-describe('each row of a load is one thing', () => {
+describe('each row of a load has one outcome', () => {
   // In one batch, in two, and each row in one of its own: what a row is doesn't depend on it.
   const sizes = [100, 3, 1]
 
@@ -278,7 +278,7 @@ describe('each row of a load is one thing', () => {
     expect((await queue.lookup('new'))?.body).toBe(1)
   })
 
-  test('a hash of 8 bits: each hit is put all the same, and the storage says whether it was new', async () => {
+  test('an 8-bit hash: each hit is put anyway, and the storage decides whether it is new', async () => {
     const queue = await openQueue({ name: 'load' })
     const load = async (of: Iterable<ManifestEntry>) =>
       (await loadItems(queue, stream(of), { batchItems: 7, hashId: shortHash })).counts
@@ -289,7 +289,7 @@ describe('each row of a load is one thing', () => {
     expect(await queue.size('WAITING')).toBe(2_000)
   })
 
-  test('without comparing, what is there only exists', async () => {
+  test('without a comparison, a row whose id is there counts as exists', async () => {
     const queue = await openQueue({ name: 'load' })
     const compared: unknown[] = []
     const asked: Queue = Object.assign(Object.create(queue), {
@@ -402,7 +402,7 @@ describe('a manifest that stays open', () => {
     })
   })
 
-  test('where the storage is slow a signal has one batch to wait for', async () => {
+  test('with a slow storage a signal waits for one batch', async () => {
     let nowMs = 0
     const runtime = vi.spyOn(performance, 'now').mockImplementation(() => nowMs)
     const queue = await openQueue({ name: 'load' })
@@ -433,22 +433,25 @@ describe('checkItems', () => {
   test.each([
     ['64 bits', undefined],
     ['8 bits', (id: string) => BigInt(id.charCodeAt(0))],
-  ])('tells duplicates with another body from those with the same, with a hash of %s', async (_, hash) => {
-    const { listed, onListed } = listing()
-    const given = rows(
-      ['a', { x: 1, y: 2 }],
-      ['ab', 1],
-      ['ac', 1],
-      ['a', { y: 2, x: 1 }],
-      ['ab', 2],
-      ['b', 1],
-      ['a', { x: 1 }],
-    )
-    const { counts } = await checkItems(() => stream(given), {
-      onListed,
-      ...(hash === undefined ? {} : { hashId: hash }),
-    })
-    expect(counts).toMatchObject({ good: 4, refused: 0, duplicate: 3, duplicateChanged: 2 })
-    expect(listed).toEqual(['4 a duplicate', '5 ab duplicate!', '7 a duplicate!'])
-  })
+  ])(
+    'distinguishes duplicates with another body from those with the same, with a hash of %s',
+    async (_, hash) => {
+      const { listed, onListed } = listing()
+      const given = rows(
+        ['a', { x: 1, y: 2 }],
+        ['ab', 1],
+        ['ac', 1],
+        ['a', { y: 2, x: 1 }],
+        ['ab', 2],
+        ['b', 1],
+        ['a', { x: 1 }],
+      )
+      const { counts } = await checkItems(() => stream(given), {
+        onListed,
+        ...(hash === undefined ? {} : { hashId: hash }),
+      })
+      expect(counts).toMatchObject({ good: 4, refused: 0, duplicate: 3, duplicateChanged: 2 })
+      expect(listed).toEqual(['4 a duplicate', '5 ab duplicate!', '7 a duplicate!'])
+    },
+  )
 })

@@ -103,7 +103,7 @@ describe('JSON lines', () => {
     ])
   })
 
-  test('bytes that are no UTF-8 refuse the one line', async () => {
+  test('invalid UTF-8 refuses only its line', async () => {
     const bytes = Buffer.concat([
       Buffer.from('{"id":"a","body":1}\n{"id":"'),
       Buffer.from([0xc3, 0x28]),
@@ -137,7 +137,7 @@ describe('JSON lines', () => {
     expect(isRefused(entries[2]!)).toBe(false)
   })
 
-  test('nothing at all', async () => {
+  test('an empty manifest', async () => {
     expect(await read('')).toEqual([])
     expect(await read('\ufeff')).toEqual([])
     expect(seen(await read('\n\n'))).toEqual(['line 1: the file has no rows, only blank lines'])
@@ -201,7 +201,7 @@ describe('CSV', () => {
     ])
   })
 
-  test('a header without ids, or with a column twice, stops at once', async () => {
+  test('a header without ids, or with a repeated column, ends the reading', async () => {
     expect(await csv('name,url\na,b\n')).toEqual([
       'line 1, field "id": the header has no such column; it has "name", "url"; name the id column with --id-column, or use --id-from row; for a file without a header name all columns with --columns; skip lines above the header with --skip-lines',
     ])
@@ -241,7 +241,7 @@ describe('CSV', () => {
     expect(stop).toMatch(/^line 3: the row is too long, or a quote in it is never closed/u)
   })
 
-  test('bytes that are no UTF-8 refuse the one row', async () => {
+  test('invalid UTF-8 refuses only its row', async () => {
     const bytes = Buffer.concat([Buffer.from('id,url\na,'), Buffer.from([0xff]), Buffer.from('\nb,ü\n')])
     expect(await csv(bytes)).toEqual([
       expect.stringMatching(/^line 2, field "url": the value is not valid UTF-8 .*iconv/u),
@@ -254,7 +254,7 @@ describe('CSV', () => {
     expect(JSON.stringify(isRefused(entry!) || entry?.item.body)).toBe('{"__proto__":"x"}')
   })
 
-  test('a header alone, and nothing at all', async () => {
+  test('a header alone, and an empty file', async () => {
     expect(await csv('id,url\n')).toEqual([
       'line 1: the file has a header and no rows; it may be truncated, or its source was empty',
     ])
@@ -291,14 +291,14 @@ test('the format comes from the name', () => {
   expect(nameOf('a.txt', { format: 'csv' }).format).toBe('csv')
 })
 
-describe('where it is read from', () => {
+describe('sources', () => {
   let dir = ''
   beforeAll(async () => {
     dir = await mkdtemp(join(tmpdir(), 'sluice-source-'))
   })
   afterAll(() => rm(dir, { recursive: true }))
 
-  test('a file, plain or packed, again and again, with the bytes counted', async () => {
+  test('a file, plain or gzipped, is read repeatedly, with its bytes counted', async () => {
     const text = Buffer.from('{"id":"a","body":1}\n'.repeat(1_000))
     for (const [name, bytes] of [
       ['plain', text],
@@ -312,7 +312,7 @@ describe('where it is read from', () => {
     }
   })
 
-  test('standard input is read once, or copied to be read twice and then thrown away', async () => {
+  test('standard input is read once, or from a copy that is deleted afterwards', async () => {
     const once = await openSource('-', { stdin: stdin() })
     expect((await bytesOf(once.read())).toString()).toBe('ab\n')
     expect(once.repeatable).toBe(false)
@@ -335,7 +335,7 @@ describe('where it is read from', () => {
     await expect(bytesOf((await openSource(join(dir, 'cut'))).read())).rejects.toThrow(/truncated/u)
   })
 
-  test('what is not there or is a directory is the caller’s mistake', async () => {
+  test('a missing file or a directory is a usage error', async () => {
     for (const path of [join(dir, 'nothing'), dir]) {
       const error = await openSource(path).catch((error: unknown) => error)
       expect(isSluiceError(error, 'SLUICE_INPUT_INVALID')).toBe(true)
@@ -343,7 +343,7 @@ describe('where it is read from', () => {
     }
   })
 
-  test('a signal ends the reading of a pipe that gives nothing', async () => {
+  test('a signal ends the reading of a silent pipe', async () => {
     const stop = new AbortController()
     const source = await openSource('-', { stdin: new Readable({ read() {} }), signal: stop.signal })
     const reading = bytesOf(source.read())

@@ -22,7 +22,7 @@ test('warns of values of a TSV that begin and end with a quote, and names the fl
   )
 })
 
-describe('a producer that trickles', () => {
+describe('a slow producer', () => {
   const cases: readonly (readonly [string, ReadingOptions, readonly string[], readonly string[]])[] = [
     ['JSON lines', { format: 'jsonl' }, ['{"id":"a","body":1}\n', '{"id":"b","body":1}\n'], ['a', 'b']],
     ['sniffed JSON lines', {}, ['{"id":"a","body":1}\n', '{"id":"b","body":1}\n'], ['a', 'b']],
@@ -89,7 +89,7 @@ describe('one JSON document', () => {
     ['{"a":[{"id":"1"}}', 'the document is not JSON here'],
     ['{"a":[{"id":"1"} {"id":"2"}]}', 'the document is not JSON here'],
     ['{1:[{"id":"1"}]}', 'the document is not JSON here'],
-  ])('%s is refused where it is broken', async (text, reason) => {
+  ])('%s is refused at the place of its error', async (text, reason) => {
     const { entries } = await readText(text, { path: '$.a[*]', pieces: 3 })
     expect(seen(entries).at(-1)).toContain(reason)
   })
@@ -103,7 +103,7 @@ describe('one JSON document', () => {
     ])
   })
 
-  test('what spans lines is found by its first line, and what is merely truncated is not taken for it', async () => {
+  test('a document over several lines is detected by its first line; a truncated line is not taken for one', async () => {
     expect((await lines('{"id":"a","body":{\n"x":1}}\n'))[0]).toContain('the file is a JSON document')
     expect(await lines('[{"id":"a","body":1},\n{"id":"b","body":2}\n]\n')).toHaveLength(1)
     expect(await lines('{"id":"a","body":"x{\n{"id":"b","body":2}\n')).toEqual([
@@ -182,7 +182,7 @@ function parsed(...args: string[]): ReadingOptions {
 }
 
 describe('the flags of reading', () => {
-  test('absent flags are absent settings', () => {
+  test('an absent flag sets nothing', () => {
     expect(parsed('a.csv')).toEqual({})
     expect(parsed('a.csv', '--delimiter', 'tab', '--quote', 'none', '--max-row-lines', '5')).toEqual({
       delimiter: '\t',
@@ -212,7 +212,7 @@ describe('the flags of reading', () => {
     [['-', '-0', '--skip-lines', '1'], /remove --comment, --line-ends, --byte-order-marks, --skip-lines/u],
     [['a.jsonl', '--byte-order-marks', 'drop'], /--byte-order-marks applies to CSV and lines/u],
     [['a.json', '--path', '$', '--skip-lines', '1'], /--skip-lines applies to lines/u],
-  ])('%j is a mistake', (args, message) => {
+  ])('%j is a usage error', (args, message) => {
     expect(() => parsed(...args)).toThrow(CommandError)
     expect(() => parsed(...args)).toThrow(message)
   })

@@ -59,7 +59,7 @@ test.each([
   ['\u001B[31mred', '\\u001b[31mred'],
   ['\u202Egnp.exe', '\\u202egnp.exe'],
   ['👩‍👩‍👧', '👩‍👩‍👧'],
-])('%j is shown harmless', (text, expected) => {
+])('control characters are escaped: %j', (text, expected) => {
   expect(printable(text)).toBe(expected)
 })
 

@@ -12,7 +12,7 @@ test('removes sequences and other control characters, except line breaks and tab
   expect(shown('\u001B]0;a title\u0007shown')).toBe('shown')
 })
 
-test('in any chunks', () => {
+test('whatever the chunks', () => {
   expect(shown('a\u001B', '[3', '1', 'mred')).toBe('ared')
   expect(shown(Buffer.from([0xc3]), Buffer.from([0xbc]), '!')).toBe('ü!')
   const bytes = Buffer.from(

@@ -56,7 +56,7 @@ const READING = [
 ]
 
 test.each(READING)(
-  'sluice %s %s where no queue is: 2, where it was looked for, and nothing is made',
+  'sluice %s %s without a queue: 2, the place that was checked, and nothing is created',
   async (...args) => {
     const before = await readdir(box.dir)
     const { code, out, err } = await box.run(args)
@@ -71,12 +71,12 @@ test.each(READING)(
   },
 )
 
-test('put and load make it; then it is there for all', async () => {
+test('put and load create it; then every command finds it', async () => {
   expect((await box.run(['put', 'a', '1'])).code).toBe(0)
   expect((await box.run(['status'])).code).toBe(0)
 })
 
-test('a slip in the path of a SQLite queue makes no directory and no file', async () => {
+test('a mistyped path of a SQLite queue creates no directory and no file', async () => {
   const at = ['--config', 'sql.yaml']
   await writeFile(
     join(box.dir, 'sql.yaml'),

@@ -17,7 +17,7 @@ async function workerWith(changes: Partial<Worker>): Promise<Worker> {
   return Object.assign(await openWorker({ name: 'tiles' }), changes)
 }
 
-test('a guarded worker passes on what a poll and a look-up are given', async () => {
+test('a guarded worker passes on the arguments of polls and look-ups', async () => {
   const given: unknown[] = []
   const worker = await workerWith({
     pollAllStatus: async (...args) => {

@@ -42,7 +42,7 @@ test.each(['', ' ', '../', '@', 'a/../../b', 'node:fs', 'http://x'])(
   },
 )
 
-test('a worker is no queue', async () => {
+test('a package of a worker is refused as a queue', async () => {
   const error = await refusal(openQueuePackage({ package: '@sluice/worker-dummy', name: 'q' }, HERE))
   expect(error.message).toBe(
     'queue.package: @sluice/worker-dummy is not a queue package: it exports no function openQueue',

@@ -88,7 +88,7 @@ test('backup names the folder of the copy', async () => {
   expect(err).not.toMatch(PROBE)
 })
 
-test.each([['demo'], ['init', '--force']])('sluice %s calls it no bug', async (...args) => {
+test.each([['demo'], ['init', '--force']])('sluice %s does not report it as a bug', async (...args) => {
   await chmod(join(box.dir, 'sluice.config.yaml'), 0o444)
   await chmod(box.dir, 0o555)
   const { code, err } = await unprivileged(...args)

@@ -156,7 +156,7 @@ describe('report --summary', () => {
     expect((await box.run(['report', '-n', '1'])).code).toBe(2)
   })
 
-  test('may be of some failures only', async () => {
+  test('can be limited to some failures', async () => {
     await failTiles()
     expect(await box.json(['report', '--summary', '--class', 'error', '--class', 'killed'])).toMatchObject({
       failed: 6,
@@ -298,7 +298,7 @@ describe('requeue by failure group, class and exit code', () => {
     expect(await queue.size('FAIL')).toBe(601)
   })
 
-  test('mistakes of usage end with 2', async () => {
+  test('usage errors end with 2', async () => {
     for (const args of [
       ['--group', 'xyz1'],
       ['--group', 'abc'],

@@ -141,7 +141,7 @@ describe('a file', () => {
   })
   afterEach(() => rm(dir, { recursive: true }))
 
-  test('is there whole', async () => {
+  test('is complete', async () => {
     const path = join(dir, 'report.csv')
     const queue = await filled()
     const rows = await writeFileWhole(path, (out) =>
@@ -167,7 +167,7 @@ describe('a file', () => {
     expect(await readdir(dir)).toEqual(['report.csv'])
   })
 
-  test('that can’t be written is the caller’s mistake', async () => {
+  test('that can’t be written is a usage error', async () => {
     for (const path of [dir, join(dir, 'no', 'report.csv')]) {
       await expect(writeFileWhole(path, () => Promise.resolve())).rejects.toMatchObject({
         code: 'SLUICE_INPUT_INVALID',

@@ -235,7 +235,7 @@ describe('a third-party package that logs all it knows', () => {
   })
 })
 
-describe('a configuration that can not be read', () => {
+describe('a configuration that cannot be read', () => {
   test.each([
     ['yaml', (secret: string) => `queue:\n  url: *${secret}\n`],
     ['yaml', (secret: string) => `queue:\n  url: "\\q${secret}\n`],
@@ -255,7 +255,7 @@ describe('a configuration that can not be read', () => {
     ['mjs', (secret: string) => `const key = '${secret}'; export default { key: key oops }\n`],
     ['ts', (secret: string) => `const key: string = '${secret}'; export default { key: key oops }\n`],
     ['ts', (secret: string) => `export default { token: '${secret} }\n`],
-  ])('in %s: its line is told, and nothing of it (%#)', async (extension, make) => {
+  ])('in %s: its line is named, and nothing of its text (%#)', async (extension, make) => {
     const secret = canary()
     box.addCanary(secret)
     await write(`sluice.config.${extension}`, make(secret))

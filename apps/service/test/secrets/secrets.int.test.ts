@@ -96,7 +96,7 @@ describe('PostgreSQL', () => {
     ['a port without a listener', (url: string) => url.replace(/:\d+\/postgres$/u, ':1/postgres')],
     ['a host that there is not', (url: string) => url.replace(/@[^/]+/u, '@no-such-host.invalid')],
     ['a level of commit that there is not', (url: string) => `${url}?options=-c%20synchronous_commit%3Dx`],
-  ])('%s: no password in anything', async (_, change) => {
+  ])('%s: the password is in no output', async (_, change) => {
     const password = canary('password')
     box.addCanary(password)
     await configure({ queue: postgresQueue(change(urlWith(password), password)), worker: LOCAL })
@@ -157,7 +157,7 @@ describe('S3', () => {
     ['a host that there is not', { endpoint: 'http://no-such-host.invalid' }],
     ['a region that there is not', { endpoint: undefined, region: 'no where' }],
     ['an option that is wrong', { shards: 3 }],
-  ])('%s: none of the credentials in anything', async (_, more) => {
+  ])('%s: the credentials are in no output', async (_, more) => {
     const credentials = { accessKeyId: canary(), secretAccessKey: canary('odd'), sessionToken: canary('odd') }
     for (const secret of Object.values(credentials)) box.addCanary(secret)
     await configure({ queue: queue({ credentials, ...more }), worker: LOCAL })
@@ -257,7 +257,7 @@ describe('Argo', () => {
   }))
 
   test.each(cases)(
-    'a server that answers $name and quotes the token $given.0: it is in nothing',
+    'a server that answers $name and quotes the token $given.0: the token is in no output',
     async ({ answering, given }) => {
       answer = answering
       const token = canary('password')

@@ -93,7 +93,7 @@ describe.each([
     ['first', 'i0'],
     ['middle', 'i700'],
     ['last', `i${items - 1}`],
-  ])('whose %s batch fails says so, and how many items are stored', async (_, id) => {
+  ])('whose %s batch fails reports it, with the number of stored items', async (_, id) => {
     await store.refuse(id)
     const { code, out, err } = await load(store.config, items)
     expect(code).toBe(exit)
@@ -184,7 +184,7 @@ describe.runIf(existsSync('/dev/full'))('a full disk', () => {
     expect(told(err)).toBe(1)
   })
 
-  test('under a report fails it, in words, as a file and as standard output', async () => {
+  test('under a report fails it with a message, to a file and to standard output', async () => {
     await load(store.config, 3)
     const file = await box.run(['report', '--stage', 'WAITING', '--out', '/dev/full'])
     expect([file.code, file.err]).toEqual([2, 'error: Could not write the file /dev/full: the disk is full'])
@@ -193,7 +193,7 @@ describe.runIf(existsSync('/dev/full'))('a full disk', () => {
   })
 })
 
-test('standard input that can’t be read is the caller’s mistake', async () => {
+test('standard input that can’t be read is a usage error', async () => {
   store = await sqliteStore(box.dir)
   await writeFile(join(box.dir, 'sluice.config.json'), JSON.stringify({ queue: store.config }))
   const input = new Readable({ read: () => void input.destroy(new Error('read EIO')) })

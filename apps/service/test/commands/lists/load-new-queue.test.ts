@@ -88,13 +88,13 @@ describe.each([
   ['SQLite', sqlitePlace],
   ['PostgreSQL', postgresPlace],
   ['S3', s3Place],
-] as const)('a load into a queue that is not there, %s', (_, open) => {
+] as const)('a load into a queue that does not exist, %s', (_, open) => {
   beforeEach(async () => {
     place = await open()
     await writeFile(join(box.dir, 'sluice.config.json'), JSON.stringify({ queue: place.config }))
   })
 
-  test('makes none where there is nothing to store', async () => {
+  test('creates none if there is nothing to store', async () => {
     for (const [title, content, args] of NOTHING) {
       for (const name of ['m.jsonl', 'm.csv']) await writeFile(join(box.dir, name), content)
       const { err } = await box.run(['load', ...args])
@@ -105,7 +105,7 @@ describe.each([
     expect([put.code, await place.isThere()]).toEqual([2, false])
   })
 
-  test('makes it with the first row of a pipe that stays open, and reports it once', async () => {
+  test('creates it at the first row of a pipe that stays open, and reports it once', async () => {
     const input = new PassThrough()
     const load = box.start(['load', '-', '--format', 'lines'], { input })
     load.stdout.once('close', () => input.destroy())

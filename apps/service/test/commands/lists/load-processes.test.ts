@@ -190,7 +190,7 @@ describe.each(BACKENDS)('a load into %s', (_, { rows, everyBatch, keepsOrder, op
     },
   )
 
-  test('killed between the two calls of a batch, of which one has what a joblog says is done', async () => {
+  test('killed between the two calls of a batch, one of which has the rows that a joblog lists as done', async () => {
     const log = join(box.dir, 'calls')
     await configureAround(
       `if (how?.stage === 'SUCCESS') { ${kill}; ${never} }
@@ -224,7 +224,7 @@ describe.each(BACKENDS)('a load into %s', (_, { rows, everyBatch, keepsOrder, op
 })
 
 test.each(BACKENDS.filter(([backend]) => ALL || backend === 'SQLite'))(
-  '%s that needs 2 s a batch: progress every second, and SIGTERM has one batch to wait for',
+  '%s that needs 2 s a batch: progress every second, and SIGTERM waits for one batch',
   async (_, { open }) => {
     store = await open()
     const calls = join(box.dir, 'calls')
@@ -268,7 +268,7 @@ describe('a pipe that stays open', () => {
     ['tsv', 'id\tn\n', (id: string) => `${id}\t1\n`],
     ['lines', '', (id: string) => `${id}\n`],
   ] as const)(
-    '%s: what was read is stored at once, and SIGTERM says where it stopped',
+    '%s: what was read is stored at once, and SIGTERM reports where it stopped',
     async (format, head, row) => {
       const input = new PassThrough()
       const load = box.start(['load', '-', '--format', format], { input })
@@ -317,7 +317,7 @@ describe('a pipe that stays open', () => {
     await tail
   })
 
-  test('a storage that fails ends it, though the pipe is silent', async () => {
+  test('a storage error ends it although the pipe is silent', async () => {
     await store.refuse('tile-b')
     const input = new PassThrough()
     const load = box.start(['load', '-', '--format', 'lines', '--json'], { input })

@@ -217,7 +217,7 @@ describe('a row that is not loaded is in the file of rejects as it was read', ()
     expect((await rejects()).map(told)).toEqual(expected.map(([line, raw]) => [name, line, 'refused', raw]))
   })
 
-  test('bytes that are no UTF-8 as bytes, and a line that is too long to be kept not at all', async () => {
+  test('invalid UTF-8 as bytes, and a line that is too long without its text', async () => {
     const bad = Buffer.from([0x7b, 0xff, 0x7d])
     const long = Buffer.alloc(17 * 1024 * 1024, 'x')
     // What follows a line that was dropped is read as ever, though it comes in several pieces.
@@ -233,7 +233,7 @@ describe('a row that is not loaded is in the file of rejects as it was read', ()
     expect(second?.reason).toContain('longer than')
   })
 
-  test('bytes of one value that are no UTF-8: the row with them', async () => {
+  test('a value with invalid UTF-8: the row with its bytes', async () => {
     const rows = Buffer.concat([Buffer.from('id,t\na,"é\n'), Buffer.from([0xe9]), Buffer.from('"\nb,1\n')])
     await file('m.csv', rows)
     await box.run(['load', 'm.csv', '--rejects', 'bad.jsonl'])
@@ -242,7 +242,7 @@ describe('a row that is not loaded is in the file of rejects as it was read', ()
     expect(Buffer.from(first?.rawBase64 ?? '', 'base64')).toEqual(row)
   })
 
-  test('those that are changed or repeat others, too, in the order of the list, from each file', async () => {
+  test('changed and duplicate rows too, in the order of the list, from each file', async () => {
     await file('first.csv', 'id,n\nold,1\nplain,1\n')
     await box.run(['load', 'first.csv'])
     await file('a.csv', 'id,n\n,0\nold,"2"\nnew,1\nnew,1\n')
@@ -262,7 +262,7 @@ describe('a row that is not loaded is in the file of rejects as it was read', ()
     expect((await rejects()).map(told)).toEqual(lines.filter(([, , what]) => what !== 'changed'))
   })
 
-  test('repaired, the texts are a list that can be loaded', async () => {
+  test('once corrected, the texts are a list that can be loaded', async () => {
     await file('m.csv', 'id,text\na,1\nb\n"c","x\ny",3\n')
     await box.run(['load', 'm.csv', '--rejects', 'bad.jsonl'])
     const repaired = (await rejects()).map(({ raw = '' }) => (raw === 'b' ? 'b,2' : raw.replace(/,3$/u, '')))
@@ -300,7 +300,7 @@ describe('a row that is not loaded is in the file of rejects as it was read', ()
     expect(records).toEqual([only, only, only])
   })
 
-  test('and is in no report: bodies are not for logs', async () => {
+  test('and in no report, since bodies do not belong in logs', async () => {
     await file('m.jsonl', '{"id":"","body":"confidential"}\n')
     const { out, err } = await box.run(['load', 'm.jsonl', '--rejects', 'bad.jsonl', '--json'])
     expect(out + err).not.toContain('confidential')
@@ -309,7 +309,7 @@ describe('a row that is not loaded is in the file of rejects as it was read', ()
 })
 
 describe('--rejects -', () => {
-  test('writes them to standard output, and what else is reported to standard error', async () => {
+  test('writes the rejects to standard output and the report to standard error', async () => {
     const input = 'a\n#b\n\nc\n#d\n'
     const { code, out, err } = await box.run(['load', '-', '--format', 'lines', '--rejects', '-'], { input })
     expect(code).toBe(2)
@@ -328,7 +328,7 @@ describe('--rejects -', () => {
     expect(JSON.parse(err)).toMatchObject({ rows: 3_001, added: 1, refused: 3_000 })
   })
 
-  test('a reader that has enough of them does not end the load', async () => {
+  test('a reader that closes the pipe does not end the load', async () => {
     await file(
       'm.txt',
       `${'#x\n'.repeat(20_000)}${Array.from({ length: 500 }, (_, n) => `i${n}\n`).join('')}`,
@@ -357,7 +357,7 @@ describe('an older file of rejects', () => {
     ['the configuration is wrong', ['load', 'good.txt', '--set', 'queue.url=nonsense:x']],
     ['the queue can’t be made', ['load', 'good.txt', '--set', 'queue.url=sqlite:good.txt/q.db']],
     ['a flag is wrong', ['load', 'good.txt', '--line-ends', 'xx']],
-  ])('stays where %s; and none is made', async (_, args) => {
+  ])('stays where %s, and none is created', async (_, args) => {
     const { code } = await box.run([...args, '--rejects', 'bad.jsonl'])
     expect(code).not.toBe(0)
     expect(await readFile(join(box.dir, 'bad.jsonl'), 'utf8')).toBe('of an older load\n')
@@ -365,12 +365,12 @@ describe('an older file of rejects', () => {
     expect(existsSync(join(box.dir, 'other.jsonl'))).toBe(false)
   })
 
-  test('is empty once a list was read in which nothing is to be listed', async () => {
+  test('is emptied by a load without rejects', async () => {
     expect((await box.run(['load', 'good.txt', '--rejects', 'bad.jsonl'])).code).toBe(0)
     expect(await readFile(join(box.dir, 'bad.jsonl'), 'utf8')).toBe('')
   })
 
-  test('is replaced as a whole, however long it was', async () => {
+  test('is replaced as a whole, whatever its length', async () => {
     await file('bad.jsonl', 'x'.repeat(100_000))
     for (const flags of [[], ['--dry-run'], ['--strict']]) {
       expect((await box.run(['load', 'ill.txt', '--rejects', 'bad.jsonl', ...flags])).code).toBe(2)

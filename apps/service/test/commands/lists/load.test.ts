@@ -50,7 +50,7 @@ describe('load', () => {
     expect((await box.run(['load', path, ...at])).err).not.toContain('made a new')
   })
 
-  test('in the file’s order; again it adds nothing', async () => {
+  test('stores items in the order of the file; a second load adds nothing', async () => {
     const name = await file('a.jsonl', jsonl(2_500))
     expect(await box.json(['load', name])).toMatchObject({
       added: 2_500,
@@ -136,7 +136,7 @@ describe('load', () => {
     expect(await queue.size('WAITING')).toBe(0)
   })
 
-  test('CSV and plain lines, packed, and from standard input', async () => {
+  test('CSV and plain lines, gzipped, and from standard input', async () => {
     const csv = await file('a.csv.gz', gzipSync('sku,url,rank\na,u1,1\nb,u2,9\n'))
     const flags = ['--id-column', 'sku', '--priority-column', 'rank']
     expect(await box.json(['load', csv, ...flags])).toMatchObject({ added: 2 })
@@ -161,7 +161,7 @@ describe('load', () => {
     expect(await queue.size('WAITING')).toBe(0)
   })
 
-  test('a CSV without a header is no empty list', async () => {
+  test('a CSV without a header is refused, not read as an empty list', async () => {
     for (const args of [
       ['load', await file('e.csv', '')],
       ['load', await file('e.tsv', '\n'), '--strict'],
@@ -191,7 +191,7 @@ describe('load', () => {
     expect((await box.run(['load', 'nowhere'])).err).toMatch(/no such file$/u)
   })
 
-  test('mistakes of usage end with 2 and store nothing', async () => {
+  test('usage errors end with 2 and store nothing', async () => {
     const name = await file('a.jsonl', jsonl(1))
     for (const args of [
       ['load', 'missing.jsonl'],
@@ -275,7 +275,7 @@ describe('report', () => {
     expect(out.split('\n').map((line) => Object(JSON.parse(line)).stage)).toEqual(Array(10).fill('FAIL'))
   })
 
-  test('mistakes of usage end with 2', async () => {
+  test('usage errors end with 2', async () => {
     for (const args of [
       ['report', '--columns', 'nothing'],
       ['report', '--stage', 'DONE'],
@@ -315,7 +315,7 @@ describe('the capacity of the worker', () => {
     expect(checked.err).not.toContain('room')
   })
 
-  test('is no reason to fail if the worker is not installed, or reports none', async () => {
+  test('is not compared if the worker is not installed, or reports none', async () => {
     const list = await file('a.jsonl', jsonl(1))
     for (const worker of ["'@acme/not-there'", 'dummy']) {
       await configure(worker)

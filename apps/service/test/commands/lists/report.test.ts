@@ -23,7 +23,7 @@ beforeEach(async () => {
 afterEach(() => box.close())
 
 describe('sluice report', () => {
-  test('--out - writes to standard output, and makes no file', async () => {
+  test('--out - writes to standard output, and creates no file', async () => {
     const before = await readdir(box.dir)
     const { code, out, err } = await box.run(['report', '--out', '-'])
     expect([code, err]).toEqual([0, ''])
@@ -34,7 +34,7 @@ describe('sluice report', () => {
     expect(lines.map((line) => JSON.parse(line).id)).toEqual(['#1', '#2', 'a', 'b', 'c'])
   })
 
-  test('a file of that name is written by its path', async () => {
+  test('a file named - is written by its path', async () => {
     const { out } = await box.run(['report', '--out', './-', '--columns', 'stage'])
     expect(out).toBe('5 rows in ./-')
     expect(await readFile(join(box.dir, '-'), 'utf8')).toBe(

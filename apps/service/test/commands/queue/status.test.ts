@@ -138,7 +138,7 @@ describe('status', () => {
     expect(await codes()).toEqual(['no-dispatcher'])
   })
 
-  test('an empty queue and one that is finished are held up by nothing', async () => {
+  test('an empty queue and a finished one have no holdup', async () => {
     expect(await codes()).toEqual([])
     expect((await box.run(['status'])).out).toMatch(/^no service is running · limit/m)
     await put('a')

@@ -263,7 +263,7 @@ describe('the first items', () => {
     expect((await checked()).code).toBe(exit)
   })
 
-  test('the given number, or none', async () => {
+  test('are checked up to the given number, or not at all', async () => {
     await configure(file(), { ...PROCESS, command: ['echo', '{body.n}'] })
     await load(...hundred((at) => (at < 5 ? { n: 1 } : { m: 1 })))
     expect((await checked('--items', '5')).of('items')?.found).toBe(
@@ -273,7 +273,7 @@ describe('the first items', () => {
     expect((await checked()).code).toBe(2)
   })
 
-  test('are not blamed for a worker that can’t be reached', async () => {
+  test('are not reported as rejected if the worker is unreachable', async () => {
     await configure(file(), argo())
     await load({ item: 'a' })
     await server.close()

@@ -32,14 +32,14 @@ test('a missing script fails the check; with the script it is ready', async () =
   expect(there.out).toMatch(/worker +process +ready;/mu)
 })
 
-test('one that the interpreter may find elsewhere is a warning, and the last line counts it', async () => {
+test('a script that the interpreter may find elsewhere is a warning, and the last line counts it', async () => {
   const { code, out, err } = await checked(['node', 'job'])
   expect(code).toBe(0)
   expect(out.trimEnd().split('\n').at(-1)).toMatch(/^worker +process +ready with 1 warning;/u)
   expect(err).toMatch(/^warning: worker: the command runs the script "job" by /mu)
 })
 
-test('an item that waits is not to be requeued', async () => {
+test('the advice for a waiting item is --update-waiting, not a requeue', async () => {
   await checked(['sh', '-c', 'true', '{body.path}'])
   await box.run(['put', 'a', '{}'])
   const { code, err } = await checked(['sh', '-c', 'true', '{body.path}'])

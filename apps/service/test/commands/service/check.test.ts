@@ -31,7 +31,7 @@ afterEach(async () => {
   await box.close()
 })
 
-test('before the first item, and with some', async () => {
+test('a queue that does not exist yet, and one with items', async () => {
   expect((await box.run(['check'])).out.split('\n')).toEqual([
     expect.stringMatching(/^part +package +found$/),
     expect.stringMatching(/^queue .*no queue of this name yet$/),

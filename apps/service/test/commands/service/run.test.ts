@@ -89,7 +89,7 @@ describe('sluice run --until-empty', () => {
     expect((await box.spawn(['run', '--drain'])).code).toBe(0)
   })
 
-  test('a signal before the end gives 130', async () => {
+  test('a signal before the end exits with 130', async () => {
     await configure({ seconds: 1, limit: 1 })
     await putItems(3)
     const child = box.start(['run', '--until-empty'])
@@ -177,7 +177,7 @@ describe('a third-party worker', () => {
     await putItems(1)
   }
 
-  test('that hangs: the first signal waits for the deadline and gives 0, the second gives 130 at once', async () => {
+  test('that hangs: the first signal waits for the deadline and exits with 0, the second exits with 130 at once', async () => {
     await configureWorker(`export const openWorker = async ({ name }) => worker(name, {
       sendJob: () => { console.error(JSON.stringify({ msg: 'hanging' })); return new Promise(() => {}) },
     })`)

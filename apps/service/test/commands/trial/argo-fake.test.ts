@@ -68,7 +68,7 @@ test.each([
   ['a file that is no YAML', ['--template', 'broken.yaml'], /is not YAML/u],
   ['a template without a spec', ['--template', 'bare.yaml'], /spec/u],
   ['a share that is none', ['--fail-rate', '2'], /from 0 to 1/u],
-])('%s: said in one line', async (_, args, message) => {
+])('%s: reported in one line', async (_, args, message) => {
   await writeFile(join(box.dir, 'other.yaml'), 'kind: ServiceAccount\n')
   await writeFile(join(box.dir, 'broken.yaml'), 'a: [\n')
   await writeFile(join(box.dir, 'bare.yaml'), 'kind: CronWorkflow\nmetadata: { name: a }\n')

@@ -33,7 +33,7 @@ test.each([
   { args: ['argo-fake', '--port', '0'], name: '@sluice/fake-argo' },
   { args: ['demo', '--argo', '--items', '3'], name: '@sluice/fake-argo' },
   { args: ['s3-fake', '--port', '0'], name: '@sluice/fake-s3' },
-])('without $name, sluice $args says which line installs it', async ({ args, name }) => {
+])('without $name, sluice $args prints the line that installs it', async ({ args, name }) => {
   const cli = await installed()
   const { exitCode, stderr } = await execa(process.execPath, [cli, ...args], { cwd: box.dir, reject: false })
   expect({ exitCode, stderr }).toMatchObject({
