@@ -70,3 +70,10 @@ test('each call of control changes its own part', async () => {
   await control.resume()
   expect(await control.read()).toEqual({ paused: false, limits: { a: 1 }, syncs: 1 })
 })
+
+test('a control state that was read is a copy', async () => {
+  const { control } = open()
+  await control.setLimits([['a', 1]])
+  Object.assign((await control.read()).limits, { a: 2 })
+  expect((await control.read()).limits).toEqual({ a: 1 })
+})
