@@ -10,7 +10,8 @@ import {
 import { S3ServiceException } from '@aws-sdk/client-s3'
 import { afterEach, describe, expect, test } from 'vitest'
 import { openQueue } from '../src/index.js'
-import { failureOf, s3Error } from '../src/store/s3-errors.js'
+import { s3Error } from '../src/store/s3-errors.js'
+import { failureOf } from '../src/store/s3-failures.js'
 import { optionsOn } from './s3-harness.js'
 
 const opened: { close(): Promise<void> }[] = []

@@ -19,13 +19,13 @@ export class FormatWatch {
   readonly #context: QueueContext
   #refusal: SluiceError | undefined
   /** When the latest read that found the layout unchanged began. */
-  #checkedAt: number
+  #checkedAtMonotonic: number
   #checking: Promise<void> | undefined
 
   /** The queue was opened just now. */
   constructor(context: QueueContext) {
     this.#context = context
-    this.#checkedAt = this.#now()
+    this.#checkedAtMonotonic = this.#now()
   }
 
   /** @throws SluiceError SLUICE_QUEUE_CORRUPT once {@link FormatWatch.check} has found another layout */
@@ -40,12 +40,12 @@ export class FormatWatch {
    */
   async check(patience: Patience): Promise<void> {
     const { layout, store } = this.#context
-    const beganAt = this.#now()
+    const beganAtMonotonic = this.#now()
     const found = await this.#context.run(read(layout.settings()), patience)
     // An unreadable object is no newer version; other calls report what it costs them.
     const why = found === undefined ? await this.#whyAbsent(patience) : refusalOf(found.content)
     if (why === undefined) {
-      this.#checkedAt = Math.max(this.#checkedAt, beganAt)
+      this.#checkedAtMonotonic = Math.max(this.#checkedAtMonotonic, beganAtMonotonic)
       return
     }
     const head = `Cannot go on with the queue in ${placeText(store.place)}: it was changed while this process had it open, and now`
@@ -61,7 +61,7 @@ export class FormatWatch {
    */
   async assertFresh(patience: Patience): Promise<void> {
     this.assertKnown()
-    if (this.#now() - this.#checkedAt < CHECK_EVERY_MS) return
+    if (this.#now() - this.#checkedAtMonotonic < CHECK_EVERY_MS) return
     this.#checking ??= this.check(patience).finally(() => (this.#checking = undefined))
     await this.#checking
   }

@@ -48,7 +48,7 @@ export class GuaranteeWatch {
   /** Why moves are stopped. */
   #reason: SluiceError | undefined
   #probing: Promise<void> | undefined
-  #probedAt: number
+  #probedAtMonotonic: number
   /** Written versions that speak against the store. */
   #doubts = 0
   /** A probe has passed whose creations were all versions. */
@@ -62,12 +62,12 @@ export class GuaranteeWatch {
 
   constructor(options: GuaranteeWatchOptions) {
     this.#options = options
-    this.#probedAt = this.#now()
+    this.#probedAtMonotonic = this.#now()
   }
 
   /** The probe at the opening has passed. */
   passed({ isVersioned }: ProbeFinding): void {
-    this.#probedAt = this.#now()
+    this.#probedAtMonotonic = this.#now()
     this.#holdsForVersions ||= isVersioned
     this.#sawNone ||= !isVersioned
   }
@@ -127,7 +127,7 @@ export class GuaranteeWatch {
 
   async #assertTrusted(patience: Patience): Promise<void> {
     const { isScheduled, store } = this.#options
-    const sinceMs = this.#now() - this.#probedAt
+    const sinceMs = this.#now() - this.#probedAtMonotonic
     if (this.#trust === 'sound') {
       if (isScheduled && sinceMs >= PROBE_EVERY_MS) this.#startProbe()
       return
@@ -169,9 +169,9 @@ export class GuaranteeWatch {
 
   /** As long as one request may take. */
   async #verdict(patience: Patience): Promise<void> {
-    const beganAt = this.#now()
+    const beganAtMonotonic = this.#now()
     await this.#probed(patience.timeoutMs)
-    patience.spend(this.#now() - beganAt)
+    patience.spend(this.#now() - beganAtMonotonic)
   }
 
   /** No probe is under way, or `timeoutMs` have passed. */
@@ -199,7 +199,7 @@ export class GuaranteeWatch {
         this.#fail(error)
         return
       } finally {
-        this.#probedAt = this.#now()
+        this.#probedAtMonotonic = this.#now()
       }
       // A version was written meanwhile: the probe may have passed before versioning was enabled.
     } while (!this.#isSound() && doubts !== this.#doubts)

@@ -1,6 +1,7 @@
 import { PutObjectCommand, S3ServiceException, type S3Client } from '@aws-sdk/client-s3'
 import { versionOf } from '../store/s3-answers.js'
-import { failureOf, s3Error } from '../store/s3-errors.js'
+import { s3Error } from '../store/s3-errors.js'
+import { failureOf } from '../store/s3-failures.js'
 import type { Patience } from '../store/patience.js'
 import type { S3Store } from '../store/s3-store.js'
 import { RaceTrack } from './race-track.js'

@@ -1,6 +1,7 @@
 import { S3ServiceException, type _Error as DeleteError } from '@aws-sdk/client-s3'
 import { SluiceError, isSluiceError, type ErrorCode } from '@sluice/core'
 import { DoubtfulAnswer } from './answer-proof.js'
+import { failureOf, isKeyBlocked, isKeyRefused, isRegionError, partsOf } from './s3-failures.js'
 
 /** The request and its place, for messages. */
 export interface S3Place {
@@ -11,158 +12,57 @@ export interface S3Place {
   readonly root: string
 }
 
-/** How to continue after an error of the SDK or of the network. */
-export type S3Failure = 'retry' | 'slow-down' | 'absent' | 'exists' | 'fatal'
-
-const RETRIED = new Set([
-  'ConditionalRequestConflict',
-  'InternalError',
-  'OperationAborted',
-  'RequestTimeout',
-  'RequestTimeTooSkewed',
-])
-/**
- * The key is refused: for its length, its characters, or an object in its way. Some of these are 409, which
- * means "retry" elsewhere.
- */
-const KEY_REFUSED = new Set([
-  'InvalidObjectName',
-  'InvalidURI',
-  'KeyTooLong',
-  'KeyTooLongError',
-  'XMinioInvalidObjectName',
-])
-const KEY_BLOCKED = new Set([
-  'DirectoryObjectContainsData',
-  'ExistingObjectIsDirectory',
-  'ObjectParentIsFile',
-  'XMinioObjectExistsAsDirectory',
-  'XMinioParentIsObject',
-])
-const SLOW = new Set([
-  'SlowDown',
-  'ServiceUnavailable',
-  'Throttling',
-  'ThrottlingException',
-  'TooManyRequestsException',
-])
-
-/**
- * Classifies an error of the SDK. An error that doesn't come from the service (refused, reset, timed out,
- * DNS) says nothing about whether the request took effect: `retry`.
- */
-export function failureOf(error: unknown): S3Failure {
-  if (!(error instanceof S3ServiceException)) return isNetworkError(error) ? 'retry' : 'fatal'
-  const status = error.$metadata.httpStatusCode ?? 0
-  if (KEY_REFUSED.has(error.name) || KEY_BLOCKED.has(error.name)) return 'fatal'
-  if (SLOW.has(error.name) || status === 503 || status === 429) return 'slow-down'
-  if (RETRIED.has(error.name) || status === 409 || (status >= 500 && status !== 501)) return 'retry'
-  if (status === 412 || error.name === 'PreconditionFailed') return 'exists'
-  if (error.name === 'NoSuchKey' || (status === 404 && error.name !== 'NoSuchBucket')) return 'absent'
-  return 'fatal'
-}
-
-/** The connection was closed under a request: the next one gets another connection. */
-export function isConnectionLost(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && (error.code === 'ECONNRESET' || error.code === 'EPIPE')
-}
-
-/** A refusal for lack of permission, not for the credentials, which is 403 too. */
-export function isAccessDenied(error: unknown): boolean {
-  return error instanceof S3ServiceException && error.name === 'AccessDenied'
-}
-
 interface Known {
   readonly code: ErrorCode
   readonly what: string
 }
 
-const EXPIRED: Known = {
-  code: 'SLUICE_QUEUE_DENIED',
-  what: 'the credentials have expired. Renew them',
-}
-const REFUSED_KEY: Known = {
-  code: 'SLUICE_CONFIG_INVALID',
-  what:
-    'the store refuses the name of an object, which is too long for it or has characters that it does not take. ' +
+const denied = (what: string): Known => ({ code: 'SLUICE_QUEUE_DENIED', what })
+const invalid = (what: string): Known => ({ code: 'SLUICE_CONFIG_INVALID', what })
+const unavailable = (what: string): Known => ({ code: 'SLUICE_QUEUE_UNAVAILABLE', what })
+
+const EXPIRED = denied('the credentials have expired. Renew them')
+const REFUSED_KEY = invalid(
+  'the store refuses the name of an object, which is too long for it or has characters that it does not take. ' +
     'Choose a shorter or plainer `prefix`, queue `name` or item id',
-}
-const BLOCKED_KEY: Known = {
-  code: 'SLUICE_CONFIG_INVALID',
-  what: 'an object stands where the store needs a folder, or the reverse. Choose another `prefix`, or delete that object',
-}
-const MALFORMED: Known = {
-  code: 'SLUICE_QUEUE_DENIED',
-  what: 'the authorization header was refused. Correct `region`, or the access key',
-}
-const FULL: Known = {
-  code: 'SLUICE_QUEUE_UNAVAILABLE',
-  what: 'the store has no room left, or the quota is used up. Make room, or raise the quota',
-}
+)
+const BLOCKED_KEY = invalid(
+  'an object stands where the store needs a folder, or the reverse. Choose another `prefix`, or delete that object',
+)
+const MALFORMED = denied('the authorization header was refused. Correct `region`, or the access key')
+const FULL = unavailable('the store has no room left, or the quota is used up. Make room, or raise the quota')
 
 const KNOWN: Readonly<Record<string, Known>> = {
-  NoSuchBucket: {
-    code: 'SLUICE_QUEUE_DENIED',
-    what: 'there is no such bucket. Make it, or correct `bucket`, `endpoint` or `region`',
-  },
-  AccessDenied: {
-    code: 'SLUICE_QUEUE_DENIED',
-    what: 'permission was refused. The queue needs s3:GetObject, s3:PutObject, s3:DeleteObject on its keys and s3:ListBucket on the bucket',
-  },
-  InvalidAccessKeyId: {
-    code: 'SLUICE_QUEUE_DENIED',
-    what: 'the access key is unknown there. Correct the credentials',
-  },
-  SignatureDoesNotMatch: {
-    code: 'SLUICE_QUEUE_DENIED',
-    what: 'the signature was refused. Correct the secret key, or the region',
-  },
+  NoSuchBucket: denied('there is no such bucket. Make it, or correct `bucket`, `endpoint` or `region`'),
+  AccessDenied: denied(
+    'permission was refused. The queue needs s3:GetObject, s3:PutObject, s3:DeleteObject on its keys and s3:ListBucket on the bucket',
+  ),
+  InvalidAccessKeyId: denied('the access key is unknown there. Correct the credentials'),
+  SignatureDoesNotMatch: denied('the signature was refused. Correct the secret key, or the region'),
   ExpiredToken: EXPIRED,
   ExpiredTokenException: EXPIRED,
   TokenRefreshRequired: EXPIRED,
-  InvalidToken: {
-    code: 'SLUICE_QUEUE_DENIED',
-    what: 'the session token is not valid. Renew the credentials',
-  },
-  CredentialsProviderError: {
-    code: 'SLUICE_QUEUE_DENIED',
-    what: 'no credentials were found. Set `credentials`, the AWS_ variables, a profile or a role',
-  },
-  PermanentRedirect: {
-    code: 'SLUICE_CONFIG_INVALID',
-    what: 'the bucket is in another region. Correct `region` or `endpoint`',
-  },
-  AuthorizationHeaderMalformed: {
-    code: 'SLUICE_CONFIG_INVALID',
-    what: 'the bucket is in another region. Correct `region`',
-  },
-  IllegalLocationConstraintException: {
-    code: 'SLUICE_CONFIG_INVALID',
-    what: 'the bucket is in another region. Correct `region`',
-  },
-  RequestTimeTooSkewed: {
-    code: 'SLUICE_QUEUE_DENIED',
-    what: "this machine's clock is too far from the store's. Set it, by NTP for instance",
-  },
-  NotImplemented: {
-    code: 'SLUICE_CONFIG_INVALID',
-    what: 'the store does not know PUT If-None-Match, without which a queue is not safe there. Use another store',
-  },
-  InvalidBucketName: {
-    code: 'SLUICE_CONFIG_INVALID',
-    what: 'no bucket can have this name. Correct `bucket`',
-  },
+  InvalidToken: denied('the session token is not valid. Renew the credentials'),
+  CredentialsProviderError: denied(
+    'no credentials were found. Set `credentials`, the AWS_ variables, a profile or a role',
+  ),
+  PermanentRedirect: invalid('the bucket is in another region. Correct `region` or `endpoint`'),
+  AuthorizationHeaderMalformed: invalid('the bucket is in another region. Correct `region`'),
+  IllegalLocationConstraintException: invalid('the bucket is in another region. Correct `region`'),
+  RequestTimeTooSkewed: denied(
+    "this machine's clock is too far from the store's. Set it, by NTP for instance",
+  ),
+  NotImplemented: invalid(
+    'the store does not know PUT If-None-Match, without which a queue is not safe there. Use another store',
+  ),
+  InvalidBucketName: invalid('no bucket can have this name. Correct `bucket`'),
   QuotaExceeded: FULL,
   XMinioAdminBucketQuotaExceeded: FULL,
   XMinioStorageFull: FULL,
-  Unexplained: {
-    code: 'SLUICE_QUEUE_DENIED',
-    what: 'the request was refused without a reason. Check the credentials, `region` and `endpoint`',
-  },
-  SlowDown: {
-    code: 'SLUICE_QUEUE_UNAVAILABLE',
-    what: 'the store keeps asking to slow down. Try later',
-  },
+  Unexplained: denied(
+    'the request was refused without a reason. Check the credentials, `region` and `endpoint`',
+  ),
+  SlowDown: unavailable('the store keeps asking to slow down. Try later'),
 }
 
 const STATUS: Readonly<Record<number, string>> = {
@@ -175,8 +75,8 @@ const STATUS: Readonly<Record<number, string>> = {
 }
 
 function knownOf(name: string, status: number | undefined, error: unknown): Known | undefined {
-  if (KEY_REFUSED.has(name)) return REFUSED_KEY
-  if (KEY_BLOCKED.has(name)) return BLOCKED_KEY
+  if (isKeyRefused(error)) return REFUSED_KEY
+  if (isKeyBlocked(error)) return BLOCKED_KEY
   // AWS names the right region. Without one the access key may be malformed instead.
   if (name === 'AuthorizationHeaderMalformed' && regionText(error) === '') return MALFORMED
   const byStatus = name.startsWith('Unknown') || status === 403 ? STATUS[status ?? 0] : undefined
@@ -320,31 +220,4 @@ export function listStandsStill(place: S3Place, prefix: string): SluiceError {
 /** Bucket, prefix and endpoint, for messages. */
 export function placeText({ bucket, endpoint, root }: S3Place): string {
   return `bucket ${JSON.stringify(bucket)}, prefix ${JSON.stringify(root)}${endpoint ? ` at ${endpoint}` : ''}`
-}
-
-function partsOf(error: unknown): { name: string; status?: number } {
-  if (!(error instanceof Error)) return { name: 'unknown error' }
-  const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined
-  if (!(error instanceof S3ServiceException)) return { name: code ?? error.name }
-  const status = error.$metadata.httpStatusCode
-  return status === undefined ? { name: error.name } : { name: error.name, status }
-}
-
-/** An unknown host is most likely misspelt: retries for `timeoutMs` would only make the caller wait. */
-function isNetworkError(error: unknown): boolean {
-  if (!(error instanceof Error) || error instanceof TypeError || isRegionError(error)) return false
-  return error.name !== 'CredentialsProviderError' && partsOf(error).name !== 'ENOTFOUND'
-}
-
-/**
- * The SDK has no region, or an invalid one. It is a plain error: only its message tells it from the
- * network's.
- */
-function isRegionError(error: unknown): boolean {
-  return error instanceof Error && !(error instanceof S3ServiceException) && /^Region\b/u.test(error.message)
-}
-
-/** A refusal of the key itself: no object can ever have it there. */
-export function isKeyRefused(error: unknown): boolean {
-  return error instanceof S3ServiceException && KEY_REFUSED.has(error.name)
 }

@@ -24,16 +24,8 @@ import { isOf } from '../format/content-proof.js'
 import { isFurther, keyOfIn, pageOf, type ListedPage, type RawPage } from './listed-page.js'
 import type { Patience } from './patience.js'
 import { storedObject, versionOf } from './s3-answers.js'
-import {
-  contended,
-  failureOf,
-  isAccessDenied,
-  isKeyRefused,
-  keysRefused,
-  listStandsStill,
-  outOfStep,
-  type S3Place,
-} from './s3-errors.js'
+import { contended, keysRefused, listStandsStill, outOfStep, type S3Place } from './s3-errors.js'
+import { failureOf, isAccessDenied, isKeyRefused } from './s3-failures.js'
 import { S3Sender, type S3SenderOptions, type Work } from './s3-sender.js'
 import type { StorageOp, StorageReply } from './storage-op.js'
 import type { StoreClock } from './store-clock.js'

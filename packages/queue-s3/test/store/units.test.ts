@@ -2,7 +2,8 @@ import { MAX_PRIORITY } from '@sluice/core'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { decodeKey, encodeKey, shardOf } from '../../src/format/key-encoding.js'
-import { failureOf, s3Error } from '../../src/store/s3-errors.js'
+import { s3Error } from '../../src/store/s3-errors.js'
+import { failureOf } from '../../src/store/s3-failures.js'
 import { packText, parseEntry, parseState, unpackText } from '../../src/format/object-texts.js'
 import {
   afterPriority,
