@@ -1,6 +1,6 @@
 import { SluiceError } from '@sluice/core'
 import type { QueueContext } from '../queue-context.js'
-import type { Patience } from '../store/patience.js'
+import type { Patience } from '../store/sending/patience.js'
 import { refusalOf } from './queue-settings.js'
 import { placeText } from '../store/s3-errors.js'
 import { read } from '../store/storage-op.js'

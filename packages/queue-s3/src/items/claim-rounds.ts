@@ -1,5 +1,5 @@
 import type { QueueContext } from '../queue-context.js'
-import { jitteredMs } from '../store/patience.js'
+import { jitteredMs } from '../store/sending/patience.js'
 import type { ClaimResult } from '../protocol/claim-attempt.js'
 import type { RunResult } from '../store/protocol-run.js'
 import { claimsLost } from '../store/s3-errors.js'

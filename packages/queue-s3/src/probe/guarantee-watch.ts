@@ -1,6 +1,6 @@
 import { SluiceError, isSluiceError, type Logger } from '@sluice/core'
 import { LRUCache } from 'lru-cache'
-import type { Patience } from '../store/patience.js'
+import type { Patience } from '../store/sending/patience.js'
 import type { ProbeFinding } from './probe-store.js'
 import { closedMeanwhile, placeText, type S3Place } from '../store/s3-errors.js'
 import type { S3Store } from '../store/s3-store.js'

@@ -2,7 +2,7 @@ import { PutObjectCommand, S3ServiceException, type S3Client } from '@aws-sdk/cl
 import { versionOf } from '../store/s3-answers.js'
 import { s3Error } from '../store/s3-errors.js'
 import { failureOf } from '../store/s3-failures.js'
-import type { Patience } from '../store/patience.js'
+import type { Patience } from '../store/sending/patience.js'
 import type { S3Store } from '../store/s3-store.js'
 import { RaceTrack } from './race-track.js'
 import { StoreLie, type Lie } from './store-lie.js'

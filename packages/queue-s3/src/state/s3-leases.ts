@@ -4,7 +4,7 @@ import type { FormatWatch } from '../format/format-watch.js'
 import type { QueueContext } from '../queue-context.js'
 import { encodeKey } from '../format/key-encoding.js'
 import { parseObject } from '../format/object-texts.js'
-import type { Patience } from '../store/patience.js'
+import type { Patience } from '../store/sending/patience.js'
 import { head } from '../store/storage-op.js'
 import { VersionChain, type Version } from './version-chain.js'
 

@@ -1,6 +1,6 @@
 import type { QueueContext } from '../queue-context.js'
 import { has } from '../format/item-state.js'
-import type { Patience } from '../store/patience.js'
+import type { Patience } from '../store/sending/patience.js'
 import { deleteOrLog } from '../store/protocol-run.js'
 import { createOnce, head, read } from '../store/storage-op.js'
 

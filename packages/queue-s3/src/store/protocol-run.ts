@@ -1,6 +1,6 @@
 import { isSluiceError, type Logger } from '@sluice/core'
 import type { GuaranteeWatch } from '../probe/guarantee-watch.js'
-import type { Patience } from './patience.js'
+import type { Patience } from './sending/patience.js'
 import type { S3Store } from './s3-store.js'
 import type { Protocol, StorageReply } from './storage-op.js'
 

@@ -1,32 +1,27 @@
 import {
-  DeleteObjectCommand,
-  DeleteObjectsCommand,
   GetBucketVersioningCommand,
   GetObjectCommand,
   HeadObjectCommand,
   ListObjectsV2Command,
   PutObjectCommand,
-  type _Error as DeleteError,
 } from '@aws-sdk/client-s3'
 import type { Runtime } from '@sluice/core'
 import {
   ContentJudge,
-  DoubtfulAnswer,
-  assertDeletions,
   assertHead,
   assertPage,
   assertWritten,
-  isAbsence,
   isAbsenceByHead,
   isRefusedByStore,
 } from './answer-proof.js'
 import { isOf } from '../format/content-proof.js'
+import { Deletions } from './deletions.js'
 import { isFurther, keyOfIn, pageOf, type ListedPage, type RawPage } from './listed-page.js'
-import type { Patience } from './patience.js'
+import type { Patience } from './sending/patience.js'
 import { storedObject, versionOf } from './s3-answers.js'
-import { contended, keysRefused, listStandsStill, outOfStep, type S3Place } from './s3-errors.js'
-import { failureOf, isAccessDenied, isKeyRefused } from './s3-failures.js'
-import { S3Sender, type S3SenderOptions, type Work } from './s3-sender.js'
+import { contended, listStandsStill, outOfStep, type S3Place } from './s3-errors.js'
+import { failureOf, isKeyRefused } from './s3-failures.js'
+import { S3Sender, type S3SenderOptions } from './sending/s3-sender.js'
 import type { StorageOp, StorageReply } from './storage-op.js'
 import type { StoreClock } from './store-clock.js'
 
@@ -43,13 +38,10 @@ export type Versioning = 'Enabled' | 'Suspended' | 'never' | 'unknown'
 
 /** A store that never answers this request must not delay an opening. */
 const VERSIONING_MS = 2_000
-const MAX_BATCH = 1_000
 /** How often an object is read that others report to exist. A race of some processes needs two or three. */
 const MAX_READS = 8
 /** How often objects are read in one piece of work, each of which may be another one. */
 const MAX_ALL_READS = 24
-/** How often the deletion of single keys is retried: nothing depends on it. */
-const MAX_DELETIONS = 4
 
 /**
  * The store, one request at a time: retries with jitter until the patience of the call ends, and
@@ -61,14 +53,14 @@ export class S3Store {
   readonly clock: StoreClock
   readonly sender: S3Sender
   readonly runtime: Runtime
-  /** Ceph's radosgw requires another permission for it than for single DELETEs, on the bucket itself. */
-  #batchRefused = false
+  readonly #deletions: Deletions
 
   constructor(options: S3SenderOptions) {
     this.sender = new S3Sender(options)
     this.place = options.place
     this.runtime = options.runtime
     this.clock = this.sender.clock
+    this.#deletions = new Deletions(this.sender)
   }
 
   get concurrency(): number {
@@ -100,10 +92,8 @@ export class S3Store {
   }
 
   /** DELETE of any number of keys: 1,000 to a request, or one by one where the store permits only that. */
-  async deleteAll(keys: readonly string[], timeoutMs?: number): Promise<void> {
-    for (let start = 0; start < keys.length; start += MAX_BATCH) {
-      await this.#deleteBatch(keys.slice(start, start + MAX_BATCH), this.patience(timeoutMs))
-    }
+  deleteAll(keys: readonly string[], timeoutMs?: number): Promise<void> {
+    return this.#deletions.all(keys, timeoutMs)
   }
 
   /**
@@ -242,7 +232,7 @@ export class S3Store {
     const judge = new ContentJudge()
     // The objects of one folder are of similar size.
     const [kind = ''] = key.slice(this.place.root.length).split('/', 1)
-    return this.#found({ kind: 'read', on: key, size: { kind } }, patience, async (abortSignal) => {
+    return this.sender.found({ kind: 'read', on: key, size: { kind } }, patience, async (abortSignal) => {
       const output = await this.sender.client.send(command, { abortSignal })
       const bytes = Buffer.from((await output.Body?.transformToByteArray()) ?? [])
       assertHead(output, bytes.byteLength)
@@ -255,7 +245,7 @@ export class S3Store {
   async #head(key: string, patience: Patience): Promise<StorageReply> {
     const command = new HeadObjectCommand({ Bucket: this.place.bucket, Key: key })
     let isUnsure = false
-    const reply = await this.#found({ kind: 'read', on: key }, patience, async (abortSignal) => {
+    const reply = await this.sender.found({ kind: 'read', on: key }, patience, async (abortSignal) => {
       try {
         const output = await this.sender.client.send(command, { abortSignal })
         assertHead(output, output.ContentLength)
@@ -286,84 +276,5 @@ export class S3Store {
       // Any other answer says nothing about the HEAD.
       if (failureOf(error) === 'fatal') throw error
     }
-  }
-
-  async #found(
-    work: Work,
-    patience: Patience,
-    call: (abort: AbortSignal) => Promise<StorageReply>,
-  ): Promise<StorageReply> {
-    return this.sender.tried(work, patience, async (abort) => {
-      try {
-        return await call(abort)
-      } catch (error) {
-        // An object whose key the store refuses does not exist either.
-        const isAbsent = failureOf(error) === 'absent'
-        if (isKeyRefused(error) || isAbsence(error)) return {}
-        if (isAbsent)
-          throw new DoubtfulAnswer('it is a 404 that does not say which key is missing', { cause: error })
-        throw error
-      }
-    })
-  }
-
-  async #deleteBatch(keys: readonly string[], patience: Patience): Promise<void> {
-    let left = keys
-    while (left.length > 0 && !this.#batchRefused) {
-      const refused = await this.#refusedOf(left, patience)
-      left = refused.flatMap((error) => error.Key ?? [])
-      this.#batchRefused ||= refused.some((error) => error.Code === 'AccessDenied')
-      if (left.length > 0 && !this.#batchRefused)
-        // The request was answered, and refuses these keys: a failure of its own kind.
-        await this.sender.waitOrThrow({ kind: 'delete single keys' }, patience, {
-          errorOf: () => keysRefused(this.place, refused),
-          maxTries: MAX_DELETIONS,
-        })
-    }
-    await this.#deleteSingly(left, patience.timeoutMs)
-  }
-
-  /** Sends DeleteObjects; a refusal of the whole request is one of each key. */
-  async #refusedOf(keys: readonly string[], patience: Patience): Promise<readonly DeleteError[]> {
-    const Delete = { Objects: keys.map((Key) => ({ Key })), Quiet: false }
-    const command = new DeleteObjectsCommand({ Bucket: this.place.bucket, Delete })
-    return this.sender.tried({ kind: 'delete', on: keys[0] }, patience, async (abortSignal) => {
-      try {
-        const answer = await this.sender.client.send(command, { abortSignal })
-        assertDeletions(answer, keys.length)
-        const { Errors = [] } = answer
-        return Errors.filter((error) => error.Code !== 'NoSuchKey')
-      } catch (error) {
-        if (!isAccessDenied(error)) throw error
-        return keys.map((Key) => ({ Key, Code: 'AccessDenied' }))
-      }
-    })
-  }
-
-  /** Until one fails: the rest would only wait as long, and fail too. */
-  async #deleteSingly(keys: readonly string[], timeoutMs: number): Promise<void> {
-    const queue = keys.values()
-    let failed: { readonly error: unknown } | undefined
-    const work = async () => {
-      for (const key of queue) {
-        if (failed !== undefined) return
-        try {
-          await this.#deleteOne(key, this.patience(timeoutMs))
-        } catch (error) {
-          failed ??= { error }
-        }
-      }
-    }
-    // All have ended before the call does: none may take effect after its failure was reported.
-    await Promise.all(Array.from({ length: Math.min(keys.length, this.concurrency) }, work))
-    if (failed !== undefined) throw failed.error
-  }
-
-  async #deleteOne(Key: string, patience: Patience): Promise<void> {
-    const command = new DeleteObjectCommand({ Bucket: this.place.bucket, Key })
-    await this.#found({ kind: 'delete', on: Key }, patience, async (abortSignal) => {
-      await this.sender.client.send(command, { abortSignal })
-      return {}
-    })
   }
 }

@@ -3,8 +3,8 @@ import { answerWith, startS3Server, type S3Fault, type S3Request, type S3Server 
 import { systemRuntime } from '@sluice/core/backend'
 import { afterEach, describe, expect, test } from 'vitest'
 import { openQueue } from '../../src/index.js'
-import { jitteredMs, Patience } from '../../src/store/patience.js'
-import { RunningTime } from '../../src/store/running-time.js'
+import { jitteredMs, Patience } from '../../src/store/sending/patience.js'
+import { RunningTime } from '../../src/store/sending/running-time.js'
 import { refuseKeys } from '../probe/lies.js'
 import { optionsOn, sweep } from '../s3-harness.js'
 

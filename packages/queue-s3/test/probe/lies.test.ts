@@ -3,7 +3,7 @@ import { isSluiceError, type Lease, type Queue } from '@sluice/core'
 import { startS3Server, type S3Endpoint, type S3Server } from '@sluice/fake-s3'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openQueue } from '../../src/index.js'
-import { RunningTime } from '../../src/store/running-time.js'
+import { RunningTime } from '../../src/store/sending/running-time.js'
 import { lies, type Lie, type Use } from './lies.js'
 import { probedOn, sweep } from '../s3-harness.js'
 

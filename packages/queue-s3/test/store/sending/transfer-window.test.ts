@@ -6,7 +6,7 @@ import {
   type Transfer,
   type TransferEnd,
   type TransferSize,
-} from '../../src/store/transfer-window.js'
+} from '../../../src/store/sending/transfer-window.js'
 
 const TIMEOUT_MS = 10_000
 const LEAST = (MIN_BYTES_PER_SECOND * TIMEOUT_MS) / 2_000

@@ -7,10 +7,12 @@ import { OutageLog } from './outage-log.js'
 import { Patience, jitteredMs } from './patience.js'
 import { RequestWatch } from './request-watch.js'
 import { RunningTime } from './running-time.js'
-import { dateOf, sizeOf } from './s3-answers.js'
-import { closedMeanwhile, s3Error, type S3Place } from './s3-errors.js'
-import { failureOf, isConnectionLost } from './s3-failures.js'
-import { StoreClock } from './store-clock.js'
+import { DoubtfulAnswer, isAbsence } from '../answer-proof.js'
+import { dateOf, sizeOf } from '../s3-answers.js'
+import { closedMeanwhile, s3Error, type S3Place } from '../s3-errors.js'
+import { failureOf, isConnectionLost, isKeyRefused } from '../s3-failures.js'
+import type { StorageReply } from '../storage-op.js'
+import { StoreClock } from '../store-clock.js'
 import { TransferWindow, type TransferSize } from './transfer-window.js'
 
 export interface S3SenderOptions {
@@ -199,6 +201,26 @@ export class S3Sender {
         const ms = now() - beganAtMonotonic
         transfer.ended({ ms, bytes: watch.bytes, how: isDone ? 'done' : watch.isLate ? 'late' : 'failed' })
         patience.spend(ms - watch.bytesMs)
+      }
+    })
+  }
+
+  /** As `tried`; an object that does not exist is an empty reply. */
+  async found(
+    work: Work,
+    patience: Patience,
+    call: (abort: AbortSignal) => Promise<StorageReply>,
+  ): Promise<StorageReply> {
+    return this.tried(work, patience, async (abort) => {
+      try {
+        return await call(abort)
+      } catch (error) {
+        // An object whose key the store refuses does not exist either.
+        const isAbsent = failureOf(error) === 'absent'
+        if (isKeyRefused(error) || isAbsence(error)) return {}
+        if (isAbsent)
+          throw new DoubtfulAnswer('it is a 404 that does not say which key is missing', { cause: error })
+        throw error
       }
     })
   }

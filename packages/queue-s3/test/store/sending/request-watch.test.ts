@@ -5,8 +5,8 @@ import { S3Client, GetObjectCommand } from '@aws-sdk/client-s3'
 import { isSluiceError } from '@sluice/core'
 import { systemRuntime } from '@sluice/core/backend'
 import { afterEach, describe, expect, test } from 'vitest'
-import { RequestWatch } from '../../src/store/request-watch.js'
-import { S3Store } from '../../src/store/s3-store.js'
+import { RequestWatch } from '../../../src/store/sending/request-watch.js'
+import { S3Store } from '../../../src/store/s3-store.js'
 
 const closing: (() => void)[] = []
 
