@@ -14,9 +14,8 @@ import { freshPrefix } from '../support/postgres-harness.js'
 const url = inject('postgresUrl')
 const tablePrefix = freshPrefix()
 const names = tableNames(tablePrefix)
-const { claim, claimUnderLease, facts, claimed, puts, ...others } = postgresStatements(names)
+const { claim, claimUnderLease, facts, processing, puts, ...others } = postgresStatements(names)
 const lookup = `select i.seq, p.attempt, f.stage from ${facts} where i.queue_id = $1 and i.id = any ($2::text[])`
-const summaries = `select p.id, i.priority from ${claimed} where p.queue_id = $1 and p.id > $2 order by p.id limit $3`
 const stages = `select i.id, ${itemStageQuery(names)} where i.queue_id = $1 and i.id = any ($2::text[])`
 const texts = {
   ...others,
@@ -28,7 +27,8 @@ const texts = {
   donePutCompared: puts.SUCCESS.putCompared,
   lookup,
   stages,
-  summaries,
+  processingPage: processing.page,
+  processingSince: processing.since,
   claimTop: claim.top,
   claimAt: claim.at,
   claimAfter: claim.after,

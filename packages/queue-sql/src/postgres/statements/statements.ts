@@ -2,6 +2,7 @@ import { MAX_HISTORY } from '@sluice/core'
 import { DURABLY } from '../durability.js'
 import { FITS } from '../claim-sizes.js'
 import { CLOCK, counted, heldPart, QUEUE_EXISTS, enqueued, NOW, once } from './parts.js'
+import type { ProcessingTexts } from '../processing-view.js'
 import { putStatements } from './puts.js'
 import { placesVersionQuery, updateStatement } from './update.js'
 import { uniformStatement, settleStatement } from './settles.js'
@@ -35,8 +36,8 @@ export function postgresStatements(t: TableNames) {
     requeue: requeueStatement(t),
     remove: removeStatement(t),
     expire: expireStatement(t),
+    processing: processingStatements(t),
     facts: factsSource(t),
-    claimed: claimedSource(t),
   }
 }
 
@@ -248,6 +249,27 @@ function factsSource(t: TableNames): string {
 
 /** Claimed items with their rows in `items`, found by key as well. */
 function claimedSource(t: TableNames): string {
-  return `${t.processing} p
-    cross join lateral (select refunds, priority, retry_state from ${t.items} where seq = p.seq limit 1) i`
+  return `${t.processing} p ${itemOfClaim(t)}`
+}
+
+function itemOfClaim(t: TableNames): string {
+  return `cross join lateral (select refunds, priority, retry_state from ${t.items} where seq = p.seq limit 1) i`
+}
+
+/** The pages of PROCESSING; the first row has only the snapshot. */
+function processingStatements(t: TableNames): ProcessingTexts {
+  const seen = `select null as id, null as uid, null as attempt, null as refunds, null as priority, null as retry_state,
+    pg_current_snapshot()::text as seen, pg_postmaster_start_time()::text as server`
+  const columns = 'p.id, p.uid, p.attempt, i.refunds, i.priority, i.retry_state, null, null'
+  const rows = (where: string) =>
+    `select queue_id, seq, id, uid, attempt from ${t.processing} where queue_id = $1 and ${where}`
+  return {
+    page: `${seen} union all (select ${columns}
+      from ${claimedSource(t)} where p.queue_id = $1 and p.id > $2 order by p.id limit $3)`,
+    since: `${seen} union all (select ${columns} from (
+        ${rows('id = any ($2::text[])')}
+        union ${rows('claim_xid >= $3::xid8')}
+        union ${rows('claim_xid = any ($4::xid8[])')}
+      ) p ${itemOfClaim(t)})`,
+  }
 }
