@@ -140,6 +140,7 @@ describe('plans that a connection keeps', () => {
 
 /** Items that were changed or deleted, and what came to PROCESSING and left it. */
 async function changes(): Promise<{ items: number; processing: number }> {
+  await client.query('select pg_stat_force_next_flush()')
   const { rows } = await client.query<{ relname: string; n: string }>(
     `select relname, case relname when $1 then 0 else n_tup_ins end + n_tup_upd + n_tup_del as n from pg_stat_user_tables where relname in ($1, $2)`,
     [names.items, names.processing],
