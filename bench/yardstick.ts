@@ -3,19 +3,19 @@
 //   node yardstick.ts clean --minutes 1              the result goes to results/yardstick-clean.json
 //   node yardstick.ts pressure.idle --minutes 10
 //   node yardstick.ts clean --build ../main --pairs 3   this checkout beside another one that is built, in turns
+//   node yardstick.ts pressure.idle --statements     also says what each statement cost, in each tenth
 //   node yardstick.ts --list                         the phases
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { loadavg } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { rotated } from './src/bench-case.ts'
 import { machine } from './src/machine.ts'
 import { median } from './src/result.ts'
 import { commitOf, OWN_BUILD } from './src/yardstick/build.ts'
 import type { Side } from './src/yardstick/phase.ts'
 import { phases } from './src/yardstick/phases.ts'
 import { YARD_SETTINGS } from './src/yardstick/yard.ts'
-import type { YardMeasurement, YardResult } from './src/yardstick/yard-result.ts'
+import { ratiosOf, type YardMeasurement, type YardResult } from './src/yardstick/yard-result.ts'
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -27,6 +27,7 @@ const { values, positionals } = parseArgs({
     caps: { type: 'string' },
     smoke: { type: 'boolean', default: false },
     list: { type: 'boolean', default: false },
+    statements: { type: 'boolean', default: false },
     out: { type: 'string' },
   },
 })
@@ -36,37 +37,48 @@ if (unknown.length > 0 || values.list || (positionals.length === 0 && !values.sm
   process.exit(values.list ? 0 : 2)
 }
 const wanted = phases.filter(({ name }) => positionals.length === 0 || positionals.includes(name))
-const seconds = values.smoke ? 2 : Number(values.minutes) * 60
+const seconds = values.smoke ? 1 : Number(values.minutes) * 60
+const other = values.build === undefined ? undefined : resolve(values.build)
 const sides: Side[] = [
   { name: 'new', build: OWN_BUILD },
-  ...(values.build === undefined ? [] : [{ name: 'base', build: resolve(values.build) }]),
+  ...(other === undefined
+    ? []
+    : [
+        { name: 'base', build: other },
+        { name: 'base again', build: other },
+      ]),
 ]
 
 for (const phase of wanted) {
   const measurements: YardMeasurement[] = []
+  const skipped: string[] = []
   const load = loadavg()[0] ?? 0
-  console.log(`\n${phase.name} (load ${load.toFixed(1)})`)
-  for (let pair = 0; pair < Number(values.pairs); pair++) {
-    await phase.run({
-      sides: rotated(sides, pair),
-      pair,
-      seconds,
-      cleanSeconds: Math.min(120, seconds),
-      warmUpSeconds: values.smoke ? 1 : 5,
-      isSmoke: values.smoke,
-      caps: values.caps?.split(',').map(Number) ?? (values.smoke ? [64] : undefined),
-      cap: Number(values.cap),
-      note: (measurement) => {
-        measurements.push(measurement)
-        console.log(line(measurement))
-        if (!values.smoke) save(phase.name, load, measurements)
-      },
-    })
-  }
+  console.log(`\n${phase.name}: ${phase.title} (load ${load.toFixed(1)})`)
+  await phase.run({
+    sides,
+    pairs: Number(values.pairs),
+    seconds,
+    cleanSeconds: Math.min(120, seconds),
+    warmUpSeconds: values.smoke ? 0.5 : 5,
+    isSmoke: values.smoke,
+    caps: (values.caps ?? (values.smoke ? '64' : '16,64,256,1024')).split(',').map(Number),
+    cap: Number(values.cap),
+    note: (measurement) => {
+      measurements.push(measurement)
+      console.log(line(measurement))
+      if (values.statements) for (const words of statementLines(measurement)) console.log(words)
+      if (!values.smoke) save(phase.name, { load, measurements, skipped })
+    },
+    skip: (words) => {
+      skipped.push(words)
+      console.log(`  skipped: ${words}`)
+    },
+  })
   compare(measurements)
+  judge(phase.name, measurements)
 }
 
-function save(phase: string, load: number, measurements: readonly YardMeasurement[]): void {
+function save(phase: string, found: Pick<YardResult, 'load' | 'measurements' | 'skipped'>): void {
   const path = values.out ?? join(import.meta.dirname, `results/yardstick-${phase}.json`)
   const result: YardResult = {
     phase,
@@ -75,24 +87,35 @@ function save(phase: string, load: number, measurements: readonly YardMeasuremen
     commits: Object.fromEntries(sides.map(({ name, build }) => [name, commitOf(build)])),
     machine: machine(),
     settings: YARD_SETTINGS,
-    versions: {},
-    load,
-    measurements,
+    ...found,
   }
   mkdirSync(dirname(path), { recursive: true })
   writeFileSync(path, `${JSON.stringify(result, undefined, 1)}\n`)
 }
 
-/** Each cell of one build beside that of the other, in each pair. */
+/** Each cell of one build beside that of the other, in each pair, and the other beside itself. */
 function compare(measurements: readonly YardMeasurement[]): void {
   if (sides.length === 1) return
-  for (const [cell, all] of Map.groupBy(measurements, (each) => each.cell)) {
-    const ratios = all.flatMap(({ side, pair, figures }) => {
-      const other = all.find((each) => each.side === 'base' && each.pair === pair)
-      return side === 'new' && other !== undefined ? [figures.perSecond / other.figures.perSecond] : []
+  for (const cell of new Set(measurements.map((each) => each.cell))) {
+    const words = [
+      ['new', 'base'],
+      ['base again', 'base'],
+    ].map(([one = '', beside = '']) => {
+      const ratios = ratiosOf(measurements, cell, [one, beside])
+      const shown = ratios.map((ratio) => ratio.toFixed(3)).join(' ')
+      return `${one} beside ${beside} ${median(ratios).toFixed(3)}x (${shown})`
     })
-    const shown = ratios.map((ratio) => ratio.toFixed(3)).join(' ')
-    console.log(`${cell}: new beside base ${median(ratios).toFixed(3)}x (${shown})`)
+    console.log(`  ${cell}: ${words.join(' · ')}`)
+  }
+}
+
+/** Nothing may be lost or doubled; under faults alone it may be that nothing was done. */
+function judge(phase: string, measurements: readonly YardMeasurement[]): void {
+  for (const { cell, side, figures, more = {} } of measurements) {
+    const wrong = ['lost', 'doubled'].filter((name) => (more[name] ?? 0) > 0)
+    if (wrong.length === 0 && (figures.perSecond > 0 || cell === 'chaos')) continue
+    console.error(`${phase}, ${cell}, ${side}: ${wrong.join(' and ') || 'nothing was done'}`)
+    process.exitCode = 1
   }
 }
 
@@ -111,4 +134,12 @@ function line({ cell, side, pair, figures, more }: YardMeasurement): string {
     more && JSON.stringify(more),
   ]
   return `  ${cell.padEnd(24)} ${side.padEnd(6)} #${pair} ${shown.filter(Boolean).join(' · ')}`
+}
+
+/** What each statement costs in each part of a window, so that one that slows down is seen. */
+function statementLines({ figures }: YardMeasurement): string[] {
+  return (figures.statements ?? []).flatMap(({ statement, calls, meanMs, pagesEach }) => [
+    `    ${statement}`,
+    `      calls ${calls.join(' ')} · ms ${meanMs.map((each) => each.toFixed(2)).join(' ')} · pages ${pagesEach.map((each) => each.toFixed(0)).join(' ')}`,
+  ])
 }

@@ -1,5 +1,7 @@
+import { chaos } from './chaos.ts'
 import { clean } from './clean.ts'
 import type { Phase } from './phase.ts'
-import { pressureIdle } from './pressure.ts'
+import { pressures } from './pressure.ts'
+import { soak } from './soak.ts'
 
-export const phases: readonly Phase[] = [clean, pressureIdle]
+export const phases: readonly Phase[] = [clean, ...pressures, ...chaos, soak]

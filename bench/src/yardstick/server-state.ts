@@ -6,15 +6,14 @@ export interface DeadRows {
   readonly last: number
 }
 
-/** What a statement cost in a span of time. */
+/** What a statement cost in each part of a span of time; 0 where it was not called. */
 export interface StatementCost {
-  readonly text: string
-  readonly calls: number
-  readonly meanMs: number
-  readonly totalMs: number
-  readonly rowsEach: number
+  /** The tables that it writes, or reads. */
+  readonly statement: string
+  readonly calls: readonly number[]
+  readonly meanMs: readonly number[]
   /** Pages read of the buffers or the disk, for each call. */
-  readonly pagesEach: number
+  readonly pagesEach: readonly number[]
 }
 
 interface Row {
@@ -22,7 +21,6 @@ interface Row {
   readonly query: string
   readonly calls: number
   readonly ms: number
-  readonly rows: number
   readonly pages: number
 }
 
@@ -67,7 +65,7 @@ export class ServerState {
 
   async statements(): Promise<Statements> {
     const { rows } = await this.#client.query<Row>(`select queryid::text, query, calls::float8,
-      total_exec_time as ms, rows::float8, (shared_blks_hit + shared_blks_read)::float8 as pages
+      total_exec_time as ms, (shared_blks_hit + shared_blks_read)::float8 as pages
       from pg_stat_statements s join pg_database d on d.oid = s.dbid where d.datname = current_database()`)
     return new Map(rows.map((row) => [row.queryid, row]))
   }
@@ -84,16 +82,39 @@ export class ServerState {
   }
 }
 
-/** The statements that took most between two readings, the most expensive first. */
-export function costsBetween(before: Statements, after: Statements, most = 8): StatementCost[] {
-  const costs = [...after].flatMap(([id, row]): StatementCost[] => {
-    const earlier = before.get(id)
-    const calls = row.calls - (earlier?.calls ?? 0)
-    if (calls <= 0) return []
-    const totalMs = row.ms - (earlier?.ms ?? 0)
-    const rowsEach = (row.rows - (earlier?.rows ?? 0)) / calls
-    const pagesEach = (row.pages - (earlier?.pages ?? 0)) / calls
-    return [{ text: row.query, calls, meanMs: totalMs / calls, totalMs, rowsEach, pagesEach }]
+/** The statements that took most, the most expensive first, between each reading and the next. */
+export function costsOf(readings: readonly Statements[], most = 8): StatementCost[] {
+  const [first, last] = [readings[0], readings.at(-1)]
+  const rows = [...(last ?? [])].toSorted(([a], [b]) => spent(b).ms - spent(a).ms)
+  return rows.slice(0, most).map(([id, { query }]) => {
+    const parts = readings.slice(1).map((reading, index) => difference(reading, readings[index], id))
+    return {
+      statement: labelOf(query),
+      calls: parts.map(({ calls }) => calls),
+      meanMs: parts.map(({ calls, ms }) => ms / Math.max(1, calls)),
+      pagesEach: parts.map(({ calls, pages }) => pages / Math.max(1, calls)),
+    }
   })
-  return costs.toSorted((a, b) => b.totalMs - a.totalMs).slice(0, most)
+
+  function spent(id: string) {
+    return difference(last, first, id)
+  }
+}
+
+function difference(after: Statements | undefined, before: Statements | undefined, id: string) {
+  const [to, from] = [after?.get(id), before?.get(id)]
+  return {
+    calls: (to?.calls ?? 0) - (from?.calls ?? 0),
+    ms: (to?.ms ?? 0) - (from?.ms ?? 0),
+    pages: (to?.pages ?? 0) - (from?.pages ?? 0),
+  }
+}
+
+/** The same for any layout of the tables. */
+function labelOf(query: string): string {
+  const written = [...query.matchAll(/(insert into|delete from|update) "?([a-z_0-9]+)/gu)]
+  if (written.length > 0)
+    return written.map(([, verb = '', table]) => `${verb.split(' ')[0]} ${table}`).join(', ')
+  const read = new Set([...query.matchAll(/(?:from|join) "?([a-z_0-9]+)/gu)].map(([, table]) => table))
+  return `select ${[...read].join(', ')}`
 }

@@ -1,8 +1,10 @@
 // A process of its own: the engine of a build on a queue, with a worker whose jobs take 1 ms.
-import type { Queue } from '@sluice/core'
+import { setTimeout as pause } from 'node:timers/promises'
+import { isSluiceError, type Queue } from '@sluice/core'
 import { engineOf, openQueueOf, type QueueSetup } from './build.ts'
 import { answer, setupOf } from './helper.ts'
 import type { Histogram } from './latency.ts'
+import { SocketWorker } from './socket-worker.ts'
 import { TimedWorker } from './timed-worker.ts'
 
 export interface ServiceSetup {
@@ -11,33 +13,45 @@ export interface ServiceSetup {
   /** How many jobs may run at once. */
   readonly cap: number
   readonly jobMs: number
+  /** Of the server of the jobs. Absent: they are in this process. */
+  readonly socket?: string
+  readonly leaseTtlMs?: number | undefined
 }
 
 /** All since the process started. */
 export interface ServiceReading {
+  /** Of jobs in this process: those in SUCCESS. */
   readonly done: number
+  readonly latencies: Histogram
   readonly cpuUs: number
   readonly rssBytes: number
-  readonly latencies: Histogram
-  readonly failed: number
+  /** Items that came to another stage than SUCCESS. */
+  readonly strayed: number
+  readonly isDispatcher: boolean
 }
 
-const { queue: queueSetup, name, cap, jobMs } = setupOf<ServiceSetup>()
+const { queue: queueSetup, name, cap, jobMs, socket, leaseTtlMs } = setupOf<ServiceSetup>()
 const { WorkQueue, processingLimit } = await engineOf(queueSetup.build)
-const queue: Queue = await openQueueOf(queueSetup)
-const worker = new TimedWorker(name, jobMs)
+const queue = await opened()
+const timed = new TimedWorker(name, jobMs)
+const worker = socket === undefined ? timed : new SocketWorker(name, socket)
 const workQueue = new WorkQueue({
   queue,
   worker,
   policy: processingLimit(cap),
   maxBatchItems: Math.max(cap, 500),
+  ...(leaseTtlMs === undefined ? {} : { leaseTtlMs }),
 })
 const stop = new AbortController()
-let failed = 0
+let strayed = 0
+let isDispatcher = false
 const running = workQueue.run({
   minDelayMs: 1,
   signal: stop.signal,
-  onTick: ({ settled }) => (failed += settled.fail + settled.waiting),
+  onTick: ({ settled, role }) => {
+    strayed += settled.fail + settled.waiting
+    isDispatcher = role === 'dispatcher'
+  },
 })
 running.catch((error: unknown) => {
   console.error('the engine ended:', error)
@@ -46,13 +60,32 @@ running.catch((error: unknown) => {
 answer({
   read: (): ServiceReading => {
     const { user, system } = process.cpuUsage()
-    const rssBytes = process.memoryUsage.rss()
-    return { done: worker.done, cpuUs: user + system, rssBytes, latencies: worker.latencies.read(), failed }
+    return {
+      done: timed.done,
+      latencies: timed.latencies.read(),
+      cpuUs: user + system,
+      rssBytes: process.memoryUsage.rss(),
+      strayed,
+      isDispatcher,
+    }
   },
   end: async () => {
     stop.abort()
     await running
     await workQueue.close()
+    await worker.close()
     await queue.close()
   },
 })
+
+/** A service that starts in an outage is started again and again until it is up, as by an init system. */
+async function opened(): Promise<Queue> {
+  for (;;) {
+    try {
+      return await openQueueOf(queueSetup)
+    } catch (error) {
+      if (!isSluiceError(error) || !error.retryable) throw error
+      await pause(200)
+    }
+  }
+}

@@ -22,8 +22,8 @@ export interface WindowFigures {
   readonly rssMb: number
   readonly deadRows: Readonly<Record<string, DeadRows>>
   readonly diskMb: number
-  /** The most expensive statements at the start and at the end of the span. */
-  readonly statements: { readonly first: readonly StatementCost[]; readonly last: readonly StatementCost[] }
+  /** The most expensive statements, in each tenth of the span. */
+  readonly statements: readonly StatementCost[]
 }
 
 /** One measured span of a phase. */
@@ -46,7 +46,21 @@ export interface YardResult {
   readonly commits: Readonly<Record<string, string>>
   readonly machine: Readonly<Record<string, string>>
   readonly settings: readonly string[]
-  readonly versions: Readonly<Record<string, string>>
+  /** The load average before it. */
   readonly load: number
+  readonly skipped: readonly string[]
   readonly measurements: readonly YardMeasurement[]
+}
+
+/** In each pair, the rate of one side beside that of another. */
+export function ratiosOf(
+  measurements: readonly YardMeasurement[],
+  cell: string,
+  [one, beside]: readonly [string, string],
+): number[] {
+  const of = measurements.filter((each) => each.cell === cell)
+  return of.flatMap(({ side, pair, figures }) => {
+    const other = of.find((each) => each.side === beside && each.pair === pair)
+    return side === one && other !== undefined ? [figures.perSecond / other.figures.perSecond] : []
+  })
 }
