@@ -62,12 +62,13 @@ let [done, doubled, resent] = [0, 0, 0]
 createServer((socket) => {
   sockets.add(socket)
   socket.on('close', () => sockets.delete(socket))
-  // A service that was killed.
-  socket.on('error', () => undefined)
-  createInterface({ input: socket }).on('line', (line) => {
+  const lines = createInterface({ input: socket })
+  lines.on('line', (line) => {
     const request: JobRequest = JSON.parse(line)
     say(socket, { number: request.number, ...served(request) })
   })
+  // A service that was killed ends its connection by an error, which the reader of lines emits too.
+  for (const each of [socket, lines]) each.on('error', () => undefined)
 }).listen(path)
 
 answer({
