@@ -2,27 +2,24 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Stage } from '@sluice/core'
 import { removeFolder, temporaryFolder } from '../temporary.ts'
-import type { QueueSetup } from './build.ts'
-import type { Feed, FeederReading, FeederSetup } from './feeder-process.ts'
-import { Helper } from './helper.ts'
+import { JOB_MS, programOf } from './programs.ts'
+import type { Feed } from './feeding.ts'
+import { Helper, type Program } from './helper.ts'
 import type { JobServerReading, JobServerSetup } from './job-server-process.ts'
 import { quantile, type Histogram } from './latency.ts'
-import type { ServiceReading, ServiceSetup } from './service-process.ts'
+import type { FeederReading, RunnerReading } from './readings.ts'
 
-const program = (name: string): string => join(import.meta.dirname, `${name}-process.ts`)
-const JOB_MS = 1
+/** Ms between two reports of what is done to the feeder, which keeps the depth by them. */
+const REPORT_MS = 50
 
 export interface CrewOptions {
-  /** Its options name the queue. */
-  readonly queue: QueueSetup & { readonly options: { readonly name: string } }
-  readonly cap: number
+  readonly feeder: Program
+  /** Given the socket of the jobs, where they are counted. */
+  readonly service: (socket: string | undefined) => Program
   /** Default 1. */
   readonly services?: number
   /** Whether jobs are in a process of their own, which counts their starts. Default false. */
   readonly isCounted?: boolean
-  readonly feeder?: Omit<FeederSetup, 'queue'>
-  /** How long a standby waits for a service that died. Default that of the engine. */
-  readonly leaseTtlMs?: number | undefined
 }
 
 /** All since the start. */
@@ -54,18 +51,16 @@ export class Crew {
   readonly #jobs: Helper | undefined
   readonly #feeder: Helper
   readonly #services: Helper[] = []
+  #isEnding = false
+  #reporting: Promise<void> | undefined
 
   private constructor(options: CrewOptions) {
     this.#options = options
-    if (options.isCounted)
-      this.#jobs = new Helper(program('job-server'), {
-        path: this.#socket,
-        jobMs: JOB_MS,
-      } satisfies JobServerSetup)
-    this.#feeder = new Helper(program('feeder'), {
-      queue: options.queue,
-      ...options.feeder,
-    } satisfies FeederSetup)
+    if (options.isCounted) {
+      const setup: JobServerSetup = { path: this.#socket, jobMs: JOB_MS }
+      this.#jobs = new Helper({ file: programOf('job-server'), setup })
+    }
+    this.#feeder = new Helper(options.feeder)
   }
 
   static async start(options: CrewOptions): Promise<Crew> {
@@ -73,6 +68,7 @@ export class Crew {
     await crew.#jobs?.call('read')
     await crew.#feeder.call('read')
     for (let count = 0; count < (options.services ?? 1); count++) await crew.addService()
+    crew.#reporting = crew.#report()
     return crew
   }
 
@@ -82,23 +78,15 @@ export class Crew {
 
   /** Resolves once it is up. */
   async addService(): Promise<void> {
-    const { queue, cap, isCounted = false } = this.#options
-    const setup: ServiceSetup = {
-      queue,
-      name: queue.options.name,
-      cap,
-      jobMs: JOB_MS,
-      leaseTtlMs: this.#options.leaseTtlMs,
-      ...(isCounted ? { socket: this.#socket } : {}),
-    }
-    const service = new Helper(program('service'), setup)
+    const { service: of, isCounted } = this.#options
+    const service = new Helper(of(isCounted ? this.#socket : undefined))
     this.#services.push(service)
     await service.call('read')
   }
 
   /** Kills the service that dispatches, or the oldest where none does; another takes its place. */
   async killDispatcher(): Promise<void> {
-    const readings = await Promise.all(this.#services.map((each) => each.call<ServiceReading>('read')))
+    const readings = await Promise.all(this.#services.map((each) => each.call<RunnerReading>('read')))
     await this.killService(
       Math.max(
         0,
@@ -140,10 +128,20 @@ export class Crew {
     }
   }
 
+  async #report(): Promise<void> {
+    while (!this.#isEnding) {
+      const of = this.#jobs ?? this.#services[0]
+      // A service that is killed meanwhile has nothing to report.
+      const done = await of?.call<number>('done').catch(() => undefined)
+      if (done !== undefined) await this.#feeder.call('done', done)
+      await pause(REPORT_MS)
+    }
+  }
+
   /** Without those that are killed meanwhile. */
-  async #readServices(): Promise<ServiceReading[]> {
+  async #readServices(): Promise<RunnerReading[]> {
     const readings = await Promise.all(
-      this.#services.map((each) => each.call<ServiceReading>('read').catch(() => undefined)),
+      this.#services.map((each) => each.call<RunnerReading>('read').catch(() => undefined)),
     )
     return readings.filter((each) => each !== undefined)
   }
@@ -173,6 +171,8 @@ export class Crew {
   }
 
   async end(): Promise<void> {
+    this.#isEnding = true
+    await this.#reporting
     await this.#feeder.end()
     for (const service of this.#services) await service.end()
     await this.#jobs?.end()

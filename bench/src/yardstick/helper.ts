@@ -1,7 +1,8 @@
-import { fork, type ChildProcess } from 'node:child_process'
+import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { createInterface } from 'node:readline'
 
-/** What one side asks of the other, and the answer. */
+/** What one side asks of the other. */
 interface Question {
   readonly number: number
   readonly call: string
@@ -14,24 +15,30 @@ interface Answer {
   readonly error?: string
 }
 
-/** A program of the bench in a process of its own, which ends with this one however that ends. */
+/** A program of the bench: it reads questions from its input, a line of JSON each, and answers on its output. */
+export interface Program {
+  /** Default that of this process: Node. */
+  readonly command?: string
+  readonly file: string
+  readonly setup: unknown
+}
+
+/** A program in a process of its own, which ends with this one however that ends. */
 export class Helper {
   readonly #child: ChildProcess
   readonly #open = new Map<number, PromiseWithResolvers<unknown>>()
   #number = 0
 
-  constructor(program: string, setup: unknown) {
-    this.#child = fork(program, [JSON.stringify(setup)], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
-    this.#child.on('message', (answer: Answer) => this.#settle(answer))
+  constructor({ command = process.execPath, file, setup }: Program) {
+    this.#child = spawn(command, [file, JSON.stringify(setup)], { stdio: ['pipe', 'pipe', 'inherit'] })
+    // It may be killed while it is asked.
+    this.#child.stdin?.on('error', () => undefined)
+    if (this.#child.stdout !== null)
+      createInterface({ input: this.#child.stdout }).on('line', (line) => this.#settle(JSON.parse(line)))
+    this.#child.on('error', (error) => this.#rejectAll(error))
     this.#child.on('exit', (code, signal) => {
-      const words = `${program} ended with ${signal ?? code}`
-      for (const { reject } of this.#open.values()) reject(new Error(words))
-      this.#open.clear()
+      this.#rejectAll(new Error(`${file} ended with ${signal ?? code}`))
     })
-  }
-
-  get pid(): number {
-    return this.#child.pid ?? 0
   }
 
   get isRunning(): boolean {
@@ -43,7 +50,8 @@ export class Helper {
     const number = this.#number++
     const answer = Promise.withResolvers<unknown>()
     this.#open.set(number, answer)
-    if (this.isRunning) this.#child.send({ number, call, value } satisfies Question, () => undefined)
+    if (this.isRunning)
+      this.#child.stdin?.write(`${JSON.stringify({ number, call, value } satisfies Question)}\n`)
     else this.#settle({ number, error: 'the process has ended' })
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- both sides are programs of this folder
     return (await answer.promise) as T
@@ -61,7 +69,7 @@ export class Helper {
     if (!this.isRunning) return
     const ended = once(this.#child, 'exit')
     await this.call('end')
-    this.#child.disconnect()
+    this.#child.stdin?.end()
     await ended
   }
 
@@ -71,6 +79,11 @@ export class Helper {
     if (error === undefined) answer?.resolve(value)
     else answer?.reject(new Error(error))
   }
+
+  #rejectAll(error: Error): void {
+    for (const { reject } of this.#open.values()) reject(error)
+    this.#open.clear()
+  }
 }
 
 /** The calls that a program answers. */
@@ -78,19 +91,23 @@ export type Calls = Readonly<Record<string, (value: never) => unknown>>
 
 /** The side of the program: answers until the other side is gone. */
 export function answer(calls: Calls): void {
-  process.on('message', async ({ number, call, value }: Question) => {
-    try {
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as in `Helper.call`
-      reply({ number, value: await calls[call]?.(value as never) })
-    } catch (error) {
-      reply({ number, error: String(error) })
-    }
-  })
-  process.once('disconnect', () => process.exit())
+  const lines = createInterface({ input: process.stdin })
+  lines.on('line', (line) => void reply(calls, JSON.parse(line)))
+  lines.once('close', () => process.exit())
+  process.stdout.on('error', () => process.exit())
 }
 
-function reply(answer: Answer): void {
-  if (process.connected) process.send?.(answer, undefined, {}, () => undefined)
+async function reply(calls: Calls, { number, call, value }: Question): Promise<void> {
+  try {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as in `Helper.call`
+    say({ number, value: await calls[call]?.(value as never) })
+  } catch (error) {
+    say({ number, error: String(error) })
+  }
+}
+
+function say(answer: Answer): void {
+  process.stdout.write(`${JSON.stringify(answer)}\n`)
 }
 
 /** What the program was started with. */

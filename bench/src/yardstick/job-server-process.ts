@@ -4,7 +4,8 @@
 import { createServer, type Socket } from 'node:net'
 import { createInterface } from 'node:readline'
 import { answer, setupOf } from './helper.ts'
-import { Latencies, type Histogram } from './latency.ts'
+import type { Histogram } from './latency.ts'
+import { Tally } from './readings.ts'
 
 export interface JobServerSetup {
   readonly path: string
@@ -55,9 +56,9 @@ const { path, jobMs } = setupOf<JobServerSetup>()
 const open = new Map<string, OpenJob>()
 /** By the number of the item; no item has a second one. */
 const starts = new Map<number, { times: number; attempt: number; isDone: boolean }>()
-const latencies = new Latencies()
+const tally = new Tally()
 const sockets = new Set<Socket>()
-let [done, doubled, resent] = [0, 0, 0]
+let [doubled, resent] = [0, 0]
 
 createServer((socket) => {
   sockets.add(socket)
@@ -73,12 +74,12 @@ createServer((socket) => {
 
 answer({
   read: (): JobServerReading => ({
-    done,
-    latencies: latencies.read(),
+    ...tally.read(),
     started: starts.size,
     doubled,
     resent,
   }),
+  done: () => tally.done,
   // It ends when it is let go.
   end: () => undefined,
 })
@@ -133,8 +134,7 @@ function forget(id: string): void {
   open.delete(id)
   if (known.isDone) return
   known.isDone = true
-  done += 1
-  latencies.add(Date.now() - job.putAt)
+  tally.add(job.putAt)
 }
 
 function numberOf(id: string): number {

@@ -2,6 +2,7 @@ import { chaos } from './chaos.ts'
 import { clean } from './clean.ts'
 import type { Phase } from './phase.ts'
 import { pressures } from './pressure.ts'
+import { rivals } from './rivals.ts'
 import { soak } from './soak.ts'
 
-export const phases: readonly Phase[] = [clean, ...pressures, ...chaos, soak]
+export const phases: readonly Phase[] = [clean, ...pressures, ...chaos, soak, rivals]

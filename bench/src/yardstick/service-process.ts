@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { isSluiceError, type Queue } from '@sluice/core'
 import { engineOf, openQueueOf, type QueueSetup } from './build.ts'
 import { answer, setupOf } from './helper.ts'
-import type { Histogram } from './latency.ts'
+import { usage, type RunnerReading } from './readings.ts'
 import { SocketWorker } from './socket-worker.ts'
 import { TimedWorker } from './timed-worker.ts'
 
@@ -14,20 +14,8 @@ export interface ServiceSetup {
   readonly cap: number
   readonly jobMs: number
   /** Of the server of the jobs. Absent: they are in this process. */
-  readonly socket?: string
+  readonly socket?: string | undefined
   readonly leaseTtlMs?: number | undefined
-}
-
-/** All since the process started. */
-export interface ServiceReading {
-  /** Of jobs in this process: those in SUCCESS. */
-  readonly done: number
-  readonly latencies: Histogram
-  readonly cpuUs: number
-  readonly rssBytes: number
-  /** Items that came to another stage than SUCCESS. */
-  readonly strayed: number
-  readonly isDispatcher: boolean
 }
 
 const { queue: queueSetup, name, cap, jobMs, socket, leaseTtlMs } = setupOf<ServiceSetup>()
@@ -43,13 +31,11 @@ const workQueue = new WorkQueue({
   ...(leaseTtlMs === undefined ? {} : { leaseTtlMs }),
 })
 const stop = new AbortController()
-let strayed = 0
 let isDispatcher = false
 const running = workQueue.run({
   minDelayMs: 1,
   signal: stop.signal,
-  onTick: ({ settled, role }) => {
-    strayed += settled.fail + settled.waiting
+  onTick: ({ role }) => {
     isDispatcher = role === 'dispatcher'
   },
 })
@@ -58,17 +44,8 @@ running.catch((error: unknown) => {
   process.exit(1)
 })
 answer({
-  read: (): ServiceReading => {
-    const { user, system } = process.cpuUsage()
-    return {
-      done: timed.done,
-      latencies: timed.latencies.read(),
-      cpuUs: user + system,
-      rssBytes: process.memoryUsage.rss(),
-      strayed,
-      isDispatcher,
-    }
-  },
+  read: (): RunnerReading => ({ ...timed.tally.read(), ...usage(), isDispatcher }),
+  done: () => timed.tally.done,
   end: async () => {
     stop.abort()
     await running

@@ -1,5 +1,5 @@
 import type { CallOptions, JobRef, JobReport, JobSpec, JsonValue, NewJob, Worker } from '@sluice/core'
-import { Latencies } from './latency.ts'
+import { Tally } from './readings.ts'
 
 /** What the bench reads of a body: when the item was put, by the clock of this machine. */
 export function putAtOf(body: JsonValue): number {
@@ -17,9 +17,8 @@ export class TimedWorker implements Worker {
     watch: true,
     sendMany: { maxJobs: 1_000 },
   }
-  /** Acknowledged, and so in SUCCESS. */
-  done = 0
-  readonly latencies = new Latencies()
+  /** Jobs that were acknowledged, and so are in SUCCESS. */
+  readonly tally = new Tally()
   readonly #jobMs: number
   readonly #jobs = new Map<string, JobReport>()
   readonly #putAt = new Map<string, number>()
@@ -48,11 +47,9 @@ export class TimedWorker implements Worker {
   }
 
   async acknowledgeJobs(jobs: readonly JobRef[]): Promise<void> {
-    const now = Date.now()
     for (const { id } of jobs) {
       if (!this.#jobs.delete(id)) continue
-      this.done += 1
-      this.latencies.add(now - (this.#putAt.get(id) ?? now))
+      this.tally.add(this.#putAt.get(id) ?? Number.NaN)
       this.#putAt.delete(id)
     }
   }

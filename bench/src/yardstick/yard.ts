@@ -4,13 +4,14 @@ import { statement } from '../grounds.ts'
 import { postgresMeter, serverCost } from '../meter.ts'
 import { serverSettings } from '../settings.ts'
 import { Crew, figuresOf, type CrewOptions, type CrewReading } from './crew.ts'
+import { sluiceCrew, type SluiceOptions } from './programs.ts'
 import { costsOf, ServerState } from './server-state.ts'
 import type { WindowFigures } from './yard-result.ts'
 
 /** Waiting items that a feeder keeps: many times what one tick claims. */
 export const DEPTH = 10_000
 
-export interface YardOptions extends Omit<CrewOptions, 'queue'> {
+export interface YardOptions extends Omit<SluiceOptions, 'queue'> {
   readonly build: string
 }
 
@@ -37,14 +38,18 @@ export class Yard {
     this.crew = crew
   }
 
-  static async open({ build, ...options }: YardOptions): Promise<Yard> {
+  /** With Sluice of a build. */
+  static open({ build, ...options }: YardOptions): Promise<Yard> {
+    return Yard.with((url) => {
+      const queue = { build, package: 'queue-sql', options: { name: 'yard', url, timeoutMs: 60_000 } }
+      return sluiceCrew({ ...options, queue })
+    })
+  }
+
+  /** With the crew that the url of the server makes. */
+  static async with(crewOf: (url: string) => CrewOptions | Promise<CrewOptions>): Promise<Yard> {
     const server = await startOwnPostgres(YARD_SETTINGS)
-    const queue = {
-      build,
-      package: 'queue-sql',
-      options: { name: 'yard', url: server.url, timeoutMs: 60_000 },
-    }
-    return new Yard(server, await Crew.start({ ...options, queue }))
+    return new Yard(server, await Crew.start(await crewOf(server.url)))
   }
 
   /** Runs unmeasured, as what a process compiled and the server cached is part of no window. */
