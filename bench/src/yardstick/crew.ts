@@ -124,7 +124,7 @@ export class Crew {
       latencies,
       clientUs: services.reduce((sum, { cpuUs }) => sum + cpuUs, 0),
       feederUs: feeder.cpuUs,
-      rssBytes: Math.max(...services.map(({ rssBytes }) => rssBytes)),
+      rssBytes: Math.max(0, ...services.map(({ rssBytes }) => rssBytes)),
     }
   }
 

@@ -24,8 +24,8 @@ export interface Fed {
 export type FedBody = Readonly<Record<string, string | number>> & { readonly at: number }
 
 export interface FeedOptions {
-  /** Of a body besides what `makeItems` gives. Default 0. */
-  readonly padBytes?: number
+  /** Of a body as JSON. Default: some 300 bytes, as `makeItems` gives them. */
+  readonly bodyBytes?: number
   /** Items of one put. Default 1,000. */
   readonly batch?: number
   /** Puts that are under way together. Default 1, and 4 in a burst. */
@@ -58,16 +58,16 @@ class Feeding {
   readonly #fed: Fed
   readonly #batch: number
   readonly #together: number
-  readonly #pad: Readonly<Record<string, string>>
+  readonly #bodyBytes: number | undefined
   #feed: Feed = { kind: 'off' }
   #done = 0
   #isEnded = false
 
-  constructor(fed: Fed, { padBytes = 0, batch = 1_000, together = 1 }: FeedOptions) {
+  constructor(fed: Fed, { bodyBytes, batch = 1_000, together = 1 }: FeedOptions) {
     this.#fed = fed
     this.#batch = batch
     this.#together = together
-    this.#pad = padBytes === 0 ? {} : { pad: 'x'.repeat(padBytes) }
+    this.#bodyBytes = bodyBytes
   }
 
   turnTo(feed: Feed): void {
@@ -118,8 +118,15 @@ class Feeding {
   }
 
   async #putBatch(count: number): Promise<void> {
-    const at = Date.now()
-    await this.#fed.put(makeItems(count).map(({ id, body }) => ({ id, body: { ...body, ...this.#pad, at } })))
+    const items = makeItems(count).map(({ id, body }) => ({ id, body: this.#bodyOf(body) }))
+    await this.#fed.put(items)
     this.put += count
+  }
+
+  #bodyOf(body: Readonly<Record<string, string | number>>): FedBody {
+    const at = Date.now()
+    if (this.#bodyBytes === undefined) return { ...body, at }
+    const pad = 'x'.repeat(Math.max(0, this.#bodyBytes - JSON.stringify({ at, pad: '' }).length))
+    return { at, pad }
   }
 }

@@ -15,7 +15,9 @@ export function programOf(name: string): string {
 
 export interface SluiceOptions extends Pick<CrewOptions, 'services' | 'isCounted'> {
   /** Its options name the queue. */
-  readonly queue: QueueSetup & { readonly options: { readonly name: string } }
+  readonly queue: QueueSetup & {
+    readonly options: Readonly<Record<string, unknown>> & { readonly name: string }
+  }
   readonly cap: number
   readonly feed?: FeedOptions
   /** How long a standby waits for a service that died. Default that of the engine. */

@@ -17,6 +17,7 @@ export interface StatementCost {
 }
 
 interface Row {
+  readonly label: string
   readonly queryid: string
   readonly query: string
   readonly calls: number
@@ -64,10 +65,10 @@ export class ServerState {
   }
 
   async statements(): Promise<Statements> {
-    const { rows } = await this.#client.query<Row>(`select queryid::text, query, calls::float8,
+    const { rows } = await this.#client.query<Omit<Row, 'label'>>(`select queryid::text, query, calls::float8,
       total_exec_time as ms, (shared_blks_hit + shared_blks_read)::float8 as pages
       from pg_stat_statements s join pg_database d on d.oid = s.dbid where d.datname = current_database()`)
-    return new Map(rows.map((row) => [row.queryid, row]))
+    return new Map(rows.map((row) => [row.queryid, { ...row, label: labelOf(row.query) }]))
   }
 
   async diskBytes(): Promise<number> {
@@ -84,35 +85,46 @@ export class ServerState {
 
 /** The statements that took most, the most expensive first, between each reading and the next. */
 export function costsOf(readings: readonly Statements[], most = 8): StatementCost[] {
-  const [first, last] = [readings[0], readings.at(-1)]
-  const rows = [...(last ?? [])].toSorted(([a], [b]) => spent(b).ms - spent(a).ms)
-  return rows.slice(0, most).map(([id, { query }]) => {
-    const parts = readings.slice(1).map((reading, index) => difference(reading, readings[index], id))
-    return {
-      statement: labelOf(query),
-      calls: parts.map(({ calls }) => calls),
-      meanMs: parts.map(({ calls, ms }) => ms / Math.max(1, calls)),
-      pagesEach: parts.map(({ calls, pages }) => pages / Math.max(1, calls)),
-    }
+  const labels = new Set(readings.flatMap((reading) => [...reading.values()].map(({ label }) => label)))
+  const costs = [...labels].map((label) => {
+    const sums = readings.map((reading) => sumOf(reading, label))
+    const parts = sums.slice(1).map((sum, index) => difference(sum, sums[index]))
+    return { label, parts, spentMs: parts.reduce((all, { ms }) => all + ms, 0) }
   })
-
-  function spent(id: string) {
-    return difference(last, first, id)
-  }
+  const dearest = costs.toSorted((a, b) => b.spentMs - a.spentMs).slice(0, most)
+  return dearest.map(({ label, parts }) => ({
+    statement: label,
+    calls: parts.map(({ calls }) => calls),
+    meanMs: parts.map(({ calls, ms }) => ms / Math.max(1, calls)),
+    pagesEach: parts.map(({ calls, pages }) => pages / Math.max(1, calls)),
+  }))
 }
 
-function difference(after: Statements | undefined, before: Statements | undefined, id: string) {
-  const [to, from] = [after?.get(id), before?.get(id)]
+type Sum = Pick<Row, 'calls' | 'ms' | 'pages'>
+
+/** One statement has several ids, such as one for each type of a parameter. */
+function sumOf(reading: Statements, label: string): Sum {
+  const sum = { calls: 0, ms: 0, pages: 0 }
+  for (const row of reading.values()) {
+    if (row.label !== label) continue
+    sum.calls += row.calls
+    sum.ms += row.ms
+    sum.pages += row.pages
+  }
+  return sum
+}
+
+function difference(after: Sum, before: Sum | undefined): Sum {
   return {
-    calls: (to?.calls ?? 0) - (from?.calls ?? 0),
-    ms: (to?.ms ?? 0) - (from?.ms ?? 0),
-    pages: (to?.pages ?? 0) - (from?.pages ?? 0),
+    calls: after.calls - (before?.calls ?? 0),
+    ms: after.ms - (before?.ms ?? 0),
+    pages: after.pages - (before?.pages ?? 0),
   }
 }
 
 /** The same for any layout of the tables. */
 function labelOf(query: string): string {
-  const written = [...query.matchAll(/(insert into|delete from|update) "?([a-z_0-9]+)/gu)]
+  const written = [...query.matchAll(/(insert into|delete from|(?<!for )update) "?(?!set )([a-z_0-9]+)/gu)]
   if (written.length > 0)
     return written.map(([, verb = '', table]) => `${verb.split(' ')[0]} ${table}`).join(', ')
   const read = new Set([...query.matchAll(/(?:from|join) "?([a-z_0-9]+)/gu)].map(([, table]) => table))
