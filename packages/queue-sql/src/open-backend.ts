@@ -101,7 +101,19 @@ async function queueIdOf(store: SqlStore, name: string): Promise<number> {
   })
 }
 
-async function knownIdOf({ db, names }: SqlStore, name: string): Promise<number | undefined> {
-  const known = await db.selectFrom(names.queues).select('id').where('name', '=', name).executeTakeFirst()
-  return known?.id
+/** @returns `undefined` as well if an older release made the queue during an upgrade, with fewer counters */
+async function knownIdOf({ db, names, counterSlots }: SqlStore, name: string): Promise<number | undefined> {
+  const known = await db
+    .selectFrom(names.queues)
+    .select([
+      'id',
+      ({ selectFrom, fn }) =>
+        selectFrom(names.counters)
+          .select(fn.countAll<number>().as('n'))
+          .whereRef('queue_id', '=', `${names.queues}.id`)
+          .as('slots'),
+    ])
+    .where('name', '=', name)
+    .executeTakeFirst()
+  return known?.slots === counterSlots ? known.id : undefined
 }

@@ -294,7 +294,8 @@ export function sqliteRefusesOlder(t: TableNames): string[] {
 export function postgresFindsClaims(t: TableNames): string[] {
   return [
     `alter table ${t.processing} add column claim_xid xid8 not null default pg_current_xact_id()`,
-    `create index ${t.processing}_claims on ${t.processing} (queue_id, claim_xid)`,
+    // Without the queue, as moves would find all rows of a queue by it rather than their own by key.
+    `create index ${t.processing}_claims on ${t.processing} (claim_xid)`,
     `insert into ${t.counters} (queue_id, slot, waiting, processing, success, fail)
       select c.queue_id, n, 0, 0, 0, 0 from ${t.counters} c cross join generate_series(16, ${POSTGRES_SLOTS - 1}) n where c.slot = 0`,
   ]

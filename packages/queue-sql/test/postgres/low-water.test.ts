@@ -241,6 +241,15 @@ describe('on PostgreSQL', () => {
     expect(await got(1)).toEqual(['late'])
   })
 
+  test('and so is one that another process returned to its place', async () => {
+    const other = await openSqlQueue(optionsSchema.parse({ name: queue.name, url, tablePrefix }))
+    const [first] = await other.get(1)
+    for (let turn = 0; turn < 4; turn++) expect(await got(5)).toHaveLength(5)
+    await other.release(first?.id ?? '', { keepPlace: true })
+    await other.close()
+    expect(await got(1)).toEqual([first?.id])
+  })
+
   test('a higher priority goes first at every claim, and then the mark is not of its rank', async () => {
     expect(await got(10)).toHaveLength(10)
     await queue.put('urgent', 1, { priority: 5 })

@@ -91,6 +91,37 @@ describe('plans that a connection keeps', () => {
       expect(await scannedWhole(text)).toEqual([])
     })
 
+    describe('and a few in PROCESSING', () => {
+      const claims = `${names.processing}_claims`
+      const indexesOf = async (text: string): Promise<string[]> =>
+        (await genericPlan(client, text)).flatMap((node) => node['Index Name'] ?? [])
+
+      beforeAll(async () => {
+        await client.query(`insert into ${names.processing} (seq, claimed_at, queue_id, attempt, uid, id)
+          select seq, 1, 1, 1, uid, id from ${names.items} where seq <= 300`)
+        await client.query(`analyze ${names.processing}`)
+      })
+      afterAll(async () => {
+        await client.query(`delete from ${names.processing}`)
+      })
+
+      test('a list finds new claims by their transactions', async () => {
+        expect(await indexesOf(processing.since)).toEqual([
+          expect.stringContaining(`${names.processing}_pkey`),
+          claims,
+          claims,
+          expect.stringContaining(`${names.items}_pkey`),
+        ])
+      })
+
+      test.each(Object.entries(texts).filter(([name]) => name !== 'processingSince'))(
+        '%s does not read rows by the transactions that claimed them',
+        async (_, text) => {
+          expect(await indexesOf(text)).not.toContain(claims)
+        },
+      )
+    })
+
     test.each(['update', 'putCompared', 'donePutCompared'] as const)(
       '%s compares no row of a batch with all others of it',
       async (name) => {

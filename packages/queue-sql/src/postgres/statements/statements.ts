@@ -291,15 +291,16 @@ function processingStatements(t: TableNames): ProcessingTexts {
   const seen = `select null as id, null as uid, null as attempt, null as refunds, null as priority, null as retry_state,
     pg_current_snapshot()::text as seen, pg_postmaster_start_time()::text as server`
   const columns = 'p.id, p.uid, p.attempt, i.refunds, i.priority, i.retry_state, null, null'
-  const rows = (where: string) =>
-    `select queue_id, seq, id, uid, attempt from ${t.processing} where queue_id = $1 and ${where}`
+  const rows = (where: string) => `select queue_id, seq, id, uid, attempt from ${t.processing} where ${where}`
+  // Not `queue_id = $1`: the planner would find all rows of the queue by it, dead ones as well.
+  const inQueue = 'queue_id + 0 = $1'
   return {
     page: `${seen} union all (select ${columns}
       from ${claimedSource(t)} where p.queue_id = $1 and p.id > $2 order by p.id limit $3)`,
     since: `${seen} union all (select ${columns} from (
-        ${rows('id = any ($2::text[])')}
-        union ${rows('claim_xid >= $3::xid8')}
-        union ${rows('claim_xid = any ($4::xid8[])')}
+        ${rows('queue_id = $1 and id = any ($2::text[])')}
+        union ${rows(`claim_xid >= $3::xid8 and ${inQueue}`)}
+        union ${rows(`claim_xid = any ($4::xid8[]) and ${inQueue}`)}
       ) p ${itemOfClaim(t)})`,
   }
 }
