@@ -16,16 +16,16 @@ const WHOLE_SHARE = 0.01
  * index entries of claimed items, which vacuum can't remove while any transaction of the database stays open.
  *
  * A claim begins where the last one ended: at the mark. It may pass an item whose put committed late, or that
- * another claim had locked and then rolled back. A check finds those (see {@link BacklogFloors}), and the next
- * claim begins at the floor, below which there is nothing; so does the scan that follows a claim which gets
- * less than it asked for. Every claim finds items of a higher priority.
+ * another claim had locked and then rolled back. A check finds those (see {@link BacklogFloors}), and the
+ * next claim begins at the floor, below which there is nothing; so does the scan that follows a claim which
+ * gets less than it asked for. Every claim finds items of a higher priority.
  *
  * An update, or a release to its place, by any process may move an item to a place before the mark. Each
  * raises the version of the places, which a claim compares with the version of its mark: if they differ it
  * scans the whole rank.
  *
- * Whatever else returns to a place before the mark, such as the puts of a clock that was set back a little, is
- * found by a scan of the whole backlog, once a second or for a hundredth of the time.
+ * Whatever else returns to a place before the mark, such as the puts of a clock that was set back a little,
+ * is found by a scan of the whole backlog, once a second or for a hundredth of the time.
  */
 export class LowWater {
   readonly #runtime: Pick<Runtime, 'monotonicMs'>

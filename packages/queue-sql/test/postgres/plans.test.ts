@@ -62,6 +62,10 @@ async function scannedWhole(text: string): Promise<string[]> {
     .filter((relation) => large.some((name) => name === relation))
 }
 
+async function indexesOf(text: string): Promise<string[]> {
+  return (await genericPlan(client, text)).flatMap((node) => node['Index Name'] ?? [])
+}
+
 describe('plans that a connection keeps', () => {
   test.each(Object.entries(texts))(
     'made while the tables are empty: %s reads no table whole',
@@ -93,9 +97,6 @@ describe('plans that a connection keeps', () => {
 
     describe('and a few in PROCESSING', () => {
       const claims = `${names.processing}_claims`
-      const indexesOf = async (text: string): Promise<string[]> =>
-        (await genericPlan(client, text)).flatMap((node) => node['Index Name'] ?? [])
-
       beforeAll(async () => {
         await client.query(`insert into ${names.processing} (seq, claimed_at, queue_id, attempt, uid, id)
           select seq, 1, 1, 1, uid, id from ${names.items} where seq <= 300`)

@@ -48,9 +48,9 @@ export function postgresStatements(t: TableNames) {
  * million items.
  */
 function sincePart(t: TableNames, at: number): string {
-  const ofVersion = (parameter: number) => `case when is_valid then $${parameter}::bigint else 0 end`
   return `since as materialized (
-      select ${ofVersion(at)} as at, ${ofVersion(at + 1)} as seq
+      select case when is_valid then $${at}::bigint else 0 end as at,
+        case when is_valid then $${at + 1}::bigint else 0 end as seq
       from (select $${at + 2}::bigint is not distinct from coalesce((${placesVersionQuery(t)}), 0) as is_valid) v
     ),`
 }
@@ -58,7 +58,9 @@ function sincePart(t: TableNames, at: number): string {
 /** A condition on the place of a row. */
 const SINCE = '(available_at, seq) >= ((select at from since), (select seq from since))'
 
-/** The first rank of the backlog, or `$3` if there is none before it, and the place from which it is scanned. */
+/**
+ * The first rank of the backlog, or `$3` if there is none before it, and the place from which it is scanned.
+ */
 function topPart(t: TableNames): string {
   return `${sincePart(t, 4)} top as materialized (
       select coalesce(higher, $3::integer) as rank, case when higher is null then at else 0 end as at,
@@ -169,9 +171,9 @@ function ranksStatement(t: TableNames): string {
 }
 
 /**
- * Whether the rank `$2` has an item from the place in `$3` and `$4` to that in `$5` and `$6`, if there is one;
- * the version of the places; the clock; and after it the transactions that hold a lock for writing to the
- * backlog: see {@link BacklogFloors}.
+ * Whether the rank `$2` has an item from the place in `$3` and `$4` to that in `$5` and `$6`, if there is
+ * one; the version of the places; the clock; and after it the transactions that hold a lock for writing to
+ * the backlog: see {@link BacklogFloors}.
  */
 function floorStatement(t: TableNames): string {
   return `with seen as materialized (select ${POSTGRES_NOW_MS} as now)

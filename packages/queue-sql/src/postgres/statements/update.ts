@@ -12,7 +12,10 @@ export function placesVersionQuery(t: TableNames): string {
   return `select version from ${t.documents} where queue_id = $1 and name = ${PLACES}`
 }
 
-/** Raises the version of the places if the query has a row: an item moved to a place that claims may have passed. */
+/**
+ * Raises the version of the places if the query has a row: an item moved to a place that claims may have
+ * passed.
+ */
 export function reorderedPart(t: TableNames, query: string): string {
   return `reordered as (
       insert into ${t.documents} as d (queue_id, name, version)
