@@ -14,6 +14,7 @@ const VERSIONS = [
   { of: 'queue-sql', layout: 'schema-1', commit: '5127c2261bdd39c5c53ebbe63fbd8c9c669a2427' },
   { of: 'queue-sql', layout: 'schema-2', commit: '379d9a1c5186f253ebc9920e96560ab53751d262' },
   { of: 'queue-sql', layout: 'schema-3', commit: '8aa911d8085ad05f5f8cb65972c785cf2d9a00b4' },
+  { of: 'queue-sql', layout: 'schema-4', commit: '25f6554ce6de616f8c1c03777a51b3dbfdf2ec59' },
   { of: 'queue-s3', layout: 'format-1', commit: 'bcd73900e87737acae679aa5e6dc80e747029c0b' },
   { of: 'queue-s3', layout: 'draft-1', commit: '379d9a1c5186f253ebc9920e96560ab53751d262' },
   { of: 'queue-s3', layout: 'draft-2', commit: '8aa911d8085ad05f5f8cb65972c785cf2d9a00b4' },

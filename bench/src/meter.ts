@@ -20,7 +20,7 @@ export interface Cost {
 }
 
 /** What a server's processes have used so far. */
-interface Usage {
+export interface Usage {
   readonly processes: ReadonlyMap<number, { readonly us: number; readonly isVacuum: boolean }>
   /** Of all processes that have ended. */
   readonly endedUs: number
@@ -50,7 +50,12 @@ export async function measure(meter: ServerMeter | undefined, work: () => Promis
   }
 }
 
-function serverCost(before: Usage, after: Usage, items: number) {
+/** What a server used between two readings, for each item. */
+export function serverCost(
+  before: Usage,
+  after: Usage,
+  items: number,
+): Required<Pick<Cost, 'serverUs' | 'vacuumUs' | 'walBytes'>> {
   let busyUs = 0
   let vacuumUs = after.endedUs - before.endedUs
   for (const [pid, { us, isVacuum }] of after.processes) {

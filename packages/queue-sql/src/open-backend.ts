@@ -1,5 +1,6 @@
 import { dirname, resolve } from 'node:path'
 import { systemRuntime } from '@sluice/core/backend'
+import { sql } from 'kysely'
 import { CallGate } from './calls/call-gate.js'
 import { placeOf, type SqlQueueSettings } from './sql-options.js'
 import { SqlBackend } from './sql-backend.js'
@@ -78,7 +79,7 @@ function named<T>(path: string, open: () => T): T {
 /** The id of a queue, assigned when it is first opened. Concurrent openings find one row. */
 async function queueIdOf(store: SqlStore, name: string): Promise<number> {
   const { db, names, counterSlots } = store
-  const known = await knownIdOf(store, name)
+  const known = await completeIdOf(store, name)
   if (known !== undefined) return known
   return db.transaction().execute(async (trx) => {
     await trx
@@ -104,4 +105,16 @@ async function queueIdOf(store: SqlStore, name: string): Promise<number> {
 async function knownIdOf({ db, names }: SqlStore, name: string): Promise<number | undefined> {
   const known = await db.selectFrom(names.queues).select('id').where('name', '=', name).executeTakeFirst()
   return known?.id
+}
+
+/** Not that of a queue which an older release made during an upgrade, with fewer rows of counters. */
+async function completeIdOf(
+  { db, names, counterSlots }: SqlStore,
+  name: string,
+): Promise<number | undefined> {
+  const { rows } = await sql<{ id: number }>`select id from ${sql.table(names.queues)} q where name = ${name}
+    and (select count(*) from ${sql.table(names.counters)} where queue_id = q.id) = ${counterSlots}`.execute(
+    db,
+  )
+  return rows[0]?.id
 }

@@ -1,6 +1,7 @@
 import type { Runtime, SharedBy } from '@sluice/core'
 import type { Dialect, Kysely, RawBuilder } from 'kysely'
 import type { Moves } from './items/moves.js'
+import type { ProcessingRows } from './items/processing-rows.js'
 import type { TableNames, Tables } from './schema/tables.js'
 
 /** Options for opening a database besides the settings. */
@@ -22,8 +23,6 @@ export interface SqlExpressions {
   readonly nowMs: RawBuilder<number>
   /** A `from` clause: items `i` with their rows in `processing` `p` and `finished` `f`, if any. */
   readonly facts: RawBuilder<unknown>
-  /** A `from` clause: rows of `processing` `p` with their items `i`. */
-  readonly claimed: RawBuilder<unknown>
   /** Ends a query for the row of a lease: locks it against changes until the statement commits. */
   readonly shared: RawBuilder<unknown>
   /** Ends a query for the row of a queue: locks it against a drop until the statement commits. */
@@ -70,6 +69,8 @@ export interface SqlStore extends SqlExpressions, SqlUpkeep {
   readonly concurrency: number
   /** The moves of one queue. */
   moves(queueId: number): Moves
+  /** The pages of PROCESSING of one queue. */
+  processing(queueId: number): ProcessingRows
   /** Whether the transaction failed only because of another one, and is to be retried. */
   isContention(error: unknown): boolean
   /** The pause before the next try after contention; `undefined`: no further try. */

@@ -3,6 +3,7 @@ import { sql, type Kysely } from 'kysely'
 import { STAGE_NUMBERS, type Tables } from '../schema/tables.js'
 import type { SqlStore } from '../sql-store.js'
 import { fitting, type SummaryFacts, type ItemFacts, type ItemReads } from './item-reads.js'
+import type { ProcessingRows } from './processing-rows.js'
 
 /** The most items of a page, whatever its limit: a page is one answer in memory. */
 const MAX_SUMMARIES = 2_500
@@ -14,12 +15,14 @@ export class ItemPages {
   readonly #db: Kysely<Tables>
   readonly #queueId: number
   readonly #reads: ItemReads
+  readonly #processing: ProcessingRows
 
   constructor(store: SqlStore, queueId: number, reads: ItemReads) {
     this.#store = store
     this.#db = store.db
     this.#queueId = queueId
     this.#reads = reads
+    this.#processing = store.processing(queueId)
   }
 
   summaryPage(stage: Stage, page: { limit: number; cursor?: string }): Promise<Page<SummaryFacts>> {
@@ -60,18 +63,12 @@ export class ItemPages {
     return keys.length > shown.length && last !== undefined ? { items, cursor: last.cursor } : { items }
   }
 
-  /** An engine reads this at every tick: one statement, without the other stages' tables. */
+  /** A dispatcher reads this at every tick: one statement, without the other stages' tables. */
   async #processingPage(limit: number, cursor: string | undefined): Promise<Page<SummaryFacts>> {
     const after = cursor === undefined ? '' : parseTextCursor(cursor)
-    const query = sql<
-      Omit<SummaryFacts, 'stage'>
-    >`select p.id, p.uid, p.attempt, i.refunds, i.priority, i.retry_state
-      from ${this.#store.claimed} where p.queue_id = ${this.#queueId} and p.id > ${after}
-      order by p.id limit ${limit + 1}`
-    const { rows } = await query.execute(this.#db)
-    const items = rows.slice(0, limit).map((row) => ({ ...row, stage: STAGE_NUMBERS.PROCESSING }))
-    const last = items.at(-1)
-    return rows.length > limit && last !== undefined ? { items, cursor: writeTextCursor(last.id) } : { items }
+    const { rows, next } = await this.#processing.page(limit, after)
+    const items = rows.map((row) => ({ ...row, stage: STAGE_NUMBERS.PROCESSING }))
+    return next === undefined ? { items } : { items, cursor: writeTextCursor(next) }
   }
 
   #keys(stage: Stage, limit: number, cursor: string | undefined): Promise<StageKey[]> {

@@ -18,7 +18,9 @@ import type {
   WantedRow,
 } from '../items/moves.js'
 import { inOrder } from '../items/claims.js'
-import { LowWater, type Mark } from './low-water.js'
+import type { FloorAnswer } from './backlog-floors.js'
+import { LowWater } from './low-water.js'
+import type { Mark } from './places.js'
 import { jsonLines, optionalTextArray, plainArray, textArray, uuidArray, uniformBatch } from './parameters.js'
 import { isPlain } from '../items/item-rows.js'
 import { PLANNED_EACH_TIME } from './pool.js'
@@ -99,29 +101,40 @@ export class PostgresMoves implements Moves {
     lease: HeldLease | undefined,
   ): Promise<ClaimedRow[] | undefined> {
     if (scope.kind === 'after') return this.#claim('after', [scope.rank, max], lease)
-    if (scope.kind === 'at') return this.#claim('at', [scope.rank, max, this.#since(scope.rank)], lease)
+    if (scope.kind === 'at') return this.#claim('at', [scope.rank, max, ...this.#since(scope.rank)], lease)
     return this.#claimTop(max, lease)
   }
 
   async #claimTop(max: number, lease: HeldLease | undefined): Promise<ClaimedRow[] | undefined> {
-    if (this.#low.wantsVersion()) await this.#readVersion()
+    await this.#check()
     const sentAtMonotonic = this.#runtime.monotonicMs()
-    const mark = this.#low.mark()
-    const note = this.#low.noteClaim()
-    const from = [mark?.rank ?? null, mark?.availableAt ?? null, mark?.version ?? null]
-    const rows = await this.#claim('top', [max, ...from], lease)
-    if (rows !== undefined) note(rows, max)
+    const { from, note } = this.#low.claim(max)
+    const rows = await this.#claim(
+      'top',
+      [max, from?.rank ?? null, from?.availableAt ?? 0, from?.seq ?? 0, from?.version ?? null],
+      lease,
+    )
+    if (rows !== undefined) note(rows)
     if (this.#setBack.hasStarted) await this.#noticeSetBack(rows?.[0]?.claimed_at, sentAtMonotonic)
     return rows
   }
 
   /**
-   * Read before the claim whose mark it belongs to: a place that changes after it then invalidates that mark.
+   * Reads the version of the places, among others, before the claim whose mark it belongs to: a place that
+   * changes after it then invalidates that mark.
    */
-  async #readVersion(): Promise<void> {
-    const note = this.#low.noteVersion()
-    const { version } = await this.#one<{ version: number }>(this.#statements.placesVersion, [])
-    note(version)
+  async #check(): Promise<void> {
+    if (!this.#low.wantsCheck()) return
+    const { order, note } = this.#low.check()
+    const { rank, from, to } = order
+    const answer = await this.#one<FloorAnswer>(this.#statements.floor, [
+      rank,
+      from?.availableAt ?? 0,
+      from?.seq ?? 0,
+      to?.availableAt ?? null,
+      to?.seq ?? null,
+    ])
+    note(answer)
   }
 
   async #claim(
@@ -160,25 +173,27 @@ export class PostgresMoves implements Moves {
   }
 
   async #scan(limit: number): Promise<{ ranks: RankRow[]; seenAt: number | undefined }> {
-    const start = this.#low.start()
-    this.#start = start
-    const note = this.#low.noteScan()
+    await this.#check()
+    const { from, note } = this.#low.scan()
+    this.#start = from
     const rows = await this.#all<ScanRow>(this.#statements.ranks, [
       limit,
-      start?.rank ?? NO_RANK,
-      start?.availableAt ?? 0,
-      this.#low.isNumbered(),
+      from?.rank ?? NO_RANK,
+      from?.availableAt ?? 0,
+      from?.seq ?? 0,
+      from?.version ?? null,
     ])
     const ranks = rows.flatMap(({ rank, due }) => (rank === null ? [] : [{ rank, due }]))
     const [seen] = rows
     const isDue = ranks.length >= limit || ranks.some(({ due }) => due)
-    if (seen !== undefined) note({ seenAt: seen.seen_at, oldest: seen.oldest, own: seen.own, isDue })
+    if (seen !== undefined) note({ seenAt: seen.seen_at, isDue })
     return { ranks, seenAt: seen?.seen_at }
   }
 
   /** A claim from one rank begins where the scan began that found the rank. */
-  #since(rank: number): number {
-    return this.#start?.rank === rank ? this.#start.availableAt : 0
+  #since(rank: number): readonly (number | null)[] {
+    const { rank: of, availableAt, seq, version } = this.#start ?? NOWHERE
+    return of === rank ? [availableAt, seq, version] : [0, 0, null]
   }
 
   async settle(rows: readonly WantedRow[]): Promise<readonly string[]> {
@@ -281,9 +296,9 @@ interface ScanRow {
   readonly rank: number | null
   readonly due: boolean
   readonly seen_at: number
-  readonly oldest: number
-  readonly own: number | null
 }
+
+const NOWHERE = { rank: undefined, availableAt: 0, seq: 0, version: null }
 
 /** Greater than every rank: ranks are integers of four bytes. */
 const NO_RANK = 2_147_483_648

@@ -11,6 +11,7 @@ import { addIndex, migrate, tryMigration, versionOf } from '../schema/migration.
 import { adviceOnRefusal, isRefusal, lackingPrivileges } from './grants.js'
 import { PostgresMoves } from './moves.js'
 import { postgresPool, UNLIMITED } from './pool.js'
+import { ProcessingView } from './processing-view.js'
 import { postgresStatements } from './statements/statements.js'
 import { POSTGRES_NOW_MS, POSTGRES_SLOTS } from './statements/parts.js'
 import { agesIndex, postgresSteps } from '../schema/steps.js'
@@ -59,6 +60,7 @@ export function openPostgres(
     ...expressionsOf(names),
     ...upkeepOf(db, { names, place, level, warn }),
     moves: (queueId) => new PostgresMoves(db, { names, queueId, runtime }),
+    processing: (queueId) => new ProcessingView(db, { queueId, texts: postgresStatements(names).processing }),
     isContention: isPostgresContention,
     pauseMs: (tries, spentMs) =>
       tries < MAX_TRIES && spentMs < settings.timeoutMs ? runtime.random() * 50 * tries : undefined,
@@ -73,7 +75,6 @@ function expressionsOf(names: TableNames): SqlExpressions {
   return {
     nowMs: sql.raw(POSTGRES_NOW_MS),
     facts: sql.raw(statements.facts),
-    claimed: sql.raw(statements.claimed),
     shared: sql.raw('for share'),
     kept: sql.raw('for key share'),
     durably: sql.raw(`${DURABLY} is not null`),

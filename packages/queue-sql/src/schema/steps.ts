@@ -1,7 +1,8 @@
+import { POSTGRES_SLOTS } from '../postgres/statements/parts.js'
 import type { TableNames } from './tables.js'
 
 /** The version of the tables that this release reads and writes. */
-export const SCHEMA_VERSION = 4
+export const SCHEMA_VERSION = 5
 
 /**
  * The statements from each version to the next; `steps[0]` creates version 1. A released step never changes.
@@ -45,6 +46,8 @@ export function sqliteSteps(t: TableNames): SchemaSteps {
     sqliteItemsStayPut(t),
     sqliteDocumentsAndOutcomes(t),
     sqliteRefusesOlder(t),
+    // Version 5 changes nothing here: SQLite has no dead rows.
+    [],
   ]
 }
 
@@ -86,6 +89,7 @@ export function postgresSteps(t: TableNames): SchemaSteps {
     postgresItemsStayPut(t, churn),
     postgresDocumentsAndOutcomes(t),
     postgresRefusesOlder(t),
+    postgresFindsClaims(t),
   ]
 }
 
@@ -279,5 +283,20 @@ export function sqliteRefusesOlder(t: TableNames): string[] {
         `create trigger ${refusal}_${write} before ${write} on ${leases} begin select raise(abort, '${REFUSAL}'); end`,
     ),
     `alter table ${t.leases} add column ttl_ms integer`,
+  ]
+}
+
+/**
+ * Version 5: a row of `processing` stores the transaction that claimed it, so that a process that reads
+ * PROCESSING repeatedly finds the claims since its last snapshot (see `ProcessingView`), and a queue has more
+ * rows of counters (see `POSTGRES_SLOTS`). The default is for the claims of older releases.
+ */
+export function postgresFindsClaims(t: TableNames): string[] {
+  return [
+    `alter table ${t.processing} add column claim_xid xid8 not null default pg_current_xact_id()`,
+    // Without the queue, as moves would find all rows of a queue by it rather than their own by key.
+    `create index ${t.processing}_claims on ${t.processing} (claim_xid)`,
+    `insert into ${t.counters} (queue_id, slot, waiting, processing, success, fail)
+      select c.queue_id, n, 0, 0, 0, 0 from ${t.counters} c cross join generate_series(16, ${POSTGRES_SLOTS - 1}) n where c.slot = 0`,
   ]
 }

@@ -4,6 +4,7 @@ import { SluiceError, type Runtime } from '@sluice/core'
 import { systemRuntime } from '@sluice/core/backend'
 import { CompiledQuery, Kysely, sql, type Dialect } from 'kysely'
 import { addIndex, migrate, tryMigration, versionOf, type Migration } from '../schema/migration.js'
+import { scannedRows } from '../items/processing-rows.js'
 import { agesIndex, sqliteSteps } from '../schema/steps.js'
 import { isSqliteBusy } from '../sql-errors.js'
 import type { SqlQueueSettings } from '../sql-options.js'
@@ -66,6 +67,8 @@ export function openSqlite(path: string, settings: SqlQueueSettings, options: St
       },
     }),
     moves: (queueId) => new SqliteMoves(db, names, queueId),
+    processing: (queueId) =>
+      scannedRows(db, { queueId, claimed: sql.raw(sqliteStatements(names).claimedFrom) }),
     isContention: isSqliteBusy,
     pauseMs: (tries, spentMs) => (spentMs < settings.timeoutMs ? busyPauseMs(tries, runtime) : undefined),
     assertInPlace: (atMonotonic) => watch?.assertInPlace(atMonotonic),
@@ -85,7 +88,6 @@ function expressionsOf(names: TableNames): SqlExpressions {
   return {
     nowMs: sql.raw(SQLITE_NOW_MS),
     facts: sql.raw(statements.facts),
-    claimed: sql.raw(statements.claimedFrom),
     // There is one writer at a time, so nothing has to be locked.
     shared: sql.raw(''),
     kept: sql.raw(''),

@@ -2,7 +2,7 @@ import type { Queue } from '@sluice/core'
 import type { CompiledQuery, Dialect } from 'kysely'
 import pg from 'pg'
 import { afterEach, beforeEach, describe, expect, inject, test, vi } from 'vitest'
-import { BacklogFloor } from '../../src/postgres/low-water.js'
+import { BacklogFloors, type FloorAnswer } from '../../src/postgres/backlog-floors.js'
 import { openSqlQueue } from '../support/open-sql-queue.js'
 import { POSTGRES_NOW_MS } from '../../src/postgres/statements/parts.js'
 import { withPlanning } from '../../src/postgres/pool.js'
@@ -11,48 +11,103 @@ import { tableNames } from '../../src/schema/tables.js'
 import { wrapStatements } from '../support/crashing-dialect.js'
 import { freshPrefix } from '../support/postgres-harness.js'
 
-describe('the floor of the backlog', () => {
-  type Scan = readonly [seenAt: number, oldest: number, own: number | null, isDue?: boolean]
-  const floor = (...scans: readonly Scan[]) => {
-    const made = new BacklogFloor()
-    for (const [seenAt, oldest, own, isDue = false] of scans) made.note({ seenAt, oldest, own, isDue })
-    return made.at
+describe('the floor of a rank', () => {
+  const PLACE = { availableAt: 10_000, seq: 7 }
+  const answer = { remains: null, version: 1, now: 20_000, writers: [], server: 'one' }
+  let floors: BacklogFloors
+
+  beforeEach(() => {
+    floors = new BacklogFloors()
+  })
+
+  function check(changed: Partial<FloorAnswer> = {}): { to: unknown; isValid: boolean } {
+    const order = floors.order()
+    const remains = order.to === undefined ? null : false
+    return { to: order.to, isValid: floors.note(order, { ...answer, remains, ...changed }) }
   }
 
-  test('is a second before the earlier scan, once all transactions that began before it are over', () => {
-    expect(floor([10_000, 7, 7])).toBeUndefined()
-    expect(floor([10_000, 7, 7], [20_000, 8, 8])).toBe(9_000)
-    expect(floor([10_000, 7, 7], [20_000, 8, null])).toBe(9_000)
+  test('takes three checks: of the writers, of their end, and of the items', () => {
+    expect(floors.wantsCheck()).toBe(false)
+    floors.propose(0, PLACE)
+    expect(floors.wantsCheck()).toBe(true)
+    expect(check({ writers: ['1/2', '3/4'] }).to).toBeUndefined()
+    expect(check({ writers: ['3/4', '5/6'] }).to).toBeUndefined()
+    expect(check({ writers: ['5/6', '7/8'] }).to).toBeUndefined()
+    expect(floors.of(0)).toBeUndefined()
+    expect(check({ writers: ['7/8'] }).to).toEqual(PLACE)
+    expect(floors.of(0)).toEqual({ ...PLACE, rank: 0, version: 1 })
+    expect(floors.of(1)).toBeUndefined()
+    expect(floors.wantsCheck()).toBe(false)
   })
 
-  test('is unknown while an item is due', () => {
-    expect(floor([10_000, 7, 7], [20_000, 8, 8, true])).toBeUndefined()
+  test('waits until the clock has passed the place', () => {
+    floors.propose(0, PLACE)
+    check({ now: 9_999 })
+    check({ now: 10_000 })
+    check({ now: 10_001 })
+    expect(floors.order().to).toEqual(PLACE)
   })
 
-  test('waits for the transactions that were under way, which may have read the clock at any time before', () => {
-    expect(floor([10_000, 7, 9], [20_000, 9, 12])).toBeUndefined()
-    expect(floor([10_000, 7, 9], [20_000, 8, 12], [30_000, 9, 14])).toBeUndefined()
+  test('is not raised while an item is left, which is doubt for one claim of that rank', () => {
+    floors.propose(3, PLACE)
+    check()
+    expect(check({ remains: true }).to).toEqual(PLACE)
+    expect(floors.of(3)).toBeUndefined()
+    expect([floors.takeDoubt(2), floors.takeDoubt(3), floors.takeDoubt(3)]).toEqual([false, true, false])
+    expect(check().to).toEqual(PLACE)
+    expect(floors.of(3)).toMatchObject(PLACE)
   })
 
-  test('is that of the latest scan before which all transactions are over', () => {
-    expect(floor([10_000, 7, 9], [20_000, 8, 12], [30_000, 10, 14])).toBe(9_000)
-    expect(floor([10_000, 7, 9], [20_000, 8, 12], [30_000, 13, 14])).toBe(19_000)
-    expect(floor([10_000, 7, 9], [20_000, 8, 12, true], [30_000, 13, 14])).toBe(19_000)
+  test('is a little behind the clock, and then rises to the place', () => {
+    floors.propose(0, PLACE)
+    check({ now: 10_001 })
+    check({ now: 10_050 })
+    expect(floors.of(0)).toMatchObject({ availableAt: 9_950, seq: 0 })
+    expect(floors.wantsCheck()).toBe(true)
+    for (const now of [10_100, 10_150]) check({ now })
+    expect(floors.of(0)).toMatchObject(PLACE)
   })
 
-  test('never falls, except after the clock was set back: then it is unknown', () => {
-    expect(floor([10_000, 7, 7], [20_000, 8, 8], [19_500, 8, 9])).toBe(9_000)
-    expect(floor([3_600_000, 7, 7], [3_700_000, 8, 8], [100_000, 9, 9])).toBeUndefined()
+  test('never falls, and is searched from', () => {
+    floors.propose(0, PLACE)
+    for (let turn = 0; turn < 2; turn++) check()
+    floors.propose(0, { availableAt: 9_000, seq: 1 })
+    expect(floors.wantsCheck()).toBe(false)
+    floors.propose(0, { availableAt: 10_000, seq: 8 })
+    expect(floors.order().from).toMatchObject(PLACE)
   })
 
-  test('keeps few scans, however long a transaction stays open', () => {
-    const open = Array.from({ length: 10_000 }, (_, index) => [index * 1_000, 5, 6 + index] as const)
-    expect(floor(...open)).toBeUndefined()
-    const after: Scan[] = [
-      [20_000_000, 20_000, 20_000],
-      [20_100_000, 20_001, 20_001],
-    ]
-    expect(floor(...open, ...after)).toBe(19_999_000)
+  test('ends with its version of the places, and a search that began at it raises none', () => {
+    floors.propose(0, PLACE)
+    for (let turn = 0; turn < 2; turn++) check()
+    floors.propose(0, { availableAt: 11_000, seq: 1 })
+    check()
+    check({ version: 2 })
+    expect(floors.of(0)).toBeUndefined()
+  })
+
+  test.each([
+    ['another server answers', { server: 'two' }],
+    ['the clock was set back', { now: 19_999 }],
+  ])('is invalid if %s', (_, changed) => {
+    expect(check().isValid).toBe(true)
+    expect(check(changed).isValid).toBe(false)
+  })
+
+  test('is kept for 64 ranks', () => {
+    for (let rank = 0; rank < 70; rank++) {
+      floors.propose(rank, PLACE)
+      for (let turn = 0; turn < 2; turn++) check()
+    }
+    expect([floors.of(5), floors.of(6)]).toEqual([undefined, expect.objectContaining({ rank: 6 })])
+  })
+
+  test('an answer that comes after that of a later check adds nothing', () => {
+    floors.propose(0, PLACE)
+    const [early, late] = [floors.order(), floors.order()]
+    floors.note(late, { ...answer, writers: ['1/2'] })
+    floors.note(early, answer)
+    expect(floors.order().to).toBeUndefined()
   })
 })
 
@@ -136,11 +191,18 @@ describe('a get beside an open transaction', () => {
     { timeout: 60_000 },
     async () => {
       await workThrough(ITEMS)
-      await pastOf(1_100)
-      // A scan of the whole backlog, and then those that begin where it saw nothing.
+      // A scan of the whole backlog, and after a few checks those that begin at the floor.
       seenAt += 1_000
       expect(await buffersOfGet(10)).toBeGreaterThan(MANY_BUFFERS)
-      await expect.poll(() => buffersOfGet(10), { timeout: 20_000 }).toBeLessThan(FEW_BUFFERS)
+      await expect
+        .poll(
+          async () => {
+            seenAt += 50
+            return buffersOfGet(10)
+          },
+          { timeout: 20_000 },
+        )
+        .toBeLessThan(FEW_BUFFERS)
       for (let round = 0; round < 5; round++) {
         await queue.put(`more-${round}`, round)
         expect(await buffersOfGet(10)).toBeLessThan(FEW_BUFFERS)

@@ -14,9 +14,8 @@ import { freshPrefix } from '../support/postgres-harness.js'
 const url = inject('postgresUrl')
 const tablePrefix = freshPrefix()
 const names = tableNames(tablePrefix)
-const { claim, claimUnderLease, facts, claimed, puts, ...others } = postgresStatements(names)
+const { claim, claimUnderLease, facts, processing, puts, ...others } = postgresStatements(names)
 const lookup = `select i.seq, p.attempt, f.stage from ${facts} where i.queue_id = $1 and i.id = any ($2::text[])`
-const summaries = `select p.id, i.priority from ${claimed} where p.queue_id = $1 and p.id > $2 order by p.id limit $3`
 const stages = `select i.id, ${itemStageQuery(names)} where i.queue_id = $1 and i.id = any ($2::text[])`
 const texts = {
   ...others,
@@ -28,7 +27,8 @@ const texts = {
   donePutCompared: puts.SUCCESS.putCompared,
   lookup,
   stages,
-  summaries,
+  processingPage: processing.page,
+  processingSince: processing.since,
   claimTop: claim.top,
   claimAt: claim.at,
   claimAfter: claim.after,
@@ -62,6 +62,10 @@ async function scannedWhole(text: string): Promise<string[]> {
     .filter((relation) => large.some((name) => name === relation))
 }
 
+async function indexesOf(text: string): Promise<string[]> {
+  return (await genericPlan(client, text)).flatMap((node) => node['Index Name'] ?? [])
+}
+
 describe('plans that a connection keeps', () => {
   test.each(Object.entries(texts))(
     'made while the tables are empty: %s reads no table whole',
@@ -89,6 +93,34 @@ describe('plans that a connection keeps', () => {
 
     test.each(Object.entries(texts))('%s reads no table whole', async (_, text) => {
       expect(await scannedWhole(text)).toEqual([])
+    })
+
+    describe('and a few in PROCESSING', () => {
+      const claims = `${names.processing}_claims`
+      beforeAll(async () => {
+        await client.query(`insert into ${names.processing} (seq, claimed_at, queue_id, attempt, uid, id)
+          select seq, 1, 1, 1, uid, id from ${names.items} where seq <= 300`)
+        await client.query(`analyze ${names.processing}`)
+      })
+      afterAll(async () => {
+        await client.query(`delete from ${names.processing}`)
+      })
+
+      test('a list finds new claims by their transactions', async () => {
+        expect(await indexesOf(processing.since)).toEqual([
+          expect.stringContaining(`${names.processing}_pkey`),
+          claims,
+          claims,
+          expect.stringContaining(`${names.items}_pkey`),
+        ])
+      })
+
+      test.each(Object.entries(texts).filter(([name]) => name !== 'processingSince'))(
+        '%s does not read rows by the transactions that claimed them',
+        async (_, text) => {
+          expect(await indexesOf(text)).not.toContain(claims)
+        },
+      )
     })
 
     test.each(['update', 'putCompared', 'donePutCompared'] as const)(
@@ -140,6 +172,7 @@ describe('plans that a connection keeps', () => {
 
 /** Items that were changed or deleted, and what came to PROCESSING and left it. */
 async function changes(): Promise<{ items: number; processing: number }> {
+  await client.query('select pg_stat_force_next_flush()')
   const { rows } = await client.query<{ relname: string; n: string }>(
     `select relname, case relname when $1 then 0 else n_tup_ins end + n_tup_upd + n_tup_del as n from pg_stat_user_tables where relname in ($1, $2)`,
     [names.items, names.processing],

@@ -10,10 +10,11 @@ import type { TableNames } from '../../schema/tables.js'
 export const POSTGRES_NOW_MS = `(select floor(extract(epoch from clock_timestamp()) * 1000)::bigint)`
 
 /**
- * Rows of counters per queue. Writers of one row wait for each other's commits; with this many they rarely
- * conflict.
+ * Rows of counters per queue. Writers of one row wait for each other's commits, and while any transaction of
+ * the database stays open an update walks over all versions of its row since: with this many rows, writers
+ * rarely meet and the versions of each are few.
  */
-export const POSTGRES_SLOTS = 16
+export const POSTGRES_SLOTS = 256
 
 /**
  * Multiplies a batch by one, which the planner estimates as a thousand: for a batch that it estimates as
@@ -50,7 +51,7 @@ export function heldPart(t: TableNames, first: number): string {
 export function counted(t: TableNames, set: string): string {
   return `counted as (
     update ${t.counters} c set ${set} from sums d
-    where c.queue_id = $1 and c.slot = pg_backend_pid() % ${POSTGRES_SLOTS} and d.n > 0 and ${DURABLY} is not null
+    where c.queue_id = $1 and c.slot = (select pg_current_xact_id()::text::bigint % ${POSTGRES_SLOTS}) and d.n > 0 and ${DURABLY} is not null
     returning 1
   )`
 }

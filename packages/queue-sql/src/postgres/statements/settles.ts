@@ -1,6 +1,7 @@
 import { MAX_HISTORY } from '@sluice/core'
 import { CLOCK, counted, enqueued, jsonArray, NOW, once, reportPart } from './parts.js'
 import type { TableNames } from '../../schema/tables.js'
+import { reorderedPart } from './update.js'
 
 /** The optional parts of a statement that settles. */
 export interface SettleParts {
@@ -146,7 +147,8 @@ function releasedParts(t: TableNames, outcomes: boolean): string {
         retry_state = ${outcomes ? 'm.retry_state' : 'null'}
       from (select moved.* from moved ${once('$2')}) m
       where m.stage = 0 and i.seq = m.seq and i.seq = any (array(select seq from moved where stage = 0))
-      returning i.seq, i.priority, i.available_at
+      returning i.seq, i.priority, i.available_at${outcomes ? ', m.keep_place' : ''}
     ),
+    ${outcomes ? reorderedPart(t, 'select 1 from back where keep_place = 1') : ''}
     ${enqueued(t, 'back')},`
 }

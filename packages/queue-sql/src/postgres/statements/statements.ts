@@ -1,7 +1,8 @@
 import { MAX_HISTORY } from '@sluice/core'
 import { DURABLY } from '../durability.js'
 import { FITS } from '../claim-sizes.js'
-import { CLOCK, counted, heldPart, QUEUE_EXISTS, enqueued, NOW, once } from './parts.js'
+import { CLOCK, counted, heldPart, POSTGRES_NOW_MS, QUEUE_EXISTS, enqueued, NOW, once } from './parts.js'
+import type { ProcessingTexts } from '../processing-view.js'
 import { putStatements } from './puts.js'
 import { placesVersionQuery, updateStatement } from './update.js'
 import { uniformStatement, settleStatement } from './settles.js'
@@ -21,7 +22,7 @@ export function postgresStatements(t: TableNames) {
   return {
     puts: { WAITING: putStatements(t, 'WAITING'), SUCCESS: putStatements(t, 'SUCCESS') },
     update: updateStatement(t),
-    placesVersion: `select coalesce((${placesVersionQuery(t)}), 0) as version`,
+    floor: floorStatement(t),
     claim: claimStatements(t, 'any process'),
     claimUnderLease: claimStatements(t, 'holder of a lease'),
     ranks: ranksStatement(t),
@@ -35,24 +36,36 @@ export function postgresStatements(t: TableNames) {
     requeue: requeueStatement(t),
     remove: removeStatement(t),
     expire: expireStatement(t),
+    processing: processingStatements(t),
     facts: factsSource(t),
-    claimed: claimedSource(t),
   }
 }
 
 /**
- * The first rank, and the instant from which it is scanned: `$3` and `$4` are where the last claim ended, if
- * known. Rows before it are deleted, but a claim would walk over their index entries until vacuum: 5,000
- * pages after a million items. It is valid only while no process has moved a waiting item to another place:
- * while the version of the places is `$5`; or always if `$5` is null.
+ * `since`: the place in parameters `$at` and `$at + 1`, before which a rank has no item while no process has
+ * moved a waiting item to another place: while the version of the places is that of the next parameter. Rows
+ * before it are deleted, but a scan would walk over their index entries until vacuum: 5,000 pages after a
+ * million items.
+ */
+function sincePart(t: TableNames, at: number): string {
+  return `since as materialized (
+      select case when is_valid then $${at}::bigint else 0 end as at,
+        case when is_valid then $${at + 1}::bigint else 0 end as seq
+      from (select $${at + 2}::bigint is not distinct from coalesce((${placesVersionQuery(t)}), 0) as is_valid) v
+    ),`
+}
+
+/** A condition on the place of a row. */
+const SINCE = '(available_at, seq) >= ((select at from since), (select seq from since))'
+
+/**
+ * The first rank of the backlog, or `$3` if there is none before it, and the place from which it is scanned.
  */
 function topPart(t: TableNames): string {
-  return `top as materialized (
-      select coalesce(higher, $3::integer) as rank, case
-        when higher is not null or $4::bigint is null then 0
-        when $5::bigint is null or $5::bigint = coalesce((${placesVersionQuery(t)}), 0) then $4::bigint
-        else 0 end as since
-      from (select (select rank from ${t.waiting} where queue_id = $1 and rank < coalesce($3::bigint, 2147483648)
+  return `${sincePart(t, 4)} top as materialized (
+      select coalesce(higher, $3::integer) as rank, case when higher is null then at else 0 end as at,
+        case when higher is null then seq else 0 end as seq
+      from since, (select (select rank from ${t.waiting} where queue_id = $1 and rank < coalesce($3::bigint, 2147483648)
         order by rank limit 1) as higher) h
     ),`
 }
@@ -66,16 +79,18 @@ function claimStatements(t: TableNames, claimant: Claimant) {
     // One rank at a time: a claim must not walk over delayed items of a higher priority.
     top: claimStatement(t, {
       top: topPart(t),
-      where: 'rank = (select rank from top) and available_at >= (select since from top)',
+      where:
+        'rank = (select rank from top) and (available_at, seq) >= ((select at from top), (select seq from top))',
       order: 'available_at, seq',
       max: '$2',
-      ...held(6),
+      ...held(7),
     }),
     at: claimStatement(t, {
-      where: 'rank = $2 and available_at >= $4::bigint',
+      top: sincePart(t, 4),
+      where: `rank = $2 and ${SINCE}`,
       order: 'available_at, seq',
       max: '$3',
-      ...held(5),
+      ...held(7),
     }),
     after: claimStatement(t, { where: 'rank > $2', order: 'rank, available_at, seq', max: '$3', ...held(4) }),
   }
@@ -131,32 +146,50 @@ function trimStatement(t: TableNames): string {
 }
 
 /**
- * The first `$2` ranks, whether each has a due item, and the snapshot of the statement. Before the instant
- * `$4` the rank `$3` has only dead index entries of claimed items, which a scan would walk over until vacuum.
- * `$5`: whether to assign a transaction id. There is always a row, at least that of the snapshot.
+ * The first `$2` ranks, whether each has a due item, and the clock before the snapshot of the statement. The
+ * rank `$3` is scanned from the place in `$4` to `$6`. There is always a row, at least that of the clock.
  */
 function ranksStatement(t: TableNames): string {
   const next = (rank: string) => `coalesce(
       (select w.rank from ${t.waiting} w where w.queue_id = $1 and w.rank > ${rank} and w.rank < $3::bigint order by w.rank limit 1),
-      (select w.rank from ${t.waiting} w where w.queue_id = $1 and w.rank = $3::bigint and w.available_at >= $4::bigint
-        and $3::bigint > ${rank} order by w.available_at limit 1),
+      (select w.rank from ${t.waiting} w where w.queue_id = $1 and w.rank = $3::bigint and ${SINCE}
+        and $3::bigint > ${rank} order by w.available_at, w.seq limit 1),
       (select w.rank from ${t.waiting} w where w.queue_id = $1 and w.rank > greatest($3::bigint, ${rank}) order by w.rank limit 1))`
-  return `with recursive ${CLOCK}, level(rank, depth) as (
+  return `with recursive ${CLOCK}, ${sincePart(t, 4)} level(rank, depth) as (
       select ${next('-2147483648')}, 1
       union all
       select ${next('level.rank')}, depth + 1 from level where level.rank is not null and depth < $2
     ),
-    seen as (
-      select floor(extract(epoch from statement_timestamp()) * 1000)::bigint as seen_at,
-        pg_snapshot_xmin(pg_current_snapshot())::text::bigint as oldest,
-        case when $5::boolean then pg_current_xact_id()::text::bigint end as own
-    )
+    seen as (select floor(extract(epoch from statement_timestamp()) * 1000)::bigint as seen_at)
     select rank, coalesce((
       select w.available_at from ${t.waiting} w where w.queue_id = $1 and w.rank = level.rank
-        and w.available_at >= case when level.rank = $3::bigint then $4::bigint else 0 end
-      order by w.available_at limit 1
-    ) <= ${NOW}, false) as due, seen_at, oldest, own
+        and (w.available_at, w.seq) >= (case when level.rank = $3::bigint then (select at from since) else 0 end,
+          case when level.rank = $3::bigint then (select seq from since) else 0 end)
+      order by w.available_at, w.seq limit 1
+    ) <= ${NOW}, false) as due, seen_at
     from seen left join level on rank is not null order by rank`
+}
+
+/**
+ * Whether the rank `$2` has an item from the place in `$3` and `$4` to that in `$5` and `$6`, if there is
+ * one; the version of the places; the clock; and after it the transactions that hold a lock for writing to
+ * the backlog: see {@link BacklogFloors}.
+ */
+function floorStatement(t: TableNames): string {
+  return `with seen as materialized (select ${POSTGRES_NOW_MS} as now)
+    select case when $5::bigint is not null then exists (
+        select 1 from ${t.waiting} where queue_id = $1 and rank = $2::integer
+          and (available_at, seq) >= ($3::bigint, $4::bigint) and (available_at, seq) < ($5::bigint, $6::bigint)
+      ) end as remains,
+      coalesce((${placesVersionQuery(t)}), 0) as version, seen.now, writers.ids as writers,
+      pg_postmaster_start_time()::text as server
+    from seen cross join lateral (
+      select coalesce(array_agg(virtualtransaction), '{}') as ids from pg_catalog.pg_locks
+      where locktype = 'relation' and relation = '${t.waiting}'::regclass and granted and pid is distinct from pg_backend_pid()
+        and database = (select oid from pg_catalog.pg_database where datname = current_database())
+        and mode in ('RowExclusiveLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
+        and seen.now is not null
+    ) writers`
 }
 
 function requeueStatement(t: TableNames): string {
@@ -248,6 +281,28 @@ function factsSource(t: TableNames): string {
 
 /** Claimed items with their rows in `items`, found by key as well. */
 function claimedSource(t: TableNames): string {
-  return `${t.processing} p
-    cross join lateral (select refunds, priority, retry_state from ${t.items} where seq = p.seq limit 1) i`
+  return `${t.processing} p ${itemOfClaim(t)}`
+}
+
+function itemOfClaim(t: TableNames): string {
+  return `cross join lateral (select refunds, priority, retry_state from ${t.items} where seq = p.seq limit 1) i`
+}
+
+/** The pages of PROCESSING; the first row has only the snapshot. */
+function processingStatements(t: TableNames): ProcessingTexts {
+  const seen = `select null as id, null as uid, null as attempt, null as refunds, null as priority, null as retry_state,
+    pg_current_snapshot()::text as seen, pg_postmaster_start_time()::text as server`
+  const columns = 'p.id, p.uid, p.attempt, i.refunds, i.priority, i.retry_state, null, null'
+  const rows = (where: string) => `select queue_id, seq, id, uid, attempt from ${t.processing} where ${where}`
+  // Not `queue_id = $1`: the planner would find all rows of the queue by it, dead ones as well.
+  const inQueue = 'queue_id + 0 = $1'
+  return {
+    page: `${seen} union all (select ${columns}
+      from ${claimedSource(t)} where p.queue_id = $1 and p.id > $2 order by p.id limit $3)`,
+    since: `${seen} union all (select ${columns} from (
+        ${rows('queue_id = $1 and id = any ($2::text[])')}
+        union ${rows(`claim_xid >= $3::xid8 and ${inQueue}`)}
+        union ${rows(`claim_xid = any ($4::xid8[]) and ${inQueue}`)}
+      ) p ${itemOfClaim(t)})`,
+  }
 }

@@ -12,6 +12,20 @@ export function placesVersionQuery(t: TableNames): string {
   return `select version from ${t.documents} where queue_id = $1 and name = ${PLACES}`
 }
 
+/**
+ * Raises the version of the places if the query has a row: an item moved to a place that claims may have
+ * passed.
+ */
+export function reorderedPart(t: TableNames, query: string): string {
+  return `reordered as (
+      insert into ${t.documents} as d (queue_id, name, version)
+      select q.id, ${PLACES}, 1 from (select id from ${t.queues} where id = $1 for key share) q
+      where exists (${query})
+      on conflict (queue_id, name) do update set version = d.version + 1
+      returning 1
+    ),`
+}
+
 const NOW = `(select now from clock)`
 
 /**
@@ -30,7 +44,7 @@ const NOW = `(select now from clock)`
  *
  * Backlog rows are locked first, in the order of ids, as a removal locks them; then the items, the document
  * that counts the places, and the counters. The clock is read once the rows are locked, when the transaction
- * has its id: see {@link BacklogFloor}.
+ * has its id: see {@link BacklogFloors}.
  */
 export function updateStatement(t: TableNames): string {
   return `${lockedParts(t)}
@@ -52,13 +66,7 @@ export function updateStatement(t: TableNames): string {
       from moved m where i.seq = m.seq
       returning i.id
     ),
-    reordered as (
-      insert into ${t.documents} as d (queue_id, name, version)
-      select q.id, ${PLACES}, 1 from (select id from ${t.queues} where id = $1 for key share) q
-      where exists (select 1 from moved where is_elsewhere)
-      on conflict (queue_id, name) do update set version = d.version + 1
-      returning 1
-    ),
+    ${reorderedPart(t, 'select 1 from moved where is_elsewhere')}
     sums as (select count(*)::integer as n, (select count(*) from reordered) as reordered from changed),
     ${counted(t, 'waiting = c.waiting')}
     ${reportPart('changed', '$8')}`

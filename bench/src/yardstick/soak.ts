@@ -1,0 +1,19 @@
+import { turns, type Phase } from './phase.ts'
+import { Yard } from './yard.ts'
+
+const TENTHS = 10
+
+/** One long run, measured in tenths. */
+export const soak: Phase = {
+  name: 'soak',
+  title: 'one long run: its last tenth beside its first',
+  run: async (run) => {
+    for (const { name: side, build, pair } of turns(run)) {
+      const yard = await Yard.open({ build, cap: run.cap })
+      await yard.warmUp(run.warmUpSeconds)
+      for (let tenth = 1; tenth <= TENTHS; tenth++)
+        run.note({ cell: `tenth ${tenth}`, side, pair, figures: await yard.window(run.seconds / TENTHS) })
+      await yard.close()
+    }
+  },
+}

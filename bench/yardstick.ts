@@ -1,0 +1,145 @@
+// The public yardstick: the engine and a worker whose jobs take 1 ms, clean, under pressure, under faults.
+// Each phase runs alone:
+//   node yardstick.ts clean --minutes 1              the result goes to results/yardstick-clean.json
+//   node yardstick.ts pressure.idle --minutes 10
+//   node yardstick.ts clean --build ../main --pairs 3   this checkout beside another one that is built, in turns
+//   node yardstick.ts pressure.idle --statements     also says what each statement cost, in each tenth
+//   node yardstick.ts --list                         the phases
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { loadavg } from 'node:os'
+import { dirname, join, resolve } from 'node:path'
+import { parseArgs } from 'node:util'
+import { machine } from './src/machine.ts'
+import { median } from './src/result.ts'
+import { commitOf, OWN_BUILD } from './src/yardstick/build.ts'
+import type { Side } from './src/yardstick/phase.ts'
+import { phases } from './src/yardstick/phases.ts'
+import { YARD_SETTINGS } from './src/yardstick/yard.ts'
+import { ratiosOf, type YardMeasurement, type YardResult } from './src/yardstick/yard-result.ts'
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    minutes: { type: 'string', default: '1' },
+    pairs: { type: 'string', default: '1' },
+    build: { type: 'string' },
+    cap: { type: 'string', default: '256' },
+    caps: { type: 'string' },
+    smoke: { type: 'boolean', default: false },
+    list: { type: 'boolean', default: false },
+    statements: { type: 'boolean', default: false },
+    out: { type: 'string' },
+  },
+})
+const unknown = positionals.filter((name) => !phases.some((each) => each.name === name))
+if (unknown.length > 0 || values.list || (positionals.length === 0 && !values.smoke)) {
+  console.log(phases.map(({ name, title }) => `${name.padEnd(20)} ${title}`).join('\n'))
+  process.exit(values.list ? 0 : 2)
+}
+const wanted = phases.filter(({ name }) => positionals.length === 0 || positionals.includes(name))
+const seconds = values.smoke ? 1 : Number(values.minutes) * 60
+const other = values.build === undefined ? undefined : resolve(values.build)
+const sides: Side[] = [
+  { name: 'new', build: OWN_BUILD },
+  ...(other === undefined
+    ? []
+    : [
+        { name: 'base', build: other },
+        { name: 'base again', build: other },
+      ]),
+]
+
+for (const phase of wanted) {
+  const measurements: YardMeasurement[] = []
+  const skipped: string[] = []
+  const load = loadavg()[0] ?? 0
+  console.log(`\n${phase.name}: ${phase.title} (load ${load.toFixed(1)})`)
+  await phase.run({
+    sides,
+    pairs: Number(values.pairs),
+    seconds,
+    cleanSeconds: Math.min(120, seconds),
+    warmUpSeconds: values.smoke ? 0.5 : 5,
+    isSmoke: values.smoke,
+    caps: (values.caps ?? (values.smoke ? '64' : '16,64,256,1024')).split(',').map(Number),
+    cap: Number(values.cap),
+    note: (measurement) => {
+      measurements.push(measurement)
+      console.log(line(measurement))
+      if (values.statements) for (const words of statementLines(measurement)) console.log(words)
+      if (!values.smoke) save(phase.name, { load, measurements, skipped })
+    },
+    skip: (words) => {
+      skipped.push(words)
+      console.log(`  skipped: ${words}`)
+    },
+  })
+  compare(measurements)
+  judge(phase.name, measurements)
+}
+
+function save(phase: string, found: Pick<YardResult, 'load' | 'measurements' | 'skipped'>): void {
+  const path = values.out ?? join(import.meta.dirname, `results/yardstick-${phase}.json`)
+  const result: YardResult = {
+    phase,
+    at: new Date().toISOString(),
+    command: `node bench/yardstick.ts ${process.argv.slice(2).join(' ')}`,
+    commits: Object.fromEntries(sides.map(({ name, build }) => [name, commitOf(build)])),
+    machine: machine(),
+    settings: YARD_SETTINGS,
+    ...found,
+  }
+  mkdirSync(dirname(path), { recursive: true })
+  writeFileSync(path, `${JSON.stringify(result, undefined, 1)}\n`)
+}
+
+/** Each cell of one build beside that of the other, in each pair, and the other beside itself. */
+function compare(measurements: readonly YardMeasurement[]): void {
+  if (sides.length === 1) return
+  for (const cell of new Set(measurements.map((each) => each.cell))) {
+    const words = [
+      ['new', 'base'],
+      ['base again', 'base'],
+    ].map(([one = '', beside = '']) => {
+      const ratios = ratiosOf(measurements, cell, [one, beside])
+      const shown = ratios.map((ratio) => ratio.toFixed(3)).join(' ')
+      return `${one} beside ${beside} ${median(ratios).toFixed(3)}x (${shown})`
+    })
+    console.log(`  ${cell}: ${words.join(' · ')}`)
+  }
+}
+
+/** Nothing may be lost or doubled; under faults alone it may be that nothing was done. */
+function judge(phase: string, measurements: readonly YardMeasurement[]): void {
+  for (const { cell, side, figures, more = {} } of measurements) {
+    const wrong = ['lost', 'doubled'].filter((name) => (more[name] ?? 0) > 0)
+    if (wrong.length === 0 && (figures.perSecond > 0 || cell === 'chaos')) continue
+    console.error(`${phase}, ${cell}, ${side}: ${wrong.join(' and ') || 'nothing was done'}`)
+    process.exitCode = 1
+  }
+}
+
+function line({ cell, side, pair, figures, more }: YardMeasurement): string {
+  const dead = Object.entries(figures.deadRows ?? {}).map(([table, { most }]) => `${table} ${most}`)
+  const shown = [
+    `${Math.round(figures.perSecond)}/s`,
+    figures.tenths && `tenths ${figures.tenths.map((each) => Math.round(each)).join(' ')}`,
+    figures.clientUs && `client ${figures.clientUs.toFixed(1)} us`,
+    figures.feederUs && `feeder ${figures.feederUs.toFixed(1)} us`,
+    figures.serverUs && `server ${figures.serverUs.toFixed(1)} us`,
+    figures.walBytes && `WAL ${Math.round(figures.walBytes)} B`,
+    figures.p50Ms && `p50 ${figures.p50Ms.toFixed(0)} ms, p99 ${figures.p99Ms?.toFixed(0)} ms`,
+    figures.rssMb && `RSS ${figures.rssMb.toFixed(0)} MB`,
+    dead.length > 0 && `dead ${dead.join(', ')}`,
+    more && JSON.stringify(more),
+  ]
+  return `  ${cell.padEnd(24)} ${side.padEnd(6)} #${pair} ${shown.filter(Boolean).join(' · ')}`
+}
+
+/** What each statement costs in each part of a window, so that one that slows down is seen. */
+function statementLines({ figures }: YardMeasurement): string[] {
+  return (figures.statements ?? []).flatMap(({ statement, calls, meanMs, pagesEach }) => [
+    `    ${statement}`,
+    `      calls ${calls.join(' ')} · ms ${meanMs.map((each) => each.toFixed(2)).join(' ')} · pages ${pagesEach.map((each) => each.toFixed(0)).join(' ')}`,
+  ])
+}
