@@ -144,7 +144,7 @@ describe('a check of PostgreSQL', () => {
     const { rows } = await admin.query(`select version from ${names.schema}`)
     await admin.query(`update ${names.schema} set version = ${SCHEMA_VERSION}`)
     expect(rows).toEqual([{ version: SCHEMA_VERSION - 1 }])
-    expect(said).toMatch(/of version 4: opening the queue upgrades them to 4.*stop their processes/u)
+    expect(said).toMatch(/of version 4: opening the queue upgrades them to 5.*stop their processes/u)
   })
 
   test('reports that the server does not answer', async () => {
