@@ -5,6 +5,7 @@ import { requestTimeMs, startTimer } from '@sluice/core/backend'
 import type { PostgresPool, PostgresPoolClient, PostgresQueryResult } from 'kysely'
 import pg from 'pg'
 import { isStalePlan } from '../sql-errors.js'
+import { COPY_IN, copyIn } from './copy-in.js'
 import { splitCommitLevel, withCommitLevel, type CommitLevel } from './durability.js'
 import type { SqlQueueSettings } from '../sql-options.js'
 import { cancelStatement, StatementWatch, type ServerProcess } from './statement-watch.js'
@@ -162,6 +163,11 @@ interface ClientSettings extends SqlQueueSettings {
   readonly runtime: Runtime
 }
 
+function rowsOf([rows]: readonly unknown[]): Iterable<string> {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- see COPY_IN
+  return rows as Iterable<string>
+}
+
 /** One client runs its statements one after another, so one watch serves them all. */
 function adaptClient(
   client: pg.PoolClient,
@@ -176,7 +182,28 @@ function adaptClient(
     if (server !== undefined) cancelStatement(server, timeoutMs)
     stream.destroy(error)
   })
+  /** The watch begins again with the rows: the answer to them comes after the last. */
+  async function copy(text: string, rows: Iterable<string>): Promise<PostgresQueryResult<never>> {
+    let sent = 0
+    const waiting = copyIn(client, {
+      text,
+      rows,
+      onReady: () => (end = watch.start(() => sent)),
+      onSent: (bytes) => (sent += bytes),
+    })
+    let end = watch.start(() => text.length)
+    try {
+      await waiting
+      return { command: 'MERGE', rowCount: 0, rows: [] }
+    } catch (error) {
+      broken ||= isEndOfConnection(error)
+      throw error
+    } finally {
+      end()
+    }
+  }
   async function query<R>(compiled: string, parameters: readonly unknown[]): Promise<PostgresQueryResult<R>> {
+    if (compiled.startsWith(COPY_IN)) return copy(compiled, rowsOf(parameters))
     const isNamed = preparedStatements && parameters.length > 0 && !compiled.startsWith(PLANNED_EACH_TIME)
     const leveled = withCommitLevel(compiled, level)
     const text = isNamed ? plans.textOf(leveled) : leveled

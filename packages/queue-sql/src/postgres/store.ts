@@ -38,7 +38,7 @@ const MAX_TRIES = 6
 export function openPostgres(
   url: string,
   settings: SqlQueueSettings,
-  { wrap = unwrapped, warn, runtime }: StoreOptions,
+  { wrap = unwrapped, warn, runtime, minBulkRows }: StoreOptions,
 ): SqlStore {
   const names = tableNames(settings.tablePrefix)
   const place = placeName(url)
@@ -58,7 +58,7 @@ export function openPostgres(
     concurrency: CONCURRENCY,
     ...expressionsOf(names),
     ...upkeepOf(db, { names, place, level, warn }),
-    moves: (queueId) => new PostgresMoves(db, { names, queueId, runtime }),
+    moves: (queueId) => new PostgresMoves(db, { names, queueId, runtime, minBulkRows }),
     isContention: isPostgresContention,
     pauseMs: (tries, spentMs) =>
       tries < MAX_TRIES && spentMs < settings.timeoutMs ? runtime.random() * 50 * tries : undefined,

@@ -35,7 +35,7 @@ const LONGEST_CALL = 4
  * @throws SluiceError SLUICE_CONFIG_INVALID as {@link assertOpenable} does
  */
 export function openSqlite(path: string, settings: SqlQueueSettings, options: StoreOptions): SqlStore {
-  const { wrap = unwrapped, warn, runtime } = options
+  const { wrap = unwrapped, warn, runtime, minBulkRows } = options
   const inMemory = isInMemory(path)
   const place = inMemory ? 'the SQLite database in memory' : `the SQLite file ${resolve(path)}`
   assertOpenable(path, settings, warn)
@@ -65,7 +65,7 @@ export function openSqlite(path: string, settings: SqlQueueSettings, options: St
         return setBack.start()
       },
     }),
-    moves: (queueId) => new SqliteMoves(db, names, queueId),
+    moves: (queueId) => new SqliteMoves(db, { names, queueId, runtime, minRows: minBulkRows }),
     isContention: isSqliteBusy,
     pauseMs: (tries, spentMs) => (spentMs < settings.timeoutMs ? busyPauseMs(tries, runtime) : undefined),
     assertInPlace: (atMonotonic) => watch?.assertInPlace(atMonotonic),

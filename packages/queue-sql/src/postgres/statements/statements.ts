@@ -2,7 +2,7 @@ import { MAX_HISTORY } from '@sluice/core'
 import { DURABLY } from '../durability.js'
 import { FITS } from '../claim-sizes.js'
 import { CLOCK, counted, heldPart, QUEUE_EXISTS, enqueued, NOW, once } from './parts.js'
-import { putStatements } from './puts.js'
+import { beginStatement, putStatements } from './puts.js'
 import { placesVersionQuery, updateStatement } from './update.js'
 import { uniformStatement, settleStatement } from './settles.js'
 import type { TableNames } from '../../schema/tables.js'
@@ -19,7 +19,11 @@ export type PostgresStatements = ReturnType<typeof postgresStatements>
  */
 export function postgresStatements(t: TableNames) {
   return {
-    puts: { WAITING: putStatements(t, 'WAITING'), SUCCESS: putStatements(t, 'SUCCESS') },
+    puts: {
+      WAITING: putStatements(t, 'WAITING'),
+      SUCCESS: putStatements(t, 'SUCCESS'),
+      begin: beginStatement(t),
+    },
     update: updateStatement(t),
     placesVersion: `select coalesce((${placesVersionQuery(t)}), 0) as version`,
     claim: claimStatements(t, 'any process'),
