@@ -4,6 +4,7 @@ import { CompiledQuery, type Kysely } from 'kysely'
 import type { BulkPuts, PutMode } from '../items/moves.js'
 import { NO_ATTEMPT, STAGE_NUMBERS, type Tables } from '../schema/tables.js'
 import { COPY_IN } from './copy-in.js'
+import { copyChunks, type CopyRows } from './copy-rows.js'
 import type { OptimisticPuts } from './puts.js'
 import type { PostgresStatements } from './statements/statements.js'
 
@@ -13,9 +14,6 @@ const MIN_ROWS = 4_000
 const MAX_ROWS = 20_000
 /** A value of the sequence numbers so many items. */
 const ROWS_PER_TURN = 1_000
-/** Texts of this length are sent at once: the server begins with the first while the next is made. */
-const CHUNK_CHARS = 65_536
-
 export interface BulkPutsParts {
   readonly db: Kysely<Tables>
   readonly queueId: number
@@ -32,6 +30,13 @@ interface Begun {
   readonly now: number
   /** One value of the sequence for each thousand rows, ascending. */
   readonly turns: readonly number[]
+}
+
+/** What the rows of a batch have in common. */
+interface RowsOf {
+  readonly now: number
+  readonly queueId: number
+  readonly newId: () => string
 }
 
 /** An item with its place in the order of `get`. */
@@ -84,17 +89,10 @@ export class PostgresBulkPuts implements BulkPuts {
     const places = placesOf(items, begun)
     // By id, because two puts of the same ids then wait for each other in one order.
     const sorted = places.toSorted((a, b) => (a.item.id < b.item.id ? -1 : 1))
-    await copy(
-      db,
-      texts.copyItems,
-      chunks(sorted, (place) => itemLine(place, begun, runtime.newId(), queueId)),
-    )
-    const entryLine = stage === 'WAITING' ? waitingLine : finishedLine
-    await copy(
-      db,
-      texts.copyEntries,
-      chunks(places, (place) => entryLine(place, queueId)),
-    )
+    const of = { now: begun.now, queueId, newId: () => runtime.newId() }
+    await copy(db, texts.copyItems, copyChunks(sorted, (place, to) => writeItem(place, of, to)))
+    const writeEntry = stage === 'WAITING' ? writeWaiting : writeFinished
+    await copy(db, texts.copyEntries, copyChunks(places, (place, to) => writeEntry(place, of, to)))
     // Last, since other moves wait for this row.
     await first(db, texts.count, [queueId, items.length])
   }
@@ -127,7 +125,7 @@ async function first<Row>(db: Kysely<Tables>, text: string, parameters: readonly
   return row
 }
 
-async function copy(db: Kysely<Tables>, text: string, rows: Iterable<string>): Promise<void> {
+async function copy(db: Kysely<Tables>, text: string, rows: Iterable<Buffer>): Promise<void> {
   await all(db, COPY_IN + text, [rows])
 }
 
@@ -145,51 +143,42 @@ function placesOf(items: readonly CheckedItem[], { now, turns }: Begun): Place[]
   })
 }
 
-function* chunks(places: readonly Place[], line: (place: Place) => string): Generator<string> {
-  let chunk = ''
-  for (const place of places) {
-    chunk += line(place)
-    if (chunk.length < CHUNK_CHARS) continue
-    yield chunk
-    chunk = ''
-  }
-  if (chunk !== '') yield chunk
-}
-
 /** The columns of `copyItems`. */
-function itemLine(place: Place, { now }: Begun, uid: string, queueId: number): string {
-  const { item, seq, notBefore, availableAt } = place
+function writeItem({ item, seq, notBefore, availableAt }: Place, of: RowsOf, to: CopyRows): void {
   const { id, bodyText, priority } = item
-  return `${seq}\t${availableAt}\t${now}\t${notBefore ?? NULL}\t${queueId}\t0\t0\t${priority}\t${uid}\t${copyText(id)}\t${copyJson(bodyText)}\n`
+  to.row(11, id.length + bodyText.length)
+  to.bigint(seq)
+  to.bigint(availableAt)
+  to.bigint(of.now)
+  if (notBefore === undefined) to.null()
+  else to.bigint(notBefore)
+  to.integer(of.queueId)
+  to.integer(0)
+  to.integer(0)
+  to.integer(priority)
+  to.uuid(of.newId())
+  to.text(id)
+  to.text(bodyText)
 }
 
 /** The columns of `copyEntries` of WAITING. */
-function waitingLine({ item, seq, availableAt }: Place, queueId: number): string {
-  return `${availableAt}\t${seq}\t${queueId}\t${-item.priority}\n`
+function writeWaiting({ item, seq, availableAt }: Place, { queueId }: RowsOf, to: CopyRows): void {
+  to.row(4, 0)
+  to.bigint(availableAt)
+  to.bigint(seq)
+  to.integer(queueId)
+  to.integer(-item.priority)
 }
 
 /** The columns of `copyEntries` of SUCCESS. */
-function finishedLine({ seq, availableAt }: Place, queueId: number): string {
-  return `${seq}\t${availableAt}\t${availableAt}\t${queueId}\t${NO_ATTEMPT}\t${STAGE_NUMBERS.SUCCESS}\n`
-}
-
-const NULL = String.raw`\N`
-
-/** @see https://www.postgresql.org/docs/current/sql-copy.html#id-1.9.3.55.9.2 */
-const ESCAPES: Readonly<Record<string, string>> = {
-  '\\': String.raw`\\`,
-  '\n': String.raw`\n`,
-  '\r': String.raw`\r`,
-  '\t': String.raw`\t`,
-}
-
-function copyText(text: string): string {
-  return /[\\\n\r\t]/.test(text) ? text.replaceAll(/[\\\n\r\t]/g, (found) => ESCAPES[found] ?? found) : text
-}
-
-/** JSON text has no line break and no tab. */
-function copyJson(text: string): string {
-  return text.includes('\\') ? text.replaceAll('\\', String.raw`\\`) : text
+function writeFinished({ seq, availableAt }: Place, { queueId }: RowsOf, to: CopyRows): void {
+  to.row(6, 0)
+  to.bigint(seq)
+  to.bigint(availableAt)
+  to.bigint(availableAt)
+  to.integer(queueId)
+  to.integer(NO_ATTEMPT)
+  to.smallint(STAGE_NUMBERS.SUCCESS)
 }
 
 /** SQLSTATE unique_violation. @see https://www.postgresql.org/docs/current/errcodes-appendix.html */

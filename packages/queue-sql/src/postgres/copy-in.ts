@@ -1,6 +1,6 @@
 import type pg from 'pg'
 
-/** Starts a `copy … from stdin`, whose one parameter is its rows: an iterable of texts in COPY's text format. */
+/** Starts a `copy … from stdin`, whose one parameter is its rows: an iterable of chunks. */
 export const COPY_IN = '/* copy in */ '
 
 /** The parts of a connection of `pg` that a COPY needs, and that its types leave out. */
@@ -12,10 +12,10 @@ interface CopyConnection {
 
 export interface CopyInOptions {
   readonly text: string
-  readonly rows: Iterable<string>
+  readonly rows: Iterable<Buffer>
   /** Called when the server is ready for the rows, before the first is sent. */
   readonly onReady: () => void
-  /** Called with the bytes of each text that was sent. */
+  /** Called with the bytes of each chunk that was sent. */
   readonly onSent: (bytes: number) => void
 }
 
@@ -52,8 +52,8 @@ class CopyIn implements pg.Submittable {
     const { rows, onReady, onSent } = this.#options
     try {
       onReady()
-      for (const text of rows) {
-        const chunk = Buffer.from(text, 'utf8')
+      for (const chunk of rows) {
+        // It copies the chunk.
         connection.sendCopyFromChunk(chunk)
         onSent(chunk.length)
       }

@@ -163,9 +163,9 @@ interface ClientSettings extends SqlQueueSettings {
   readonly runtime: Runtime
 }
 
-function rowsOf([rows]: readonly unknown[]): Iterable<string> {
+function rowsOf([rows]: readonly unknown[]): Iterable<Buffer> {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- see COPY_IN
-  return rows as Iterable<string>
+  return rows as Iterable<Buffer>
 }
 
 /** One client runs its statements one after another, so one watch serves them all. */
@@ -183,7 +183,7 @@ function adaptClient(
     stream.destroy(error)
   })
   /** The watch begins again with the rows: the answer to them comes after the last. */
-  async function copy(text: string, rows: Iterable<string>): Promise<PostgresQueryResult<never>> {
+  async function copy(text: string, rows: Iterable<Buffer>): Promise<PostgresQueryResult<never>> {
     let sent = 0
     const waiting = copyIn(client, {
       text,

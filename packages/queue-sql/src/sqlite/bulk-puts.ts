@@ -19,7 +19,7 @@ export interface SqliteBulkPutsOptions {
 }
 
 /**
- * Puts of thousands of items, fifty by one statement. A known id fails the transaction, and its items are put
+ * Puts of thousands of items, twenty by one statement. A known id fails the transaction, and its items are put
  * one by one, which reports each.
  */
 export class SqliteBulkPuts implements BulkPuts {
@@ -52,25 +52,31 @@ export class SqliteBulkPuts implements BulkPuts {
     const now = await writes.now(trx)
     let last = 0
     for (const batch of batches(items, ({ bodyText }) => bodyText.length, ROWS_PER_INSERT)) {
-      // Fewer than fifty are the last, or large: they go one by one.
-      const rows = batch.length === ROWS_PER_INSERT ? [batch] : batch.map((item) => [item])
-      const text = batch.length === ROWS_PER_INSERT ? insertItems : insertNewItem
-      const values = rows.map((each) => [
-        writes.queueId,
-        now,
-        ...each.flatMap((item) => this.#values(item, now)),
-      ])
-      last = (await all<RowRun>(trx, text, values)).at(-1)?.seq ?? last
+      // Fewer are the last, or large: they go one by one.
+      const isWhole = batch.length === ROWS_PER_INSERT
+      const runs = (isWhole ? [batch] : batch.map((item) => [item])).map((rows) => this.#values(rows, now))
+      last = (await all<RowRun>(trx, isWhole ? insertItems : insertNewItem, runs)).at(-1)?.seq ?? last
     }
     await all(trx, stage === 'WAITING' ? enqueueRange : finishRange, [last - items.length + 1, last])
     await writes.count(trx, stage === 'WAITING' ? { waiting: items.length } : { success: items.length })
   }
 
-  #values(
-    { id, bodyText, priority, notBeforeAt, delayMs }: CheckedItem,
-    now: number,
-  ): (string | number | null)[] {
-    const notBefore = notBeforeAt ?? (delayMs === undefined ? null : now + delayMs)
-    return [id, this.#runtime.newId(), priority, notBefore, Math.max(now, notBefore ?? now), bodyText]
+  #values(items: readonly CheckedItem[], now: number): (string | number | null)[] {
+    const values: (string | number | null)[] = []
+    for (const { id, bodyText, priority, notBeforeAt, delayMs } of items) {
+      const notBefore = notBeforeAt ?? (delayMs === undefined ? null : now + delayMs)
+      const availableAt = Math.max(now, notBefore ?? now)
+      values.push(
+        this.#writes.queueId,
+        id,
+        this.#runtime.newId(),
+        priority,
+        now,
+        notBefore,
+        availableAt,
+        bodyText,
+      )
+    }
+    return values
   }
 }

@@ -46,7 +46,7 @@ function copyStatements(t: TableNames, { copied, set }: Entry) {
   }
 }
 
-const FROM_CLIENT = `from stdin with (encoding 'UTF8')`
+const FROM_CLIENT = `from stdin with (format binary, encoding 'UTF8')`
 
 /** How the items `added` enter their stage: the part of the statement, and the change of the counters. */
 interface Entry {
