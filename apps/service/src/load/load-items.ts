@@ -24,7 +24,7 @@ export interface LoadOptions {
   /** Replace the bodies of items in WAITING with those of the rows. Default false. */
   readonly updateWaiting?: boolean
   readonly done?: DoneRows
-  /** Items per `putMany`. Default 500 at first, and up to 16,000 with fast storage. */
+  /** Items per `putMany`. Default 500 at first, and up to 8,000 with fast storage. */
   readonly batchItems?: number
   /** Detects rows that may repeat an id. Default XXH64. */
   readonly hashId?: HashId
@@ -55,7 +55,7 @@ export interface LoadResult extends LoadOutcome {
 /** Amortizes a commit, and is small enough for a first batch where each item is a network request. */
 const BATCH_ITEMS = 500
 /** The rows held while a batch is stored decide the heap size. */
-const MAX_BATCH_ITEMS = 16_000
+const MAX_BATCH_ITEMS = 8_000
 /** A faster batch doubles the size of the next: fewer calls, while Ctrl-C still ends a load at once. */
 const BATCH_MS = 200
 /** Limits a batch of the largest bodies. */

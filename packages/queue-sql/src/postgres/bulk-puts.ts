@@ -90,9 +90,17 @@ export class PostgresBulkPuts implements BulkPuts {
     // By id, because two puts of the same ids then wait for each other in one order.
     const sorted = places.toSorted((a, b) => (a.item.id < b.item.id ? -1 : 1))
     const of = { now: begun.now, queueId, newId: () => runtime.newId() }
-    await copy(db, texts.copyItems, copyChunks(sorted, (place, to) => writeItem(place, of, to)))
+    await copy(
+      db,
+      texts.copyItems,
+      copyChunks(sorted, (place, to) => writeItem(place, of, to)),
+    )
     const writeEntry = stage === 'WAITING' ? writeWaiting : writeFinished
-    await copy(db, texts.copyEntries, copyChunks(places, (place, to) => writeEntry(place, of, to)))
+    await copy(
+      db,
+      texts.copyEntries,
+      copyChunks(places, (place, to) => writeEntry(place, of, to)),
+    )
     // Last, since other moves wait for this row.
     await first(db, texts.count, [queueId, items.length])
   }

@@ -1,4 +1,5 @@
 import type { NewItem, Queue } from '@sluice/core'
+import { encodeItem, takesEncodedItems } from '@sluice/core/backend'
 import type { QueueHarness } from '@sluice/testkit'
 import { testQueue } from '@sluice/testkit/vitest'
 import type { Dialect } from 'kysely'
@@ -88,6 +89,16 @@ describe.each(bothStores)('a putMany of thousands on %s', (_, makeHarness) => {
     expect(await queue.size('WAITING')).toBe(MANY)
     // All are known now.
     expect((await queue.putMany(items)).added).toBe(0)
+  })
+
+  test('takes items whose bodies are text already', async () => {
+    expect(takesEncodedItems(queue)).toBe(true)
+    const items = manyItems()
+    const encoded = items.map((item) => encodeItem(item, 1_000))
+    expect((await queue.putMany(encoded)).added).toBe(MANY)
+    expect((await queue.putMany(items.slice(0, 500), { compare: true })).skipped[499]).toMatchObject({
+      reason: 'exists-same',
+    })
   })
 
   test('into SUCCESS is never claimable', async () => {
