@@ -37,10 +37,10 @@ interface PostgresMovesParts {
 }
 
 /**
- * The moves on PostgreSQL. Each, but a put of thousands, is one statement without an explicit transaction: a killed process has sent
- * the whole statement or nothing, and the server executes it whole or not at all [Q-GET-4, Q-MOVE-4]. If the
- * answer is lost, the outcome is unknown: a move can be repeated [Q-MOVE-2], and the items of such a claim
- * are listed in PROCESSING.
+ * The moves on PostgreSQL. Each, but a put of thousands, is one statement without an explicit transaction: a
+ * killed process has sent the whole statement or nothing, and the server executes it whole or not at all
+ * [Q-GET-4, Q-MOVE-4]. If the answer is lost, the outcome is unknown: a move can be repeated [Q-MOVE-2], and
+ * the items of such a claim are listed in PROCESSING.
  */
 export class PostgresMoves implements Moves {
   readonly bulk: BulkPuts

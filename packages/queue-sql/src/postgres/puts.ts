@@ -1,7 +1,7 @@
 import { CompiledQuery, type Kysely } from 'kysely'
 import { comparedReason } from '../items/item-rows.js'
 import type { KnownReason, NewRow, NotAdded, PutMode } from '../items/moves.js'
-import { isKnownId, PostgresBulkPuts, type BulkPutsParts } from './bulk-puts.js'
+import { isKnownId, PostgresBulkPuts, type BulkPutsParts } from './copy/bulk-puts.js'
 import { jsonLines, plainArray, textArray } from './parameters.js'
 import type { PostgresStatements } from './statements/statements.js'
 import type { PutStatements } from './statements/puts.js'

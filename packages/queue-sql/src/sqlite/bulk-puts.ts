@@ -19,8 +19,8 @@ export interface SqliteBulkPutsOptions {
 }
 
 /**
- * Puts of thousands of items, twenty by one statement. A known id fails the transaction, and its items are put
- * one by one, which reports each.
+ * Puts of thousands of items, twenty by one statement. A known id fails the transaction, and its items are
+ * put one by one, which reports each.
  */
 export class SqliteBulkPuts implements BulkPuts {
   readonly minRows: number

@@ -1,12 +1,12 @@
 import type { Runtime } from '@sluice/core'
 import type { CheckedItem } from '@sluice/core/backend'
 import { CompiledQuery, type Kysely } from 'kysely'
-import type { BulkPuts, PutMode } from '../items/moves.js'
-import { NO_ATTEMPT, STAGE_NUMBERS, type Tables } from '../schema/tables.js'
+import type { BulkPuts, PutMode } from '../../items/moves.js'
+import { NO_ATTEMPT, STAGE_NUMBERS, type Tables } from '../../schema/tables.js'
 import { COPY_IN } from './copy-in.js'
 import { copyChunks, type CopyRows } from './copy-rows.js'
-import type { OptimisticPuts } from './puts.js'
-import type { PostgresStatements } from './statements/statements.js'
+import type { OptimisticPuts } from '../puts.js'
+import type { PostgresStatements } from '../statements/statements.js'
 
 /** With fewer rows the round trips of a transaction cost more than COPY saves. */
 const MIN_ROWS = 4_000

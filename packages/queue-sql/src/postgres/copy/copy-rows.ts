@@ -5,7 +5,7 @@
  * @see https://www.postgresql.org/docs/current/sql-copy.html#id-1.9.3.55.9.4
  */
 
-/** A chunk is sent when so many bytes are full: the server begins with it while the next is made. */
+/** A chunk of this size is sent: the server begins with it while the next is made. */
 const CHUNK_BYTES = 65_536
 /** Of a row besides its texts, at most. */
 const ROW_BYTES = 256
