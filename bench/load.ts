@@ -77,11 +77,10 @@ try {
 }
 
 function sqlitePlaces(): Places {
-  const path = (place: string) => join(dir, `${place}.db`)
   return {
-    flags: (place) => [`queue.url=sqlite:${path(place)}`],
+    flags: (place) => [`queue.url=sqlite:${join(dir, `${place}.db`)}`],
     remove: async (place) => {
-      for (const end of ['', '-wal', '-shm']) await rm(`${path(place)}${end}`, { force: true })
+      for (const end of ['', '-wal', '-shm']) await rm(join(dir, `${place}.db${end}`), { force: true })
     },
     close: async () => undefined,
   }
