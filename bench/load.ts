@@ -1,5 +1,5 @@
-// `sluice load` of this checkout beside that of another one, such as the commit before a change, into SQLite or
-// into a PostgreSQL that it starts, with `fsync` on.
+// `sluice load` of this checkout beside that of another one, such as the commit before a change, into SQLite
+// or into a PostgreSQL that it starts, with `fsync` on.
 // In each round each side loads a list into a new queue, and this side loads it again with every row there;
 // this side is measured twice, which shows what chance does. Ratios are of pairs of one round.
 //   node load.ts --before ../../main                     1,000,000 rows, 9 rounds, JSON lines and CSV
