@@ -231,6 +231,11 @@ export function isSqliteBusy(error: unknown): boolean {
   return primary === 5 || primary === 6
 }
 
+/** Whether a row of the same key exists: SQLITE_CONSTRAINT_UNIQUE. */
+export function isSqliteKnown(error: unknown): boolean {
+  return sqliteCodeOf(error) === 2067
+}
+
 /**
  * Whether PostgreSQL rolled this transaction back because of another: deadlock, serialization failure or
  * stale plan.

@@ -8,6 +8,8 @@ import type { TableNames, Tables } from './schema/tables.js'
 export interface OpenOptions {
   /** For tests: wraps the driver between kysely and the database. */
   readonly wrap?: ((dialect: Dialect) => Dialect) | undefined
+  /** For tests: from how many items on a put is one by `BulkPuts`. */
+  readonly minBulkRows?: number | undefined
   /** Default the machine's. Any other one is also the clock of SQLite's statements. */
   readonly runtime?: Runtime | undefined
   /** Warnings for the operator. */

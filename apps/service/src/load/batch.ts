@@ -18,12 +18,13 @@ export class CallRows {
   /** The index of each row in its batch. */
   readonly #places: number[] = []
 
-  add(entry: GoodEntry, row: { isSuspect: boolean; place: number }): void {
-    const { item, line, source, element, byte, raw } = entry
+  /** @param row.item replaces that of the entry */
+  add(entry: GoodEntry, row: { item: NewItem; isSuspect: boolean; place: number }): void {
+    const { line, source, element, byte, raw } = entry
     if (row.isSuspect) this.suspects.add(this.items.length)
     if (element !== undefined)
       this.#elements.set(this.items.length, byte === undefined ? { element } : { element, byte })
-    this.items.push(item)
+    this.items.push(row.item)
     this.#lines.push(line)
     this.#sources.push(source)
     this.#places.push(row.place)
@@ -72,11 +73,16 @@ export class Batch {
     return this.waiting.items.length + this.done.items.length
   }
 
-  add(entry: GoodEntry, row: { isSuspect: boolean; isDone: boolean }): void {
-    const { isSuspect } = row
+  /** @param row.encode prepares an item for the queue */
+  add(
+    entry: GoodEntry,
+    row: { isSuspect: boolean; isDone: boolean; encode: (item: NewItem) => NewItem },
+  ): void {
+    const { isSuspect, isDone } = row
     const place = this.rows
-    if (row.isDone) this.done.add({ ...entry, item: undelayed(entry.item) }, { isSuspect, place })
-    else this.waiting.add(entry, { isSuspect, place })
+    const item = row.encode(isDone ? undelayed(entry.item) : entry.item)
+    const rows = isDone ? this.done : this.waiting
+    rows.add(entry, { item, isSuspect, place })
     this.bytes += entry.bytes
   }
 

@@ -1,5 +1,5 @@
-import type { Queue, Runtime } from '@sluice/core'
-import { startTimer, type Timer } from '@sluice/core/backend'
+import type { NewItem, Queue, Runtime } from '@sluice/core'
+import { encodeItem, startTimer, takesEncodedItems, type Timer } from '@sluice/core/backend'
 import { Batch, type PlacedRow } from './batch.js'
 import { BatchPut } from './batch-put.js'
 import { IdHashes, openIdHash, type HashId } from './id-hashes.js'
@@ -24,7 +24,7 @@ export interface LoadOptions {
   /** Replace the bodies of items in WAITING with those of the rows. Default false. */
   readonly updateWaiting?: boolean
   readonly done?: DoneRows
-  /** Items per `putMany`. Default 500 at first, and up to 4,000 with fast storage. */
+  /** Items per `putMany`. Default 500 at first, and up to 8,000 with fast storage. */
   readonly batchItems?: number
   /** Detects rows that may repeat an id. Default XXH64. */
   readonly hashId?: HashId
@@ -55,9 +55,9 @@ export interface LoadResult extends LoadOutcome {
 /** Amortizes a commit, and is small enough for a first batch where each item is a network request. */
 const BATCH_ITEMS = 500
 /** The rows held while a batch is stored decide the heap size. */
-const MAX_BATCH_ITEMS = 4_000
+const MAX_BATCH_ITEMS = 8_000
 /** A faster batch doubles the size of the next: fewer calls, while Ctrl-C still ends a load at once. */
-const BATCH_MS = 100
+const BATCH_MS = 200
 /** Limits a batch of the largest bodies. */
 const BATCH_BYTES = 4 * 1024 * 1024
 /** Refused rows wait for the rows before them to be stored, so that all are listed in order. */
@@ -115,6 +115,7 @@ class Load {
   readonly #queue: Queue | (() => Promise<Queue>)
   #put: BatchPut | undefined
   #opening: Promise<BatchPut> | undefined
+  #encode: (item: NewItem) => NewItem = (item) => item
   #batch = new Batch()
   #batchItems: number
   /** One batch is stored while the next is read; never two, to keep the manifest's order. */
@@ -193,7 +194,7 @@ class Load {
       countRows(this.#counts, 'done', 1)
       return undefined
     }
-    this.#batch.add(entry, { isSuspect: this.#hashes.add(entry.item.id), isDone })
+    this.#batch.add(entry, { isSuspect: this.#hashes.add(entry.item.id), isDone, encode: this.#encode })
     this.#expectFlush()
     // Only once there is an item: an empty list creates no queue.
     return this.#put === undefined ? (this.#opening ??= this.#open()) : undefined
@@ -204,6 +205,9 @@ class Load {
     const how = { compare, updateWaiting, runtime, ...(signal === undefined ? {} : { signal }) }
     try {
       const queue = typeof this.#queue === 'function' ? await this.#queue() : this.#queue
+      const { maxBodyBytes } = queue.supports
+      // Rows wait as text: as values they would be most of what the collector of garbage has to move.
+      if (takesEncodedItems(queue)) this.#encode = (item) => encodeItem(item, maxBodyBytes)
       return (this.#put = new BatchPut(queue, this.#counts, how))
     } catch (error) {
       this.openFailure = { error }

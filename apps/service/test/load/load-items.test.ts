@@ -84,7 +84,7 @@ describe('loadItems', () => {
   })
 
   test.each([
-    ['grow up to 4,000 where they are stored fast', 40, 4_000],
+    ['grow up to 8,000 where they are stored fast', 40, 8_000],
     ['stay small where they are not', 400, 500],
   ])('batches %s', async (_, tookMs, largest) => {
     let nowMs = 0
@@ -94,7 +94,7 @@ describe('loadItems', () => {
       sizes.push(items.length)
       nowMs += tookMs
     })
-    await loadItems(queue, stream(entries(20_000)))
+    await loadItems(queue, stream(entries(30_000)))
     runtime.mockRestore()
     expect(sizes[0]).toBe(500)
     expect(Math.max(...sizes)).toBe(largest)

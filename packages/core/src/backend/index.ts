@@ -1,5 +1,5 @@
 /** What implementations of queues, workers and services need, and users of a queue don't. */
-export { createQueue } from './queue/queue-front.js'
+export { createQueue, takesEncodedItems } from './queue/queue-front.js'
 export type { CreateQueueOptions } from './queue/queue-front.js'
 export { queueOpener } from './queue/open-queue.js'
 export type { OpenQueue, QueueOpener } from './queue/open-queue.js'
@@ -70,6 +70,7 @@ export {
   copyNewItem,
   copyNewItems,
   cutReason,
+  encodeItem,
   encodeOptional,
 } from '../checks/input.js'
 export type { CheckedItem, CopiedItem } from '../checks/input.js'

@@ -1,6 +1,14 @@
 import { expect, test } from 'vitest'
 import { MAX_REASON_CHARS } from '../../src/index.js'
-import { assertCount, assertItemId, checkNewItem, checkNewItems, cutReason } from '../../src/backend/index.js'
+import {
+  assertCount,
+  assertItemId,
+  checkNewItem,
+  checkNewItems,
+  copyNewItem,
+  cutReason,
+  encodeItem,
+} from '../../src/backend/index.js'
 
 test.each([
   'a',
@@ -89,4 +97,16 @@ test('a reason is cut between characters and is storable everywhere', () => {
   }
   expect(cutReason('a\0b\ud800')).toBe('a\u{FFFD}b\u{FFFD}')
   expect(cutReason(undefined)).toBeUndefined()
+})
+
+test('an encoded item is checked once, for queues with no smaller limit, and read as any other', () => {
+  const item = { id: 'a', body: { text: 'ü' }, priority: 2, delayMs: 5 }
+  const encoded = encodeItem(item, 100)
+  expect(checkNewItem(encoded, 100)).toBe(encoded)
+  expect(checkNewItem(encoded, 200)).toBe(encoded)
+  expect(checkNewItem(encoded, 50)).toEqual(checkNewItem(item, 50))
+  expect(() => checkNewItem(encoded, 10)).toThrow(/at most 10/)
+  expect(copyNewItem(encoded, 100)).toEqual(copyNewItem(item, 100))
+  expect(encoded.body).toEqual(item.body)
+  expect(() => encodeItem({ id: 'a', body: Number.NaN }, 100)).toThrow(TypeError)
 })

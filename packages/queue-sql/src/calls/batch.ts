@@ -4,12 +4,16 @@ export const MAX_BATCH_ROWS = 1_000
 export const MAX_BATCH_CHARS = 8_000_000
 
 /** Cuts rows into batches by number and by size, in order. */
-export function* batches<Row>(rows: readonly Row[], chars: (row: Row) => number): Generator<Row[]> {
+export function* batches<Row>(
+  rows: readonly Row[],
+  chars: (row: Row) => number,
+  maxRows = MAX_BATCH_ROWS,
+): Generator<Row[]> {
   let batch: Row[] = []
   let size = 0
   for (const row of rows) {
     const more = chars(row)
-    if (batch.length > 0 && (batch.length >= MAX_BATCH_ROWS || size + more > MAX_BATCH_CHARS)) {
+    if (batch.length > 0 && (batch.length >= maxRows || size + more > MAX_BATCH_CHARS)) {
       yield batch
       batch = []
       size = 0

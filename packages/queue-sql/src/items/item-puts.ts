@@ -19,7 +19,7 @@ export interface PutProgress {
 
 export interface ItemPutsParts {
   readonly gate: CallGate
-  readonly moves: Pick<Moves, 'put'>
+  readonly moves: Pick<Moves, 'put' | 'bulk'>
 }
 
 export interface PutUse extends Partial<PutMode> {
@@ -31,6 +31,14 @@ export interface PutUse extends Partial<PutMode> {
 interface Batch {
   readonly rows: readonly NewRow[]
   readonly notAdded: Promise<NotAdded>
+}
+
+/** A put of many under way. */
+interface Put {
+  readonly mode: PutMode
+  readonly progress: PutProgress
+  readonly signal: AbortSignal | undefined
+  readonly refusals: Map<string, PutRefusal>
 }
 
 /** The puts of one queue, cut into batches, each one transaction. */
@@ -49,17 +57,39 @@ export class ItemPuts {
    */
   async put(
     items: readonly CheckedItem[],
-    { compare = false, stage = 'WAITING', progress, signal }: PutUse = {},
+    { compare = false, stage = 'WAITING', progress = noProgress(), signal }: PutUse = {},
   ): Promise<ReadonlyMap<string, PutRefusal>> {
+    const put = { mode: { compare, stage }, progress, signal, refusals: new Map<string, PutRefusal>() }
+    const { minRows, maxRows } = this.#parts.moves.bulk
+    if (items.length < minRows) await this.#putRows(items, put)
+    else for (const many of batches(items, charsOf, maxRows)) await this.#putMany(many, put)
+    return put.refusals
+  }
+
+  async #putMany(items: readonly CheckedItem[], put: Put): Promise<void> {
+    const { gate, moves } = this.#parts
+    const { progress, signal, mode } = put
+    if (items.length >= moves.bulk.minRows && moves.bulk.isUsable) {
+      signal?.throwIfAborted()
+      progress.underWay = items.length
+      const isPut = await gate.run('put items', () => moves.bulk.put(items, mode.stage))
+      progress.underWay = 0
+      if (isPut) {
+        progress.added += items.length
+        progress.stored += items.length
+        return
+      }
+    }
+    await this.#putRows(items, put)
+  }
+
+  async #putRows(items: readonly CheckedItem[], { mode, progress, signal, refusals }: Put): Promise<void> {
     const { runtime } = this.#parts.gate
-    const mode = { compare, stage }
-    const refusals = new Map<string, PutRefusal>()
     let underWay: Batch | undefined
     const end = async (): Promise<void> => {
       if (underWay === undefined) return
       const notAdded = await underWay.notAdded
       for (const [id, reason = 'exists'] of notAdded) refusals.set(id, { reason })
-      if (progress === undefined) return
       progress.added += underWay.rows.length - notAdded.size
       progress.stored += underWay.rows.length
       progress.underWay = 0
@@ -67,16 +97,15 @@ export class ItemPuts {
     // Rows are built batch by batch, so that a hundred thousand items are not held twice. A batch is prepared
     // while the one before is stored; two are never stored at once, because the order of `get` is that of the
     // items.
-    for (const batch of batches(items, ({ bodyText }) => bodyText.length)) {
+    for (const batch of batches(items, charsOf)) {
       const rows = batch.map((item) => newRow(item, runtime.newId()))
       const run = this.#parts.moves.put(rows, mode)
       await end()
       signal?.throwIfAborted()
-      if (progress !== undefined) progress.underWay = batch.length
+      progress.underWay = batch.length
       underWay = { rows, notAdded: this.#store(rows, run, mode) }
     }
     await end()
-    return refusals
   }
 
   async #store(rows: readonly NewRow[], run: () => Promise<NotAdded>, mode: PutMode): Promise<NotAdded> {
@@ -96,6 +125,14 @@ export class ItemPuts {
       notAdded = new Map([...judged, ...again])
     }
   }
+}
+
+function charsOf({ bodyText }: CheckedItem): number {
+  return bodyText.length
+}
+
+function noProgress(): PutProgress {
+  return { added: 0, stored: 0, underWay: 0 }
 }
 
 /**

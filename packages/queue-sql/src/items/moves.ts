@@ -1,5 +1,5 @@
 import type { Lease } from '@sluice/core'
-import type { PutOrder, PutRefusal } from '@sluice/core/backend'
+import type { CheckedItem, PutOrder, PutRefusal } from '@sluice/core/backend'
 
 /** The part of a lease that a claim or a write compares with the stored row. */
 export type HeldLease = Pick<Lease, 'name' | 'holder' | 'fencingToken'>
@@ -23,6 +23,17 @@ export type KnownReason = PutRefusal['reason']
  * which cannot see its body; the same put again can.
  */
 export type NotAdded = ReadonlyMap<string, KnownReason | undefined>
+
+/** The puts of many items, all of them new, in one transaction: see {@link Moves.put} for all others. */
+export interface BulkPuts {
+  /** It pays from this many items on. */
+  readonly minRows: number
+  readonly maxRows: number
+  /** Whether it is likely to succeed, after what earlier puts met. */
+  readonly isUsable: boolean
+  /** @returns false: nothing was put, because an id is known or the database refuses the form */
+  put(items: readonly CheckedItem[], stage: PutMode['stage']): Promise<boolean>
+}
 
 /** A change of a waiting item as the statements take it; `null` changes nothing. */
 export interface ChangeRow {
@@ -118,6 +129,7 @@ export type ClaimScope =
  * where rows are locked, so that two calls lock them in the same order.
  */
 export interface Moves {
+  readonly bulk: BulkPuts
   /**
    * Prepares a put, while the batch before may still be under way. With `compare` it reports for known items
    * whether their bodies are the same [Q-PUT-4]. Items that enter SUCCESS are never in the backlog, not even

@@ -2,6 +2,7 @@ import type { Runtime } from '@sluice/core'
 import { CompiledQuery, type Kysely } from 'kysely'
 import { ClaimSizes, isTooLarge } from './claim-sizes.js'
 import type {
+  BulkPuts,
   ChangeRow,
   Claimed,
   ClaimedRow,
@@ -29,13 +30,22 @@ import { PostgresSetBack } from './set-back.js'
 import { postgresStatements, type PostgresStatements } from './statements/statements.js'
 import { STAGE_NUMBERS, type TableNames, type Tables } from '../schema/tables.js'
 
+interface PostgresMovesParts {
+  readonly names: TableNames
+  readonly queueId: number
+  readonly runtime: Runtime
+  /** For tests: see {@link BulkPuts}. */
+  readonly minBulkRows?: number | undefined
+}
+
 /**
- * The moves on PostgreSQL. Each is one statement without an explicit transaction: a killed process has sent
- * the whole statement or nothing, and the server executes it whole or not at all [Q-GET-4, Q-MOVE-4]. If the
- * answer is lost, the outcome is unknown: a move can be repeated [Q-MOVE-2], and the items of such a claim
- * are listed in PROCESSING.
+ * The moves on PostgreSQL. Each, but a put of thousands, is one statement without an explicit transaction: a
+ * killed process has sent the whole statement or nothing, and the server executes it whole or not at all
+ * [Q-GET-4, Q-MOVE-4]. If the answer is lost, the outcome is unknown: a move can be repeated [Q-MOVE-2], and
+ * the items of such a claim are listed in PROCESSING.
  */
 export class PostgresMoves implements Moves {
+  readonly bulk: BulkPuts
   readonly #db: Kysely<Tables>
   readonly #queueId: number
   readonly #runtime: Pick<Runtime, 'monotonicMs'>
@@ -47,14 +57,13 @@ export class PostgresMoves implements Moves {
   readonly #puts: PostgresPuts
   readonly #sizes = new ClaimSizes()
 
-  constructor(
-    db: Kysely<Tables>,
-    { names, queueId, runtime }: { names: TableNames; queueId: number; runtime: Runtime },
-  ) {
+  constructor(db: Kysely<Tables>, { names, queueId, runtime, minBulkRows }: PostgresMovesParts) {
     this.#db = db
     this.#queueId = queueId
     this.#statements = postgresStatements(names)
-    this.#puts = new PostgresPuts(db, this.#statements.puts, queueId)
+    const { puts: statements } = this.#statements
+    this.#puts = new PostgresPuts({ db, queueId, statements, runtime, minRows: minBulkRows })
+    this.bulk = this.#puts.bulk
     this.#setBack = new PostgresSetBack(db, { names, queueId, runtime })
     this.#low = new LowWater(runtime)
     this.#runtime = runtime

@@ -5,6 +5,7 @@ import { requestTimeMs, startTimer } from '@sluice/core/backend'
 import type { PostgresPool, PostgresPoolClient, PostgresQueryResult } from 'kysely'
 import pg from 'pg'
 import { isStalePlan } from '../sql-errors.js'
+import { COPY_IN, copyIn } from './copy/copy-in.js'
 import { splitCommitLevel, withCommitLevel, type CommitLevel } from './durability.js'
 import type { SqlQueueSettings } from '../sql-options.js'
 import { cancelStatement, StatementWatch, type ServerProcess } from './statement-watch.js'
@@ -162,6 +163,53 @@ interface ClientSettings extends SqlQueueSettings {
   readonly runtime: Runtime
 }
 
+/** A statement as it is sent. */
+interface Sent {
+  readonly text: string
+  readonly parameters: readonly unknown[]
+  readonly isNamed: boolean
+  readonly watch: StatementWatch
+}
+
+async function ask<R>(
+  client: pg.PoolClient,
+  { text, parameters, isNamed, watch }: Sent,
+): Promise<PostgresQueryResult<R>> {
+  const answer = client.query({
+    text,
+    values: [...parameters],
+    ...(isNamed ? { name: statementName(text) } : {}),
+  })
+  const end = text.startsWith(UNLIMITED) ? undefined : watch.start(() => bytesOf(text, parameters))
+  try {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- these results have a command and a count
+    return lastOf((await answer) as unknown as PostgresQueryResult<R> | PostgresQueryResult<R>[])
+  } finally {
+    end?.()
+  }
+}
+
+/** The watch begins again with the rows: the answer to them comes after the last. */
+async function copy(
+  client: pg.PoolClient,
+  { text, parameters, watch }: Sent,
+): Promise<PostgresQueryResult<never>> {
+  const [rows] = parameters
+  let sent = 0
+  let end: (() => void) | undefined
+  const copying = copyIn(client, {
+    text,
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- see COPY_IN
+    rows: rows as Iterable<Buffer>,
+    onReady: () => (end = watch.start(() => sent)),
+    onSent: (bytes) => (sent += bytes),
+  })
+  end = watch.start(() => text.length)
+  await copying.finally(() => end?.())
+  // The type knows no COPY, and nothing reads the command.
+  return { command: 'INSERT', rowCount: 0, rows: [] }
+}
+
 /** One client runs its statements one after another, so one watch serves them all. */
 function adaptClient(
   client: pg.PoolClient,
@@ -177,25 +225,18 @@ function adaptClient(
     stream.destroy(error)
   })
   async function query<R>(compiled: string, parameters: readonly unknown[]): Promise<PostgresQueryResult<R>> {
-    const isNamed = preparedStatements && parameters.length > 0 && !compiled.startsWith(PLANNED_EACH_TIME)
+    const isCopy = compiled.startsWith(COPY_IN)
+    const isPrepared = parameters.length > 0 && !isCopy && !compiled.startsWith(PLANNED_EACH_TIME)
+    const isNamed = preparedStatements && isPrepared
     const leveled = withCommitLevel(compiled, level)
     const text = isNamed ? plans.textOf(leveled) : leveled
-    const answer = client.query({
-      text,
-      values: [...parameters],
-      ...(isNamed ? { name: statementName(text) } : {}),
-    })
-    const end = text.startsWith(UNLIMITED) ? undefined : watch.start(() => bytesOf(text, parameters))
     try {
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- these results have a command and a count
-      return lastOf((await answer) as unknown as PostgresQueryResult<R> | PostgresQueryResult<R>[])
+      return await (isCopy ? copy : ask<R>)(client, { text, parameters, isNamed, watch })
     } catch (error) {
       if (isNamed && isStalePlan(error)) plans.end()
       // The connection ends with this error; a reused one would fail the next statement.
       broken ||= isEndOfConnection(error)
       throw error
-    } finally {
-      end?.()
     }
   }
   return {

@@ -1,6 +1,7 @@
 import { CompiledQuery, type Kysely } from 'kysely'
 import { comparedReason } from '../items/item-rows.js'
 import type { KnownReason, NewRow, NotAdded, PutMode } from '../items/moves.js'
+import { isKnownId, PostgresBulkPuts, type BulkPutsParts } from './copy/bulk-puts.js'
 import { jsonLines, plainArray, textArray } from './parameters.js'
 import type { PostgresStatements } from './statements/statements.js'
 import type { PutStatements } from './statements/puts.js'
@@ -21,17 +22,24 @@ interface CompareOutcome extends PutOutcome {
 
 const NONE: NotAdded = new Map()
 
+export interface PostgresPutsParts extends Omit<BulkPutsParts, 'statements' | 'optimism'> {
+  readonly statements: PostgresStatements['puts']
+}
+
 /** The puts of {@link PostgresMoves}. */
 export class PostgresPuts {
+  readonly bulk: PostgresBulkPuts
   readonly #db: Kysely<Tables>
   readonly #queueId: number
   readonly #statements: PostgresStatements['puts']
   readonly #puts = new OptimisticPuts()
 
-  constructor(db: Kysely<Tables>, texts: PostgresStatements['puts'], queueId: number) {
+  constructor(parts: PostgresPutsParts) {
+    const { db, queueId, statements } = parts
     this.#db = db
     this.#queueId = queueId
-    this.#statements = texts
+    this.#statements = statements
+    this.bulk = new PostgresBulkPuts({ ...parts, optimism: this.#puts })
   }
 
   put(rows: readonly NewRow[], { compare, stage }: PutMode): () => Promise<NotAdded> {
@@ -144,27 +152,32 @@ const CHECKED_PUTS = 64
 export class OptimisticPuts {
   #checkedLeft = 0
 
+  /** Whether all ids are assumed to be new. */
+  get isOptimistic(): boolean {
+    return this.#checkedLeft === 0
+  }
+
+  /** A put met a known id. */
+  noteKnown(): void {
+    this.#checkedLeft = CHECKED_PUTS
+  }
+
   async run<Outcome>(
     optimistic: () => Promise<Outcome>,
     checked: () => Promise<Outcome>,
     hasKnown: (outcome: Outcome) => boolean,
   ): Promise<Outcome> {
-    if (this.#checkedLeft === 0) {
+    if (this.isOptimistic) {
       try {
         return await optimistic()
       } catch (error) {
         if (!isKnownId(error)) throw error
       }
-      this.#checkedLeft = CHECKED_PUTS
+      this.noteKnown()
     }
     const outcome = await checked()
-    if (hasKnown(outcome)) this.#checkedLeft = CHECKED_PUTS
+    if (hasKnown(outcome)) this.noteKnown()
     else this.#checkedLeft -= 1
     return outcome
   }
-}
-
-/** SQLSTATE unique_violation. @see https://www.postgresql.org/docs/current/errcodes-appendix.html */
-function isKnownId(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === '23505'
 }

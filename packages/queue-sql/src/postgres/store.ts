@@ -39,7 +39,7 @@ const MAX_TRIES = 6
 export function openPostgres(
   url: string,
   settings: SqlQueueSettings,
-  { wrap = unwrapped, warn, runtime }: StoreOptions,
+  { wrap = unwrapped, warn, runtime, minBulkRows }: StoreOptions,
 ): SqlStore {
   const names = tableNames(settings.tablePrefix)
   const place = placeName(url)
@@ -59,7 +59,7 @@ export function openPostgres(
     concurrency: CONCURRENCY,
     ...expressionsOf(names),
     ...upkeepOf(db, { names, place, level, warn }),
-    moves: (queueId) => new PostgresMoves(db, { names, queueId, runtime }),
+    moves: (queueId) => new PostgresMoves(db, { names, queueId, runtime, minBulkRows }),
     processing: (queueId) => new ProcessingView(db, { queueId, texts: postgresStatements(names).processing }),
     isContention: isPostgresContention,
     pauseMs: (tries, spentMs) =>

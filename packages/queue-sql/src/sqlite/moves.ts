@@ -1,6 +1,7 @@
 import { MAX_HISTORY } from '@sluice/core'
 import type { Kysely } from 'kysely'
 import type {
+  BulkPuts,
   ChangeRow,
   Claimed,
   ClaimedRow,
@@ -17,6 +18,7 @@ import type {
   WantedRow,
 } from '../items/moves.js'
 import { isPlain } from '../items/item-rows.js'
+import { SqliteBulkPuts, type SqliteBulkPutsOptions } from './bulk-puts.js'
 import {
   putInSqlite,
   all,
@@ -73,16 +75,21 @@ const NOTHING: Claimed = { rows: [], isCut: false }
  * [Q-GET-4, Q-MOVE-4].
  */
 export class SqliteMoves implements Moves {
+  readonly bulk: BulkPuts
   readonly #db: Kysely<Tables>
   readonly #queueId: number
   readonly #statements: SqliteStatements
   readonly #writes: SqliteWrites
 
-  constructor(db: Kysely<Tables>, names: TableNames, queueId: number) {
+  constructor(
+    db: Kysely<Tables>,
+    { names, queueId, ...bulk }: { names: TableNames; queueId: number } & SqliteBulkPutsOptions,
+  ) {
     this.#db = db
     this.#queueId = queueId
     this.#statements = sqliteStatements(names)
     this.#writes = new SqliteWrites(db, this.#statements, queueId)
+    this.bulk = new SqliteBulkPuts(this.#writes, bulk)
   }
 
   put(rows: readonly NewRow[], order: PutMode): () => Promise<NotAdded> {

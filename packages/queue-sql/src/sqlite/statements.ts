@@ -1,9 +1,12 @@
 import { MAX_HISTORY } from '@sluice/core'
 import { FOR_EACH_ROW, READ_EACH_ROW } from './dialect.js'
-import type { TableNames } from '../schema/tables.js'
+import { NO_ATTEMPT, STAGE_NUMBERS, type TableNames } from '../schema/tables.js'
 
 /** SQLite's clock, epoch ms; it keeps whole milliseconds, which the rounding restores exactly. */
 export const SQLITE_NOW_MS = `cast(round(unixepoch('subsec') * 1000) as integer)`
+
+/** Of a statement that inserts many rows: more save nothing. */
+export const ROWS_PER_INSERT = 20
 
 /** A list of values as one JSON parameter. */
 const LISTED = `(select value from json_each(?))`
@@ -34,10 +37,28 @@ function putStatements(t: TableNames) {
     insertItem: `${FOR_EACH_ROW}insert into ${t.items}
         (queue_id, id, uid, attempt, refunds, priority, put_at, not_before_at, available_at, body)
       values (?, ?, ?, 0, 0, ?, ?, ?, ?, ?) on conflict (queue_id, id) do nothing`,
+    insertItems: newItems(t, ROWS_PER_INSERT),
+    insertNewItem: newItems(t, 1),
+    // The rows of one transaction have consecutive numbers.
+    enqueueRange: `insert into ${t.waiting} (queue_id, rank, available_at, seq)
+      select queue_id, -priority, available_at, seq from ${t.items} where seq between ? and ?`,
+    finishRange: `insert into ${t.finished} (queue_id, stage, seq, attempt, claimed_at, ended_at)
+      select queue_id, ${STAGE_NUMBERS.SUCCESS}, seq, ${NO_ATTEMPT}, put_at, put_at from ${t.items} where seq between ? and ?`,
     compareBody: `${READ_EACH_ROW}select i.id, i.body = g.body as same,
         case when octet_length(i.body) = octet_length(g.body) and i.body <> g.body then i.body end as body
       from (select ? as body) g cross join ${t.items} i where i.queue_id = ? and i.id = ?`,
   }
+}
+
+/**
+ * Inserts so many items by one run; a known id fails it. Without numbered parameters, which `node:sqlite`
+ * binds in a time that grows with their square.
+ */
+function newItems(t: TableNames, rows: number): string {
+  const values = Array.from({ length: rows }, () => '(?, ?, ?, 0, 0, ?, ?, ?, ?, ?)')
+  return `${FOR_EACH_ROW}insert into ${t.items}
+      (queue_id, id, uid, attempt, refunds, priority, put_at, not_before_at, available_at, body)
+    values ${values.join(', ')}`
 }
 
 function updateStatements(t: TableNames) {

@@ -36,7 +36,7 @@ const LONGEST_CALL = 4
  * @throws SluiceError SLUICE_CONFIG_INVALID as {@link assertOpenable} does
  */
 export function openSqlite(path: string, settings: SqlQueueSettings, options: StoreOptions): SqlStore {
-  const { wrap = unwrapped, warn, runtime } = options
+  const { wrap = unwrapped, warn, runtime, minBulkRows } = options
   const inMemory = isInMemory(path)
   const place = inMemory ? 'the SQLite database in memory' : `the SQLite file ${resolve(path)}`
   assertOpenable(path, settings, warn)
@@ -66,7 +66,7 @@ export function openSqlite(path: string, settings: SqlQueueSettings, options: St
         return setBack.start()
       },
     }),
-    moves: (queueId) => new SqliteMoves(db, names, queueId),
+    moves: (queueId) => new SqliteMoves(db, { names, queueId, runtime, minRows: minBulkRows }),
     processing: (queueId) =>
       scannedRows(db, { queueId, claimed: sql.raw(sqliteStatements(names).claimedFrom) }),
     isContention: isSqliteBusy,

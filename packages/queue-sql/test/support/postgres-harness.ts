@@ -9,6 +9,7 @@ import pg from 'pg'
 import { openSqlQueue } from './open-sql-queue.js'
 import { optionsSchema, type SqlQueueOptions, type SqlQueueSettings } from '../../src/sql-options.js'
 import { tableNames } from '../../src/schema/tables.js'
+import type { OpenOptions } from '../../src/sql-store.js'
 import { Crash } from './crashing-dialect.js'
 import { DEFAULT_NAME, asBeforeText, newerText } from './sqlite-harness.js'
 import { startStatementProxy, type StatementProxy } from './statement-proxy.js'
@@ -60,10 +61,10 @@ async function runText(url: string, text: string): Promise<void> {
  * With timeouts that are short for what comes after: nothing goes wrong yet, but on a busy machine a
  * connection may take longer.
  */
-async function openPatiently(settings: SqlQueueSettings): Promise<Queue> {
+async function openPatiently(settings: SqlQueueSettings, how: OpenOptions): Promise<Queue> {
   for (let opening = 1; ; opening++) {
     try {
-      return await openSqlQueue(settings)
+      return await openSqlQueue(settings, how)
     } catch (error) {
       if (opening === MOST_OPENINGS || !isSluiceError(error, 'SLUICE_QUEUE_UNAVAILABLE')) throw error
     }
@@ -73,6 +74,7 @@ async function openPatiently(settings: SqlQueueSettings): Promise<Queue> {
 export async function postgresHarness(
   url: string,
   options: Partial<SqlQueueOptions> = {},
+  how: OpenOptions = {},
 ): Promise<QueueHarness> {
   const tablePrefix = spare.pop() ?? freshPrefix()
   const opened: Queue[] = []
@@ -85,21 +87,21 @@ export async function postgresHarness(
     return queue
   }
   return {
-    open: async (name = DEFAULT_NAME) => keep(await openSqlQueue(settings(name))),
+    open: async (name = DEFAULT_NAME) => keep(await openSqlQueue(settings(name), how)),
     passTime: async (ms) => {
       // A timer may fire a fraction of a millisecond early.
       await pause(ms + 2)
     },
     openCrashing: async (point) => {
       const crash = new Crash(point, 'select pg_terminate_backend(pg_backend_pid())')
-      const queue = keep(await openSqlQueue(settings(DEFAULT_NAME), { wrap: crash.wrap }))
+      const queue = keep(await openSqlQueue(settings(DEFAULT_NAME), { ...how, wrap: crash.wrap }))
       crash.arm()
       return { queue, crashed: () => crash.crashed }
     },
     openUnreachable: async () => {
       const relay = await startRelay(url)
       const more = { url: relay.url, timeoutMs: 1_000 }
-      const queue = keep(await openPatiently(settings(DEFAULT_NAME, more)))
+      const queue = keep(await openPatiently(settings(DEFAULT_NAME, more), how))
       await relay.cut()
       return queue
     },
@@ -107,7 +109,7 @@ export async function postgresHarness(
       const proxy = await startStatementProxy(url)
       proxies.push(proxy)
       const more = { url: proxy.url, timeoutMs: TROUBLED_TIMEOUT_MS }
-      const queue = keep(await openPatiently(settings(DEFAULT_NAME, more)))
+      const queue = keep(await openPatiently(settings(DEFAULT_NAME, more), how))
       proxy.arm(trouble)
       return { queue, reached: proxy.reached, callMs: queue.supports.longestCallMs ?? 0 }
     },
@@ -120,7 +122,7 @@ export async function postgresHarness(
       const { hostname, port } = new URL(url)
       const link = await SlowLink.open({ host: hostname, port: Number(port || 5432) }, speed)
       links.push(link)
-      const queue = keep(await openSqlQueue(settings(DEFAULT_NAME, { url: at(url, link.address) })))
+      const queue = keep(await openSqlQueue(settings(DEFAULT_NAME, { url: at(url, link.address) }), how))
       return { queue, timeMs: callTimeMs, passedBytes: () => link.bytes }
     },
     close: async () => {

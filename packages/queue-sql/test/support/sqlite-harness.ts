@@ -11,6 +11,7 @@ import type { QueueHarness } from '@sluice/testkit'
 import { openSqlQueue } from './open-sql-queue.js'
 import { optionsSchema, type SqlQueueOptions } from '../../src/sql-options.js'
 import { SCHEMA_VERSION } from '../../src/schema/steps.js'
+import type { OpenOptions } from '../../src/sql-store.js'
 import { Crash, Outage, Trouble } from './crashing-dialect.js'
 
 export const DEFAULT_NAME = 'contract'
@@ -57,7 +58,10 @@ function runText(file: string, text: string): void {
   database.close()
 }
 
-export async function sqliteHarness(options: Partial<SqlQueueOptions> = {}): Promise<QueueHarness> {
+export async function sqliteHarness(
+  options: Partial<SqlQueueOptions> = {},
+  how: OpenOptions = {},
+): Promise<QueueHarness> {
   const directory = fastDirectory()
   const opened: Queue[] = []
   let behindMs = 0
@@ -69,7 +73,7 @@ export async function sqliteHarness(options: Partial<SqlQueueOptions> = {}): Pro
     return queue
   }
   return {
-    open: async (name = DEFAULT_NAME) => keep(await openSqlQueue(settings(name), { runtime })),
+    open: async (name = DEFAULT_NAME) => keep(await openSqlQueue(settings(name), { ...how, runtime })),
     passTime: async (ms) => {
       // A timer may fire a fraction of a millisecond early.
       await pause(ms + 2)
@@ -79,7 +83,7 @@ export async function sqliteHarness(options: Partial<SqlQueueOptions> = {}): Pro
     },
     openCrashing: async (point) => {
       const crash = new Crash(point)
-      const queue = keep(await openSqlQueue(settings(DEFAULT_NAME), { wrap: crash.wrap }))
+      const queue = keep(await openSqlQueue(settings(DEFAULT_NAME), { ...how, wrap: crash.wrap }))
       crash.arm()
       return { queue, crashed: () => crash.crashed }
     },
@@ -87,14 +91,14 @@ export async function sqliteHarness(options: Partial<SqlQueueOptions> = {}): Pro
       const outage = new Outage(() =>
         Object.assign(new Error('disk I/O error'), { code: 'ERR_SQLITE_ERROR', errcode: 10 }),
       )
-      const queue = keep(await openSqlQueue(settings(DEFAULT_NAME), { wrap: outage.wrap }))
+      const queue = keep(await openSqlQueue(settings(DEFAULT_NAME), { ...how, wrap: outage.wrap }))
       outage.down = true
       return queue
     },
     openTroubled: async (options) => {
       const trouble = new Trouble(options)
       const more = { timeoutMs: TROUBLED_TIMEOUT_MS }
-      const queue = keep(await openSqlQueue(settings(DEFAULT_NAME, more), { wrap: trouble.wrap }))
+      const queue = keep(await openSqlQueue(settings(DEFAULT_NAME, more), { ...how, wrap: trouble.wrap }))
       trouble.arm()
       return { queue, reached: () => trouble.reached, callMs: queue.supports.longestCallMs ?? 0 }
     },

@@ -7,7 +7,7 @@ import {
   checkRetention,
 } from '../../checks/call-input.js'
 import { checkMove, type AskedMove } from '../../checks/checked-move.js'
-import { assertCount, assertItemId } from '../../checks/input.js'
+import { assertCount, assertItemId, checkNewItem } from '../../checks/input.js'
 import type { QueueControl } from '../../items/control.js'
 import type { QueueDocument } from '../../items/document.js'
 import type { ItemChange, ItemRecord, ItemSummary, NewItem, PutOptions, QueueItem } from '../../items/item.js'
@@ -46,6 +46,17 @@ import { getParsed } from './get-parsed.js'
 import type { MaybePromise, PutOrder, QueueBackend } from './queue-backend.js'
 import { itemExists, itemNotFound, leaseLost, moveRefused, queueClosed } from './queue-errors.js'
 
+/** Shared by all copies of this package in a process. */
+const TAKES_ENCODED = Symbol.for('sluice.takesEncodedItems')
+
+/**
+ * Whether `putMany` of a queue takes items of `encodeItem` as they are. Other queues may copy an item by its
+ * fields, of which `body` is none.
+ */
+export function takesEncodedItems(queue: object): boolean {
+  return Reflect.get(queue, TAKES_ENCODED) === true
+}
+
 const PLAIN_PUT: PutOrder = { compare: false, stage: 'WAITING' }
 
 export interface CreateQueueOptions {
@@ -74,6 +85,7 @@ class QueueFront<Item extends { readonly id: string }> implements Queue {
   readonly control: QueueControl
   readonly sweep?: (options?: SweepOptions) => Promise<SweepReport>
   readonly parseBody?: (body: JsonValue) => Promise<ParsedBody<JsonValue>>
+  readonly [TAKES_ENCODED]: boolean
   readonly #backend: QueueBackend<Item>
   readonly #maxBytes: number
   readonly #parser: BodyParser | undefined
@@ -86,6 +98,8 @@ class QueueFront<Item extends { readonly id: string }> implements Queue {
     this.#backend = backend
     this.#maxBytes = backend.supports.maxBodyBytes
     this.control = frontControl(backend.control, () => this.#assertUsable())
+    const check: unknown = backend.checkItem
+    this[TAKES_ENCODED] = check === checkNewItem
     const sweep = backend.sweep?.bind(backend)
     if (sweep !== undefined) this.sweep = (options = {}) => this.#sweep(sweep, options)
     const parser = body && new BodyParser(body)

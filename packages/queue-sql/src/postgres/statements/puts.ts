@@ -24,17 +24,43 @@ export function putStatements(t: TableNames, stage: 'WAITING' | 'SUCCESS') {
     putNew: putStatement(t, entry, FAIL_ON_KNOWN),
     putOneNew: putOneStatement(t, entry, FAIL_ON_KNOWN),
     putCompared: putComparedStatement(t, entry),
+    ...copyStatements(t, entry),
   }
 }
+
+/**
+ * Begins a put by COPY: the instant of its items, and one value of the sequence for each thousand of them.
+ */
+export function beginStatement(t: TableNames): string {
+  return `select ${POSTGRES_NOW_MS} as now,
+    (select json_agg(nextval('${t.items}_turn')) from generate_series(1, $1::integer)) as turns`
+}
+
+/** The columns that a put fills, in the order of the rows: a COPY has no expressions. */
+function copyStatements(t: TableNames, { copied, set }: Entry) {
+  return {
+    // The clock is read under the lock for writing to the backlog, as in a put by one statement: see
+    // `BacklogFloors`.
+    lock: `lock table ${t.waiting} in row exclusive mode`,
+    copyItems: `copy ${t.items} (seq, available_at, put_at, not_before_at, queue_id, attempt, refunds, priority, uid, id, body) ${FROM_CLIENT}`,
+    copyEntries: `copy ${copied} ${FROM_CLIENT}`,
+    count: `with sums as (select $2::integer as n), ${counted(t, set)} select n from sums where ${QUEUE_EXISTS}`,
+  }
+}
+
+const FROM_CLIENT = `from stdin with (format binary, encoding 'UTF8')`
 
 /** How the items `added` enter their stage: the part of the statement, and the change of the counters. */
 interface Entry {
   readonly entered: string
+  /** The table of the stage, and its columns in a COPY. */
+  readonly copied: string
   readonly set: string
 }
 
 function waitingEntry(t: TableNames): Entry {
-  return { entered: enqueued(t, 'added'), set: 'waiting = c.waiting + d.n' }
+  const copied = `${t.waiting} (available_at, seq, queue_id, rank)`
+  return { entered: enqueued(t, 'added'), copied, set: 'waiting = c.waiting + d.n' }
 }
 
 /**
@@ -47,6 +73,7 @@ function doneEntry(t: TableNames): Entry {
       insert into ${t.finished} (queue_id, stage, seq, attempt, claimed_at, ended_at)
       select $1, 2, seq, ${NO_ATTEMPT}, available_at, available_at from added
     )`,
+    copied: `${t.finished} (seq, claimed_at, ended_at, queue_id, attempt, stage)`,
     set: 'success = c.success + d.n',
   }
 }

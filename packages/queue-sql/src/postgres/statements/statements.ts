@@ -3,7 +3,7 @@ import { DURABLY } from '../durability.js'
 import { FITS } from '../claim-sizes.js'
 import { CLOCK, counted, heldPart, POSTGRES_NOW_MS, QUEUE_EXISTS, enqueued, NOW, once } from './parts.js'
 import type { ProcessingTexts } from '../processing-view.js'
-import { putStatements } from './puts.js'
+import { beginStatement, putStatements } from './puts.js'
 import { placesVersionQuery, updateStatement } from './update.js'
 import { uniformStatement, settleStatement } from './settles.js'
 import type { TableNames } from '../../schema/tables.js'
@@ -20,7 +20,11 @@ export type PostgresStatements = ReturnType<typeof postgresStatements>
  */
 export function postgresStatements(t: TableNames) {
   return {
-    puts: { WAITING: putStatements(t, 'WAITING'), SUCCESS: putStatements(t, 'SUCCESS') },
+    puts: {
+      WAITING: putStatements(t, 'WAITING'),
+      SUCCESS: putStatements(t, 'SUCCESS'),
+      begin: beginStatement(t),
+    },
     update: updateStatement(t),
     floor: floorStatement(t),
     claim: claimStatements(t, 'any process'),
