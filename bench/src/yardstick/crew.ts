@@ -9,6 +9,8 @@ import type { JobServerReading, JobServerSetup } from './job-server-process.ts'
 import { quantile, type Histogram } from './latency.ts'
 import type { FeederReading, RunnerReading } from './readings.ts'
 
+/** Nothing more is done after so long without anything. */
+const STUCK_MS = 120_000
 /** Ms between two reports of what is done to the feeder, which keeps the depth by them. */
 const REPORT_MS = 50
 
@@ -146,26 +148,31 @@ export class Crew {
     return readings.filter((each) => each !== undefined)
   }
 
-  /** Resolves when at most so many items wait or run. */
-  async drain(left: number, timeoutMs = 600_000): Promise<void> {
-    for (const startedAt = performance.now(); performance.now() - startedAt < timeoutMs; await pause(50)) {
-      const { put, done } = await this.read()
-      if (put - done <= left) return
+  /** Resolves when at most so many wait or run; or with `false` when nothing was done for a long time. */
+  async drain(left: number): Promise<boolean> {
+    let [done, changedAt] = [-1, performance.now()]
+    while (performance.now() - changedAt < STUCK_MS) {
+      const reading = await this.read()
+      if (reading.put - reading.done <= left) return true
+      if (reading.done !== done) [done, changedAt] = [reading.done, performance.now()]
+      await pause(50)
     }
+    return false
   }
 
   /** Feeds no more, and waits until all is done. */
-  async verdict(timeoutMs = 120_000): Promise<Verdict> {
+  async verdict(): Promise<Verdict> {
     await this.feed({ kind: 'off' })
-    await pause(100)
-    await this.drain(0, timeoutMs)
+    const isDrained = await this.drain(0)
     const sizes = await this.#feeder.call<Record<Stage, number>>('sizes')
     const { put } = await this.read()
     const jobs = await this.#jobs?.call<JobServerReading>('read')
+    // While items move, one of them may be counted in two stages.
+    const all = isDrained ? Object.values(sizes).reduce((sum, size) => sum + size, 0) : 0
     return {
       put,
       lost: put - Math.min(sizes.SUCCESS, jobs?.started ?? Infinity, jobs?.done ?? Infinity),
-      doubled: (jobs?.doubled ?? 0) + Math.max(0, Object.values(sizes).reduce((a, b) => a + b, 0) - put),
+      doubled: (jobs?.doubled ?? 0) + Math.max(0, all - put),
       resent: jobs?.resent ?? 0,
     }
   }

@@ -23,9 +23,14 @@ export const rivals: Phase = {
     else run.skip('Awa: `pip install awa-pg`, and name its Python in SLUICE_BENCH_PYTHON')
     for (let pair = 0; pair < run.pairs; pair++) {
       for (const { name, build } of run.sides)
-        await measure(run, pair, name, await Yard.open({ build, cap: run.cap }))
+        await measure(
+          run,
+          pair,
+          name,
+          await Yard.open({ build, cap: run.cap, depth: run.depth, shared: run.shared }),
+        )
       for (const name of names)
-        await measure(run, pair, name, await Yard.with((url) => crewOf(name, url, run.cap)))
+        await measure(run, pair, name, await Yard.with(run, (url) => crewOf(name, url, run.cap)))
     }
   },
 }

@@ -10,6 +10,7 @@ const LATENCY_MS = 50
 const CONCURRENCY = 128
 const BODIES = [64, 1_024, 16_384, 262_144]
 const DEPTH = 1_000
+const SMOKE_DEPTH = 20
 /** Items of one put. */
 const BATCH = 500
 /** Items for each second of the phase, and the most bytes of bodies: the server keeps them in memory. */
@@ -116,7 +117,9 @@ function troublePhase(
         const server = await serve(turn.build, run)
         const feed = { batch: BATCH, together: 2 }
         const options = sluiceCrew({ ...crewOn(server, run, turn.build), feed, isCounted: true })
-        const place = await LocalPlace.open(options, DEPTH, () => server.helper.end())
+        const place = await LocalPlace.open(options, run.isSmoke ? SMOKE_DEPTH : DEPTH, () =>
+          server.helper.end(),
+        )
         const harm = harmOf(async (trouble) => {
           await server.helper.call('trouble', trouble)
         })

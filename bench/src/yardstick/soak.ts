@@ -9,7 +9,7 @@ export const soak: Phase = {
   title: 'one long run: its last tenth beside its first',
   run: async (run) => {
     for (const { name: side, build, pair } of turns(run)) {
-      const yard = await Yard.open({ build, cap: run.cap })
+      const yard = await Yard.open({ build, cap: run.cap, depth: run.depth, shared: run.shared })
       await yard.warmUp(run.warmUpSeconds)
       for (let tenth = 1; tenth <= TENTHS; tenth++)
         run.note({ cell: `tenth ${tenth}`, side, pair, figures: await yard.window(run.seconds / TENTHS) })

@@ -57,7 +57,7 @@ function placeIn(folder: string, run: PhaseRun, build: string): Promise<LocalPla
     isCounted: true,
     leaseTtlMs: run.isSmoke ? 1_000 : undefined,
   })
-  return LocalPlace.open(crew, DEPTH, () => undefined)
+  return LocalPlace.open(crew, Math.min(run.depth, DEPTH), () => undefined)
 }
 
 function holdLock(folder: string): Harm<LocalPlace> {
