@@ -3,11 +3,11 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { Stage } from '@sluice/core'
 import { removeFolder, temporaryFolder } from '../temporary.ts'
 import { JOB_MS, programOf } from './programs.ts'
-import type { Feed } from './feeding.ts'
-import { Helper, type Program } from './helper.ts'
-import type { JobServerReading, JobServerSetup } from './job-server-process.ts'
-import { quantile, type Histogram } from './latency.ts'
-import type { FeederReading, RunnerReading } from './readings.ts'
+import type { Feed } from './processes/feeding.ts'
+import { Helper, type Program } from './processes/helper.ts'
+import type { JobServerReading, JobServerSetup } from './processes/job-server-process.ts'
+import { quantile, type Histogram } from './processes/latency.ts'
+import type { FeederReading, RunnerReading } from './processes/readings.ts'
 
 /** Nothing more is done after so long without anything. */
 const STUCK_MS = 120_000
@@ -210,10 +210,11 @@ export function figuresOf(timeline: readonly CrewReading[]) {
 /** The rate of each tenth of a window. */
 function tenthsOf(timeline: readonly CrewReading[]): number[] {
   const steps = Math.min(10, timeline.length - 1)
-  return Array.from({ length: steps }, (_, step) => {
-    const at = (index: number): CrewReading | undefined =>
-      timeline[Math.round((index * (timeline.length - 1)) / steps)]
-    const [from, to] = [at(step), at(step + 1)]
+  const ends = Array.from({ length: steps + 1 }, (_, step) =>
+    timeline.at(Math.round((step * (timeline.length - 1)) / steps)),
+  )
+  return ends.slice(1).map((to, index) => {
+    const from = ends[index]
     return from === undefined || to === undefined ? 0 : rateBetween(from, to)
   })
 }

@@ -75,7 +75,9 @@ export class ServerState {
     return seen
   }
 
-  /** Rows of each table that scans of its indexes found, and of which they fetched none: dead ones, mostly. */
+  /**
+   * Rows of each table that scans of its indexes found, and of which they fetched none: dead ones, mostly.
+   */
   async walked(): Promise<Walked> {
     const { rows } = await this.#client.query<{ relname: string; walked: number }>(
       `select t.relname, greatest(0, sum(i.idx_tup_read) - max(t.idx_tup_fetch))::float8 as walked

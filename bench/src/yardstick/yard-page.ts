@@ -1,5 +1,5 @@
 import { median } from '../result.ts'
-import { phases } from './phases.ts'
+import { phases } from './phases/phases.ts'
 import { ratiosOf, type WindowFigures, type YardMeasurement, type YardResult } from './yard-result.ts'
 
 /** A load of the machine from which rates say little. */

@@ -6,7 +6,7 @@ import { serverSettings } from '../settings.ts'
 import { Crew, figuresOf, type CrewOptions, type CrewReading } from './crew.ts'
 import { sluiceCrew, type SluiceOptions } from './programs.ts'
 import { costsOf, ServerState, walkedBetween } from './server-state.ts'
-import type { Place } from './harm.ts'
+import type { Place } from './phases/harm.ts'
 import type { WindowFigures } from './yard-result.ts'
 
 export interface YardOptions extends Omit<SluiceOptions, 'queue'> {

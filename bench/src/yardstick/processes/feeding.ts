@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { makeItems } from '../adapter.ts'
+import { makeItems } from '../../adapter.ts'
 import { answer, type Calls } from './helper.ts'
 import { usage, type FeederReading } from './readings.ts'
 

@@ -1,5 +1,5 @@
 import { turns, type Phase } from './phase.ts'
-import { Yard } from './yard.ts'
+import { Yard } from '../yard.ts'
 
 const TENTHS = 10
 

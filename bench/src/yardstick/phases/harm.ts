@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { Crew, figuresOf, rateBetween, type CrewOptions, type CrewReading } from './crew.ts'
+import { Crew, figuresOf, rateBetween, type CrewOptions, type CrewReading } from '../crew.ts'
 import type { PhaseRun, Side } from './phase.ts'
-import type { WindowFigures } from './yard-result.ts'
+import type { WindowFigures } from '../yard-result.ts'
 
 /** Where a crew is measured. */
 export interface Place {

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import pg from 'pg'
 import { turns, type Phase, type PhaseRun } from './phase.ts'
-import { Yard } from './yard.ts'
+import { Yard } from '../yard.ts'
 
 /** What ends a pressure. */
 type Release = () => Promise<void>

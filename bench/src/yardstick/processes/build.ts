@@ -2,9 +2,10 @@ import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Queue } from '@sluice/core'
+import type * as Engine from '@sluice/engine'
 
 /** This checkout. */
-export const OWN_BUILD = join(import.meta.dirname, '../../..')
+export const OWN_BUILD = join(import.meta.dirname, '../../../..')
 
 /** How a queue is opened: by a package of the build that is measured. */
 export interface QueueSetup {
@@ -19,8 +20,8 @@ export async function openQueueOf({ build, package: name, options }: QueueSetup)
   return loaded.openQueue(options)
 }
 
-export async function engineOf(build: string): Promise<typeof import('@sluice/engine')> {
-  const loaded: typeof import('@sluice/engine') = await import(fileOf(build, 'engine'))
+export async function engineOf(build: string): Promise<typeof Engine> {
+  const loaded: typeof Engine = await import(fileOf(build, 'engine'))
   return loaded
 }
 

@@ -1,8 +1,8 @@
-import type { Crew } from './crew.ts'
+import type { Crew } from '../crew.ts'
 import { measureHarm, paused, type Harm } from './harm.ts'
 import { turns, type Phase } from './phase.ts'
 import { connected } from './pressure.ts'
-import { Yard } from './yard.ts'
+import { Yard } from '../yard.ts'
 
 const RESTART = 'chaos.restart'
 const KILL_EVERY_MS = 10_000

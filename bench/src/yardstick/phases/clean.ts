@@ -1,5 +1,5 @@
 import { turns, type Phase, type PhaseRun } from './phase.ts'
-import { Yard } from './yard.ts'
+import { Yard } from '../yard.ts'
 
 /** The rate by concurrency, and the latency at half of it. */
 export const clean: Phase = {

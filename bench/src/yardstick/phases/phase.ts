@@ -1,5 +1,5 @@
-import type { OwnPostgresServer } from '../../../packages/queue-sql/test/postgres-server.ts'
-import type { YardMeasurement } from './yard-result.ts'
+import type { OwnPostgresServer } from '../../../../packages/queue-sql/test/postgres-server.ts'
+import type { YardMeasurement } from '../yard-result.ts'
 
 /** One build of a run. */
 export interface Side {

@@ -1,10 +1,10 @@
-import { Crew } from './crew.ts'
+import { Crew } from '../crew.ts'
 import { LocalPlace, measureHarm, paused, type Harm } from './harm.ts'
-import { Helper } from './helper.ts'
+import { Helper } from '../processes/helper.ts'
 import { turns, type Phase, type PhaseRun, type Side } from './phase.ts'
-import { programOf, sluiceCrew } from './programs.ts'
-import type { S3BareSetup } from './s3-bare-process.ts'
-import type { S3Place, S3Reading, S3ServerSetup, S3Trouble } from './s3-server-process.ts'
+import { programOf, sluiceCrew } from '../programs.ts'
+import type { S3BareSetup } from '../processes/s3-bare-process.ts'
+import type { S3Place, S3Reading, S3ServerSetup, S3Trouble } from '../processes/s3-server-process.ts'
 
 const LATENCY_MS = 50
 const CONCURRENCY = 128
