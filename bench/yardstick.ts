@@ -114,16 +114,17 @@ function save(phase: string, found: Pick<YardResult, 'load' | 'measurements' | '
 /** Each cell of one build beside that of the other, in each pair, and the other beside itself. */
 function compare(measurements: readonly YardMeasurement[]): void {
   if (sides.length === 1) return
+  const figures = ['perSecond', 'clientUs', 'serverUs', 'walBytes'] as const
   for (const cell of new Set(measurements.map((each) => each.cell))) {
-    const words = [
-      ['new', 'base'],
-      ['base again', 'base'],
-    ].map(([one = '', beside = '']) => {
-      const ratios = ratiosOf(measurements, cell, [one, beside])
-      const shown = ratios.map((ratio) => ratio.toFixed(3)).join(' ')
-      return `${one} beside ${beside} ${median(ratios).toFixed(3)}x (${shown})`
-    })
-    console.log(`  ${cell}: ${words.join(' · ')}`)
+    console.log(`  ${cell}, in each pair:`)
+    for (const one of ['new', 'base again']) {
+      const words = figures.map((figure) => {
+        const ratios = ratiosOf(measurements, cell, [one, 'base'], figure)
+        const each = ratios.map((ratio) => ratio.toFixed(3)).join(' ')
+        return `${figure} ${median(ratios).toFixed(3)}x (${each})`
+      })
+      console.log(`    ${one} beside base: ${words.join(' · ')}`)
+    }
   }
 }
 

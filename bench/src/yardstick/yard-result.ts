@@ -59,7 +59,7 @@ export function ratiosOf(
   measurements: readonly YardMeasurement[],
   cell: string,
   [one, beside]: readonly [string, string],
-  figure: 'perSecond' | 'serverUs' | 'walBytes' = 'perSecond',
+  figure: 'perSecond' | 'clientUs' | 'serverUs' | 'walBytes' = 'perSecond',
 ): number[] {
   const of = measurements.filter((each) => each.cell === cell)
   return of.flatMap(({ side, pair, figures }) => {
