@@ -105,6 +105,7 @@ function save(phase: string, found: Pick<YardResult, 'load' | 'measurements' | '
     commits: Object.fromEntries(sides.map(({ name, build }) => [name, commitOf(build)])),
     machine: machine(),
     settings: YARD_SETTINGS,
+    cap: Number(values.cap),
     ...found,
   }
   mkdirSync(dirname(path), { recursive: true })

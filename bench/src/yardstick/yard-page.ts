@@ -30,7 +30,8 @@ function intro(results: readonly YardResult[]): string {
     'A feeder in a process of its own keeps 10,000 items (2,000 on SQLite, 1,000 on S3) waiting or running; they are some 300 bytes of JSON, and all are kept in SUCCESS.',
     'Rates are whole lives: put, claimed, done, settled. CPU is in microseconds for each item: of the service, of the feeder, and of the server. Latency is from the put to',
     'the acknowledged success, with the whole backlog in front. Under pressure and faults, rates are set beside the clean ones of the same run; clean after beside clean before',
-    'is what noise alone gives, and where that is more than 5 %, the CPU for an item decides. Jobs of a phase with faults are in a process of their own, which counts each start.\n',
+    'is what noise alone gives, and where that is more than 5 %, the CPU for an item decides. Jobs of a phase with faults are in a process of their own, which counts each start.',
+    'Dead rows walked over are entries of indexes that scans found without a row that they could fetch, for as many items as run at once: what a tick with its claim reads in vain.\n',
     `- machine: ${list(first?.machine ?? {})}`,
     `- PostgreSQL: ${(first?.settings ?? []).join(' · ')}`,
     ...(missing.length === 0 ? [] : [`- not measured yet: ${missing.map(({ name }) => name).join(', ')}`]),
@@ -69,13 +70,18 @@ function passes(result: YardResult): boolean {
   const shareIn = (cell: string): number =>
     noise > MAX_NOISE ? 1 / shareOf(result, 'new', cell, cpuOf) : shareOf(result, 'new', cell) + noise / 2
   if (result.phase.startsWith('pressure.')) {
-    const dead = cellsOf(result, 'new', 'pressure').map(({ figures }) => mostDead(figures))
+    const dead = cellsOf(result, 'new', 'pressure').map(({ figures }) => walkedEachClaim(figures, result.cap))
     return shareIn('pressure') >= PRESSURE_PASSES && median(dead) <= MAX_DEAD_ROWS
   }
   const wrong = result.measurements.filter(
     ({ more = {} }) => (more['lost'] ?? 0) + (more['doubled'] ?? 0) > 0,
   )
   return shareOf(result, 'new', 'clean after') >= CHAOS_PASSES && wrong.length === 0
+}
+
+/** Dead rows that a claim, and the list of a tick, walk over for as many items as run at once. */
+function walkedEachClaim({ walkedDead = {} }: Partial<WindowFigures>, cap: number): number {
+  return sumOf(walkedDead) * cap
 }
 
 type Figure = (figures: YardMeasurement['figures']) => number
@@ -111,10 +117,9 @@ function sidesOf({ measurements }: YardResult): string[] {
   return [...new Set(measurements.map(({ side }) => side))]
 }
 
-/** Of the tables that a claim may read: what is finished is none of them. */
+/** Of the table that has most. */
 function mostDead({ deadRows = {} }: Partial<WindowFigures>): number {
-  const of = Object.entries(deadRows).filter(([table]) => !table.includes('finished'))
-  return Math.max(0, ...of.map(([, { most }]) => most))
+  return Math.max(0, ...Object.values(deadRows).map(({ most }) => most))
 }
 
 function section(result: YardResult): string[] {
@@ -142,6 +147,7 @@ interface Row {
   readonly more: Readonly<Record<string, number>>
   readonly share: number
   readonly cpuShare: number
+  readonly cap: number
 }
 
 const COLUMNS: readonly Column[] = [
@@ -157,8 +163,8 @@ const COLUMNS: readonly Column[] = [
   ['of server', ({ figures }) => shown(figures.serverUs && 1e6 / figures.serverUs)],
   ['WAL B', ({ figures }) => shown(figures.walBytes)],
   [
-    'dead rows walked over, an item',
-    ({ figures }) => shown(figures.walkedDead && sumOf(figures.walkedDead), 1),
+    'dead rows walked over, a tick',
+    ({ figures, cap }) => shown(figures.walkedDead && walkedEachClaim(figures, cap)),
   ],
   ['dead rows of a table, most', ({ figures }) => shown(figures.deadRows && mostDead(figures))],
   ['RSS, MB', ({ figures }) => shown(figures.rssMb)],
@@ -200,6 +206,7 @@ function rowOf(result: YardResult, cell: string, side: string): Row {
     more: middle.more ?? {},
     share: shareOf(result, side, cell),
     cpuShare: shareOf(result, side, cell, cpuOf),
+    cap: result.cap,
   }
 }
 

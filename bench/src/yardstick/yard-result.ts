@@ -48,6 +48,8 @@ export interface YardResult {
   readonly commits: Readonly<Record<string, string>>
   readonly machine: Readonly<Record<string, string>>
   readonly settings: readonly string[]
+  /** How many jobs could run at once, and so how many items a claim could take. */
+  readonly cap: number
   /** The load average before it. */
   readonly load: number
   readonly skipped: readonly string[]

@@ -29,12 +29,12 @@ function fileOf(build: string, name: string): string {
   return pathToFileURL(join(build, `packages/${name}/dist/index.js`)).href
 }
 
-/** The commit of a build, with a plus when there is more than it in the tree. */
+/** The commit that the packages of a build come from, with a plus when there is more than it in the tree. */
 export function commitOf(build: string): string {
   try {
     const git = (...args: string[]): string =>
       execFileSync('git', args, { cwd: build, encoding: 'utf8' }).trim()
-    return `${git('rev-parse', '--short', 'HEAD')}${git('status', '--porcelain') === '' ? '' : '+'}`
+    return `${git('log', '-1', '--format=%h', '--', 'packages')}${git('status', '--porcelain', '--', 'packages') === '' ? '' : '+'}`
   } catch {
     return 'unknown'
   }
