@@ -149,6 +149,8 @@ function labelOf(query: string): string {
   const written = [...query.matchAll(/(insert into|delete from|(?<!for )update) "?(?!set )([a-z_0-9]+)/gu)]
   if (written.length > 0)
     return written.map(([, verb = '', table]) => `${verb.split(' ')[0]} ${table}`).join(', ')
-  const read = new Set([...query.matchAll(/(?:from|join) "?([a-z_0-9]+)/gu)].map(([, table]) => table))
+  const read = new Set(
+    [...query.matchAll(/(?:from|join) "?(?!lateral)([a-z_0-9]+)/gu)].map(([, table]) => table),
+  )
   return `select ${[...read].join(', ')}`
 }

@@ -10,7 +10,7 @@ const LATENCY_MS = 50
 const CONCURRENCY = 128
 const BODIES = [64, 1_024, 16_384, 262_144]
 const DEPTH = 1_000
-const SMOKE_DEPTH = 20
+const SMOKE_DEPTH = 10
 /** Items of one put. */
 const BATCH = 500
 /** Items for each second of the phase, and the most bytes of bodies: the server keeps them in memory. */
@@ -60,7 +60,8 @@ async function wholeLife(run: PhaseRun, { name: side, build, pair }: Turn, bodyB
   const server = await serve(build, run)
   const feed = { bodyBytes, batch: BATCH, together: 2 }
   const crew = await Crew.start(sluiceCrew({ ...crewOn(server, run, build), feed, services: 0 }))
-  const items = Math.ceil(Math.min(ITEMS_EACH_SECOND * run.seconds, MAX_BYTES / bodyBytes))
+  const wanted = run.isSmoke ? SMOKE_DEPTH : ITEMS_EACH_SECOND * run.seconds
+  const items = Math.ceil(Math.min(wanted, MAX_BYTES / bodyBytes))
   const before = await server.helper.call<S3Reading>('read')
   const putMs = await timed(() => crew.putNow(items))
   const workMs = await timed(async () => {
