@@ -1,13 +1,15 @@
-// Writes docs/benchmarks.md and its charts out of the results of runs:
+// Writes docs/benchmarks.md and its charts, and docs/yardstick.md, out of the results of runs:
 //   node docs.ts            writes
 //   node docs.ts --check    fails when what is there isn't what the results say
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { barChart } from './src/chart.ts'
 import { page } from './src/page.ts'
 import type { RunResult } from './src/result.ts'
 import { scaleChart, type ScaleResult } from './src/scale-result.ts'
 import { summarize, type Summary } from './src/summary.ts'
+import { yardPage } from './src/yardstick/yard-page.ts'
+import type { YardResult } from './src/yardstick/yard-result.ts'
 
 const here = import.meta.dirname
 const docs = join(here, '../docs')
@@ -44,6 +46,12 @@ for (const [name, cells] of Object.entries({
 if (scale !== undefined) {
   for (const { store } of scale.stores) hold(`benchmarks-scale-${store}.svg`, scaleChart(scale, store))
 }
+const phases = globSync('results/yardstick-*.json', { cwd: here }).map((path): YardResult => {
+  // Written by yardstick.ts of this folder.
+  const result: YardResult = JSON.parse(readFileSync(join(here, path), 'utf8'))
+  return result
+})
+if (phases.length > 0) hold('yardstick.md', yardPage(phases))
 console.log(`docs: ${stale} ${check ? 'out of date' : 'written'}`)
 if (check && stale > 0) process.exitCode = 1
 

@@ -3,12 +3,14 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { Stage } from '@sluice/core'
 import { removeFolder, temporaryFolder } from '../temporary.ts'
 import { JOB_MS, programOf } from './programs.ts'
-import type { Feed } from './feeding.ts'
-import { Helper, type Program } from './helper.ts'
-import type { JobServerReading, JobServerSetup } from './job-server-process.ts'
-import { quantile, type Histogram } from './latency.ts'
-import type { FeederReading, RunnerReading } from './readings.ts'
+import type { Feed } from './processes/feeding.ts'
+import { Helper, type Program } from './processes/helper.ts'
+import type { JobServerReading, JobServerSetup } from './processes/job-server-process.ts'
+import { quantile, type Histogram } from './processes/latency.ts'
+import type { FeederReading, RunnerReading } from './processes/readings.ts'
 
+/** Nothing more is done after so long without anything. */
+const STUCK_MS = 120_000
 /** Ms between two reports of what is done to the feeder, which keeps the depth by them. */
 const REPORT_MS = 50
 
@@ -146,26 +148,31 @@ export class Crew {
     return readings.filter((each) => each !== undefined)
   }
 
-  /** Resolves when at most so many items wait or run. */
-  async drain(left: number, timeoutMs = 600_000): Promise<void> {
-    for (const startedAt = performance.now(); performance.now() - startedAt < timeoutMs; await pause(50)) {
-      const { put, done } = await this.read()
-      if (put - done <= left) return
+  /** Resolves when at most so many wait or run; or with `false` when nothing was done for a long time. */
+  async drain(left: number): Promise<boolean> {
+    let [done, changedAt] = [-1, performance.now()]
+    while (performance.now() - changedAt < STUCK_MS) {
+      const reading = await this.read()
+      if (reading.put - reading.done <= left) return true
+      if (reading.done !== done) [done, changedAt] = [reading.done, performance.now()]
+      await pause(50)
     }
+    return false
   }
 
   /** Feeds no more, and waits until all is done. */
-  async verdict(timeoutMs = 120_000): Promise<Verdict> {
+  async verdict(): Promise<Verdict> {
     await this.feed({ kind: 'off' })
-    await pause(100)
-    await this.drain(0, timeoutMs)
+    const isDrained = await this.drain(0)
     const sizes = await this.#feeder.call<Record<Stage, number>>('sizes')
     const { put } = await this.read()
     const jobs = await this.#jobs?.call<JobServerReading>('read')
+    // While items move, one of them may be counted in two stages.
+    const all = isDrained ? Object.values(sizes).reduce((sum, size) => sum + size, 0) : 0
     return {
       put,
       lost: put - Math.min(sizes.SUCCESS, jobs?.started ?? Infinity, jobs?.done ?? Infinity),
-      doubled: (jobs?.doubled ?? 0) + Math.max(0, Object.values(sizes).reduce((a, b) => a + b, 0) - put),
+      doubled: (jobs?.doubled ?? 0) + Math.max(0, all - put),
       resent: jobs?.resent ?? 0,
     }
   }
@@ -203,10 +210,11 @@ export function figuresOf(timeline: readonly CrewReading[]) {
 /** The rate of each tenth of a window. */
 function tenthsOf(timeline: readonly CrewReading[]): number[] {
   const steps = Math.min(10, timeline.length - 1)
-  return Array.from({ length: steps }, (_, step) => {
-    const at = (index: number): CrewReading | undefined =>
-      timeline[Math.round((index * (timeline.length - 1)) / steps)]
-    const [from, to] = [at(step), at(step + 1)]
+  const ends = Array.from({ length: steps + 1 }, (_, step) =>
+    timeline.at(Math.round((step * (timeline.length - 1)) / steps)),
+  )
+  return ends.slice(1).map((to, index) => {
+    const from = ends[index]
     return from === undefined || to === undefined ? 0 : rateBetween(from, to)
   })
 }

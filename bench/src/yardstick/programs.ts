@@ -1,16 +1,16 @@
 import { join } from 'node:path'
-import type { QueueSetup } from './build.ts'
+import type { QueueSetup } from './processes/build.ts'
 import type { CrewOptions } from './crew.ts'
-import type { FeederSetup } from './feeder-process.ts'
-import type { FeedOptions } from './feeding.ts'
-import type { ServiceSetup } from './service-process.ts'
+import type { FeederSetup } from './processes/feeder-process.ts'
+import type { FeedOptions } from './processes/feeding.ts'
+import type { ServiceSetup } from './processes/service-process.ts'
 
 /** What a job takes. */
 export const JOB_MS = 1
 
 /** The file of a program of this folder. */
 export function programOf(name: string): string {
-  return join(import.meta.dirname, `${name}-process.ts`)
+  return join(import.meta.dirname, 'processes', `${name}-process.ts`)
 }
 
 export interface SluiceOptions extends Pick<CrewOptions, 'services' | 'isCounted'> {

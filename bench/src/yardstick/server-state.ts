@@ -28,6 +28,17 @@ interface Row {
 /** All statements so far, by their ids. */
 export type Statements = ReadonlyMap<string, Row>
 
+/** Of each table, since it was made. */
+export type Walked = ReadonlyMap<string, number>
+
+/** For each item; tables with hardly any are left out. */
+export function walkedBetween(before: Walked, after: Walked, items: number): Record<string, number> {
+  const each = [...after].map(
+    ([table, count]) => [table, (count - (before.get(table) ?? 0)) / items] as const,
+  )
+  return Object.fromEntries(each.filter(([, count]) => count >= 0.1))
+}
+
 /** Reads what the server counts of its tables and its statements. */
 export class ServerState {
   readonly #client: pg.Client
@@ -62,6 +73,17 @@ export class ServerState {
     const seen = Object.fromEntries([...this.#dead].filter(([, { most }]) => most > 0))
     this.#dead.clear()
     return seen
+  }
+
+  /**
+   * Rows of each table that scans of its indexes found, and of which they fetched none: dead ones, mostly.
+   */
+  async walked(): Promise<Walked> {
+    const { rows } = await this.#client.query<{ relname: string; walked: number }>(
+      `select t.relname, greatest(0, sum(i.idx_tup_read) - max(t.idx_tup_fetch))::float8 as walked
+      from pg_stat_user_tables t join pg_stat_user_indexes i using (relid) group by t.relid, t.relname`,
+    )
+    return new Map(rows.map(({ relname, walked }) => [relname, walked]))
   }
 
   async statements(): Promise<Statements> {
@@ -127,6 +149,8 @@ function labelOf(query: string): string {
   const written = [...query.matchAll(/(insert into|delete from|(?<!for )update) "?(?!set )([a-z_0-9]+)/gu)]
   if (written.length > 0)
     return written.map(([, verb = '', table]) => `${verb.split(' ')[0]} ${table}`).join(', ')
-  const read = new Set([...query.matchAll(/(?:from|join) "?([a-z_0-9]+)/gu)].map(([, table]) => table))
+  const read = new Set(
+    [...query.matchAll(/(?:from|join) "?(?!lateral)([a-z_0-9]+)/gu)].map(([, table]) => table),
+  )
   return `select ${[...read].join(', ')}`
 }

@@ -21,6 +21,8 @@ export interface WindowFigures {
   /** The most memory of the service. */
   readonly rssMb: number
   readonly deadRows: Readonly<Record<string, DeadRows>>
+  /** By table: dead rows that scans of indexes walked over, for each item. */
+  readonly walkedDead: Readonly<Record<string, number>>
   readonly diskMb: number
   /** The most expensive statements, in each tenth of the span. */
   readonly statements: readonly StatementCost[]
@@ -46,21 +48,25 @@ export interface YardResult {
   readonly commits: Readonly<Record<string, string>>
   readonly machine: Readonly<Record<string, string>>
   readonly settings: readonly string[]
+  /** How many jobs could run at once, and so how many items a claim could take. */
+  readonly cap: number
   /** The load average before it. */
   readonly load: number
   readonly skipped: readonly string[]
   readonly measurements: readonly YardMeasurement[]
 }
 
-/** In each pair, the rate of one side beside that of another. */
+/** In each pair, a figure of one side beside that of another; default the rate. */
 export function ratiosOf(
   measurements: readonly YardMeasurement[],
   cell: string,
   [one, beside]: readonly [string, string],
+  figure: 'perSecond' | 'clientUs' | 'serverUs' | 'walBytes' = 'perSecond',
 ): number[] {
   const of = measurements.filter((each) => each.cell === cell)
   return of.flatMap(({ side, pair, figures }) => {
     const other = of.find((each) => each.side === beside && each.pair === pair)
-    return side === one && other !== undefined ? [figures.perSecond / other.figures.perSecond] : []
+    const [ours, theirs] = [figures[figure], other?.figures[figure]]
+    return side === one && ours !== undefined && theirs !== undefined ? [ours / theirs] : []
   })
 }

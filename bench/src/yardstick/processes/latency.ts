@@ -15,7 +15,7 @@ export class Latencies {
 
   /** All that were counted. */
   read(): Histogram {
-    return { ...this.#counts }
+    return Object.fromEntries(Object.entries(this.#counts))
   }
 }
 

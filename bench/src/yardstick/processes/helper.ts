@@ -15,7 +15,9 @@ interface Answer {
   readonly error?: string
 }
 
-/** A program of the bench: it reads questions from its input, a line of JSON each, and answers on its output. */
+/**
+ * A program of the bench: it reads questions from its input, a line of JSON each, and answers on its output.
+ */
 export interface Program {
   /** Default that of this process: Node. */
   readonly command?: string
@@ -108,10 +110,4 @@ async function reply(calls: Calls, { number, call, value }: Question): Promise<v
 
 function say(answer: Answer): void {
   process.stdout.write(`${JSON.stringify(answer)}\n`)
-}
-
-/** What the program was started with. */
-export function setupOf<T>(): T {
-  const setup: T = JSON.parse(process.argv[2] ?? '')
-  return setup
 }

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { makeItems } from '../adapter.ts'
+import { makeItems } from '../../adapter.ts'
 import { answer, type Calls } from './helper.ts'
 import { usage, type FeederReading } from './readings.ts'
 
@@ -62,6 +62,7 @@ class Feeding {
   #feed: Feed = { kind: 'off' }
   #done = 0
   #isEnded = false
+  #step: Promise<void> = Promise.resolve()
 
   constructor(fed: Fed, { bodyBytes, batch = 1_000, together = 1 }: FeedOptions) {
     this.#fed = fed
@@ -70,8 +71,10 @@ class Feeding {
     this.#bodyBytes = bodyBytes
   }
 
-  turnTo(feed: Feed): void {
+  /** Turned off, it resolves once nothing is being put any more. */
+  async turnTo(feed: Feed): Promise<void> {
     this.#feed = feed
+    if (feed.kind === 'off') await this.#step
   }
 
   noteDone(count: number): void {
@@ -84,14 +87,18 @@ class Feeding {
 
   async run(): Promise<void> {
     while (!this.#isEnded) {
-      const feed = this.#feed
-      const left = this.put - this.#done
-      if (feed.kind === 'rate') await this.#putAtRate(feed)
-      else if (feed.kind === 'depth' && left < feed.items)
-        await this.putNow(Math.min(this.#batch * this.#together, feed.items - left), this.#together)
-      else if (feed.kind === 'bursts' && left < feed.below) await this.putNow(feed.items, 4)
-      else await pause(STEP_MS)
+      this.#step = this.#putNext(this.#feed)
+      await this.#step
     }
+  }
+
+  async #putNext(feed: Feed): Promise<void> {
+    const left = this.put - this.#done
+    if (feed.kind === 'rate') await this.#putAtRate(feed)
+    else if (feed.kind === 'depth' && left < feed.items)
+      await this.putNow(Math.min(this.#batch * this.#together, feed.items - left), this.#together)
+    else if (feed.kind === 'bursts' && left < feed.below) await this.putNow(feed.items, 4)
+    else await pause(STEP_MS)
   }
 
   async putNow(count: number, together: number): Promise<void> {

@@ -1,9 +1,9 @@
 // A process of its own: the jobs of a bench under faults, each of which takes 1 ms and succeeds. Services
-// reach it over a socket, and die without it. It counts each start by (uid, attempt), so that lost and doubled
-// items are counted outside of what is measured.
+// reach it over a socket, and die without it. It counts each start by (uid, attempt), so that lost and
+// doubled items are counted outside of what is measured.
 import { createServer, type Socket } from 'node:net'
 import { createInterface } from 'node:readline'
-import { answer, setupOf } from './helper.ts'
+import { answer } from './helper.ts'
 import type { Histogram } from './latency.ts'
 import { Tally } from './readings.ts'
 
@@ -52,7 +52,7 @@ interface OpenJob {
   isEnded: boolean
 }
 
-const { path, jobMs } = setupOf<JobServerSetup>()
+const { path, jobMs }: JobServerSetup = JSON.parse(process.argv[2] ?? '')
 const open = new Map<string, OpenJob>()
 /** By the number of the item; no item has a second one. */
 const starts = new Map<number, { times: number; attempt: number; isDone: boolean }>()

@@ -2,11 +2,11 @@ import { execFileSync } from 'node:child_process'
 import { closeSync, openSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { removeFolder, temporaryFolder } from '../temporary.ts'
+import { removeFolder, temporaryFolder } from '../../temporary.ts'
 import { killOften } from './chaos.ts'
 import { LocalPlace, measureHarm, paused, type Harm } from './harm.ts'
 import { turns, type Phase, type PhaseRun } from './phase.ts'
-import { sluiceCrew } from './programs.ts'
+import { sluiceCrew } from '../programs.ts'
 
 /** Items that wait: a few of what one tick claims. */
 const DEPTH = 2_000
@@ -57,7 +57,7 @@ function placeIn(folder: string, run: PhaseRun, build: string): Promise<LocalPla
     isCounted: true,
     leaseTtlMs: run.isSmoke ? 1_000 : undefined,
   })
-  return LocalPlace.open(crew, DEPTH, () => undefined)
+  return LocalPlace.open(crew, Math.min(run.depth, DEPTH), () => undefined)
 }
 
 function holdLock(folder: string): Harm<LocalPlace> {

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import pg from 'pg'
 import { turns, type Phase, type PhaseRun } from './phase.ts'
-import { DEPTH, Yard } from './yard.ts'
+import { Yard } from '../yard.ts'
 
 /** What ends a pressure. */
 type Release = () => Promise<void>
@@ -68,7 +68,7 @@ async function overload({ yard, cleanPerSecond }: Pressure): Promise<Release> {
 
 async function burst({ yard, cleanPerSecond, seconds }: Pressure): Promise<Release> {
   const items = Math.min(BURST, Math.ceil((cleanPerSecond * seconds) / 2))
-  await yard.crew.feed({ kind: 'bursts', items, below: Math.min(DEPTH, items / 10) })
+  await yard.crew.feed({ kind: 'bursts', items, below: Math.min(yard.depth, items / 10) })
   return async () => undefined
 }
 
@@ -96,7 +96,7 @@ async function under(
   { name: side, build, pair }: Turn,
   press: (pressure: Pressure) => Promise<Release>,
 ): Promise<void> {
-  const yard = await Yard.open({ build, cap: run.cap })
+  const yard = await Yard.open({ build, cap: run.cap, depth: run.depth, shared: run.shared })
   await yard.warmUp(run.warmUpSeconds)
   const before = await yard.window(run.cleanSeconds)
   run.note({ cell: 'clean before', side, pair, figures: before })

@@ -1,12 +1,12 @@
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
-import type { CrewOptions } from './crew.ts'
-import type { Program } from './helper.ts'
+import type { CrewOptions } from '../crew.ts'
+import type { Program } from '../processes/helper.ts'
 import type { Phase, PhaseRun } from './phase.ts'
 import { holdTransaction } from './pressure.ts'
-import { JOB_MS, programOf } from './programs.ts'
-import type { RivalSetup } from './rival-process.ts'
-import { Yard } from './yard.ts'
+import { JOB_MS, programOf } from '../programs.ts'
+import type { RivalSetup } from '../processes/rival-process.ts'
+import { Yard } from '../yard.ts'
 
 type Rival = RivalSetup['rival'] | 'Awa'
 
@@ -23,9 +23,14 @@ export const rivals: Phase = {
     else run.skip('Awa: `pip install awa-pg`, and name its Python in SLUICE_BENCH_PYTHON')
     for (let pair = 0; pair < run.pairs; pair++) {
       for (const { name, build } of run.sides)
-        await measure(run, pair, name, await Yard.open({ build, cap: run.cap }))
+        await measure(
+          run,
+          pair,
+          name,
+          await Yard.open({ build, cap: run.cap, depth: run.depth, shared: run.shared }),
+        )
       for (const name of names)
-        await measure(run, pair, name, await Yard.with((url) => crewOf(name, url, run.cap)))
+        await measure(run, pair, name, await Yard.with(run, (url) => crewOf(name, url, run.cap)))
     }
   },
 }
@@ -43,7 +48,7 @@ function crewOf(rival: Rival, url: string, cap: number): CrewOptions {
   const program = (role: RivalSetup['role']): Program => {
     const setup = { rival, role, url, cap, jobMs: JOB_MS }
     if (rival !== 'Awa') return { file: programOf('rival'), setup }
-    return { command: PYTHON, file: join(import.meta.dirname, 'awa-process.py'), setup }
+    return { command: PYTHON, file: join(import.meta.dirname, '../processes/awa-process.py'), setup }
   }
   return { feeder: program('feeder'), service: () => program('runner') }
 }

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { Crew, figuresOf, rateBetween, type CrewOptions, type CrewReading } from './crew.ts'
+import { Crew, figuresOf, rateBetween, type CrewOptions, type CrewReading } from '../crew.ts'
 import type { PhaseRun, Side } from './phase.ts'
-import type { WindowFigures } from './yard-result.ts'
+import type { WindowFigures } from '../yard-result.ts'
 
 /** Where a crew is measured. */
 export interface Place {
@@ -30,9 +30,9 @@ export async function measureHarm<P extends Place>(
   await place.warmUp(run.warmUpSeconds)
   const before = await place.window(run.cleanSeconds)
   run.note({ cell: 'clean before', side, pair, figures: before })
-  const timeline = await harmed(place, harm, run.seconds)
+  const { timeline, sinceMonotonic } = await harmed(place, harm, run.seconds)
   const wanted = run.isSmoke ? 1 : RECOVERED * before.perSecond
-  const recoveredSeconds = await recovery(place.crew, wanted)
+  const recoveredSeconds = await recovery(place.crew, { timeline, sinceMonotonic, wanted })
   run.note({ cell: 'chaos', side, pair, figures: figuresOf(timeline), more: { recoveredSeconds } })
   await place.recover()
   const after = await place.window(run.cleanSeconds)
@@ -41,25 +41,43 @@ export async function measureHarm<P extends Place>(
   await place.close()
 }
 
-/** The harm begins at once, and ends with the window. */
-async function harmed<P extends Place>(place: P, harm: Harm<P>, seconds: number): Promise<CrewReading[]> {
-  const stop = new AbortController()
-  const harming = harm(place, stop.signal)
-  const timeline = await watched(place.crew, seconds)
-  stop.abort()
-  await harming
-  return timeline
+interface Harmed {
+  readonly timeline: readonly CrewReading[]
+  /** When harm that is done once began, or when harm that goes on ended. */
+  readonly sinceMonotonic: number
 }
 
-/** How long after the harm ended a second of such a rate was seen; `NaN` if it was not. */
-async function recovery(crew: Crew, perSecond: number): Promise<number> {
-  const startedAt = performance.now()
-  let last = await crew.read()
-  while (performance.now() - startedAt < MAX_RECOVERY_MS) {
-    await pause(1_000)
-    const reading = await crew.read()
-    if (rateBetween(last, reading) >= perSecond) return (last.atMonotonic - startedAt) / 1_000
-    last = reading
+/** The harm begins at once, and ends with the window. */
+async function harmed<P extends Place>(place: P, harm: Harm<P>, seconds: number): Promise<Harmed> {
+  const stop = new AbortController()
+  const beganAtMonotonic = performance.now()
+  const once = harm(place, stop.signal).then(() => !stop.signal.aborted)
+  const timeline = await watched(place.crew, seconds)
+  stop.abort()
+  return { timeline, sinceMonotonic: (await once) ? beganAtMonotonic : performance.now() }
+}
+
+/**
+ * How long it took to a second of the wanted rate again; 0 where it never fell far below, `NaN` if too long.
+ */
+async function recovery(
+  crew: Crew,
+  { timeline, sinceMonotonic, wanted }: Harmed & { readonly wanted: number },
+): Promise<number> {
+  const readings = timeline.filter(({ atMonotonic }) => atMonotonic >= sinceMonotonic)
+  readings.push(await crew.read())
+  let hasFallen = timeline.length > 1 && readings.length === 1
+  for (let at = 1; performance.now() - sinceMonotonic < MAX_RECOVERY_MS; at++) {
+    if (at === readings.length && at > 1 && !hasFallen) return 0
+    if (at === readings.length) {
+      await pause(1_000)
+      readings.push(await crew.read())
+    }
+    const [from, to] = [readings[at - 1], readings[at]]
+    if (from === undefined || to === undefined) break
+    const rate = rateBetween(from, to)
+    if (rate < wanted / 2) hasFallen = true
+    else if (hasFallen && rate >= wanted) return (from.atMonotonic - sinceMonotonic) / 1_000
   }
   return Number.NaN
 }

@@ -1,11 +1,11 @@
-// A process of its own: another queue, either what puts its jobs or what does them, with the settings that its
-// documentation gives for throughput.
+// A process of its own: another queue, either what puts its jobs or what does them, with the settings that
+// its documentation gives for throughput.
 import { setTimeout as pause } from 'node:timers/promises'
 import { makeWorkerUtils, run } from 'graphile-worker'
 import { PgBoss } from 'pg-boss'
-import { silent } from '../adapters/graphile.ts'
+import { silent } from '../../adapters/graphile.ts'
 import { feedAll, type Fed } from './feeding.ts'
-import { answer, setupOf } from './helper.ts'
+import { answer } from './helper.ts'
 import { Tally, usage } from './readings.ts'
 
 export interface RivalSetup {
@@ -20,7 +20,7 @@ const QUEUE = 'yard'
 const BATCH = 500
 const CONNECTIONS = 16
 
-const { rival, role, url, cap, jobMs } = setupOf<RivalSetup>()
+const { rival, role, url, cap, jobMs }: RivalSetup = JSON.parse(process.argv[2] ?? '')
 const tally = new Tally()
 
 if (role === 'feeder') feedAll(await (rival === 'pg-boss' ? feedBoss() : feedGraphile()), {})

@@ -2,7 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { isSluiceError, type Queue } from '@sluice/core'
 import { engineOf, openQueueOf, type QueueSetup } from './build.ts'
-import { answer, setupOf } from './helper.ts'
+import { answer } from './helper.ts'
 import { usage, type RunnerReading } from './readings.ts'
 import { SocketWorker } from './socket-worker.ts'
 import { TimedWorker } from './timed-worker.ts'
@@ -18,7 +18,14 @@ export interface ServiceSetup {
   readonly leaseTtlMs?: number | undefined
 }
 
-const { queue: queueSetup, name, cap, jobMs, socket, leaseTtlMs } = setupOf<ServiceSetup>()
+const {
+  queue: queueSetup,
+  name,
+  cap,
+  jobMs,
+  socket,
+  leaseTtlMs,
+}: ServiceSetup = JSON.parse(process.argv[2] ?? '')
 const { WorkQueue, processingLimit } = await engineOf(queueSetup.build)
 const queue = await opened()
 const timed = new TimedWorker(name, jobMs)

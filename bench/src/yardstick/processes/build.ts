@@ -2,9 +2,10 @@ import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Queue } from '@sluice/core'
+import type * as Engine from '@sluice/engine'
 
 /** This checkout. */
-export const OWN_BUILD = join(import.meta.dirname, '../../..')
+export const OWN_BUILD = join(import.meta.dirname, '../../../..')
 
 /** How a queue is opened: by a package of the build that is measured. */
 export interface QueueSetup {
@@ -19,8 +20,8 @@ export async function openQueueOf({ build, package: name, options }: QueueSetup)
   return loaded.openQueue(options)
 }
 
-export async function engineOf(build: string): Promise<typeof import('@sluice/engine')> {
-  const loaded: typeof import('@sluice/engine') = await import(fileOf(build, 'engine'))
+export async function engineOf(build: string): Promise<typeof Engine> {
+  const loaded: typeof Engine = await import(fileOf(build, 'engine'))
   return loaded
 }
 
@@ -28,12 +29,12 @@ function fileOf(build: string, name: string): string {
   return pathToFileURL(join(build, `packages/${name}/dist/index.js`)).href
 }
 
-/** The commit of a build, with a plus when there is more than it in the tree. */
+/** The commit that the packages of a build come from, with a plus when there is more than it in the tree. */
 export function commitOf(build: string): string {
   try {
     const git = (...args: string[]): string =>
       execFileSync('git', args, { cwd: build, encoding: 'utf8' }).trim()
-    return `${git('rev-parse', '--short', 'HEAD')}${git('status', '--porcelain') === '' ? '' : '+'}`
+    return `${git('log', '-1', '--format=%h', '--', 'packages')}${git('status', '--porcelain', '--', 'packages') === '' ? '' : '+'}`
   } catch {
     return 'unknown'
   }

@@ -1,14 +1,15 @@
-import type { Crew } from './crew.ts'
+import type { Crew } from '../crew.ts'
 import { measureHarm, paused, type Harm } from './harm.ts'
 import { turns, type Phase } from './phase.ts'
 import { connected } from './pressure.ts'
-import { Yard } from './yard.ts'
+import { Yard } from '../yard.ts'
 
+const RESTART = 'chaos.restart'
 const KILL_EVERY_MS = 10_000
 const IDLE_CONNECTIONS = 300
 
 export const chaos: readonly Phase[] = [
-  phaseOf('chaos.restart', 'PostgreSQL is killed and started again', 1, ({ server }) => server.kill()),
+  phaseOf(RESTART, 'PostgreSQL is killed and started again', 1, ({ server }) => server.kill()),
   phaseOf('chaos.terminate', 'a random backend is terminated each second', 1, terminate),
   phaseOf('chaos.connections', '300 idle connections', 1, crowd),
   phaseOf('chaos.kill', 'the service that dispatches, of two, is killed', 2, ({ crew }) =>
@@ -21,7 +22,7 @@ async function terminate({ url }: Yard, signal: AbortSignal): Promise<void> {
   const client = await connected(url)
   while (!signal.aborted) {
     await client.query(`select pg_terminate_backend(pid) from pg_stat_activity
-      where application_name = 'sluice' order by random() limit 1`)
+      where application_name = 'sluice' and datname = current_database() order by random() limit 1`)
     await paused(1_000, signal)
   }
   await client.end()
@@ -51,8 +52,15 @@ function phaseOf(name: string, title: string, services: number, harm: Harm<Yard>
     title,
     run: async (run) => {
       for (const turn of turns(run)) {
+        const harmsServer = name === RESTART
         const options = { services, isCounted: true, leaseTtlMs: run.isSmoke ? 1_000 : undefined }
-        const yard = await Yard.open({ build: turn.build, cap: run.cap, ...options })
+        const yard = await Yard.open({
+          build: turn.build,
+          cap: run.cap,
+          depth: run.depth,
+          shared: harmsServer ? undefined : run.shared,
+          ...options,
+        })
         await measureHarm(run, turn, { place: yard, harm })
       }
     },

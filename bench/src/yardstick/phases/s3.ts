@@ -1,15 +1,16 @@
-import { Crew } from './crew.ts'
+import { Crew } from '../crew.ts'
 import { LocalPlace, measureHarm, paused, type Harm } from './harm.ts'
-import { Helper } from './helper.ts'
+import { Helper } from '../processes/helper.ts'
 import { turns, type Phase, type PhaseRun, type Side } from './phase.ts'
-import { programOf, sluiceCrew } from './programs.ts'
-import type { S3BareSetup } from './s3-bare-process.ts'
-import type { S3Place, S3Reading, S3ServerSetup, S3Trouble } from './s3-server-process.ts'
+import { programOf, sluiceCrew } from '../programs.ts'
+import type { S3BareSetup } from '../processes/s3-bare-process.ts'
+import type { S3Place, S3Reading, S3ServerSetup, S3Trouble } from '../processes/s3-server-process.ts'
 
 const LATENCY_MS = 50
 const CONCURRENCY = 128
 const BODIES = [64, 1_024, 16_384, 262_144]
 const DEPTH = 1_000
+const SMOKE_DEPTH = 10
 /** Items of one put. */
 const BATCH = 500
 /** Items for each second of the phase, and the most bytes of bodies: the server keeps them in memory. */
@@ -59,7 +60,8 @@ async function wholeLife(run: PhaseRun, { name: side, build, pair }: Turn, bodyB
   const server = await serve(build, run)
   const feed = { bodyBytes, batch: BATCH, together: 2 }
   const crew = await Crew.start(sluiceCrew({ ...crewOn(server, run, build), feed, services: 0 }))
-  const items = Math.ceil(Math.min(ITEMS_EACH_SECOND * run.seconds, MAX_BYTES / bodyBytes))
+  const wanted = run.isSmoke ? SMOKE_DEPTH : ITEMS_EACH_SECOND * run.seconds
+  const items = Math.ceil(Math.min(wanted, MAX_BYTES / bodyBytes))
   const before = await server.helper.call<S3Reading>('read')
   const putMs = await timed(() => crew.putNow(items))
   const workMs = await timed(async () => {
@@ -116,7 +118,9 @@ function troublePhase(
         const server = await serve(turn.build, run)
         const feed = { batch: BATCH, together: 2 }
         const options = sluiceCrew({ ...crewOn(server, run, turn.build), feed, isCounted: true })
-        const place = await LocalPlace.open(options, DEPTH, () => server.helper.end())
+        const place = await LocalPlace.open(options, run.isSmoke ? SMOKE_DEPTH : DEPTH, () =>
+          server.helper.end(),
+        )
         const harm = harmOf(async (trouble) => {
           await server.helper.call('trouble', trouble)
         })

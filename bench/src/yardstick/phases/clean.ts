@@ -1,5 +1,5 @@
 import { turns, type Phase, type PhaseRun } from './phase.ts'
-import { DEPTH, Yard } from './yard.ts'
+import { Yard } from '../yard.ts'
 
 /** The rate by concurrency, and the latency at half of it. */
 export const clean: Phase = {
@@ -14,7 +14,7 @@ export const clean: Phase = {
 async function measure(run: PhaseRun, cap: number): Promise<void> {
   const yards = new Map<string, Yard>()
   for (const { name, build } of run.sides) {
-    const yard = await Yard.open({ build, cap })
+    const yard = await Yard.open({ build, cap, depth: run.depth, shared: run.shared })
     yards.set(name, yard)
     await yard.warmUp(run.warmUpSeconds)
     await rest(yard)
@@ -26,7 +26,7 @@ async function measure(run: PhaseRun, cap: number): Promise<void> {
     const full = await yard.window(run.seconds)
     run.note({ cell: `cap ${cap}`, side, pair, figures: full })
     await yard.crew.feed({ kind: 'rate', perSecond: full.perSecond / 2 })
-    await yard.crew.drain(DEPTH / 10)
+    await yard.crew.drain(run.depth / 10)
     const half = await yard.window(run.seconds / 2)
     run.note({ cell: `cap ${cap}, half the rate`, side, pair, figures: half })
     await rest(yard)

@@ -3,13 +3,12 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { isSluiceError, STAGES, type Stage } from '@sluice/core'
 import { openQueueOf, type QueueSetup } from './build.ts'
 import { feedAll, type FeedOptions } from './feeding.ts'
-import { setupOf } from './helper.ts'
 
 export interface FeederSetup extends FeedOptions {
   readonly queue: QueueSetup
 }
 
-const { queue: setup, ...options } = setupOf<FeederSetup>()
+const { queue: setup, ...options }: FeederSetup = JSON.parse(process.argv[2] ?? '')
 const queue = await tried(() => openQueueOf(setup))
 
 feedAll(

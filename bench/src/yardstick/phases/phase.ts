@@ -1,4 +1,5 @@
-import type { YardMeasurement } from './yard-result.ts'
+import type { OwnPostgresServer } from '../../../../packages/queue-sql/test/postgres-server.ts'
+import type { YardMeasurement } from '../yard-result.ts'
 
 /** One build of a run. */
 export interface Side {
@@ -17,6 +18,10 @@ export interface PhaseRun {
   readonly cleanSeconds: number
   readonly warmUpSeconds: number
   readonly isSmoke: boolean
+  /** Items that wait or run, on PostgreSQL: many times what one tick claims. */
+  readonly depth: number
+  /** A server for all phases but those that harm it. Absent: each has its own. */
+  readonly shared?: OwnPostgresServer | undefined
   readonly cap: number
   /** Of `clean`: the concurrencies. */
   readonly caps: readonly number[]

@@ -1,16 +1,20 @@
 // A process of its own: an S3 server, so that its work is not done on the time of what is measured.
 import { subscribe } from 'node:diagnostics_channel'
-import type { Socket } from 'node:net'
+import { Socket } from 'node:net'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { answer, setupOf } from './helper.ts'
+import type * as FakeS3 from '../../../../packages/fake-s3/src/index.ts'
+import { answer } from './helper.ts'
 
 export interface S3ServerSetup {
   readonly build: string
   readonly latencyMs: number
 }
 
-/** What the server does to requests: `storm`: answers 503; `late`: each 50th write takes effect after the sender gave up. */
+/**
+ * What the server does to requests: `storm`: answers 503; `late`: each 50th write takes effect after the
+ * sender gave up.
+ */
 export type S3Trouble = 'none' | 'storm' | 'late'
 
 export interface S3Reading {
@@ -26,20 +30,18 @@ export interface S3Place {
   readonly bucket: string
 }
 
-type FakeS3 = typeof import('../../../packages/fake-s3/src/index.ts')
-
 const LATE_EVERY = 50
 const LATE_MS = 15_000
 
-const { build, latencyMs } = setupOf<S3ServerSetup>()
-const fake: FakeS3 = await import(pathToFileURL(join(build, 'packages/fake-s3/dist/index.js')).href)
+const { build, latencyMs }: S3ServerSetup = JSON.parse(process.argv[2] ?? '')
+const fake: typeof FakeS3 = await import(pathToFileURL(join(build, 'packages/fake-s3/dist/index.js')).href)
 const sockets = new Set<Socket>()
 let [closedBytes, writes] = [0, 0]
 let trouble: S3Trouble = 'none'
 
 subscribe('http.server.request.start', (message) => {
-  const { socket } = message as { socket: Socket }
-  if (sockets.has(socket)) return
+  const socket = socketOf(message)
+  if (socket === undefined || sockets.has(socket)) return
   sockets.add(socket)
   socket.once('close', () => {
     sockets.delete(socket)
@@ -70,3 +72,9 @@ answer({
   }),
   end: () => undefined,
 })
+
+/** Node says it with the request. */
+function socketOf(message: unknown): Socket | undefined {
+  if (typeof message !== 'object' || message === null || !('socket' in message)) return undefined
+  return message.socket instanceof Socket ? message.socket : undefined
+}

@@ -2,7 +2,7 @@
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { answer, setupOf } from './helper.ts'
+import { answer } from './helper.ts'
 import type { S3Place } from './s3-server-process.ts'
 
 export interface S3BareSetup {
@@ -17,7 +17,7 @@ interface Sdk {
   readonly PutObjectCommand: new (input: object) => object
 }
 
-const { build, place, concurrency } = setupOf<S3BareSetup>()
+const { build, place, concurrency }: S3BareSetup = JSON.parse(process.argv[2] ?? '')
 const require = createRequire(join(build, 'packages/queue-s3/package.json'))
 const sdk: Sdk = await import(pathToFileURL(require.resolve('@aws-sdk/client-s3')).href)
 const client = new sdk.S3Client({
