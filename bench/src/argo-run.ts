@@ -8,7 +8,7 @@ import { startFake, type FakeTally, type RunningFake } from './argo-fake.ts'
 import { outputOf } from './child.ts'
 import { removeFolder, temporaryFolder } from './temporary.ts'
 
-const USAGE = pathToFileURL(join(import.meta.dirname, 'usage-at-exit.ts')).href
+const USAGE = pathToFileURL(join(import.meta.dirname, 'usage-at-exit.mjs')).href
 const BARE = join(import.meta.dirname, 'argo-bare.ts')
 
 /** One load of the service. */
