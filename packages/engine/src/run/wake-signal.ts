@@ -7,13 +7,13 @@ export class WakeSignal {
 
   notify(): void {
     this.#isPending = true
-    this.#waiting?.abort()
+    this.#waiting?.abort('woken')
   }
 
   /** Resolves after `ms`, at a notification, or when the signal aborts, whichever is first. */
   async wait(runtime: Runtime, ms: number, signal: AbortSignal): Promise<void> {
     const waiting = new AbortController()
-    const stop = (): void => waiting.abort()
+    const stop = (): void => waiting.abort('woken')
     if (this.#isPending || signal.aborted) stop()
     this.#waiting = waiting
     signal.addEventListener('abort', stop)
