@@ -1,12 +1,12 @@
-// The cost of the Argo worker: the service on SQLite against a fake Argo Server in a process of its own, of this
-// checkout beside that of another one, such as the commit before a change; and a bare loop of submits.
+// The cost of the Argo worker: the service on SQLite against a fake Argo Server in a process of its own, of
+// this checkout beside that of another one, such as the commit before a change; and a bare loop of submits.
 //   node argo.ts --before ../../main                     9 rounds of each phase
 //   node argo.ts --before ../../main --phases life       8,000 items, cap 200, jobs of 0.2 s: CPU, memory, requests
 //   node argo.ts --before ../../main --phases paced      100 ends a second: requests
 //   node argo.ts --before ../../main --phases sends      jobs that run on: sends beside the bare loop
 //   node argo.ts --smoke                                 tiny, this checkout on both sides: does it run at all?
-// Each round measures the other checkout once and this one twice, which shows what chance does, in another order
-// each time. Ratios are of pairs of one round.
+// Each round measures the other checkout once and this one twice, which shows what chance does, in another
+// order each time. Ratios are of pairs of one round.
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -47,7 +47,12 @@ interface Round {
 type Side = keyof Round
 
 const phases = values.phases.split(',').map((name) => [name, loadOf(name)] as const)
-const facts = { ...machine(), sqlite: process.versions['sqlite'], commit: commit(), before: BEFORE === HERE ? 'itself' : 'another checkout' }
+const facts = {
+  ...machine(),
+  sqlite: process.versions['sqlite'],
+  commit: commit(),
+  before: BEFORE === HERE ? 'itself' : 'another checkout',
+}
 console.log(JSON.stringify(facts))
 const results: Record<string, unknown> = {}
 for (const [name, load] of phases) {
@@ -110,12 +115,17 @@ function summaryOf(rounds: readonly Round[]) {
 
 /** The median, and the lowest and highest. */
 function spreadOf(numbers: readonly number[]): readonly number[] {
-  return [median(numbers), Math.min(...numbers), Math.max(...numbers)].map((each) => Number(each.toPrecision(4)))
+  return [median(numbers), Math.min(...numbers), Math.max(...numbers)].map((each) =>
+    Number(each.toPrecision(4)),
+  )
 }
 
 function save(): void {
   if (values.smoke && values.out === undefined) return
   const path = values.out ?? join(import.meta.dirname, 'results/argo.json')
   mkdirSync(dirname(path), { recursive: true })
-  writeFileSync(path, `${JSON.stringify({ at: new Date().toISOString(), ...facts, rounds: ROUNDS, ...results }, undefined, 1)}\n`)
+  writeFileSync(
+    path,
+    `${JSON.stringify({ at: new Date().toISOString(), ...facts, rounds: ROUNDS, ...results }, undefined, 1)}\n`,
+  )
 }

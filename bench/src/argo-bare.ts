@@ -1,5 +1,5 @@
-// A process of its own: the bare loop. Sixteen callers submit workflows like those of the service by `fetch`, and
-// read each answer.
+// A process of its own: the bare loop. Sixteen callers submit workflows like those of the service by `fetch`,
+// and read each answer.
 const [url = '', token = '', count = '0', seconds = '0'] = process.argv.slice(2)
 const CALLERS = 16
 let next = 0
@@ -9,7 +9,10 @@ await Promise.all(Array.from({ length: CALLERS }, submitAll))
 const wallMs = performance.now() - startedAt
 const { user, system } = process.cpuUsage()
 console.log(
-  JSON.stringify({ perSecond: (Number(count) * 1_000) / wallMs, cpuMs: (user + system) / 1_000 / Number(count) }),
+  JSON.stringify({
+    perSecond: (Number(count) * 1_000) / wallMs,
+    cpuMs: (user + system) / 1_000 / Number(count),
+  }),
 )
 
 async function submitAll(): Promise<void> {

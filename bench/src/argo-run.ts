@@ -51,7 +51,11 @@ export async function runArgo(checkout: string, load: ArgoLoad): Promise<ArgoRun
   const dir = temporaryFolder('argo')
   try {
     return await withFake(async (fake) => {
-      const service = { cli: join(checkout, 'apps/service/dist/cli.js'), dir, flags: flagsOf(dir, fake, load) }
+      const service = {
+        cli: join(checkout, 'apps/service/dist/cli.js'),
+        dir,
+        flags: flagsOf(dir, fake, load),
+      }
       await writeItems(join(dir, 'items.jsonl'), load)
       await sluice(service, ['load', 'items.jsonl'])
       const { wallMs, usage } = await sluice(service, ['run', '--until-empty', '--fail-if-failed'])
@@ -136,7 +140,11 @@ async function sluice(
     const log = await readFile(join(dir, 'log.txt'), 'utf8')
     throw new Error(`sluice ${args.join(' ')} of ${cli} ended with ${code}: ${log.slice(-2_000)}`)
   }
-  return { wallMs, usage: JSON.parse(await readFile(usage, 'utf8')), output: Buffer.concat(output).toString() }
+  return {
+    wallMs,
+    usage: JSON.parse(await readFile(usage, 'utf8')),
+    output: Buffer.concat(output).toString(),
+  }
 }
 
 async function readStatus(service: Cli): Promise<string> {

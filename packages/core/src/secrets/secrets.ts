@@ -50,7 +50,8 @@ export class SecretRegistry implements Secrets {
 
   redact(text: string): string {
     const { words, opaque, cut } = (this.#search ??= this.#makeSearch())
-    // Reports of all running jobs come through here at each poll: what a text surely lacks isn't searched for.
+    // Reports of all running jobs come through here at each poll: what a text surely lacks isn't searched
+    // for.
     let rest = text.includes('@') ? text.replace(URL_CREDENTIALS, `${SECRET_MARK}@`) : text
     if (rest.includes('=')) rest = rest.replace(URL_PARAMETERS, `$1${SECRET_MARK}`)
     if (hasAny(rest, opaque)) rest = rest.replace(opaque.pattern, SECRET_MARK)

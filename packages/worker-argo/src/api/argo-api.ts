@@ -53,10 +53,7 @@ export class ArgoApi {
   /** @throws SluiceError SLUICE_CONFIG_INVALID when `caFile` can't be read */
   static async open(
     settings: ApiSettings,
-    {
-      io,
-      ...parts
-    }: Pick<ApiParts, 'credentials' | 'runtime' | 'secrets'> & { readonly io: TransportParts },
+    { io, ...parts }: Pick<ApiParts, 'credentials' | 'runtime' | 'secrets'> & { readonly io: TransportParts },
   ): Promise<ArgoApi> {
     const transport = await openTransport(settings, io)
     const { origin } = new URL(settings.baseUrl)

@@ -64,10 +64,7 @@ export interface CallTime {
  *
  * @throws SluiceError SLUICE_WORKER_UNAVAILABLE when its time is over
  */
-export function withinCall<T>(
-  { doing, limitMs, deadlines }: CallTime,
-  work: () => Promise<T>,
-): Promise<T> {
+export function withinCall<T>({ doing, limitMs, deadlines }: CallTime, work: () => Promise<T>): Promise<T> {
   const message = (): string =>
     `It took more than ${limitMs} ms to ${doing}, and was given up. It can be tried again.`
   const scope = new CallScope(() => new DOMException(message(), 'TimeoutError'))
@@ -84,15 +81,17 @@ export function withinCall<T>(
     scope.end()
   }
   // What throws before there is a promise has ended too.
-  calls.run(scope, async () => work()).then(
-    (value) => {
-      end()
-      resolve(value)
-    },
-    (error: unknown) => {
-      end()
-      reject(error)
-    },
-  )
+  calls
+    .run(scope, async () => work())
+    .then(
+      (value) => {
+        end()
+        resolve(value)
+      },
+      (error: unknown) => {
+        end()
+        reject(error)
+      },
+    )
   return promise
 }

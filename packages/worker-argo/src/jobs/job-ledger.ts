@@ -230,7 +230,8 @@ export class JobLedger {
   latest(): KnownJob | undefined {
     const all = [...this.#open.values(), ...this.#acknowledged.values()]
     return all.reduce<KnownJob | undefined>(
-      (latest, one) => (latest === undefined || one.sinceAtMonotonic >= latest.sinceAtMonotonic ? one : latest),
+      (latest, one) =>
+        latest === undefined || one.sinceAtMonotonic >= latest.sinceAtMonotonic ? one : latest,
       undefined,
     )
   }
@@ -247,7 +248,9 @@ export class JobLedger {
    */
   due(watching: boolean): readonly KnownJob[] {
     const nowMonotonic = this.#runtime.monotonicMs()
-    return [...this.#open.values(), ...this.#listedAgain].filter((known) => isDue(known, nowMonotonic, watching))
+    return [...this.#open.values(), ...this.#listedAgain].filter((known) =>
+      isDue(known, nowMonotonic, watching),
+    )
   }
 
   /**

@@ -205,7 +205,12 @@ export class JobPoller {
           isUnheard(known, sinceAtMonotonic) && (known?.notBeforeMonotonic ?? 0) <= runtime.monotonicMs(),
       )
     // What is over and was in an older list is left for the next one.
-    return [...unheard, ...this.#dueNow().filter((known) => isUnheard(known, sinceAtMonotonic)).map(asQuestion)]
+    return [
+      ...unheard,
+      ...this.#dueNow()
+        .filter((known) => isUnheard(known, sinceAtMonotonic))
+        .map(asQuestion),
+    ]
   }
 
   /**

@@ -34,12 +34,17 @@ export class SuccessRows {
   }
 
   /** @param isAwaited whether the queue waits for a job @returns those whose outcome isn't known now */
-  async read(jobs: readonly KnownJob[], isAwaited: (known: KnownJob) => boolean): Promise<readonly KnownJob[]> {
+  async read(
+    jobs: readonly KnownJob[],
+    isAwaited: (known: KnownJob) => boolean,
+  ): Promise<readonly KnownJob[]> {
     const left = [...jobs]
     const unread: KnownJob[] = []
     while (left.length >= LEAST && this.#most() >= LEAST) {
       const some = left.splice(0, this.#most())
-      const outcome = await this.#parts.lister.listSome((signal) => this.#readSome(some, { isAwaited, signal }))
+      const outcome = await this.#parts.lister.listSome((signal) =>
+        this.#readSome(some, { isAwaited, signal }),
+      )
       unread.push(...some.filter(isOpen))
       if (outcome.kind !== 'read') break
     }

@@ -138,7 +138,9 @@ export class WorkflowLister {
     const over = new AbortController()
     const leftMs = began + this.#patienceMs() - ioRuntime.monotonicMs()
     const waited = leftMs > 0 ? ioRuntime.sleep(leftMs, over.signal) : Promise.resolve()
-    const outcome = await Promise.race([ended, waited.then(() => undefined)]).finally(() => over.abort('ended'))
+    const outcome = await Promise.race([ended, waited.then(() => undefined)]).finally(() =>
+      over.abort('ended'),
+    )
     if (outcome !== undefined) return outcome
     // It is not awaited from here on: its outcome is handled when it comes, and its failure shows at the next
     // one.

@@ -43,7 +43,12 @@ function kept(count: number, at: number, prefix = 'old') {
   return Array.from({ length: count }, (_, index) => {
     const job = nameJob('tiles', jobOf(`${prefix}${index}`))
     const labels = labelsOfJob('tiles', job)
-    return { name: job.workflow, labels, annotations: annotationsOfJob('tiles', job), at: at - 3_600_000 + index }
+    return {
+      name: job.workflow,
+      labels,
+      annotations: annotationsOfJob('tiles', job),
+      at: at - 3_600_000 + index,
+    }
   })
 }
 
