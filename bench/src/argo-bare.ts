@@ -22,7 +22,7 @@ async function submitAll(): Promise<void> {
       headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
       body: JSON.stringify(submitOf(next++)),
     })
-    const { metadata } = await answer.json()
+    const { metadata }: { metadata: { uid?: string } } = JSON.parse(await answer.text())
     if (!answer.ok || metadata.uid === undefined) throw new Error(`submit was answered ${answer.status}`)
   }
 }

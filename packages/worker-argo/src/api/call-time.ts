@@ -64,34 +64,24 @@ export interface CallTime {
  *
  * @throws SluiceError SLUICE_WORKER_UNAVAILABLE when its time is over
  */
-export function withinCall<T>({ doing, limitMs, deadlines }: CallTime, work: () => Promise<T>): Promise<T> {
+export async function withinCall<T>(
+  { doing, limitMs, deadlines }: CallTime,
+  work: () => Promise<T>,
+): Promise<T> {
   const message = (): string =>
     `It took more than ${limitMs} ms to ${doing}, and was given up. It can be tried again.`
   const scope = new CallScope(() => new DOMException(message(), 'TimeoutError'))
-  const { promise, resolve, reject } = Promise.withResolvers<T>()
+  const over = Promise.withResolvers<never>()
+  const giveUp = (): void => over.reject(new SluiceError('SLUICE_WORKER_UNAVAILABLE', message()))
   let deadline = deadlines.start(limitMs, () => {
     scope.end()
-    deadline = deadlines.start(LEEWAY_MS, () =>
-      reject(new SluiceError('SLUICE_WORKER_UNAVAILABLE', message())),
-    )
+    deadline = deadlines.start(LEEWAY_MS, giveUp)
   })
-  const end = (): void => {
+  try {
+    return await Promise.race([calls.run(scope, work), over.promise])
+  } finally {
     deadlines.end(deadline)
     // What it started and doesn't wait for any more ends with it.
     scope.end()
   }
-  // What throws before there is a promise has ended too.
-  calls
-    .run(scope, async () => work())
-    .then(
-      (value) => {
-        end()
-        resolve(value)
-      },
-      (error: unknown) => {
-        end()
-        reject(error)
-      },
-    )
-  return promise
 }

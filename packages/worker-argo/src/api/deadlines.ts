@@ -65,7 +65,7 @@ export class Deadlines {
     this.#rest()
     const nowMonotonic = this.#runtime.monotonicMs()
     let nextAtMonotonic = Number.POSITIVE_INFINITY
-    for (const deadline of [...this.#standing]) {
+    for (const deadline of this.#standing) {
       if (deadline.dueAtMonotonic > nowMonotonic) {
         nextAtMonotonic = Math.min(nextAtMonotonic, deadline.dueAtMonotonic)
         continue

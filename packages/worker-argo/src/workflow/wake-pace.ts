@@ -15,7 +15,7 @@ export class WakePace {
   #wholeAtMonotonic = Number.NEGATIVE_INFINITY
   #isWaiting = false
 
-  /** @param wake wakes whoever listens; called once for all that came while it had to wait */
+  /** @param wake wakes the listeners; called once for all that came while it had to wait */
   constructor(runtime: Runtime, wake: () => void) {
     this.#runtime = runtime
     this.#wake = wake
@@ -30,10 +30,14 @@ export class WakePace {
       this.#wake()
       return
     }
+    void this.#wakeIn(waitMs, signal)
+  }
+
+  /** Never rejects. */
+  async #wakeIn(ms: number, signal: AbortSignal): Promise<void> {
     this.#isWaiting = true
-    void this.#runtime.sleep(waitMs, signal).then(() => {
-      this.#isWaiting = false
-      this.#wake()
-    })
+    await this.#runtime.sleep(ms, signal)
+    this.#isWaiting = false
+    this.#wake()
   }
 }
