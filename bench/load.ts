@@ -35,7 +35,7 @@ const HERE = join(import.meta.dirname, '..')
 const BEFORE = values.before === undefined ? HERE : resolve(values.before)
 const ROWS = values.smoke ? 2_000 : Number(values.rows)
 const ROUNDS = values.smoke ? 1 : Number(values.rounds)
-const USAGE = pathToFileURL(join(import.meta.dirname, 'src/usage-at-exit.ts')).href
+const USAGE = pathToFileURL(join(import.meta.dirname, 'src/usage-at-exit.mjs')).href
 
 /** Linux counts in hundredths of a second. */
 const TICK_MS = 10

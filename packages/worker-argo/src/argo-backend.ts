@@ -20,6 +20,7 @@ import {
 import { ArgoApi } from './api/argo-api.js'
 import { longestMs, withinCall } from './api/call-time.js'
 import { credentialsOf } from './api/credentials.js'
+import { Deadlines } from './api/deadlines.js'
 import { partsOf, type WorkerParts } from './backend-parts.js'
 import { nameJob, type JobName } from './jobs/job-name.js'
 import { JobLog } from './logs/job-log.js'
@@ -36,6 +37,9 @@ const SUPPORTS = {
   failures: FAILURES,
 } as const satisfies BackendSupports
 
+/** A request whose first byte has come ends 10 s after its last one, and this much later at most, in ms. */
+const CHECK_DEADLINES_MS = 1_000
+
 /** Asks the server nothing: that is for `check`. */
 export async function openBackend(given: ArgoWorkerSettings, use: WorkerUse): Promise<ArgoBackend> {
   const settings = withAbsolutePaths(given, use)
@@ -48,9 +52,11 @@ export async function openBackend(given: ArgoWorkerSettings, use: WorkerUse): Pr
     tokenPlace: use.placeOf?.(['token']),
   })
   const ioRuntime = systemRuntime
-  const api = await ArgoApi.open(settings, { credentials, runtime, ioRuntime, secrets })
+  const deadlines = new Deadlines(ioRuntime, CHECK_DEADLINES_MS)
+  const io = { runtime: ioRuntime, deadlines }
+  const api = await ArgoApi.open(settings, { credentials, runtime, io, secrets })
   const closing = new AbortController()
-  const parts = partsOf({ settings, api, runtime, ioRuntime, logger, closing: closing.signal })
+  const parts = partsOf({ settings, api, runtime, ioRuntime, deadlines, logger, closing: closing.signal })
   return new ArgoBackend(parts, closing)
 }
 
@@ -257,11 +263,11 @@ export class ArgoBackend implements WorkerBackend {
   }
 
   #within<T>(doing: string, work: () => Promise<T>): Promise<T> {
-    return withinCall({ doing, limitMs: this.#limitMs, runtime: this.#parts.ioRuntime }, work)
+    return withinCall({ doing, limitMs: this.#limitMs, deadlines: this.#parts.deadlines }, work)
   }
 
   #withinList<T>(doing: string, work: () => Promise<T>): Promise<T> {
-    return withinCall({ doing, limitMs: this.#listLimitMs, runtime: this.#parts.ioRuntime }, work)
+    return withinCall({ doing, limitMs: this.#listLimitMs, deadlines: this.#parts.deadlines }, work)
   }
 
   #nameOf(ref: JobRef): JobName {

@@ -1,6 +1,7 @@
 import type { Runtime, Logger } from '@sluice/core'
 import { checkAccess } from './check/access-check.js'
 import type { ArgoApi } from './api/argo-api.js'
+import type { Deadlines } from './api/deadlines.js'
 import { ItemCheck } from './sending/item-check.js'
 import { JobEnder } from './jobs/job-ender.js'
 import { JobKeeper } from './jobs/job-keeper.js'
@@ -41,6 +42,7 @@ export interface WorkerParts {
   readonly logger: Logger
   readonly runtime: Runtime
   readonly ioRuntime: Runtime
+  readonly deadlines: Deadlines
   readonly check: () => Promise<number>
 }
 
@@ -51,6 +53,8 @@ export interface BaseParts {
   readonly runtime: Runtime
   /** Times requests: a network does not wait for the runtime of a test. */
   readonly ioRuntime: Runtime
+  /** Those of requests and calls. */
+  readonly deadlines: Deadlines
   readonly logger: Logger
   readonly closing: AbortSignal
 }

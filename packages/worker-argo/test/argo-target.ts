@@ -5,7 +5,7 @@ import type { JobRef, Worker } from '@sluice/core'
 import { wrapWorker, type WorkerHarness } from '@sluice/testkit'
 import { startArgoServer } from '@sluice/fake-argo'
 import { openWorker, type ArgoWorker, type ArgoWorkerOptions } from '../src/index.js'
-import { LABELS, nameJob, queueLabel } from '../src/jobs/job-name.js'
+import { LABELS, nameJob, queueLabel, annotationsOfJob, labelsOfJob } from '../src/jobs/job-name.js'
 import { eventually } from './argo-bench.js'
 
 /** An Argo Server to be worked with through its REST API alone: a real one, or else the fake. */
@@ -97,7 +97,9 @@ export class TargetHarness implements WorkerHarness {
   /** It is made as the worker would, and waits for a lock of this name that another workflow has. */
   async sendPending(worker: Worker, job: JobRef, message: string): Promise<void> {
     const queue = `${worker.name} ${this.#run}`
-    const { workflow: name, labels, annotations } = nameJob(queue, job)
+    const named = nameJob(queue, job)
+    const { workflow: name } = named
+    const [labels, annotations] = [labelsOfJob(queue, named), annotationsOfJob(queue, named)]
     const holder = `${name.slice(0, 50)}-lock`
     const ofQueue = { [LABELS.queue]: queueLabel(queue) }
     await this.#create(lockedBy(message, { metadata: { name: holder, labels: ofQueue } }))

@@ -13,13 +13,14 @@ export function redactJson(value: JsonValue, secrets: Secrets): JsonValue {
     return items.every((each, index) => each === value[index]) ? value : items
   }
   const entries = Object.entries(value)
-  const redacted = entries.map(
-    ([key, each]) => [secrets.redact(key), each === undefined ? each : redactJson(each, secrets)] as const,
-  )
-  const isSame = redacted.every(
-    ([key, each], index) => key === entries[index]?.[0] && each === entries[index][1],
-  )
-  return isSame ? value : Object.fromEntries(redacted)
+  let isSame = true
+  for (const entry of entries) {
+    const [key, each] = entry
+    entry[0] = secrets.redact(key)
+    if (each !== undefined) entry[1] = redactJson(each, secrets)
+    isSame &&= entry[0] === key && entry[1] === each
+  }
+  return isSame ? value : Object.fromEntries(entries)
 }
 
 /**

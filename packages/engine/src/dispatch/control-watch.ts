@@ -31,7 +31,7 @@ export class ControlWatch {
 
   /** A read that is under way is not waited for, and its result is dropped. */
   stop(): void {
-    this.#stop.abort()
+    this.#stop.abort('stopped')
   }
 
   /**

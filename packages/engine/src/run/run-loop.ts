@@ -50,7 +50,7 @@ export class RunLoop {
 
   /** Ends the wait for the next tick. */
   wake(): void {
-    this.#woken.abort()
+    this.#woken.abort('woken')
   }
 
   /**
@@ -59,7 +59,7 @@ export class RunLoop {
    */
   end(deadlineMs: number): void {
     this.#stop.abort()
-    this.#woken.abort()
+    this.#woken.abort('woken')
     // It never rejects.
     void this.#parts.ticker.leave(deadlineMs).then(this.#left.resolve)
   }

@@ -1,38 +1,41 @@
+import type { Readable } from 'node:stream'
 import { type Runtime, type JsonValue, type Secrets } from '@sluice/core'
 import { redactError } from '@sluice/core/backend'
-import ky, { type KyInstance, type Options } from 'ky'
 import type { Credentials } from './credentials.js'
 import type { ArgoWorkerSettings } from '../options.js'
 import { readAnswer, silence, type Reply } from './reply.js'
-import { openTransport, type Transport, type TransportRuntime, type TransportSettings } from './transport.js'
+import {
+  openTransport,
+  type Outgoing,
+  type Transport,
+  type TransportParts,
+  type TransportSettings,
+} from './transport.js'
 
 /** What may follow the `?`. */
 export type Query = Readonly<Record<string, string | undefined>>
 
-interface Call {
-  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
+interface Call extends Pick<Outgoing, 'method' | 'body'> {
   readonly path: string
   readonly query?: Query
-  readonly body?: JsonValue
   /** A call with one has no limit of time but this. */
   readonly signal?: AbortSignal | undefined
 }
 
 /** A stream of events that was opened, or why it wasn't. */
-export type StreamReply = { readonly kind: 'stream'; readonly body: ReadableStream<Uint8Array> } | Reply
+export type StreamReply = { readonly kind: 'stream'; readonly body: Readable } | Reply
 
 type ApiSettings = TransportSettings & Pick<ArgoWorkerSettings, 'baseUrl'>
 
 interface ApiParts {
-  readonly whole: KyInstance
-  readonly patient: KyInstance
-  readonly events: KyInstance
   readonly transport: Transport
   readonly credentials: Credentials
   readonly runtime: Runtime
   readonly secrets: Secrets
   /** Of the server, for messages: nothing secret is in it. */
   readonly origin: string
+  /** What all addresses begin with. */
+  readonly prefix: string
 }
 
 /**
@@ -50,24 +53,12 @@ export class ArgoApi {
   /** @throws SluiceError SLUICE_CONFIG_INVALID when `caFile` can't be read */
   static async open(
     settings: ApiSettings,
-    {
-      ioRuntime,
-      ...parts
-    }: Pick<ApiParts, 'credentials' | 'runtime' | 'secrets'> & { readonly ioRuntime: TransportRuntime },
+    { io, ...parts }: Pick<ApiParts, 'credentials' | 'runtime' | 'secrets'> & { readonly io: TransportParts },
   ): Promise<ArgoApi> {
-    const transport = await openTransport(settings, ioRuntime)
-    const options: Options = {
-      prefix: `${settings.baseUrl.replace(/\/+$/u, '')}/api/v1`,
-      // The transport has limits of its own, which hold for the body too.
-      timeout: false,
-      retry: 0,
-      throwHttpErrors: false,
-    }
-    const whole = ky.create({ ...options, fetch: (input) => transport.whole(requestOf(input)) })
-    const patient = ky.create({ ...options, fetch: (input) => transport.patient(requestOf(input)) })
-    const events = ky.create({ ...options, fetch: (input) => transport.stream(requestOf(input)) })
+    const transport = await openTransport(settings, io)
     const { origin } = new URL(settings.baseUrl)
-    return new ArgoApi({ ...parts, whole, patient, events, transport, origin })
+    const prefix = `${settings.baseUrl.replace(/\/+$/u, '')}/api/v1`
+    return new ArgoApi({ ...parts, transport, origin, prefix })
   }
 
   /**
@@ -82,11 +73,16 @@ export class ArgoApi {
   }
 
   post(path: string, body: JsonValue): Promise<Reply> {
+    return this.postJson(path, JSON.stringify(body))
+  }
+
+  /** @param body as JSON */
+  postJson(path: string, body: string): Promise<Reply> {
     return this.#call({ method: 'POST', path, body })
   }
 
   put(path: string, body: JsonValue): Promise<Reply> {
-    return this.#call({ method: 'PUT', path, body })
+    return this.#call({ method: 'PUT', path, body: JSON.stringify(body) })
   }
 
   delete(path: string): Promise<Reply> {
@@ -98,15 +94,19 @@ export class ArgoApi {
    * that.
    */
   async stream(path: string, query: Query, signal: AbortSignal): Promise<StreamReply> {
-    const { events, runtime, origin } = this.#parts
+    const { transport, runtime, origin } = this.#parts
     return this.#authorized(async (authorization) => {
       try {
         // Exactly this value makes it send events, and keep the connection alive.
         const headers = { ...authorization, accept: 'text/event-stream' }
-        const response = await events.get(path, { searchParams: { ...query }, signal, headers })
-        const isStream = response.headers.get('content-type')?.startsWith('text/event-stream')
-        if (response.ok && isStream && response.body !== null) return { kind: 'stream', body: response.body }
-        return readAnswer(response, await response.text(), runtime.now())
+        const answer = await transport.stream(
+          { method: 'GET', url: this.#urlOf(path, query), headers },
+          signal,
+        )
+        const { status, body } = answer
+        const isStream = answer.headers.get('content-type')?.startsWith('text/event-stream') === true
+        if (status >= 200 && status < 300 && isStream) return { kind: 'stream', body }
+        return readAnswer(answer, await body.text(), runtime.now())
       } catch (error) {
         return silence(error, origin)
       }
@@ -127,22 +127,26 @@ export class ArgoApi {
   }
 
   #call({ method, path, query, body, signal }: Call): Promise<Reply> {
-    const { whole, patient, runtime, origin } = this.#parts
-    const send = signal === undefined ? whole : patient
-    const options: Options = {
-      method,
-      ...(query === undefined ? {} : { searchParams: { ...query } }),
-      ...(body === undefined ? {} : { json: body }),
-      ...(signal === undefined ? {} : { signal }),
-    }
-    return this.#authorized(async (headers) => {
+    const { transport, runtime, origin } = this.#parts
+    const url = this.#urlOf(path, query)
+    const ofBody = body === undefined ? {} : { 'content-type': 'application/json' }
+    return this.#authorized(async (authorization) => {
       try {
-        const response = await send(path, { ...options, headers })
-        return readAnswer(response, await response.text(), runtime.now())
+        const request = { method, url, headers: { ...authorization, ...ofBody }, body }
+        const answer = await (signal === undefined
+          ? transport.whole(request)
+          : transport.patient(request, signal))
+        return readAnswer(answer, answer.body, runtime.now())
       } catch (error) {
         return silence(error, origin)
       }
     })
+  }
+
+  #urlOf(path: string, query: Query = {}): string {
+    const given = Object.entries(query).filter((pair): pair is [string, string] => pair[1] !== undefined)
+    const text = given.length === 0 ? '' : `?${new URLSearchParams(given).toString()}`
+    return `${this.#parts.prefix}/${path}${text}`
   }
 
   /**
@@ -169,13 +173,10 @@ function withoutSecrets<T extends StreamReply>(reply: T, secrets: Secrets): T {
   if (reply.kind === 'silence') redactError(reply.error, secrets)
   if (reply.kind !== 'answer') return reply
   const { error, text } = reply
+  // An answer in JSON that is no error is not quoted.
+  if (error === undefined && text === '') return reply
   const redacted = error && { ...error, message: secrets.redact(error.message) }
   return { ...reply, error: redacted, text: secrets.redact(text) }
-}
-
-/** ky hands a request over; its types would allow a bare address. */
-function requestOf(input: string | URL | Request): Request {
-  return input instanceof Request ? input : new Request(input)
 }
 
 function isBroken(reply: Reply): boolean {

@@ -1,15 +1,42 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { SluiceError, type Runtime } from '@sluice/core'
-import { startTimer } from '@sluice/core/backend'
+import { SluiceError } from '@sluice/core'
+import type { Deadlines } from './deadlines.js'
 
 /** How long a call that was given up may take to end by what it knows, in ms. */
 const LEEWAY_MS = 1_000
 
-/** The signal of the call within which something runs. It reaches every request of a call, however deep. */
-const calls = new AsyncLocalStorage<AbortSignal | undefined>()
+/** A call of the worker: the requests that it has under way end with it. */
+export class CallScope {
+  readonly #enders = new Set<(reason: Error) => void>()
+  #isOver = false
+  readonly #whyOver: () => Error
 
-/** The signal of the call that this runs in; `undefined` outside of calls. */
-export function callSignal(): AbortSignal | undefined {
+  /** @param whyOver what its requests end with */
+  constructor(whyOver: () => Error) {
+    this.#whyOver = whyOver
+  }
+
+  /** @returns takes `end` out again */
+  onOver(end: (reason: Error) => void): () => void {
+    if (this.#isOver) end(this.#whyOver())
+    else this.#enders.add(end)
+    return () => this.#enders.delete(end)
+  }
+
+  end(): void {
+    this.#isOver = true
+    if (this.#enders.size === 0) return
+    const reason = this.#whyOver()
+    for (const end of this.#enders) end(reason)
+    this.#enders.clear()
+  }
+}
+
+/** The call within which something runs. It reaches every request of a call, however deep. */
+const calls = new AsyncLocalStorage<CallScope | undefined>()
+
+/** The call that this runs in; `undefined` outside of calls. */
+export function callScope(): CallScope | undefined {
   return calls.getStore()
 }
 
@@ -27,7 +54,7 @@ export interface CallTime {
   /** What is attempted, as in `send item "a"`. */
   readonly doing: string
   readonly limitMs: number
-  readonly runtime: Pick<Runtime, 'sleep'>
+  readonly deadlines: Deadlines
 }
 
 /**
@@ -38,23 +65,23 @@ export interface CallTime {
  * @throws SluiceError SLUICE_WORKER_UNAVAILABLE when its time is over
  */
 export async function withinCall<T>(
-  { doing, limitMs, runtime }: CallTime,
+  { doing, limitMs, deadlines }: CallTime,
   work: () => Promise<T>,
 ): Promise<T> {
-  const giveUp = new AbortController()
+  const message = (): string =>
+    `It took more than ${limitMs} ms to ${doing}, and was given up. It can be tried again.`
+  const scope = new CallScope(() => new DOMException(message(), 'TimeoutError'))
   const over = Promise.withResolvers<never>()
-  const message = `It took more than ${limitMs} ms to ${doing}, and was given up. It can be tried again.`
-  const abort = (): void => giveUp.abort(new DOMException(message, 'TimeoutError'))
-  const soft = startTimer(runtime, { ms: limitMs }, abort)
-  const hard = startTimer(runtime, { ms: longestMs(limitMs) }, () =>
-    over.reject(new SluiceError('SLUICE_WORKER_UNAVAILABLE', message)),
-  )
+  const giveUp = (): void => over.reject(new SluiceError('SLUICE_WORKER_UNAVAILABLE', message()))
+  let deadline = deadlines.start(limitMs, () => {
+    scope.end()
+    deadline = deadlines.start(LEEWAY_MS, giveUp)
+  })
   try {
-    return await Promise.race([calls.run(giveUp.signal, work), over.promise])
+    return await Promise.race([calls.run(scope, work), over.promise])
   } finally {
-    soft.cancel()
-    hard.cancel()
+    deadlines.end(deadline)
     // What it started and doesn't wait for any more ends with it.
-    abort()
+    scope.end()
   }
 }

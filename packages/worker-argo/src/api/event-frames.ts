@@ -1,6 +1,8 @@
+import type { Readable } from 'node:stream'
 import type { Runtime } from '@sluice/core'
 import { createParser } from 'eventsource-parser'
 import { z } from 'zod'
+import { Deadlines } from './deadlines.js'
 import { argoError, type ArgoError } from './reply.js'
 
 /** What a frame of the watch says. */
@@ -68,27 +70,41 @@ export interface StreamWatch {
  * @throws the error of the connection
  */
 export async function readStream(
-  body: ReadableStream<Uint8Array>,
+  body: Readable,
   { onBytes, onEvent }: StreamListener,
-  watch: StreamWatch,
-): Promise<'closed' | 'quiet' | 'aborted'> {
-  const reader = body.getReader()
+  { runtime, quietMs, signal }: StreamWatch,
+): Promise<StreamEnd> {
   const decoder = new TextDecoder()
   const parser = createParser({ onEvent: ({ data }) => onEvent(data) })
-  try {
-    for (;;) {
-      const chunk = await withinQuiet(reader.read(), watch)
-      if (typeof chunk === 'string') return chunk
-      if (chunk.done) return 'closed'
+  const { promise, resolve, reject } = Promise.withResolvers<StreamEnd>()
+  // One timer for the whole stream: a list of what changes is hundreds of chunks a second.
+  const deadlines = new Deadlines(runtime)
+  const quiet = deadlines.start(quietMs, () => resolve('quiet'))
+  const abort = (): void => resolve('aborted')
+  if (signal.aborted) abort()
+  signal.addEventListener('abort', abort)
+  body.on('data', (chunk: Uint8Array) => {
+    quiet.dueAtMonotonic = runtime.monotonicMs() + quietMs
+    try {
       onBytes()
       // A character may be cut in two by the bounds.
-      parser.feed(decoder.decode(chunk.value, { stream: true }))
+      parser.feed(decoder.decode(chunk, { stream: true }))
+    } catch (error) {
+      reject(error)
     }
+  })
+  body.on('error', reject).on('close', () => resolve('closed'))
+  try {
+    return await promise
   } finally {
-    // Not awaited: a dead connection may never say that it was let go.
-    void reader.cancel().catch(() => undefined)
+    deadlines.end(quiet)
+    signal.removeEventListener('abort', abort)
+    body.destroy()
   }
 }
+
+/** How a stream ended. */
+export type StreamEnd = 'closed' | 'quiet' | 'aborted'
 
 /** What the promise gives, unless it takes too long or the signal aborts. */
 export async function withinQuiet<T>(
@@ -96,7 +112,7 @@ export async function withinQuiet<T>(
   { runtime, quietMs, signal }: StreamWatch,
 ): Promise<T | 'quiet' | 'aborted'> {
   const over = new AbortController()
-  const stop = (): void => over.abort()
+  const stop = (): void => over.abort('over')
   if (signal.aborted) stop()
   signal.addEventListener('abort', stop)
   const endOf = (): 'aborted' | 'quiet' => (signal.aborted ? 'aborted' : 'quiet')
@@ -105,7 +121,7 @@ export async function withinQuiet<T>(
     return await Promise.race([work, quiet])
   } finally {
     signal.removeEventListener('abort', stop)
-    over.abort()
+    over.abort('over')
     // Whichever came too late must not be an unhandled rejection.
     work.catch(() => undefined)
   }

@@ -1,5 +1,6 @@
 import { createParser } from 'eventsource-parser'
 import { z } from 'zod'
+import type { AnswerHeaders } from './exchange.js'
 
 /** The outcome of a request: an answer or none. */
 export type Reply = Answer | Silence
@@ -20,6 +21,8 @@ export interface Answer {
   readonly retryAfterMs: number | undefined
   /** Where a redirect leads. */
   readonly location: string | undefined
+  /** Of its body, in UTF-16 code units. */
+  readonly length: number
 }
 
 /** No answer came, so that the outcome of the request is unknown. */
@@ -46,7 +49,7 @@ const streamErrorSchema = z.object({ error: z.object({ grpc_code: z.int(), messa
 
 /** @param nowAt epoch ms, for a `Retry-After` that is a date where the answer has no `Date` */
 export function readAnswer(
-  response: Pick<Response, 'status' | 'headers'>,
+  response: { readonly status: number; readonly headers: AnswerHeaders },
   body: string,
   nowAt: number,
 ): Answer {
@@ -63,11 +66,14 @@ export function readAnswer(
     text: json === undefined ? text.slice(0, 300).trim() : '',
     retryAfterMs: retryAfterMs(response.headers, nowAt),
     location: response.headers.get('location') ?? undefined,
+    length: body.length,
   }
 }
 
 /** The error of an answer or a frame, in either of the two shapes. */
 export function argoError(json: unknown): ArgoError | undefined {
+  // Nearly all answers are none, and it takes longer to find that out by a schema.
+  if (typeof json !== 'object' || json === null || !('code' in json || 'error' in json)) return undefined
   const plain = errorSchema.safeParse(json)
   if (plain.success) return plain.data
   const stream = streamErrorSchema.safeParse(json)
@@ -96,7 +102,7 @@ function parsedJson(body: string): unknown {
 }
 
 /** Seconds, or a date: that is compared with the server's own `Date`, since its clock isn't ours. */
-function retryAfterMs(headers: Headers, nowAt: number): number | undefined {
+function retryAfterMs(headers: AnswerHeaders, nowAt: number): number | undefined {
   const value = headers.get('retry-after')
   if (value === null) return undefined
   const seconds = Number(value)

@@ -12,8 +12,8 @@ export function isWorkflowOf({ metadata }: Workflow, job: JobName): boolean {
   const key = labels[LABELS.job]
   if (key !== undefined) return key === job.key
   return (
-    annotations[ANNOTATIONS.uid] === job.annotations[ANNOTATIONS.uid] &&
-    annotations[ANNOTATIONS.id] === job.annotations[ANNOTATIONS.id]
+    annotations[ANNOTATIONS.uid] === encodeURIComponent(job.ref.uid) &&
+    annotations[ANNOTATIONS.id] === encodeURIComponent(job.ref.id)
   )
 }
 

@@ -59,8 +59,12 @@ export interface KnownJob {
  * that waits for a job asks for it by name.
  */
 export class JobLedger {
-  readonly #jobs = new Map<string, KnownJob>()
-  readonly #acknowledged = new Set<string>()
+  /** Not acknowledged: polls go through these. */
+  readonly #open = new Map<string, KnownJob>()
+  /** The oldest first. */
+  readonly #acknowledged = new Map<string, KnownJob>()
+  /** Those of them that the latest list shows all the same. */
+  #listedAgain: readonly KnownJob[] = []
   /**
    * What was seen of jobs that were dropped: an archived row must not bring one back from before its last
    * run.
@@ -73,25 +77,25 @@ export class JobLedger {
   }
 
   get size(): number {
-    return this.#jobs.size
+    return this.#open.size + this.#acknowledged.size
   }
 
   get(job: JobName): KnownJob | undefined {
-    return this.#jobs.get(job.workflow)
+    return this.byWorkflow(job.workflow)
   }
 
   byWorkflow(name: string): KnownJob | undefined {
-    return this.#jobs.get(name)
+    return this.#open.get(name) ?? this.#acknowledged.get(name)
   }
 
   /** What is known of the latest run of a job. */
   seenOf(job: JobName): Seen {
-    return this.#jobs.get(job.workflow)?.seen ?? this.#seen.get(job.workflow) ?? {}
+    return this.get(job)?.seen ?? this.#seen.get(job.workflow) ?? {}
   }
 
   /** The entry of a job, made if there is none. */
   entry(job: JobName): KnownJob {
-    const known = this.#jobs.get(job.workflow)
+    const known = this.get(job)
     if (known !== undefined) return known
     const sinceAtMonotonic = this.#runtime.monotonicMs()
     const fresh: KnownJob = {
@@ -117,13 +121,13 @@ export class JobLedger {
       retries: 0,
       notes: [],
     }
-    this.#jobs.set(job.workflow, fresh)
+    this.#open.set(job.workflow, fresh)
     return fresh
   }
 
   /** The watch reports that a workflow ended, or left otherwise. @returns whether that is worth a poll */
   hint(workflow: string): boolean {
-    const known = this.#jobs.get(workflow)
+    const known = this.byWorkflow(workflow)
     if (known === undefined) return true
     known.hints += 1
     return !isOver(known)
@@ -131,7 +135,9 @@ export class JobLedger {
 
   /** A list was read: none of the jobs is in it but those that are noted next. */
   beginList(): void {
-    for (const known of this.#jobs.values()) {
+    for (const known of this.#listedAgain) known.listed = false
+    this.#listedAgain = []
+    for (const known of this.#open.values()) {
       // What was there in the last list and is gone has most likely ended.
       if (known.listed && !isOver(known)) known.askAtMonotonic = 0
       known.listed = false
@@ -142,6 +148,7 @@ export class JobLedger {
   noteListed(known: KnownJob, report: JobReport): void {
     known.listed = true
     known.heardAtMonotonic = this.#runtime.monotonicMs()
+    if (known.acknowledged) this.#listedAgain = [...this.#listedAgain, known]
     // It was over already: the list lags behind, or it was retried. A question by name decides.
     if (isOver(known)) return
     known.report = report
@@ -178,13 +185,17 @@ export class JobLedger {
   revive(known: KnownJob): void {
     known.acknowledged = false
     this.#acknowledged.delete(known.job.workflow)
+    this.#listedAgain = this.#listedAgain.filter((one) => one !== known)
+    this.#open.set(known.job.workflow, known)
   }
 
   drop(job: JobName): void {
-    const seen = this.#jobs.get(job.workflow)?.seen
+    const known = this.get(job)
+    const seen = known?.seen
     if (seen !== undefined && seen.startedAt !== undefined) this.#keepSeen(job, seen)
-    this.#jobs.delete(job.workflow)
+    this.#open.delete(job.workflow)
     this.#acknowledged.delete(job.workflow)
+    this.#listedAgain = this.#listedAgain.filter((one) => one !== known)
   }
 
   #keepSeen(job: JobName, seen: Seen): void {
@@ -200,24 +211,34 @@ export class JobLedger {
     known.acknowledged = true
     known.hintsAnswered = known.hints
     known.trustedMs = TRUSTED_MS
+    // Of its report nothing but the stage is needed any more, and results may be large.
+    const { report } = known
+    if (report !== undefined) known.report = { stage: report.stage, uid: report.uid, attempt: report.attempt }
     this.#trust(known)
+    this.#open.delete(job.workflow)
     this.#acknowledged.delete(job.workflow)
-    this.#acknowledged.add(job.workflow)
-    for (const oldest of this.#acknowledged) {
+    this.#acknowledged.set(job.workflow, known)
+    // One that the latest list shows is in it until the next one.
+    if (known.listed && !this.#listedAgain.includes(known)) this.#listedAgain = [...this.#listedAgain, known]
+    for (const oldest of this.#acknowledged.keys()) {
       if (this.#acknowledged.size <= MAX_ACKNOWLEDGED) break
       this.#acknowledged.delete(oldest)
-      this.#jobs.delete(oldest)
     }
   }
 
   /** The one that this process came to know last, acknowledged or not. */
   latest(): KnownJob | undefined {
-    return [...this.#jobs.values()].at(-1)
+    const all = [...this.#open.values(), ...this.#acknowledged.values()]
+    return all.reduce<KnownJob | undefined>(
+      (latest, one) =>
+        latest === undefined || one.sinceAtMonotonic >= latest.sinceAtMonotonic ? one : latest,
+      undefined,
+    )
   }
 
   /** Jobs that are unfinished by the latest report. */
   unfinished(): readonly KnownJob[] {
-    return [...this.#jobs.values()].filter((known) => known.report !== undefined && !isOver(known))
+    return [...this.#open.values()].filter((known) => known.report !== undefined && !isOver(known))
   }
 
   /**
@@ -227,7 +248,9 @@ export class JobLedger {
    */
   due(watching: boolean): readonly KnownJob[] {
     const nowMonotonic = this.#runtime.monotonicMs()
-    return [...this.#jobs.values()].filter((known) => isDue(known, nowMonotonic, watching))
+    return [...this.#open.values(), ...this.#listedAgain].filter((known) =>
+      isDue(known, nowMonotonic, watching),
+    )
   }
 
   /**
@@ -240,8 +263,8 @@ export class JobLedger {
     const wanted = new Map(awaited.map((ref) => [ref.id, ref]))
     const chosen = new Map<string, JobReport>()
     const others = new Map<string, JobReport[]>()
-    for (const { job, report, acknowledged } of this.#jobs.values()) {
-      if (report === undefined || acknowledged) continue
+    for (const { job, report } of this.#open.values()) {
+      if (report === undefined) continue
       const { id } = job.ref
       const other = chosen.get(id)
       const isChosen = other === undefined || isRather(report, other, wanted.get(id))

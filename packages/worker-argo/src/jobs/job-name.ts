@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { JobRef } from '@sluice/core'
 
 /**
@@ -29,8 +29,6 @@ export interface JobName {
   readonly workflow: string
   /** The value of the label `sluice/job`: 128 bits. */
   readonly key: string
-  readonly labels: Readonly<Record<string, string>>
-  readonly annotations: Readonly<Record<string, string>>
 }
 
 const MAX_NAME_CHARS = 63
@@ -45,22 +43,26 @@ const MAX_VALUE_CHARS = 63
 export function nameJob(queue: string, ref: JobRef): JobName {
   if (!ref.uid.isWellFormed()) throw new TypeError('uid must be well-formed Unicode')
   const { id, uid, attempt } = ref
-  const hash = hashOf([queue, uid, attempt])
+  const whole = hashOf([queue, uid, attempt])
+  return { ref: { id, uid, attempt }, workflow: workflowName(queue, ref, whole), key: whole.slice(0, 32) }
+}
+
+/** The labels of the job's workflow. */
+export function labelsOfJob(queue: string, { ref: { id, attempt }, key }: JobName) {
   return {
-    ref: { id, uid, attempt },
-    workflow: workflowName(queue, ref, hash),
-    key: hash.slice(0, 32),
-    labels: {
-      [LABELS.queue]: queueLabel(queue),
-      [LABELS.job]: hash.slice(0, 32),
-      [LABELS.item]: labelValue(id, hashOf([id]).slice(0, 8)),
-      [LABELS.attempt]: String(attempt),
-    },
-    annotations: {
-      [ANNOTATIONS.id]: encodeURIComponent(id),
-      [ANNOTATIONS.uid]: encodeURIComponent(uid),
-      [ANNOTATIONS.queue]: encodeURIComponent(queue),
-    },
+    [LABELS.queue]: queueLabel(queue),
+    [LABELS.job]: key,
+    [LABELS.item]: labelValue(id, hashOf([id]).slice(0, 8)),
+    [LABELS.attempt]: String(attempt),
+  }
+}
+
+/** Its annotations. */
+export function annotationsOfJob(queue: string, { ref: { id, uid } }: JobName) {
+  return {
+    [ANNOTATIONS.id]: encodeURIComponent(id),
+    [ANNOTATIONS.uid]: encodeURIComponent(uid),
+    [ANNOTATIONS.queue]: encodeURIComponent(queue),
   }
 }
 
@@ -69,6 +71,14 @@ export function nameJob(queue: string, ref: JobRef): JobName {
  * [W-POLL-3].
  */
 export function queueLabel(queue: string): string {
+  latestQueue = latestQueue?.queue === queue ? latestQueue : { queue, label: labelOfQueue(queue) }
+  return latestQueue.label
+}
+
+/** Of the queue that was asked for last: a process nearly always has one, and asks with each send. */
+let latestQueue: { readonly queue: string; readonly label: string } | undefined
+
+function labelOfQueue(queue: string): string {
   return labelValue(queue, hashOf([queue]).slice(0, 12))
 }
 
@@ -94,5 +104,5 @@ function joined(parts: readonly string[]): string {
 }
 
 function hashOf(parts: readonly (string | number)[]): string {
-  return createHash('sha256').update(JSON.stringify(parts)).digest('hex')
+  return hash('sha256', JSON.stringify(parts), 'hex')
 }

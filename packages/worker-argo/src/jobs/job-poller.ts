@@ -4,6 +4,7 @@ import type { JobKeeper, KeeperParts } from './job-keeper.js'
 import type { KnownJob } from './job-ledger.js'
 import { nameJob, type JobName } from './job-name.js'
 import type { PendingChecks } from './pending-checks.js'
+import { SuccessRows } from './success-rows.js'
 import type { RateGate } from '../api/rate-gate.js'
 import { seenAfter } from '../workflow/seen-run.js'
 import { WorkflowLister, type ListOutcome } from '../workflow/workflow-lister.js'
@@ -42,7 +43,7 @@ interface Question {
 }
 
 interface Asking {
-  readonly awaited: readonly JobRef[] | undefined
+  readonly isAwaited: (job: JobName) => boolean
   /** How many are asked first; the others are only if one of them was answered. */
   readonly scouts: number
 }
@@ -60,6 +61,7 @@ interface Asking {
 export class JobPoller {
   readonly #parts: PollerParts
   readonly #lister: WorkflowLister
+  readonly #successes: SuccessRows
   #awaited: readonly JobRef[] | undefined
   #listedAtMonotonic = Number.NEGATIVE_INFINITY
   #swept = false
@@ -78,6 +80,7 @@ export class JobPoller {
       read: (signal) => this.#read(signal),
       onLate: () => parts.wakeIn(0),
     })
+    this.#successes = new SuccessRows({ ...parts, lister: this.#lister })
   }
 
   /**
@@ -90,10 +93,10 @@ export class JobPoller {
     this.#awaited = awaited
     const list = await this.#list(awaited)
     const isRead = list.kind === 'read'
-    const questions = isRead ? this.#due() : this.#unheard(awaited)
-    const asked = await this.#askAll(questions, { awaited, scouts: isRead ? 0 : SCOUTS })
-    if (!isRead) this.#assertAnswered(list, asked)
     const isAwaited = awaitedBy(awaited)
+    const questions = isRead ? await this.#due(isAwaited) : this.#unheard(awaited)
+    const asked = await this.#askAll(questions, { isAwaited, scouts: isRead ? 0 : SCOUTS })
+    if (!isRead) this.#assertAnswered(list, asked)
     if (isRead) await pending.round({ isAwaited, isWanted: awaited === undefined ? () => true : isAwaited })
     const reports = ledger.reports(awaited)
     return isRead ? reports : Object.assign(reports, { complete: false, incompleteReason: reasonOf(list) })
@@ -176,10 +179,16 @@ export class JobPoller {
       : { offset: this.#sweep.offset + rows.length, found: inPass }
   }
 
-  /** What the list leaves open. */
-  #due(): readonly Question[] {
-    const due = this.#parts.ledger.due(this.#parts.watching())
-    return due.map((known) => ({ job: known.job, known }))
+  /** What the lists leave open. */
+  async #due(isAwaited: (job: JobName) => boolean): Promise<readonly Question[]> {
+    const due = this.#dueNow()
+    const [likely, others] = [due.filter(hasLikelyEnded), due.filter((known) => !hasLikelyEnded(known))]
+    const left = await this.#successes.read(likely, ({ job }) => isAwaited(job))
+    return [...left, ...others].map(asQuestion)
+  }
+
+  #dueNow(): readonly KnownJob[] {
+    return this.#parts.ledger.due(this.#parts.watching())
   }
 
   /** Without a list: the awaited jobs too, and where they are not given, all that aren't known to be over. */
@@ -196,7 +205,12 @@ export class JobPoller {
           isUnheard(known, sinceAtMonotonic) && (known?.notBeforeMonotonic ?? 0) <= runtime.monotonicMs(),
       )
     // What is over and was in an older list is left for the next one.
-    return [...unheard, ...this.#due().filter(({ known }) => isUnheard(known, sinceAtMonotonic))]
+    return [
+      ...unheard,
+      ...this.#dueNow()
+        .filter((known) => isUnheard(known, sinceAtMonotonic))
+        .map(asQuestion),
+    ]
   }
 
   /**
@@ -210,9 +224,8 @@ export class JobPoller {
   }
 
   /** @returns how many were asked */
-  async #askAll(questions: readonly Question[], { awaited, scouts }: Asking): Promise<number> {
+  async #askAll(questions: readonly Question[], { isAwaited, scouts }: Asking): Promise<number> {
     const { lookups, wakeIn } = this.#parts
-    const isAwaited = awaitedBy(awaited)
     const left = [...new Map(inTurn(questions).map((one) => [one.job.workflow, one])).values()]
     if (left.length === 0) return 0
     const before = this.#answered
@@ -251,6 +264,15 @@ export class JobPoller {
   }
 }
 
+/** The watch reported it, or it left the list of what is unfinished. */
+function hasLikelyEnded(known: KnownJob): boolean {
+  return known.report?.stage === 'PROCESSING' && !known.acknowledged && (isHinted(known) || !known.fresh)
+}
+
+function asQuestion(known: KnownJob): Question {
+  return { job: known.job, known }
+}
+
 function isUnheard(known: KnownJob | undefined, sinceAtMonotonic: number): boolean {
   if (known === undefined) return true
   // Being sent, or over.
@@ -277,8 +299,12 @@ function inTurn(questions: readonly Question[]): readonly Question[] {
 
 /** Whether the queue is known to wait for a job. */
 function awaitedBy(refs: readonly JobRef[] = []): (job: JobName) => boolean {
-  const names = new Set(refs.map(textOf))
-  return ({ ref }) => names.has(textOf(ref))
+  let names: ReadonlySet<string> | undefined
+  return ({ ref }) => {
+    // Most polls ask about none.
+    names ??= new Set(refs.map(textOf))
+    return names.has(textOf(ref))
+  }
 }
 
 function textOf({ uid, attempt }: JobRef): string {

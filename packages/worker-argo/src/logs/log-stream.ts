@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream'
 import { createParser } from 'eventsource-parser'
 import type { Runtime } from '@sluice/core'
 import type { ArgoApi, Query, StreamReply } from '../api/argo-api.js'
@@ -58,28 +59,28 @@ export async function* streamLog(
 
 /** The data of the events, none read before the last one was taken. */
 async function* eventsOf(
-  body: ReadableStream<Uint8Array>,
+  body: Readable,
   watch: StreamWatch,
   job: JobName,
 ): AsyncGenerator<string, void, undefined> {
-  const reader = body.getReader()
+  const chunks: AsyncIterator<Uint8Array, unknown> = body[Symbol.asyncIterator]()
   const decoder = new TextDecoder()
   const events: string[] = []
   const parser = createParser({ onEvent: ({ data }) => events.push(data) })
   try {
     for (;;) {
-      const chunk = await withinQuiet(reader.read(), watch).catch((error: unknown) => {
+      const chunk = await withinQuiet(chunks.next(), watch).catch((error: unknown) => {
         throw broken(silenceText(silence(error)), job)
       })
       if (chunk === 'quiet') throw broken('nothing came for too long', job)
-      if (chunk === 'aborted' || chunk.done) return
+      if (chunk === 'aborted' || chunk.done === true) return
       // A character may be cut in two by the bounds.
       parser.feed(decoder.decode(chunk.value, { stream: true }))
       yield* events.splice(0)
     }
   } finally {
-    // Not awaited: a dead connection may never say that it was let go.
-    void reader.cancel().catch(() => undefined)
+    // What it ends with is known by now.
+    body.on('error', () => undefined).destroy()
   }
 }
 

@@ -52,6 +52,11 @@ export interface JobOrder {
   readonly priority: number
 }
 
+interface WrittenManifest extends Manifest {
+  /** As it is sent. */
+  readonly text: string
+}
+
 /** Parameters checked against the template, as far as it is known. */
 interface Checked extends Omit<FittedParameters, 'problems'> {
   readonly problem: string | undefined
@@ -98,12 +103,13 @@ export class JobSender {
       whyMissing: (name) => this.#parts.parameters.whyMissing(name, input),
     })
     const manifest = { job, parameters, overrides, itemPriority: priority }
-    const tooLarge = totalProblem({ parameters, templateBytes, body: sentBody(settings, manifest) }, settings)
+    const text = sentBody(settings, manifest)
+    const tooLarge = totalProblem({ parameters, templateBytes, body: text }, settings)
     if (tooLarge !== undefined) throw rejectedItem(job.ref.id, tooLarge)
     // It was sent before with an unknown outcome. It may have run and be in the archive alone by now: sent
     // without a look-up, it would run twice.
     if (ledger.get(job)?.doubtful === true && (await this.#adopt(job, await this.#find(job)))) return
-    await this.#post(manifest, version)
+    await this.#post({ ...manifest, text }, version)
   }
 
   /**
@@ -137,7 +143,7 @@ export class JobSender {
   }
 
   /** @param version of the template that the parameters were checked against */
-  async #post(manifest: Manifest, version: string | undefined): Promise<void> {
+  async #post(manifest: WrittenManifest, version: string | undefined): Promise<void> {
     const { ledger, reader, runtime, review } = this.#parts
     const { job } = manifest
     ledger.entry(job)
@@ -179,13 +185,10 @@ export class JobSender {
   }
 
   /** Sends it once. @returns `undefined` when the answer is its workflow */
-  async #attempt(manifest: Manifest): Promise<Trouble | undefined> {
+  async #attempt(manifest: WrittenManifest): Promise<Trouble | undefined> {
     const { api, settings, ledger, keeper } = this.#parts
     const path = `workflows/${settings.namespace}`
-    const reply = await api.post(
-      settings.via === 'submit' ? `${path}/submit` : path,
-      sentBody(settings, manifest),
-    )
+    const reply = await api.postJson(settings.via === 'submit' ? `${path}/submit` : path, manifest.text)
     const verdict = judgeSend(reply)
     if (verdict.kind !== 'done') return verdict
     const workflow = workflowSchema.safeParse(verdict.json)

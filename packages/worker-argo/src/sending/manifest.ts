@@ -1,5 +1,5 @@
 import type { JsonValue } from '@sluice/core'
-import type { JobName } from '../jobs/job-name.js'
+import { annotationsOfJob, labelsOfJob, type JobName } from '../jobs/job-name.js'
 import type { JobParameters } from '../parameters/job-parameters.js'
 import type { ArgoWorkerSettings, Overrides } from '../options.js'
 
@@ -13,10 +13,10 @@ export interface Manifest {
   readonly itemPriority: number
 }
 
-type Target = Pick<ArgoWorkerSettings, 'namespace' | 'template' | 'templateKind'>
+type Target = Pick<ArgoWorkerSettings, 'name' | 'namespace' | 'template' | 'templateKind'>
 
 /** The body of `POST …/submit`. */
-export function submitBody({ namespace, template, templateKind }: Target, manifest: Manifest) {
+export function submitBody({ name: queue, namespace, template, templateKind }: Target, manifest: Manifest) {
   const { entrypoint, serviceAccount, podPriorityClass } = manifest.overrides
   const priority = priorityOf(manifest)
   return {
@@ -26,8 +26,8 @@ export function submitBody({ namespace, template, templateKind }: Target, manife
     submitOptions: {
       name: manifest.job.workflow,
       parameters: [...manifest.parameters].map(([name, value]) => `${name}=${value}`),
-      labels: pairs(labelsOf(manifest)),
-      annotations: pairs(annotationsOf(manifest)),
+      labels: pairs(labelsOf(queue, manifest)),
+      annotations: pairs(annotationsOf(queue, manifest)),
       ...(entrypoint === undefined ? {} : { entryPoint: entrypoint }),
       ...(serviceAccount === undefined ? {} : { serviceAccount }),
       ...(priority === undefined ? {} : { priority }),
@@ -40,7 +40,7 @@ export function submitBody({ namespace, template, templateKind }: Target, manife
  * The body of `POST …/workflows/{namespace}`. It has no `generateName`, so that a name that exists is refused
  * as such.
  */
-export function createBody({ namespace, template, templateKind }: Target, manifest: Manifest) {
+export function createBody({ name: queue, namespace, template, templateKind }: Target, manifest: Manifest) {
   const { entrypoint, serviceAccount, podPriorityClass, spec } = manifest.overrides
   const priority = priorityOf(manifest)
   const clusterScope = templateKind === 'ClusterWorkflowTemplate'
@@ -52,8 +52,8 @@ export function createBody({ namespace, template, templateKind }: Target, manife
         name: manifest.job.workflow,
         namespace,
         // The server adds it only to what is submitted.
-        labels: { [`workflows.argoproj.io/${templateLabel}`]: template, ...labelsOf(manifest) },
-        annotations: annotationsOf(manifest),
+        labels: { [`workflows.argoproj.io/${templateLabel}`]: template, ...labelsOf(queue, manifest) },
+        annotations: annotationsOf(queue, manifest),
       },
       spec: {
         ...spec,
@@ -68,9 +68,11 @@ export function createBody({ namespace, template, templateKind }: Target, manife
   }
 }
 
-/** What is sent to make a workflow. */
-export function sentBody(settings: Target & Pick<ArgoWorkerSettings, 'via'>, manifest: Manifest): JsonValue {
-  return settings.via === 'submit' ? submitBody(settings, manifest) : createBody(settings, manifest)
+/** What is sent to make a workflow, as JSON. */
+export function sentBody(settings: Target & Pick<ArgoWorkerSettings, 'via'>, manifest: Manifest): string {
+  return JSON.stringify(
+    settings.via === 'submit' ? submitBody(settings, manifest) : createBody(settings, manifest),
+  )
 }
 
 /** The request that tries whether Argo accepts a workflow, and stores nothing. */
@@ -107,12 +109,12 @@ function priorityOf({ overrides: { priority }, itemPriority }: Manifest): number
   return priority === 'item' ? Math.max(-MAX_INT32, Math.min(itemPriority, MAX_INT32)) : priority
 }
 
-function labelsOf({ job, overrides }: Manifest): Record<string, string> {
-  return { ...overrides.labels, ...job.labels }
+function labelsOf(queue: string, { job, overrides }: Manifest): Record<string, string> {
+  return { ...overrides.labels, ...labelsOfJob(queue, job) }
 }
 
-function annotationsOf({ job, overrides }: Manifest): Record<string, string> {
-  return { ...overrides.annotations, ...job.annotations }
+function annotationsOf(queue: string, { job, overrides }: Manifest): Record<string, string> {
+  return { ...overrides.annotations, ...annotationsOfJob(queue, job) }
 }
 
 /**

@@ -21,14 +21,16 @@ export type ListOutcome =
   | { readonly kind: 'late'; readonly why: string }
   | { readonly kind: 'failed'; readonly error: SluiceError }
 
+type ReadList = (signal: AbortSignal) => Promise<void>
+
 export interface ListerParts {
   readonly runtime: Runtime
   /** Times requests, whatever runtime the worker was given. */
   readonly ioRuntime: Runtime
   /** How long one list may take, all its pages together. */
   readonly timeoutMs: number
-  /** Reads one, and keeps what it shows. */
-  readonly read: (signal: AbortSignal) => Promise<void>
+  /** Reads one of all that is unfinished, and keeps what it shows. */
+  readonly read: ReadList
   /** A late one has come. */
   readonly onLate: () => void
 }
@@ -69,29 +71,43 @@ export class WorkflowLister {
         ? { kind: 'late', why: 'the list is one that was begun earlier' }
         : outcome
     }
-    const pauseMs = this.#pause.untilMonotonic - this.#parts.runtime.monotonicMs()
-    if (pauseMs > 0)
-      return { kind: 'late', why: `the next one is in ${Math.ceil(pauseMs / 1_000)} s: ${this.#pause.why}` }
-    const { ioRuntime } = this.#parts
-    const turn = { beganAtMonotonic: ioRuntime.monotonicMs(), ended: this.#read(), late: false }
-    this.#turn = turn
-    const outcome = await this.#within(turn)
-    if (outcome.kind === 'read') this.#usedAtMonotonic = ioRuntime.monotonicMs()
+    const outcome = this.#paused() ?? (await this.#within(this.#begin(this.#parts.read, 'all')))
+    if (outcome.kind === 'read') this.#usedAtMonotonic = this.#parts.ioRuntime.monotonicMs()
     return outcome
   }
 
-  async #read(): Promise<ListOutcome> {
-    const { timeoutMs, read, ioRuntime } = this.#parts
+  /** Reads a list of a few rows in the same turn, unless another one is under way. @throws as `list` does */
+  async listSome(read: ReadList): Promise<ListOutcome> {
+    if (this.#turn !== undefined) return { kind: 'late', why: 'another list is under way' }
+    return this.#paused() ?? this.#within(this.#begin(read, 'some'))
+  }
+
+  #paused(): ListOutcome | undefined {
+    const pauseMs = this.#pause.untilMonotonic - this.#parts.runtime.monotonicMs()
+    if (pauseMs <= 0) return undefined
+    return { kind: 'late', why: `the next one is in ${Math.ceil(pauseMs / 1_000)} s: ${this.#pause.why}` }
+  }
+
+  #begin(read: ReadList, rows: 'all' | 'some'): Turn {
+    const beganAtMonotonic = this.#parts.ioRuntime.monotonicMs()
+    const turn = { beganAtMonotonic, ended: this.#read(read, rows), late: false }
+    this.#turn = turn
+    return turn
+  }
+
+  async #read(read: ReadList, rows: 'all' | 'some'): Promise<ListOutcome> {
+    const { timeoutMs, ioRuntime } = this.#parts
     const beganAtMonotonic = ioRuntime.monotonicMs()
     const giveUp = new AbortController()
     const over = new AbortController()
     const deadline = ioRuntime.sleep(timeoutMs, over.signal).then(() => giveUp.abort(tooLate(timeoutMs)))
     try {
       await read(giveUp.signal)
-      this.#tookMs = ioRuntime.monotonicMs() - beganAtMonotonic
+      const tookMs = ioRuntime.monotonicMs() - beganAtMonotonic
+      if (rows === 'all') this.#tookMs = tookMs
       this.#givenUp = 0
       // A server this slow gets no list for half of the time.
-      if (this.#tookMs > PATIENCE_MS) this.#rest(this.#tookMs, 'the last one took long')
+      if (tookMs > PATIENCE_MS) this.#rest(tookMs, 'the last one took long')
       return { kind: 'read' }
     } catch (error) {
       if (giveUp.signal.aborted) this.#giveUp()
@@ -101,7 +117,7 @@ export class WorkflowLister {
       return { kind: 'failed', error }
     } finally {
       this.#turn = undefined
-      over.abort()
+      over.abort('read')
       await deadline
     }
   }
@@ -122,7 +138,9 @@ export class WorkflowLister {
     const over = new AbortController()
     const leftMs = beganAtMonotonic + this.#patienceMs() - ioRuntime.monotonicMs()
     const waited = leftMs > 0 ? ioRuntime.sleep(leftMs, over.signal) : Promise.resolve()
-    const outcome = await Promise.race([ended, waited.then(() => undefined)]).finally(() => over.abort())
+    const outcome = await Promise.race([ended, waited.then(() => undefined)]).finally(() =>
+      over.abort('ended'),
+    )
     if (outcome !== undefined) return outcome
     // It is not awaited from here on: its outcome is handled when it comes, and its failure shows at the next
     // one.

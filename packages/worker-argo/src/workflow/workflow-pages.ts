@@ -23,6 +23,20 @@ const FIELDS = [
   ...['phase', 'message', 'progress', 'startedAt', 'finishedAt'].map((each) => `items.status.${each}`),
 ].join(',')
 
+/** All that is read of one workflow. */
+export const WHOLE_FIELDS = [
+  ...['name', 'uid', 'resourceVersion', 'creationTimestamp', 'labels', 'annotations'].map(
+    (each) => `metadata.${each}`,
+  ),
+  'spec.shutdown',
+  'spec.suspend',
+  ...['phase', 'message', 'progress', 'startedAt', 'finishedAt', 'outputs', 'resourcesDuration', 'nodes'].map(
+    (each) => `status.${each}`,
+  ),
+] as const
+
+const WHOLE_ROWS = ['metadata', ...WHOLE_FIELDS.map((each) => `items.${each}`)].join(',')
+
 export interface PageSettings {
   readonly name: string
   readonly namespace: string
@@ -114,29 +128,52 @@ export function nextCursor({ metadata, items }: WorkflowList, offset: number): s
   return rows >= PAGE_ROWS ? String(offset) : undefined
 }
 
+/** Rows with their evidence. */
+export interface WholeRows {
+  readonly rows: readonly Workflow[]
+  /** Of the answer, in UTF-16 code units. */
+  readonly length: number
+}
+
+/**
+ * Those of some jobs that have succeeded, with all that is read of one that is asked for by name.
+ *
+ * @param keys of the jobs, at most half of {@link PAGE_ROWS}
+ */
+export async function succeededOf(reading: PageReading, keys: readonly string[]): Promise<WholeRows> {
+  const ofJobs = `${selectorOf(reading.settings)},${LABELS.job} in (${keys.join(',')})`
+  const selector = `${ofJobs},workflows.argoproj.io/phase=Succeeded`
+  const { items, length } = await readPage(reading, { selector, cursor: undefined, fields: WHOLE_ROWS })
+  const rows = new Map<string, Workflow>()
+  for (const workflow of items ?? []) keepOne(rows, workflow)
+  return { rows: [...rows.values()], length }
+}
+
 interface PageWish {
   readonly selector: string
   readonly cursor: string | undefined
   readonly limit?: number
+  readonly fields?: string
 }
 
 async function readPage(
   { api, settings: { namespace }, signal }: PageReading,
-  { selector, cursor, limit = PAGE_ROWS }: PageWish,
-): Promise<WorkflowList> {
+  { selector, cursor, limit = PAGE_ROWS, fields = FIELDS }: PageWish,
+): Promise<WorkflowList & { readonly length: number }> {
   const doing = `list the workflows in namespace ${namespace}`
   const query = {
     'listOptions.labelSelector': selector,
     'listOptions.limit': String(limit),
     ...(cursor === undefined ? {} : { 'listOptions.continue': cursor }),
-    fields: FIELDS,
+    fields,
   }
-  const verdict = judgeRead(await api.get(`workflows/${namespace}`, query, signal))
+  const reply = await api.get(`workflows/${namespace}`, query, signal)
+  const verdict = judgeRead(reply)
   if (verdict.kind !== 'done') throw argoFailure(verdict, doing)
   const list = workflowListSchema.safeParse(verdict.json)
   if (!list.success) throw argoFailure({ kind: 'misdirected', why: 'the answer is no list' }, doing)
   assertSynced(list.data, doing)
-  return list.data
+  return { ...list.data, length: reply.kind === 'answer' ? reply.length : 0 }
 }
 
 /**

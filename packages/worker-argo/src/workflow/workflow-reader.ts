@@ -13,6 +13,7 @@ import {
   type Workflow,
   type WorkflowList,
 } from './workflow.js'
+import { WHOLE_FIELDS } from './workflow-pages.js'
 
 /** What there is under a job's name. */
 export type Found =
@@ -21,16 +22,8 @@ export type Found =
   | { readonly kind: 'foreign' }
   | { readonly kind: 'absent' }
 
-const OF_STATUS = ['phase', 'message', 'progress', 'startedAt', 'finishedAt', 'outputs', 'resourcesDuration']
-const FIELDS = [
-  ...['name', 'uid', 'resourceVersion', 'creationTimestamp', 'labels', 'annotations'].map(
-    (each) => `metadata.${each}`,
-  ),
-  'spec.shutdown',
-  'spec.suspend',
-  ...OF_STATUS.map((each) => `status.${each}`),
-].join(',')
-const WITH_NODES = `${FIELDS},status.nodes`
+const WITH_NODES = WHOLE_FIELDS.join(',')
+const FIELDS = WHOLE_FIELDS.filter((each) => each !== 'status.nodes').join(',')
 const OF_ROWS = ['metadata', ...FIELDS.split(',').map((each) => `items.${each}`)].join(',')
 
 /**

@@ -5,12 +5,16 @@ import { FRAME_FIELDS, readFrame, readStream, withinQuiet } from '../api/event-f
 import { MAX_REST_MS } from '../api/rate-gate.js'
 import { judgeRead } from '../api/verdict.js'
 import { ENDED_PHASES } from './workflow.js'
+import { WakePace } from './wake-pace.js'
 import { selectorOf, type PageSettings } from './workflow-pages.js'
 
 /** The server sends a comment every 15 s, and nothing at all before the first one. */
 const QUIET_MS = 45_000
 const FIRST_PAUSE_MS = 250
 const MAX_PAUSE_MS = 30_000
+
+/** Words that a frame about an end has. */
+const MAY_BE_END = new RegExp(['DELETED', ...ENDED_PHASES].map((word) => `"${word}"`).join('|'), 'u')
 
 export interface WatchParts {
   readonly api: ArgoApi
@@ -88,6 +92,8 @@ export class WorkflowWatch {
     const drop = (): void => give.abort()
     signal.addEventListener('abort', drop)
     let brought = false
+    const pace = new WakePace(runtime, () => wake.notify())
+    const ended = (): void => pace.notify(give.signal)
     const onBytes = (): void => {
       if (brought) return
       brought = true
@@ -101,7 +107,7 @@ export class WorkflowWatch {
       if (reply.kind !== 'stream') return { brought, ...whyNot(reply) }
       return {
         brought,
-        why: await readStream(reply.body, { onBytes, onEvent: (data) => this.#read(data, wake) }, watch),
+        why: await readStream(reply.body, { onBytes, onEvent: (data) => this.#read(data, ended) }, watch),
       }
     } catch (error) {
       // The connection broke, or there is no token to be had: the polls say so, and loudly enough.
@@ -118,11 +124,13 @@ export class WorkflowWatch {
     return api.stream(`workflow-events/${settings.namespace}`, watchQuery(settings), signal)
   }
 
-  #read(data: string, wake: WakeSignal): void {
+  #read(data: string, ended: () => void): void {
+    // Most frames are of one that begins or goes on: they need not be read.
+    if (!MAY_BE_END.test(data)) return
     const frame = readFrame(data)
     if (frame?.kind !== 'change') return
     const over = frame.type === 'DELETED' || ENDED_PHASES.some((phase) => phase === frame.phase)
-    if (over && this.#parts.onEnd(frame.workflow)) wake.notify()
+    if (over && this.#parts.onEnd(frame.workflow)) ended()
   }
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { isWorkflowOf, jobOf } from '../../src/jobs/job-identity.js'
-import { nameJob, queueLabel } from '../../src/jobs/job-name.js'
+import { annotationsOfJob, labelsOfJob, nameJob, queueLabel } from '../../src/jobs/job-name.js'
 import type { Workflow } from '../../src/workflow/workflow.js'
 
 const ODD_IDS = [
@@ -26,8 +26,8 @@ describe('the name of a job', () => {
       for (const attempt of [1, 1_000_000, Number.MAX_SAFE_INTEGER]) {
         const job = nameJob(queue, { id, uid: `uid of ${id}`, attempt })
         expect(job.workflow).toMatch(NAME)
-        for (const value of Object.values(job.labels)) expect(value).toMatch(VALUE)
-        for (const value of Object.values(job.annotations)) expect(value).not.toMatch(/[,=]/u)
+        for (const value of Object.values(labelsOfJob(queue, job))) expect(value).toMatch(VALUE)
+        for (const value of Object.values(annotationsOfJob(queue, job))) expect(value).not.toMatch(/[,=]/u)
       }
     }
   })
@@ -47,8 +47,9 @@ describe('the name of a job', () => {
   })
 
   test('begins with readable words', () => {
-    const { workflow, labels } = nameJob('tiles', { id: 'maps/1.tif', uid: 'u', attempt: 3 })
-    expect(workflow).toMatch(/^tiles-maps-1-tif-[0-9a-f]{20}-a3$/u)
+    const job = nameJob('tiles', { id: 'maps/1.tif', uid: 'u', attempt: 3 })
+    const labels = labelsOfJob('tiles', job)
+    expect(job.workflow).toMatch(/^tiles-maps-1-tif-[0-9a-f]{20}-a3$/u)
     expect(labels).toMatchObject({ 'sluice/attempt': '3' })
     expect(labels['sluice/queue']).toMatch(/^tiles-[0-9a-f]{12}$/u)
     expect(labels['sluice/item']).toMatch(/^maps-1-tif-[0-9a-f]{8}$/u)
@@ -70,8 +71,8 @@ describe('the job of a workflow', () => {
     metadata: {
       name: job.workflow,
       uid: 'k',
-      labels: { ...job.labels },
-      annotations: { ...job.annotations },
+      labels: labelsOfJob('q', job),
+      annotations: annotationsOfJob('q', job),
       ...metadata,
     },
   })

@@ -3,7 +3,7 @@ import { ManualRuntime } from '@sluice/testkit'
 import { answerWith, type ArgoServerOptions, type ArgoVersion } from '@sluice/fake-argo'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { ArgoWorker } from '../../src/index.js'
-import { nameJob } from '../../src/jobs/job-name.js'
+import { annotationsOfJob, labelsOfJob, nameJob } from '../../src/jobs/job-name.js'
 import { nextCursor, unfinishedWorkflows } from '../../src/workflow/workflow-pages.js'
 import { ArgoBench, eventually, jobOf, send } from '../argo-bench.js'
 
@@ -41,8 +41,14 @@ async function stages(worker: ArgoWorker, awaited?: readonly JobRef[]): Promise<
 /** Finished workflows of the queue, long settled, as they are kept. */
 function kept(count: number, at: number, prefix = 'old') {
   return Array.from({ length: count }, (_, index) => {
-    const { workflow: name, labels, annotations } = nameJob('tiles', jobOf(`${prefix}${index}`))
-    return { name, labels, annotations, at: at - 3_600_000 + index }
+    const job = nameJob('tiles', jobOf(`${prefix}${index}`))
+    const labels = labelsOfJob('tiles', job)
+    return {
+      name: job.workflow,
+      labels,
+      annotations: annotationsOfJob('tiles', job),
+      at: at - 3_600_000 + index,
+    }
   })
 }
 

@@ -3,6 +3,7 @@ import { CommandError } from '../../cli/command-error.js'
 import type { ServiceEnd } from '../../run/service.js'
 import { assertSet } from '../../config/env-reference.js'
 import type { LoadedConfig } from '../../config/load-config.js'
+import { keepYoungHeapSmall } from '../../load/heap-growth.js'
 import { openReachable } from '../../run/open-reachable.js'
 import { retryWarnings } from '../../run/retry-options.js'
 import { StopDeadline } from '../../cli/timing.js'
@@ -98,6 +99,7 @@ interface RunFlags {
 }
 
 async function run(context: CommandContext, flags: RunFlags): Promise<void> {
+  keepYoungHeapSmall()
   const loaded = await context.config()
   // All in one message, for the setup of a machine.
   assertSet(loaded.unset)

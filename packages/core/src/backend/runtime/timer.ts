@@ -19,8 +19,11 @@ export function startTimer(
 ): Timer {
   const cancelled = new AbortController()
   void callAfter(runtime.sleep(ms, cancelled.signal, { background }), cancelled.signal, run)
-  return { cancel: () => cancelled.abort() }
+  return { cancel: () => cancelled.abort(CANCELLED) }
 }
+
+/** So that no error with a stack is made for each timer. */
+const CANCELLED = 'the timer was cancelled'
 
 async function callAfter(slept: Promise<void>, signal: AbortSignal, run: () => void): Promise<void> {
   await slept
