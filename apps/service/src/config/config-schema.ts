@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { unknownClasses } from './failure-classes.js'
 
 const wholeMs = z.int().min(0).max(2_147_483_647)

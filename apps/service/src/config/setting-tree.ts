@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { configSchema } from './config-schema.js'
 
 /** A setting of the schema, for the environment, suggestions and the reference. */
