@@ -12,7 +12,6 @@ if (major < oldest[0] || (major === oldest[0] && minor < oldest[1])) {
   process.exitCode = 2
 } else {
   hideSqliteWarning()
-  cacheCompiledCode()
   void start(earlySignal())
 }
 
@@ -38,36 +37,6 @@ function hideSqliteWarning(): void {
     const text = typeof warning === 'string' ? warning : warning.message
     if (!text.startsWith('SQLite is an experimental feature')) emit(warning, ...rest)
   }
-}
-
-/**
- * Keeps the compiled code of this user's commands, which halves the time of the next one. Only in a folder of
- * the user's own: whoever can write there decides what runs. `NODE_COMPILE_CACHE` names another one, and
- * `NODE_DISABLE_COMPILE_CACHE=1` turns it off. Without a home, or with one that is read-only, there is none.
- */
-function cacheCompiledCode(): void {
-  const { enableCompileCache } = process.getBuiltinModule('node:module')
-  try {
-    const folder = cacheFolder()
-    if (folder !== undefined) enableCompileCache(folder)
-  } catch {
-    // It only saves time: a user without an entry in the password file, say, has no home.
-  }
-}
-
-/** @see https://specifications.freedesktop.org/basedir-spec/latest/ */
-function cacheFolder(): string | undefined {
-  const { mkdirSync, statSync } = process.getBuiltinModule('node:fs')
-  const { join } = process.getBuiltinModule('node:path')
-  const { env, platform } = process
-  const home = process.getBuiltinModule('node:os').homedir()
-  // Another user's home, as with `sudo -E`: what is cached there would run as this user.
-  if (process.getuid !== undefined && statSync(home).uid !== process.getuid()) return undefined
-  const system = { darwin: join(home, 'Library/Caches'), win32: env['LOCALAPPDATA'] }
-  const caches = platform === 'darwin' || platform === 'win32' ? system[platform] : env['XDG_CACHE_HOME']
-  const folder = join(caches || join(home, '.cache'), 'sluice', 'compile-cache')
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
-  return folder
 }
 
 async function start(early: AbortSignal | undefined): Promise<void> {

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { MAX_ID_BYTES, type PackageContext, type Runtime } from '@sluice/core'
 import { baseDirOf, isRuntime, utf8Bytes } from '@sluice/core/backend'
-import { z } from 'zod'
+import * as z from 'zod'
 import { parseArgument } from './command/command-template.js'
 
 const MAX_SPAN_MS = 2_147_483_647

@@ -1,6 +1,6 @@
 import { mkdir, open, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { z } from 'zod'
+import * as z from 'zod'
 import type { JobPlace, Layout } from '../disk/layout.js'
 import { makeFolder } from '../disk/make-folder.js'
 import { isSystemError } from '../process-errors.js'
