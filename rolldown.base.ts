@@ -26,6 +26,7 @@ export function bundle(
     plugins: [ascii(), licenses()],
     output: {
       dir: 'dist',
+      cleanDir: true,
       format: 'esm',
       sourcemap: true,
       chunkFileNames: '[name]-[hash].js',

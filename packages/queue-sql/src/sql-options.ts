@@ -1,5 +1,4 @@
 import { resolve } from 'node:path'
-import type { OptionsSchema } from '@sluice/core/backend'
 import * as z from 'zod/mini'
 import { wrongPostgresUrl } from './postgres/url.js'
 import { wrongSqlitePath } from './sqlite/path.js'
@@ -34,7 +33,8 @@ export interface SqlQueueOptions {
 // zod/mini has no messages of its own, and a few parses are not worth a compiled parser.
 z.config({ ...z.locales.en(), jitless: true })
 
-const schema = z.strictObject({
+/** The schema of {@link SqlQueueOptions}. */
+export const optionsSchema = z.strictObject({
   name: z
     .string()
     .check(
@@ -86,10 +86,7 @@ const schema = z.strictObject({
 })
 
 /** The options with their defaults. */
-export interface SqlQueueSettings extends Required<SqlQueueOptions> {}
-
-/** The options of `openQueue`: a Standard Schema. */
-export const optionsSchema: OptionsSchema<SqlQueueSettings> = schema
+export type SqlQueueSettings = z.output<typeof optionsSchema>
 
 /** The place that a checked url names. */
 export function placeOf(url: string): Place {

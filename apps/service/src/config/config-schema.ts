@@ -1,4 +1,5 @@
 import * as z from 'zod/mini'
+import type { Config } from './config.js'
 import { unknownClasses } from './failure-classes.js'
 
 // zod/mini has no messages of its own. `jitless`: one parse is not worth a compiled parser.
@@ -102,7 +103,7 @@ const log = z.strictObject({
   }).check(z.describe('The log of `run`, on stderr.'))
 
 /** The whole configuration: the source of its checks, defaults, JSON Schema and reference. */
-export const configSchema = z.strictObject({
+export const configSchema: z.ZodMiniType<Config> = z.strictObject({
     $schema: z.optional(z.string()).check(z.describe('For editors; has no effect.')),
     queue,
     worker: z.optional(worker),
@@ -118,12 +119,3 @@ export const configSchema = z.strictObject({
     for (const { path, message } of unknownClasses(config))
       context.addIssue({ code: 'custom', path: [...path], message })
   }))
-
-/** A valid configuration with its defaults. */
-export type Config = z.output<typeof configSchema>
-
-/** The settings of a package: its name, and its options. */
-export interface PackageSettings {
-  readonly package: string
-  readonly [option: string]: unknown
-}

@@ -11,7 +11,8 @@ import {
   type ConfigLayer,
   type ConfigTree,
 } from './config-layer.js'
-import { configSchema, type Config } from './config-schema.js'
+import type { Config } from './config.js'
+import { configSchema } from './config-schema.js'
 import { assertSet, referenceIn, resolveReferences, type UnsetReference } from './env-reference.js'
 import { ConfigSecrets } from '../secrets/config-secrets.js'
 
