@@ -56,8 +56,8 @@ function isIn(name: string, id: string): boolean {
 }
 
 /**
- * Writes other characters as escapes: V8 keeps the text of a file with a single `…` at twice its size. Without
- * comments there are none but in literals.
+ * Writes other characters as escapes: V8 keeps the text of a file with a single `…` at twice its size.
+ * Without comments there are none but in literals.
  */
 function ascii(): Plugin {
   return {

@@ -108,7 +108,8 @@ function sizeOf(folder: string): { bytes: number; packages: number } {
   let packages = 0
   for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
     bytes += statSync(join(entry.parentPath, entry.name)).blocks * 512
-    if (entry.name === 'package.json' && /node_modules\/(?:@[^/]+\/)?[^/]+$/u.test(entry.parentPath)) packages++
+    if (entry.name === 'package.json' && /node_modules\/(?:@[^/]+\/)?[^/]+$/u.test(entry.parentPath))
+      packages++
   }
   return { bytes, packages }
 }
@@ -117,7 +118,10 @@ function sizeOf(folder: string): { bytes: number; packages: number } {
 function fill({ folder }: Install): void {
   const config = { queue: { package: 'sql', name: 'feel', url: 'sqlite:feel.db', synchronous: 'NORMAL' } }
   const worker = { package: 'process', command: ['true'] }
-  writeFileSync(join(folder, 'sluice.config.json'), JSON.stringify({ ...config, worker, processing: { limit: 0 } }))
+  writeFileSync(
+    join(folder, 'sluice.config.json'),
+    JSON.stringify({ ...config, worker, processing: { limit: 0 } }),
+  )
   const list = join(folder, 'items.jsonl')
   const lines = Array.from({ length: items }, (_, index) => `{"id":"item-${index}","body":{"n":${index}}}\n`)
   writeFileSync(list, lines.join(''))
@@ -152,7 +156,8 @@ async function measureService({ folder, readings }: Install): Promise<void> {
   const status = readFileSync(`/proc/${service.pid}/status`, 'utf8')
   service.kill('SIGTERM')
   await ended
-  const mb = (name: string): number => (Number(new RegExp(`${name}:\\s+(\\d+)`, 'u').exec(status)?.[1]) * 1024) / 1e6
+  const mb = (name: string): number =>
+    (Number(new RegExp(`${name}:\\s+(\\d+)`, 'u').exec(status)?.[1]) * 1024) / 1e6
   note(readings, 'service MB', mb('VmRSS'))
   note(readings, 'service peak MB', mb('VmHWM'))
   note(readings, 'service own MB', mb('RssAnon'))
@@ -165,7 +170,6 @@ function note(readings: Map<string, number[]>, name: string, value: number): voi
 /** A line for each figure: the medians, the ratio, its bound, and the ratio of the A/A pair. */
 function report(): void {
   const [first, ...others] = installs
-  const medianOf = (one: Install | undefined, name: string): number => median(one?.readings.get(name) ?? [])
   const figures = [...(first?.readings.keys() ?? [])].map((name) => {
     const [base = 0, now = 0, again = 0] = [first, ...others].map((one) => medianOf(one, name))
     return { name, before: base, now, ratio: now / base, bound: BOUNDS[name], same: again / now }
@@ -179,6 +183,10 @@ function report(): void {
   if (values.out === undefined) return
   const facts = { at: new Date().toISOString(), commit: commit(), machine: machine(), rounds, items }
   writeFileSync(values.out, `${JSON.stringify({ ...facts, figures }, undefined, 1)}\n`)
+}
+
+function medianOf(one: Install | undefined, name: string): number {
+  return median(one?.readings.get(name) ?? [])
 }
 
 function boundText(ratio: number, bound: number | undefined): string {

@@ -52,7 +52,10 @@ function outlinesOfCommands() {
       // `-h` is an option of each.
       const [, options] = help.match(/^Options:\n([\s\S]*?)\n\n/mu)
       const hasOwn = options.match(/^ {2}-/gmu).length > 1
-      return { usage: hasOwn ? usage : usage.replace(' [options]', ''), description: description.replaceAll(/\s*\n\s*/gu, ' ') }
+      return {
+        usage: hasOwn ? usage : usage.replace(' [options]', ''),
+        description: description.replaceAll(/\s*\n\s*/gu, ' '),
+      }
     })
 }
 

@@ -35,17 +35,12 @@ z.config({ ...z.locales.en(), jitless: true })
 
 /** The schema of {@link SqlQueueOptions}. */
 export const optionsSchema = z.strictObject({
-  name: z
-    .string()
-    .check(
-      z.minLength(1),
-      z.maxLength(255),
-      z.refine(
-        (name) => name.isWellFormed() && !name.includes('\0'),
-        'must be well-formed text without NUL',
-      ),
-      z.describe('the name of the queue in its store'),
-    ),
+  name: z.string().check(
+    z.minLength(1),
+    z.maxLength(255),
+    z.refine((name) => name.isWellFormed() && !name.includes('\0'), 'must be well-formed text without NUL'),
+    z.describe('the name of the queue in its store'),
+  ),
   url: z.string().check(
     z.superRefine((url, context) => {
       const message = wrongPlace(url)
@@ -61,10 +56,7 @@ export const optionsSchema = z.strictObject({
       z
         .string()
         .check(
-          z.regex(
-            /^[a-z_][a-z0-9_]{0,39}$/,
-            'must be 1 to 40 of a-z, 0-9 and _, not starting with a digit',
-          ),
+          z.regex(/^[a-z_][a-z0-9_]{0,39}$/, 'must be 1 to 40 of a-z, 0-9 and _, not starting with a digit'),
         ),
       'sluice_',
     )

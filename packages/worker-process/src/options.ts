@@ -71,12 +71,7 @@ export const optionsSchema = z.strictObject({
   command: z.array(z.string()).check(z.minLength(1, 'must name a program'), checkCommand),
   dir: z._default(filled, '.sluice/jobs'),
   cwd: z.optional(filled),
-  env: z.optional(
-    z.record(
-      text.check(z.regex(/^[^=]+$/u, 'must be the name of a variable')),
-      text.check(z.meta({ secret: 'referenced' })),
-    ),
-  ),
+  env: z.optional(z.record(text.check(z.regex(/^[^=]+$/u, 'must be the name of a variable')), text)),
   timeoutMs: z.optional(span.check(z.gte(1))),
   killAfterMs: z._default(span.check(z.gte(0)), 10_000),
   stdin: z._default(z.enum(['json', 'none']), 'json'),
@@ -93,10 +88,11 @@ export const optionsSchema = z.strictObject({
 /** The options with the defaults filled in. */
 export type ProcessWorkerSettings = z.output<typeof optionsSchema>
 
-// Standard JSON Schema, which the schemas of zod/mini lack: the service reads there what is a secret.
-Object.assign(optionsSchema['~standard'], {
-  jsonSchema: { input: () => z.toJSONSchema(optionsSchema, { io: 'input', unrepresentable: 'any' }) },
-})
+// Standard JSON Schema of what is a secret, which the service reads. zod/mini has none by itself, and what
+// makes a whole one would stay in memory.
+const SECRET = { type: 'string', secret: 'referenced' }
+const SECRETS = { type: 'object', properties: { env: { type: 'object', additionalProperties: SECRET } } }
+Object.assign(optionsSchema['~standard'], { jsonSchema: { input: () => SECRETS } })
 
 /**
  * The settings with absolute paths. A service that is started from another folder must find the same jobs,

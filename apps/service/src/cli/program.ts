@@ -89,7 +89,8 @@ function neededBy(argv: readonly string[]): Needed {
   const named = commandIn(argv)
   if (named !== undefined) return { loaded: [named], shown: [] }
   // An option may hide the command: commander says so, and must know them all.
-  if (argv.some((each) => Object.hasOwn(COMMANDS, each))) return { loaded: Object.values(COMMANDS), shown: [] }
+  if (argv.some((each) => Object.hasOwn(COMMANDS, each)))
+    return { loaded: Object.values(COMMANDS), shown: [] }
   const isVersion = argv.length === 1 && ['--version', '-V'].includes(argv[0] ?? '')
   return { loaded: [], shown: isVersion ? [] : Object.keys(COMMANDS) }
 }

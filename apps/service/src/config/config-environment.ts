@@ -40,9 +40,7 @@ function readVariables(
   settings: readonly Setting[],
 ): EnvironmentLayer {
   const known = new Map(
-    settings
-      .filter((setting) => !setting.isSection)
-      .map((setting) => [variableOf(setting.path), setting]),
+    settings.filter((setting) => !setting.isSection).map((setting) => [variableOf(setting.path), setting]),
   )
   const entries: { path: string; value: unknown; place: string }[] = []
   const warnings: string[] = []

@@ -195,7 +195,8 @@ async function importByJiti(path: string, error: unknown): Promise<unknown> {
   try {
     find('jiti')
   } catch {
-    const advice = 'Node imports TypeScript without enums, and with the extension of each file; for more: npm install jiti'
+    const advice =
+      'Node imports TypeScript without enums, and with the extension of each file; for more: npm install jiti'
     throw new Error(`${messageOf(error)}. ${advice}`, { cause: error })
   }
   const jiti: { readonly createJiti: typeof createJiti } = await import(pathToFileURL(find('jiti')).href)

@@ -31,13 +31,7 @@ export interface LogOptions {
 }
 
 /** The service's log: pretty on a terminal, JSON lines elsewhere, without secrets and bodies. */
-export async function makeLogger({
-  log,
-  stream,
-  colors,
-  runtime,
-  secrets,
-}: LogOptions): Promise<Logger> {
+export async function makeLogger({ log, stream, colors, runtime, secrets }: LogOptions): Promise<Logger> {
   const isPretty = log.format === 'pretty' || (log.format === 'auto' && stream.isTTY === true)
   const options = {
     level: log.level,

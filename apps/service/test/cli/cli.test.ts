@@ -281,7 +281,8 @@ describe('init', () => {
           const schema = SCHEMAS[name]
           if (schema === undefined) return [`no package ${name}`]
           const found = schema['~standard'].validate({ ...options, name: 'default' })
-          return found instanceof Promise ? ['it is not synchronous'] : (found.issues ?? [])
+          if (found instanceof Promise) return ['it is not synchronous']
+          return (found.issues ?? []).map(({ message }) => message)
         },
       )
       expect(wrong).toEqual([])
