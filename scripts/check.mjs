@@ -43,6 +43,7 @@ const steps = {
   bench: [pinnedNode, 'bench/run.ts', '--smoke'],
   scale: [pinnedNode, 'bench/scale.ts', '--smoke'],
   poison: [pinnedNode, 'bench/poison.ts', '--smoke'],
+  feel: [pinnedNode, 'bench/feel.ts', '--smoke'],
   'kill-load': [pinnedNode, 'bench/kill-load.ts', '--smoke'],
 }
 const counts = { passed: 0, failed: 0, skipped: 0 }
