@@ -43,6 +43,7 @@ const steps = {
   bench: [pinnedNode, 'bench/run.ts', '--smoke'],
   scale: [pinnedNode, 'bench/scale.ts', '--smoke'],
   poison: [pinnedNode, 'bench/poison.ts', '--smoke'],
+  feel: [pinnedNode, 'bench/feel.ts', '--smoke'],
   'kill-load': [pinnedNode, 'bench/kill-load.ts', '--smoke'],
   yardstick: [pinnedNode, 'bench/yardstick.ts', '--smoke'],
 }

@@ -2,8 +2,7 @@
 
 // .
 import { BackupUse, BackupOutcome, QueueUse, StorageFinding, DropQueueUse, DropOutcome, StoredQueue } from '@sluice/core';
-import { OpenQueue } from '@sluice/core/backend';
-import { z } from 'zod';
+import { OpenQueue, OptionsSchema } from '@sluice/core/backend';
 
 /** The options of `openQueue`. */
 interface SqlQueueOptions {
@@ -26,23 +25,11 @@ interface SqlQueueOptions {
      */
     readonly allowOldSqlite?: boolean;
 }
-/** The options of `openQueue`: a zod schema, and so a Standard Schema. */
-declare const optionsSchema: z.ZodObject<{
-    name: z.ZodString;
-    url: z.ZodString;
-    poolSize: z.ZodDefault<z.ZodInt>;
-    tablePrefix: z.ZodDefault<z.ZodString>;
-    timeoutMs: z.ZodDefault<z.ZodInt>;
-    preparedStatements: z.ZodDefault<z.ZodBoolean>;
-    synchronous: z.ZodDefault<z.ZodEnum<{
-        FULL: "FULL";
-        NORMAL: "NORMAL";
-    }>>;
-    allowOldSqlite: z.ZodDefault<z.ZodBoolean>;
-}, z.core.$strict>;
 
 /** A queue in PostgreSQL or SQLite. */
 
+/** The options of `openQueue`: a Standard Schema. */
+declare const optionsSchema: OptionsSchema<Required<SqlQueueOptions>>;
 /** Environment variables that the driver reads if the url has no password. */
 declare const credentialVariables: readonly ["PGPASSWORD"];
 /**

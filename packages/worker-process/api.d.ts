@@ -2,8 +2,7 @@
 
 // .
 import { Runtime, RoomNeed, PackageContext, JsonValue } from '@sluice/core';
-import { WorkerWith, OpenWorker } from '@sluice/core/backend';
-import { z } from 'zod';
+import { WorkerWith, OpenWorker, OptionsSchema } from '@sluice/core/backend';
 
 /** The options of `openWorker`. */
 interface ProcessWorkerOptions {
@@ -52,33 +51,6 @@ interface ProcessWorkerOptions {
     /** Where time and ids come from. Default the machine's. */
     readonly runtime?: Runtime | undefined;
 }
-/** The options of `openWorker`: a zod schema, and so a Standard Schema. */
-declare const optionsSchema: z.ZodObject<{
-    name: z.ZodString;
-    command: z.ZodArray<z.ZodString>;
-    dir: z.ZodDefault<z.ZodString>;
-    cwd: z.ZodOptional<z.ZodString>;
-    env: z.ZodOptional<z.ZodRecord<z.ZodString, z.ZodString>>;
-    timeoutMs: z.ZodOptional<z.ZodInt>;
-    killAfterMs: z.ZodDefault<z.ZodInt>;
-    stdin: z.ZodDefault<z.ZodEnum<{
-        json: "json";
-        none: "none";
-    }>>;
-    result: z.ZodDefault<z.ZodEnum<{
-        none: "none";
-        "json-last-line": "json-last-line";
-    }>>;
-    maxResultBytes: z.ZodDefault<z.ZodInt>;
-    stderrTailBytes: z.ZodDefault<z.ZodInt>;
-    keepOutputs: z.ZodDefault<z.ZodEnum<{
-        none: "none";
-        all: "all";
-        failed: "failed";
-    }>>;
-    fsync: z.ZodDefault<z.ZodBoolean>;
-    runtime: z.ZodOptional<z.ZodCustom<Runtime, Runtime>>;
-}, z.core.$strict>;
 
 /**
  * Compares what stays on the disk of this many items with what is free there: see `keepOutputs`. What the
@@ -93,6 +65,8 @@ declare function checkRoom(options: ProcessWorkerOptions, { items }: RoomNeed, c
 
 /** Runs a local command for each item of a Sluice queue. */
 
+/** The options of `openWorker`: a Standard Schema. */
+declare const optionsSchema: OptionsSchema<ProcessWorkerOptions>;
 type Method = 'lookupJob' | 'cancelJob' | 'acknowledgeJobs' | 'probeSend' | 'checkItem' | 'readLog' | 'watch' | 'check';
 /** A worker that runs a command on this machine for each item. */
 type ProcessWorker<Body = JsonValue> = WorkerWith<Method, Body>;

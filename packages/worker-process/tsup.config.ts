@@ -1,3 +1,4 @@
 import { packageBuild } from '../../tsup.base.ts'
 
-export default packageBuild()
+/** The types; the code is bundled by rolldown. */
+export default packageBuild(undefined, { dts: { only: true }, clean: false })

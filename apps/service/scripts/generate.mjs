@@ -1,5 +1,5 @@
-// What is generated from the schema and from --help: the JSON Schema for editors, and two tables of the
-// README.
+// What is generated from the schema and from --help: the JSON Schema for editors, the outlines of the
+// commands that the list of `sluice --help` shows, and two tables of the README.
 //   node scripts/generate.mjs           writes (after a build)
 //   node scripts/generate.mjs --check   fails where something is out of date
 import { execFileSync } from 'node:child_process'
@@ -12,6 +12,8 @@ const path = (name) => fileURLToPath(new URL(`../${name}`, import.meta.url))
 const readme = readFileSync(path('README.md'), 'utf8')
 
 hold('resources/sluice.schema.json', `${JSON.stringify(configJsonSchema(), null, 2)}\n`)
+const outlines = outlinesOfCommands()
+hold('resources/commands.json', `${JSON.stringify(outlines, null, 2)}\n`)
 hold('README.md', section(section(readme, 'commands', commands()), 'settings', settings()))
 
 function hold(name, wanted) {
@@ -40,15 +42,29 @@ function section(text, name, content) {
 }
 
 /** The usage and the description that each command's --help begins with. */
-function commands() {
+function outlinesOfCommands() {
   const names = [...sluice('--help').matchAll(/^ {2}([a-z][a-z0-9-]*)\b/gmu)].map(([, name]) => name)
-  const rows = names
+  return names
     .filter((name) => name !== 'help')
     .map((name) => {
-      const [, usage, description] = sluice(name, '--help').match(/^Usage: (.*)\n\n([\s\S]*?)\n\n/u)
-      const line = usage.replace(' [options]', '')
-      return `| \`${line.replaceAll('|', '\\|')}\` | ${description.replaceAll(/\s*\n\s*/gu, ' ')} |`
+      const help = sluice(name, '--help')
+      const [, usage, description] = help.match(/^Usage: sluice (.*)\n\n([\s\S]*?)\n\n/u)
+      // `-h` is an option of each.
+      const [, options] = help.match(/^Options:\n([\s\S]*?)\n\n/mu)
+      const hasOwn = options.match(/^ {2}-/gmu).length > 1
+      return {
+        usage: hasOwn ? usage : usage.replace(' [options]', ''),
+        description: description.replaceAll(/\s*\n\s*/gu, ' '),
+      }
     })
+}
+
+/** The table of the README. */
+function commands() {
+  const rows = outlines.map(({ usage, description }) => {
+    const line = `sluice ${usage.replace(' [options]', '')}`
+    return `| \`${line.replaceAll('|', '\\|')}\` | ${description} |`
+  })
   return ['| command | what it does |', '|---|---|', ...rows].join('\n')
 }
 

@@ -11,7 +11,7 @@ if (major < oldest[0] || (major === oldest[0] && minor < oldest[1])) {
   )
   process.exitCode = 2
 } else {
-  hideSqliteWarning()
+  hideWarnings()
   void start(earlySignal())
 }
 
@@ -27,15 +27,19 @@ function earlySignal(): AbortSignal | undefined {
   return early.signal
 }
 
-/**
- * Hides the warning of Node 22 that its SQLite is experimental, which a user can't act on. Other warnings
- * stay.
- */
-function hideSqliteWarning(): void {
+/** Warnings of Node that a user of the program can't act on, by how they begin. */
+const HIDDEN = [
+  'SQLite is an experimental feature',
+  'Type Stripping is an experimental feature',
+  // Of a configuration in JavaScript or TypeScript.
+  'Module type of ',
+]
+
+function hideWarnings(): void {
   const emit = process.emitWarning.bind(process)
   process.emitWarning = (warning: string | Error, ...rest: never[]) => {
     const text = typeof warning === 'string' ? warning : warning.message
-    if (!text.startsWith('SQLite is an experimental feature')) emit(warning, ...rest)
+    if (!HIDDEN.some((each) => text.startsWith(each))) emit(warning, ...rest)
   }
 }
 

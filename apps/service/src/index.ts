@@ -1,7 +1,7 @@
 /** For programs that use the service's configuration and commands without the command line. */
 export { loadConfig } from './config/load-config.js'
 export type { LoadConfigOptions, LoadedConfig, FlagSetting } from './config/load-config.js'
-export type { Config, PackageSettings } from './config/config-schema.js'
+export type { Config, PackageSettings } from './config/config.js'
 export { configJsonSchema, listSettings } from './config/setting-tree.js'
 export type { Setting } from './config/setting-tree.js'
 export { variableOf } from './config/setting-text.js'

@@ -10,13 +10,19 @@ import {
   type StorageFinding,
   type StoredQueue,
 } from '@sluice/core'
-import { baseDirOf, checkOptions, queueOpener, type OpenQueue } from '@sluice/core/backend'
+import {
+  baseDirOf,
+  checkOptions,
+  queueOpener,
+  type OpenQueue,
+  type OptionsSchema,
+} from '@sluice/core/backend'
 import { checkSqlStorage } from './admin/check-storage.js'
 import { dropSqlQueue } from './admin/drop-queue.js'
 import { listSqlQueues } from './admin/list-queues.js'
 import { openSqlBackend, sqlQueueExists } from './open-backend.js'
 import {
-  optionsSchema,
+  optionsSchema as schema,
   placeOf,
   withAbsolutePaths,
   type SqlQueueOptions,
@@ -27,10 +33,12 @@ import { backupSqlite } from './sqlite/backup.js'
 import { reportFileSystem } from './sqlite/file-system.js'
 import { isInMemory } from './sqlite/store.js'
 
-export { optionsSchema } from './sql-options.js'
 export type { SqlQueueOptions } from './sql-options.js'
 
 const PACKAGE = '@sluice/queue-sql'
+
+/** The options of `openQueue`: a Standard Schema. */
+export const optionsSchema: OptionsSchema<Required<SqlQueueOptions>> = schema
 
 /** Environment variables that the driver reads if the url has no password. */
 export const credentialVariables = ['PGPASSWORD'] as const
@@ -49,7 +57,7 @@ export const credentialVariables = ['PGPASSWORD'] as const
  */
 export const openQueue: OpenQueue<SqlQueueOptions> = queueOpener({
   packageName: PACKAGE,
-  optionsSchema,
+  optionsSchema: schema,
   open: async (checked, use) => {
     const settings = withBaseDir(checked, use)
     await reportPlace(settings, use)
@@ -134,7 +142,7 @@ async function reportPlace({ url }: SqlQueueSettings, { brief, logger }: QueueUs
 }
 
 async function settingsOf(options: SqlQueueOptions, use: PackageContext): Promise<SqlQueueSettings> {
-  return withBaseDir(await checkOptions(optionsSchema, options, PACKAGE), use)
+  return withBaseDir(await checkOptions(schema, options, PACKAGE), use)
 }
 
 function withBaseDir(settings: SqlQueueSettings, use: PackageContext): SqlQueueSettings {

@@ -4,7 +4,6 @@ import { sql } from 'kysely'
 import { CallGate } from './calls/call-gate.js'
 import { placeOf, type SqlQueueSettings } from './sql-options.js'
 import { SqlBackend } from './sql-backend.js'
-import { openPostgres } from './postgres/store.js'
 import type { OpenOptions, SqlStore } from './sql-store.js'
 import { sqliteFileExists } from './sqlite/path.js'
 import { assertOpenable, openSqlite } from './sqlite/store.js'
@@ -16,7 +15,7 @@ export async function openSqlBackend(
   open: OpenOptions = {},
 ): Promise<SqlBackend> {
   const { name } = settings
-  const store = openStore(settings, open)
+  const store = await openStore(settings, open)
   const gate = new CallGate(name, store)
   try {
     await gate.run('create or upgrade the tables', () => store.migrate())
@@ -34,7 +33,7 @@ export async function openSqlBackend(
 export async function sqlQueueExists(settings: SqlQueueSettings, open: OpenOptions = {}): Promise<boolean> {
   const { name } = settings
   if (!isPlaceThere(settings, open.warn)) return false
-  const store = openStore(settings, { ...open, warn: undefined })
+  const store = await openStore(settings, { ...open, warn: undefined })
   const gate = new CallGate(name, store)
   try {
     return await gate.run('look up the queue', async () => {
@@ -57,11 +56,15 @@ export function isPlaceThere(settings: SqlQueueSettings, warn: OpenOptions['warn
   return named(place.path, () => sqliteFileExists(place.path))
 }
 
-export function openStore(settings: SqlQueueSettings, options: OpenOptions = {}): SqlStore {
+/** Loads what one kind of database needs. */
+export async function openStore(settings: SqlQueueSettings, options: OpenOptions = {}): Promise<SqlStore> {
   const place = placeOf(settings.url)
   const { runtime = systemRuntime, ...rest } = options
   const open = { ...rest, runtime }
-  if (place.kind === 'postgres') return openPostgres(place.url, settings, open)
+  if (place.kind === 'postgres') {
+    const { openPostgres } = await import('./postgres/store.js')
+    return openPostgres(place.url, settings, open)
+  }
   return named(place.path, () => openSqlite(place.path, settings, open))
 }
 

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { z } from 'zod'
+import * as z from 'zod/mini'
 import { wrongPostgresUrl } from './postgres/url.js'
 import { wrongSqlitePath } from './sqlite/path.js'
 
@@ -30,45 +30,51 @@ export interface SqlQueueOptions {
   readonly allowOldSqlite?: boolean
 }
 
-/** The options of `openQueue`: a zod schema, and so a Standard Schema. */
+// zod/mini has no messages of its own, and a few parses are not worth a compiled parser.
+z.config({ ...z.locales.en(), jitless: true })
+
+/** The schema of {@link SqlQueueOptions}. */
 export const optionsSchema = z.strictObject({
-  name: z
-    .string()
-    .min(1)
-    .max(255)
-    .refine((name) => name.isWellFormed() && !name.includes('\0'), 'must be well-formed text without NUL')
-    .describe('the name of the queue in its store'),
-  url: z
-    .string()
-    .superRefine((url, context) => {
+  name: z.string().check(
+    z.minLength(1),
+    z.maxLength(255),
+    z.refine((name) => name.isWellFormed() && !name.includes('\0'), 'must be well-formed text without NUL'),
+    z.describe('the name of the queue in its store'),
+  ),
+  url: z.string().check(
+    z.superRefine((url, context) => {
       const message = wrongPlace(url)
       if (message !== undefined) context.addIssue({ code: 'custom', message })
-    })
-    .describe('where the tables are: postgres://… or sqlite:PATH or sqlite::memory:'),
-  poolSize: z.int().min(1).max(1_000).default(10).describe('the most PostgreSQL connections'),
+    }),
+    z.describe('where the tables are: postgres://… or sqlite:PATH or sqlite::memory:'),
+  ),
+  poolSize: z
+    ._default(z.int().check(z.gte(1), z.lte(1_000)), 10)
+    .check(z.describe('the most PostgreSQL connections')),
   tablePrefix: z
-    .string()
-    .regex(/^[a-z_][a-z0-9_]{0,39}$/, 'must be 1 to 40 of a-z, 0-9 and _, not starting with a digit')
-    .default('sluice_')
-    .describe('the prefix of the table names'),
+    ._default(
+      z
+        .string()
+        .check(
+          z.regex(/^[a-z_][a-z0-9_]{0,39}$/, 'must be 1 to 40 of a-z, 0-9 and _, not starting with a digit'),
+        ),
+      'sluice_',
+    )
+    .check(z.describe('the prefix of the table names')),
   timeoutMs: z
-    .int()
-    .min(100)
-    .max(3_600_000)
-    .default(10_000)
-    .describe('how long a call waits for the database before it rejects, in ms'),
+    ._default(z.int().check(z.gte(100), z.lte(3_600_000)), 10_000)
+    .check(z.describe('how long a call waits for the database before it rejects, in ms')),
   preparedStatements: z
-    .boolean()
-    .default(true)
-    .describe('false for a pooler without named statements, as PgBouncer before 1.24 by default'),
+    ._default(z.boolean(), true)
+    .check(z.describe('false for a pooler without named statements, as PgBouncer before 1.24 by default')),
   synchronous: z
-    .enum(['FULL', 'NORMAL'])
-    .default('FULL')
-    .describe('SQLite: FULL survives a power cut, NORMAL may lose the last moves in one'),
+    ._default(z.enum(['FULL', 'NORMAL']), 'FULL')
+    .check(z.describe('SQLite: FULL survives a power cut, NORMAL may lose the last moves in one')),
   allowOldSqlite: z
-    .boolean()
-    .default(false)
-    .describe('SQLite: open a file with a library that can lose commits when two connections use it'),
+    ._default(z.boolean(), false)
+    .check(
+      z.describe('SQLite: open a file with a library that can lose commits when two connections use it'),
+    ),
 })
 
 /** The options with their defaults. */

@@ -1,12 +1,14 @@
 /** Runs a local command for each item of a Sluice queue. */
 import type { JsonValue } from '@sluice/core'
-import { workerOpener, type OpenWorker, type WorkerWith } from '@sluice/core/backend'
-import { optionsSchema, type ProcessWorkerOptions } from './options.js'
+import { workerOpener, type OpenWorker, type OptionsSchema, type WorkerWith } from '@sluice/core/backend'
+import { optionsSchema as schema, type ProcessWorkerOptions } from './options.js'
 import { assertPlatform, openBackend } from './process-backend.js'
 
 export { checkRoom } from './check-room.js'
-export { optionsSchema } from './options.js'
 export type { ProcessWorkerOptions } from './options.js'
+
+/** The options of `openWorker`: a Standard Schema. */
+export const optionsSchema: OptionsSchema<ProcessWorkerOptions> = schema
 
 type Method =
   | 'lookupJob'
@@ -39,7 +41,7 @@ export type ProcessWorker<Body = JsonValue> = WorkerWith<Method, Body>
  */
 export const openWorker: OpenWorker<ProcessWorkerOptions, Method> = workerOpener({
   packageName: '@sluice/worker-process',
-  optionsSchema,
+  optionsSchema: schema,
   open: (settings, use) => {
     assertPlatform(process.platform)
     return openBackend(settings, use)

@@ -1,13 +1,19 @@
 import { resolve } from 'node:path'
 import { MAX_ID_BYTES, type PackageContext, type Runtime } from '@sluice/core'
 import { baseDirOf, isRuntime, utf8Bytes } from '@sluice/core/backend'
-import { z } from 'zod'
+import * as z from 'zod/mini'
 import { parseArgument } from './command/command-template.js'
 
 const MAX_SPAN_MS = 2_147_483_647
 
-const text = z.string().refine((value) => !value.includes('\0'), 'must not contain the NUL character')
-const span = z.int().max(MAX_SPAN_MS, `must be at most ${MAX_SPAN_MS} ms`)
+// zod/mini has no messages of its own, and a few parses are not worth a compiled parser.
+z.config({ ...z.locales.en(), jitless: true })
+
+const text = z
+  .string()
+  .check(z.refine((value) => !value.includes('\0'), 'must not contain the NUL character'))
+const filled = text.check(z.minLength(1))
+const span = z.int().check(z.lte(MAX_SPAN_MS, `must be at most ${MAX_SPAN_MS} ms`))
 
 /** The options of `openWorker`. */
 export interface ProcessWorkerOptions {
@@ -57,32 +63,36 @@ export interface ProcessWorkerOptions {
   readonly runtime?: Runtime | undefined
 }
 
-/** The options of `openWorker`: a zod schema, and so a Standard Schema. */
+/** The schema of {@link ProcessWorkerOptions}. */
 export const optionsSchema = z.strictObject({
-  name: text
-    .min(1)
-    .refine((value) => utf8Bytes(value) <= MAX_ID_BYTES, `must be at most ${MAX_ID_BYTES} bytes`),
-  command: z.array(z.string()).min(1, 'must name a program').check(checkCommand),
-  dir: text.min(1).default('.sluice/jobs'),
-  cwd: text.min(1).optional(),
-  env: z
-    .record(text.regex(/^[^=]+$/u, 'must be the name of a variable'), text.meta({ secret: 'referenced' }))
-    .optional(),
-  timeoutMs: span.min(1).optional(),
-  killAfterMs: span.min(0).default(10_000),
-  stdin: z.enum(['json', 'none']).default('json'),
-  result: z.enum(['json-last-line', 'none']).default('json-last-line'),
-  maxResultBytes: z.int().min(1).max(1_048_576).default(65_536),
-  stderrTailBytes: z.int().min(0).max(8_192).default(1_500),
-  keepOutputs: z.enum(['all', 'failed', 'none']).default('all'),
-  fsync: z.boolean().default(true),
-  runtime: z
-    .custom<Runtime>(isRuntime, 'must be a Runtime, such as systemRuntime of @sluice/core/backend')
-    .optional(),
+  name: filled.check(
+    z.refine((value) => utf8Bytes(value) <= MAX_ID_BYTES, `must be at most ${MAX_ID_BYTES} bytes`),
+  ),
+  command: z.array(z.string()).check(z.minLength(1, 'must name a program'), checkCommand),
+  dir: z._default(filled, '.sluice/jobs'),
+  cwd: z.optional(filled),
+  env: z.optional(z.record(text.check(z.regex(/^[^=]+$/u, 'must be the name of a variable')), text)),
+  timeoutMs: z.optional(span.check(z.gte(1))),
+  killAfterMs: z._default(span.check(z.gte(0)), 10_000),
+  stdin: z._default(z.enum(['json', 'none']), 'json'),
+  result: z._default(z.enum(['json-last-line', 'none']), 'json-last-line'),
+  maxResultBytes: z._default(z.int().check(z.gte(1), z.lte(1_048_576)), 65_536),
+  stderrTailBytes: z._default(z.int().check(z.gte(0), z.lte(8_192)), 1_500),
+  keepOutputs: z._default(z.enum(['all', 'failed', 'none']), 'all'),
+  fsync: z._default(z.boolean(), true),
+  runtime: z.optional(
+    z.custom<Runtime>(isRuntime, 'must be a Runtime, such as systemRuntime of @sluice/core/backend'),
+  ),
 })
 
 /** The options with the defaults filled in. */
 export type ProcessWorkerSettings = z.output<typeof optionsSchema>
+
+// Standard JSON Schema of what is a secret, which the service reads. zod/mini has none by itself, and what
+// makes a whole one would stay in memory.
+const SECRET = { type: 'string', secret: 'referenced' }
+const SECRETS = { type: 'object', properties: { env: { type: 'object', additionalProperties: SECRET } } }
+Object.assign(optionsSchema['~standard'], { jsonSchema: { input: () => SECRETS } })
 
 /**
  * The settings with absolute paths. A service that is started from another folder must find the same jobs,

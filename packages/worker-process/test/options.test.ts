@@ -1,7 +1,8 @@
 import { checkOptions } from '@sluice/core/backend'
 import { expect, expectTypeOf, test } from 'vitest'
 import type { z } from 'zod'
-import { openWorker, optionsSchema, type ProcessWorker, type ProcessWorkerOptions } from '../src/index.js'
+import { openWorker, type ProcessWorker, type ProcessWorkerOptions } from '../src/index.js'
+import { optionsSchema } from '../src/options.js'
 
 const good = { name: 'tiles', command: ['convert', '{id}', '{body.url}'], dir: '/tmp/jobs' }
 const check = (options: unknown) => checkOptions(optionsSchema, options, '@sluice/worker-process')

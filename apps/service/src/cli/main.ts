@@ -74,7 +74,7 @@ export async function main(argv: readonly string[], world: World): Promise<ExitC
   const at = { json: argv.includes('--json'), world, secrets }
   let code: ExitCode
   try {
-    const program = makeProgram(context, { ...world, version: readVersion() })
+    const program = await makeProgram(context, { ...world, argv, version: readVersion() })
     await program.parseAsync([...argv], { from: 'user' })
     code = context.exitCode
   } catch (error) {

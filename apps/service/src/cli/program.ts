@@ -1,72 +1,56 @@
-import { Command } from '@commander-js/extra-typings'
+import { Command, Option } from '@commander-js/extra-typings'
 import type { TextStream } from '../output/output.js'
 import type { CliContext } from './context.js'
 import type { CommandContext, Program } from './command.js'
-import { registerArgoFake } from '../commands/trial/argo-fake.js'
-import { registerBackup } from '../commands/queue/backup.js'
-import { registerCancel } from '../commands/items/cancel.js'
-import { registerCheck } from '../commands/service/check.js'
-import { registerDemo } from '../commands/trial/demo.js'
-import { registerDrop } from '../commands/queue/drop.js'
-import { registerInit } from '../commands/service/init.js'
-import { registerLimit } from '../commands/queue/limit.js'
-import { registerLoad } from '../commands/lists/load.js'
-import { registerLogs } from '../commands/items/logs.js'
-import { registerLs } from '../commands/items/ls.js'
-import { registerPause } from '../commands/queue/pause.js'
-import { registerPut } from '../commands/items/put.js'
-import { registerQueues } from '../commands/queue/queues.js'
-import { registerRelease } from '../commands/items/release.js'
-import { registerReport } from '../commands/lists/report.js'
-import { registerRequeue } from '../commands/items/requeue.js'
-import { registerResume } from '../commands/queue/resume.js'
-import { registerRm } from '../commands/items/rm.js'
-import { registerRun } from '../commands/service/run.js'
-import { registerS3Fake } from '../commands/trial/s3-fake.js'
-import { registerShow } from '../commands/items/show.js'
-import { registerStatus } from '../commands/queue/status.js'
-import { registerSweep } from '../commands/queue/sweep.js'
-import { registerVerify } from '../commands/queue/verify.js'
+import outlines from '../../resources/commands.json' with { type: 'json' }
 import { exitCodeLines, EXIT_MEANINGS, type ExitName } from './exit-codes.js'
 
-/** Every command, in the order of `--help`. */
-const COMMANDS: readonly ((program: Program, context: CommandContext) => void)[] = [
-  registerInit,
-  registerCheck,
-  registerRun,
-  registerLoad,
-  registerPut,
-  registerStatus,
-  registerLs,
-  registerShow,
-  registerLogs,
-  registerRequeue,
-  registerCancel,
-  registerRelease,
-  registerRm,
-  registerSweep,
-  registerBackup,
-  registerReport,
-  registerPause,
-  registerResume,
-  registerLimit,
-  registerQueues,
-  registerDrop,
-  registerVerify,
-  registerDemo,
-  registerArgoFake,
-  registerS3Fake,
-]
+/** Adds a command to the program. */
+type Register = (program: Program, context: CommandContext) => void
 
-/** The program's version and streams. */
+/** Every command, in the order of `--help`. Only the modules of the command that runs are loaded. */
+const COMMANDS: Readonly<Record<string, () => Promise<Register>>> = {
+  init: async () => (await import('../commands/service/init.js')).registerInit,
+  check: async () => (await import('../commands/service/check.js')).registerCheck,
+  run: async () => (await import('../commands/service/run.js')).registerRun,
+  load: async () => (await import('../commands/lists/load.js')).registerLoad,
+  put: async () => (await import('../commands/items/put.js')).registerPut,
+  status: async () => (await import('../commands/queue/status.js')).registerStatus,
+  ls: async () => (await import('../commands/items/ls.js')).registerLs,
+  show: async () => (await import('../commands/items/show.js')).registerShow,
+  logs: async () => (await import('../commands/items/logs.js')).registerLogs,
+  requeue: async () => (await import('../commands/items/requeue.js')).registerRequeue,
+  cancel: async () => (await import('../commands/items/cancel.js')).registerCancel,
+  release: async () => (await import('../commands/items/release.js')).registerRelease,
+  rm: async () => (await import('../commands/items/rm.js')).registerRm,
+  sweep: async () => (await import('../commands/queue/sweep.js')).registerSweep,
+  backup: async () => (await import('../commands/queue/backup.js')).registerBackup,
+  report: async () => (await import('../commands/lists/report.js')).registerReport,
+  pause: async () => (await import('../commands/queue/pause.js')).registerPause,
+  resume: async () => (await import('../commands/queue/resume.js')).registerResume,
+  limit: async () => (await import('../commands/queue/limit.js')).registerLimit,
+  queues: async () => (await import('../commands/queue/queues.js')).registerQueues,
+  drop: async () => (await import('../commands/queue/drop.js')).registerDrop,
+  verify: async () => (await import('../commands/queue/verify.js')).registerVerify,
+  demo: async () => (await import('../commands/trial/demo.js')).registerDemo,
+  'argo-fake': async () => (await import('../commands/trial/argo-fake.js')).registerArgoFake,
+  's3-fake': async () => (await import('../commands/trial/s3-fake.js')).registerS3Fake,
+}
+
+/** The program's version, streams and arguments. */
 export interface ProgramOptions {
+  /** The command line: where it names a command, only that one is loaded. */
+  readonly argv: readonly string[]
   readonly version: string
   readonly stdout: TextStream
   readonly stderr: TextStream
 }
 
-/** The command line: all commands, and their global options. */
-export function makeProgram(context: CliContext, { version, stdout, stderr }: ProgramOptions): Program {
+/** The command line: the commands that it needs, and their global options. */
+export async function makeProgram(
+  context: CliContext,
+  { version, argv, stdout, stderr }: ProgramOptions,
+): Promise<Program> {
   const program = new Command()
     .name('sluice')
     .description(
@@ -89,8 +73,42 @@ export function makeProgram(context: CliContext, { version, stdout, stderr }: Pr
     })
     .exitOverride()
   program.hook('preAction', (root) => context.configure(root.opts()))
-  for (const register of COMMANDS) register(program, context)
+  const { loaded, shown } = neededBy(argv)
+  for (const name of shown) registerOutline(program, name)
+  for (const register of await Promise.all(loaded.map((load) => load()))) register(program, context)
   return program
+}
+
+/** The commands to load, and those of which help and suggestions show the outline. */
+interface Needed {
+  readonly loaded: readonly (() => Promise<Register>)[]
+  readonly shown: readonly string[]
+}
+
+function neededBy(argv: readonly string[]): Needed {
+  const named = commandIn(argv)
+  if (named !== undefined) return { loaded: [named], shown: [] }
+  // An option may hide the command: commander says so, and must know them all.
+  if (argv.some((each) => Object.hasOwn(COMMANDS, each)))
+    return { loaded: Object.values(COMMANDS), shown: [] }
+  const isVersion = argv.length === 1 && ['--version', '-V'].includes(argv[0] ?? '')
+  return { loaded: [], shown: isVersion ? [] : Object.keys(COMMANDS) }
+}
+
+/** The command after global options, if that is certain. */
+function commandIn(argv: readonly string[]): (() => Promise<Register>) | undefined {
+  const [first = '', ...rest] = argv
+  if (Object.hasOwn(COMMANDS, first)) return COMMANDS[first]
+  if (first === 'help' || first === '--json' || /^--(?:config|set)=/u.test(first)) return commandIn(rest)
+  return ['-c', '--config', '--set'].includes(first) ? commandIn(rest.slice(1)) : undefined
+}
+
+/** What the list of commands shows, without loading the command. */
+function registerOutline(program: Program, name: string): void {
+  const outline = outlines.find(({ usage }) => usage.split(' ')[0] === name)
+  const usage = outline?.usage ?? name
+  const command = program.command(usage.replace(' [options]', '')).description(outline?.description ?? '')
+  if (usage.includes(' [options]')) command.addOption(new Option('--any').hideHelp())
 }
 
 function collect(value: string, previous: string[] | undefined): string[] {

@@ -1,7 +1,7 @@
 import leven from 'leven'
 import { layerOfEntries, type ConfigLayer } from './config-layer.js'
 import { parseText, variableOf } from './setting-text.js'
-import { listSettings, OPEN_SECTIONS } from './setting-tree.js'
+import type { Setting } from './setting-tree.js'
 
 /** The environment variables of a process. */
 export type Environment = Readonly<Record<string, string | undefined>>
@@ -27,16 +27,25 @@ export interface EnvironmentLayer {
  * queue's package is `SLUICE_QUEUE_POOL_SIZE`. A value is text where the schema expects text; elsewhere it is
  * parsed as JSON where possible.
  */
-export function readEnvironment(env: Environment): EnvironmentLayer {
+export async function readEnvironment(env: Environment): Promise<EnvironmentLayer> {
+  const given = Object.entries(env).filter(([name]) => name.startsWith('SLUICE_') && !isForeign(name))
+  // Loaded only then: the tree of the settings takes longer than to read a small file.
+  return given.length === 0 ? NONE : readVariables(given, (await import('./setting-tree.js')).listSettings())
+}
+
+const NONE: EnvironmentLayer = { layer: layerOfEntries([]), warnings: [] }
+
+function readVariables(
+  given: readonly (readonly [string, string | undefined])[],
+  settings: readonly Setting[],
+): EnvironmentLayer {
   const known = new Map(
-    listSettings()
-      .filter((setting) => !setting.isSection)
-      .map((setting) => [variableOf(setting.path), setting]),
+    settings.filter((setting) => !setting.isSection).map((setting) => [variableOf(setting.path), setting]),
   )
   const entries: { path: string; value: unknown; place: string }[] = []
   const warnings: string[] = []
-  for (const [name, text] of Object.entries(env)) {
-    if (!name.startsWith('SLUICE_') || text === undefined || isForeign(name)) continue
+  for (const [name, text] of given) {
+    if (text === undefined) continue
     const setting = known.get(name)
     const path = setting?.path ?? optionPath(name)
     if (path !== undefined)
@@ -45,6 +54,9 @@ export function readEnvironment(env: Environment): EnvironmentLayer {
   }
   return { layer: layerOfEntries(entries), warnings }
 }
+
+/** The sections with options of a package. */
+const OPEN_SECTIONS: readonly string[] = ['queue', 'worker']
 
 function isForeign(name: string): boolean {
   return OTHERS.has(name) || KUBERNETES.test(name) || OF_JOBS.test(name)

@@ -1,8 +1,11 @@
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
+import { createRequire } from 'node:module'
 import { extname, join, relative, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { SluiceError } from '@sluice/core'
+import type { createJiti } from 'jiti'
+import { messageOf } from '../cli/command-error.js'
 import { isTree, valueAt, type ConfigLayer } from './config-layer.js'
 
 /** The names of configuration files; two of them in one directory are refused. */
@@ -163,12 +166,41 @@ async function parseToml(text: string): Promise<Parsed> {
 }
 
 async function importModule(path: string): Promise<Parsed> {
-  const loaded: unknown = path.endsWith('ts')
-    ? await (await import('jiti')).createJiti(import.meta.url, { fsCache: false }).import(path)
-    : await import(pathToFileURL(path).href)
+  const loaded: unknown = await import(pathToFileURL(path).href).catch((error: unknown) =>
+    importByJiti(path, error),
+  )
   const exported = isTree(loaded) && 'default' in loaded ? loaded['default'] : loaded
   const content: unknown = typeof exported === 'function' ? await exported() : exported
   return { content, lineOf: () => undefined }
+}
+
+/** What Node itself does not do with TypeScript: an `enum`, an import without its extension. */
+const FOR_JITI = new Set([
+  'ERR_INVALID_TYPESCRIPT_SYNTAX',
+  'ERR_MODULE_NOT_FOUND',
+  'ERR_UNKNOWN_FILE_EXTENSION',
+  'ERR_UNSUPPORTED_DIR_IMPORT',
+  'ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX',
+])
+
+/**
+ * Imports a file that Node did not, with the jiti that is installed beside it.
+ *
+ * @throws the error of Node where that is none of jiti's business, or no jiti is installed
+ */
+async function importByJiti(path: string, error: unknown): Promise<unknown> {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+  if (!path.endsWith('ts') || !FOR_JITI.has(code)) throw error
+  const { resolve: find } = createRequire(path)
+  try {
+    find('jiti')
+  } catch {
+    const advice =
+      'Node imports TypeScript without enums, and with the extension of each file; for more: npm install jiti'
+    throw new Error(`${messageOf(error)}. ${advice}`, { cause: error })
+  }
+  const jiti: { readonly createJiti: typeof createJiti } = await import(pathToFileURL(find('jiti')).href)
+  return await jiti.createJiti(import.meta.url, { fsCache: false }).import(path)
 }
 
 function shown(cwd: string, path: string): string {

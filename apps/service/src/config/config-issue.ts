@@ -79,9 +79,14 @@ function keysAt(schema: unknown, path: readonly string[]): string[] {
 function shapeOf(schema: unknown): object | undefined {
   if (typeof schema !== 'object' || schema === null) return undefined
   if ('shape' in schema && typeof schema.shape === 'object') return schema.shape ?? undefined
-  // A section may be inside several wrappers, such as a default.
+  // A section may be inside several wrappers, such as a default; zod has what is inside in `def`.
   if ('unwrap' in schema && typeof schema.unwrap === 'function') return shapeOf(schema.unwrap())
-  return undefined
+  const def = 'def' in schema ? schema.def : undefined
+  return isObject(def) ? shapeOf(def['innerType'] ?? def['element']) : undefined
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null
 }
 
 /** The most similar name, for a suggestion; `undefined` where none is similar. */

@@ -11,7 +11,8 @@ import {
   type ConfigLayer,
   type ConfigTree,
 } from './config-layer.js'
-import { configSchema, type Config } from './config-schema.js'
+import type { Config } from './config.js'
+import { configSchema } from './config-schema.js'
 import { assertSet, referenceIn, resolveReferences, type UnsetReference } from './env-reference.js'
 import { ConfigSecrets } from '../secrets/config-secrets.js'
 
@@ -73,7 +74,7 @@ export async function loadConfig(options: LoadConfigOptions): Promise<LoadedConf
   const { cwd, env, flags = [], secrets = new ConfigSecrets() } = options
   secrets.readEnvironment(env)
   const file = await readFileOf(options)
-  const environment = readEnvironment(env)
+  const environment = await readEnvironment(env)
   const flagLayer = layerOfEntries(flags.map(({ path, value, flag }) => ({ path, value, place: flag })))
   const layers: readonly ConfigLayer[] = [...(file ? [file.layer] : []), environment.layer, flagLayer]
   const placeOf = (path: readonly string[]): string | undefined => placeIn(layers, path)

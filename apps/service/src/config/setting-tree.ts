@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod/mini'
 import { configSchema } from './config-schema.js'
 
 /** A setting of the schema, for the environment, suggestions and the reference. */
@@ -56,6 +56,3 @@ function typeInWords(node: JsonNode): string {
   if (node.type === 'array') return `list of ${node.items?.type ?? 'anything'}s`
   return node.type ?? 'anything'
 }
-
-/** The sections with options of a package. */
-export const OPEN_SECTIONS: readonly string[] = ['queue', 'worker']

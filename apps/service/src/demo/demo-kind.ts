@@ -1,5 +1,5 @@
 import type { JsonValue, NewItem, Worker } from '@sluice/core'
-import type { Config } from '../config/config-schema.js'
+import type { Config } from '../config/config.js'
 import type { DemoOutcome } from './demo-outcome.js'
 import type { DemoPlace } from './demo-place.js'
 

@@ -1,6 +1,6 @@
 import { readFile, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { z } from 'zod'
+import * as z from 'zod'
 import { CommandError } from '../cli/command-error.js'
 import { makeFolder } from './make-folder.js'
 import { writeFileWhole } from '../output/whole-file.js'

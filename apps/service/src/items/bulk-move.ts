@@ -1,6 +1,6 @@
 import type { ItemRecord, Queue } from '@sluice/core'
 import { printable } from '../output/output.js'
-import { createProgress, type Progress } from '../output/progress.js'
+import type { Progress } from '../output/progress.js'
 import { itemsText } from '../output/amounts.js'
 import { FailureGroups } from '../report/failure-groups.js'
 import { failureJson, failureLines, summaryOf } from '../report/failure-table.js'
@@ -38,7 +38,7 @@ export async function moveSelected(
 ): Promise<BulkMoved> {
   const reading = { runtime: context.runtime, signal: context.interrupted() }
   const { signal } = reading
-  const progress = progressOf(done, total, context)
+  const progress = await progressOf(done, total, context)
   let selected = 0
   let isExact = true
   try {
@@ -62,12 +62,13 @@ export async function moveSelected(
   }
 }
 
-function progressOf(
+async function progressOf(
   done: string,
   total: number | undefined,
   { output, runtime }: Pick<CommandContext, 'output' | 'runtime'>,
-): Progress | undefined {
+): Promise<Progress | undefined> {
   if (output.json) return undefined
+  const { createProgress } = await import('../output/progress.js')
   const label = `${done.charAt(0).toUpperCase()}${done.slice(1)}`
   return createProgress({
     label,

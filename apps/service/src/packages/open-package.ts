@@ -15,7 +15,7 @@ import type { OptionsSchema } from '@sluice/core/backend'
 import { AbsentQueueError } from '../cli/command-error.js'
 import { describeIssues, stepName, type FoundIssue } from '../config/config-issue.js'
 import { assertSet, unsetIn } from '../config/env-reference.js'
-import type { PackageSettings } from '../config/config-schema.js'
+import type { PackageSettings } from '../config/config.js'
 import { printable } from '../output/output.js'
 import { guardedLogger, guardedQueuePackage, guardedWorkerPackage } from './guarded.js'
 import {

@@ -1,6 +1,6 @@
 import type { Worker } from '@sluice/core'
 import { retryFindings, type RetryOptions, type RetryRule } from '@sluice/engine'
-import type { Config } from '../config/config-schema.js'
+import type { Config } from '../config/config.js'
 import type { LoadedConfig } from '../config/load-config.js'
 
 /** Settings that are absent stay absent: the engine has the defaults. */

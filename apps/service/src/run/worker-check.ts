@@ -1,5 +1,5 @@
 import { SluiceError, isSluiceError, type Logger, type Runtime, type Worker } from '@sluice/core'
-import type { Config } from '../config/config-schema.js'
+import type { Config } from '../config/config.js'
 
 const RETRY_MS = 2_000
 

@@ -71,7 +71,7 @@ function serviceText({ service, sizes }: QueueStatus): string {
 
 function speed(status: QueueStatus): string {
   if (status.ratePerMinute === undefined) return ''
-  const rate = `${status.ratePerMinute.toLocaleString('en')} a minute${briefly(status.measuredMs ?? 0)}`
+  const rate = `${countText(status.ratePerMinute)} a minute${briefly(status.measuredMs ?? 0)}`
   const unfinished = status.sizes.WAITING + status.sizes.PROCESSING
   // After one second, "0 a minute" would claim more than was measured.
   if (status.ratePerMinute === 0 && unfinished > 0)

@@ -1,12 +1,12 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { OptionsSchema } from '@sluice/core'
 import { optionsSchema as s3Options } from '@sluice/queue-s3'
 import { optionsSchema as sqlOptions } from '@sluice/queue-sql'
 import { optionsSchema as argoOptions } from '@sluice/worker-argo'
 import { optionsSchema as processOptions } from '@sluice/worker-process'
 import { execa } from 'execa'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { z } from 'zod'
 import { loadConfig } from '../../src/config/load-config.js'
 import { CLI, Sandbox } from '../fixtures/sandbox.js'
 
@@ -19,7 +19,7 @@ beforeEach(async () => {
 afterEach(() => box.close())
 
 /** The options of the packages that `sluice init` names. */
-const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
+const SCHEMAS: Readonly<Record<string, OptionsSchema<unknown>>> = {
   sql: sqlOptions,
   s3: s3Options,
   process: processOptions,
@@ -281,10 +281,11 @@ describe('init', () => {
       const { config } = await loadConfig({ cwd: box.dir, env })
       const wrong = [config.queue, config.worker].flatMap(
         ({ package: name, ...options } = { package: '' }) => {
-          const { error } = SCHEMAS[name]?.safeParse({ ...options, name: 'default' }) ?? {
-            error: new Error(`no package ${name}`),
-          }
-          return error === undefined ? [] : [error.message]
+          const schema = SCHEMAS[name]
+          if (schema === undefined) return [`no package ${name}`]
+          const found = schema['~standard'].validate({ ...options, name: 'default' })
+          if (found instanceof Promise) return ['it is not synchronous']
+          return (found.issues ?? []).map(({ message }) => message)
         },
       )
       expect(wrong).toEqual([])

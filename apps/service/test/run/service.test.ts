@@ -57,9 +57,9 @@ test('a queue that can’t be used ends it with the queue’s own error', async 
   await expect(run).rejects.toMatchObject({ code: 'SLUICE_QUEUE_CLOSED' })
 })
 
-test('the log leaves out bodies and secrets', () => {
+test('the log leaves out bodies and secrets', async () => {
   const stream = new PassThrough({ encoding: 'utf8' })
-  const logger = makeLogger({
+  const logger = await makeLogger({
     log: { level: 'debug', format: 'json' },
     stream,
     colors: false,
@@ -77,9 +77,9 @@ test('the log leaves out bodies and secrets', () => {
   expect(text).not.toContain('secret')
 })
 
-test('the pretty log is one line an entry', () => {
+test('the pretty log is one line an entry', async () => {
   const stream = new PassThrough({ encoding: 'utf8' })
-  const logger = makeLogger({
+  const logger = await makeLogger({
     log: { level: 'info', format: 'pretty' },
     stream,
     colors: false,

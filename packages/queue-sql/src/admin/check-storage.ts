@@ -36,7 +36,7 @@ export async function checkSqlStorage(
     await assertWritable(resolve(place.path), open.runtime ?? systemRuntime)
     if (!exists) return {}
   }
-  const store = openStore(settings, { ...open, warn: undefined })
+  const store = await openStore(settings, { ...open, warn: undefined })
   const gate = new CallGate(settings.name, store)
   try {
     return await gate.run('try what a service does', () => tryStore(store))

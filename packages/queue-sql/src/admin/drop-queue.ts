@@ -33,7 +33,7 @@ export async function dropSqlQueue(
   open: OpenOptions = {},
 ): Promise<DropOutcome> {
   if (!isPlaceThere(settings, open.warn)) return { is: 'absent' }
-  const store = openStore(settings, open)
+  const store = await openStore(settings, open)
   const gate = new CallGate(settings.name, store)
   try {
     const version = await gate.run('look up the queue', () => store.tablesVersion())

@@ -20,7 +20,7 @@ export async function listSqlQueues(
   open: OpenOptions = {},
 ): Promise<readonly StoredQueue[]> {
   if (!isPlaceThere(settings, open.warn)) return []
-  const store = openStore(settings, { ...open, warn: undefined })
+  const store = await openStore(settings, { ...open, warn: undefined })
   const gate = new CallGate(settings.name, store)
   try {
     return await gate.run('list the queues', () => readQueues(store))

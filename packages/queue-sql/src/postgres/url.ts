@@ -41,8 +41,12 @@ function isWellParted(url: string): boolean {
 /** Its parts decode, and the host is a name, an address or the directory of a socket. */
 function isReadable({ username, password, pathname, hostname }: URL): boolean {
   try {
-    for (const part of [username, password, pathname]) decodeURIComponent(part)
-    return /^(?:\[[0-9a-f:.]+\]|\/.*|[\p{L}\p{M}\p{N}._-]*)$/u.test(decodeURIComponent(hostname))
+    // Used below: a bundler drops a call of `decodeURIComponent` that only throws.
+    const parts = [username, password, pathname].map((part) => decodeURIComponent(part))
+    return (
+      parts.length > 0 &&
+      /^(?:\[[0-9a-f:.]+\]|\/.*|[\p{L}\p{M}\p{N}._-]*)$/u.test(decodeURIComponent(hostname))
+    )
   } catch {
     // A percent sign that was not encoded itself.
     return false

@@ -1,6 +1,6 @@
 import { mkdir, open, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { z } from 'zod'
+import * as z from 'zod/mini'
 import type { JobPlace, Layout } from '../disk/layout.js'
 import { makeFolder } from '../disk/make-folder.js'
 import { isSystemError } from '../process-errors.js'
@@ -17,12 +17,12 @@ const jobFileSchema = z.object({
   /**
    * Tells a job from one of the same name whose files were deleted. Absent in the files of earlier versions.
    */
-  jobUid: z.string().optional(),
+  jobUid: z.optional(z.string()),
   /**
    * From SIGTERM to SIGKILL by its own supervisor. Absent in the files of earlier versions, whose supervisors
    * end a job at its timeout alone.
    */
-  killAfterMs: z.number().optional(),
+  killAfterMs: z.optional(z.number()),
 })
 
 /** What is written of a job before it starts. */

@@ -3,7 +3,6 @@ import type { DropOutcome, DropProgress, LeaseView } from '@sluice/core'
 import { DISPATCHER_LEASE } from '@sluice/engine'
 import { CommandError } from '../../cli/command-error.js'
 import { printable, warningsOf } from '../../output/output.js'
-import { LiveView } from '../../output/live-view.js'
 import { countText, elapsedText, itemsText, percentText, plural } from '../../output/amounts.js'
 import { helpNotes, type CommandContext, type Program } from '../../cli/command.js'
 
@@ -71,6 +70,7 @@ async function drop(context: CommandContext, withRunning: boolean): Promise<void
     logger: warningsOf(output),
   })
   if (found.dropQueue === undefined) throw new CommandError('INVALID', cannotText(queue.package))
+  const { LiveView } = await import('../../output/live-view.js')
   const view = new LiveView({ stream: output.stderr, runtime: context.runtime })
   const onProgress = (progress: DropProgress): void => {
     const shown = () => progressText(progress)

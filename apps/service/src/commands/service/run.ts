@@ -113,7 +113,7 @@ async function run(context: CommandContext, flags: RunFlags): Promise<void> {
     runtime: context.runtime,
     secrets: context.secrets,
   }
-  const logger = makeLogger(options)
+  const logger = await makeLogger(options)
   await serve(context, { loaded, logger, flags })
 }
 

@@ -1,6 +1,6 @@
 import type { ArgoTemplate } from '@sluice/fake-argo'
 import { stringify } from 'yaml'
-import { z } from 'zod'
+import * as z from 'zod'
 import { sluiceCommand } from '../../cli/invocation.js'
 import { shellWord } from '../../output/output.js'
 

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import type { ArgoTemplate } from '@sluice/fake-argo'
 import { parseAllDocuments } from 'yaml'
-import { z } from 'zod'
+import * as z from 'zod'
 import { CommandError } from '../../cli/command-error.js'
 
 const templateSchema = z.looseObject({

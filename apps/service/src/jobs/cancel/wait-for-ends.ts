@@ -3,7 +3,7 @@ import type { CommandContext } from '../../cli/command.js'
 import { inTime } from '../../cli/timing.js'
 import { idsText } from '../../items/moved-items.js'
 import { countText, elapsedText, plural } from '../../output/amounts.js'
-import { LiveView } from '../../output/live-view.js'
+import type { LiveView } from '../../output/live-view.js'
 import { endsWhenText } from '../job-text.js'
 import type { JobEnds } from './job-ends.js'
 
@@ -24,7 +24,7 @@ export async function waitForEnds(
 ): Promise<boolean> {
   const { output, runtime } = context
   const signal = context.interrupted()
-  const view = output.json ? undefined : new LiveView({ stream: output.stderr, runtime })
+  const view = output.json ? undefined : await viewOn(context)
   const total = ends.open.length + ends.ends.length
   const startedAtMonotonic = runtime.monotonicMs()
   const waitedMs = (): number => runtime.monotonicMs() - startedAtMonotonic
@@ -47,6 +47,11 @@ export async function waitForEnds(
   view?.stop()
   for (const line of newlyHeldUp(ends, reported)) output.note(line)
   return !signal.aborted
+}
+
+async function viewOn({ output, runtime }: CommandContext): Promise<LiveView> {
+  const { LiveView } = await import('../../output/live-view.js')
+  return new LiveView({ stream: output.stderr, runtime })
 }
 
 function waitText({ open, unreachedWhy }: JobEnds, total: number, ms: number): string {

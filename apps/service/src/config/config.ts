@@ -1,0 +1,53 @@
+/** The settings of a package: its name, and its options. */
+export interface PackageSettings {
+  readonly package: string
+  readonly [option: string]: unknown
+}
+
+/** A valid configuration with its defaults; `sluice.schema.json` says what each setting does. */
+export interface Config {
+  readonly $schema?: string | undefined
+  readonly queue: PackageSettings & { readonly name: string }
+  readonly worker?: PackageSettings | undefined
+  readonly processing: { readonly limit: number }
+  readonly retry: RetryConfig
+  readonly lost: { readonly policy: 'fail' | 'resend' | 'hold'; readonly graceMs: number }
+  readonly jobs: {
+    readonly pendingWarnMs: number
+    readonly pendingTimeoutMs?: number | undefined
+    readonly askAfterMs: number
+  }
+  readonly sends: {
+    readonly maxTries: number
+    readonly baseMs: number
+    readonly maxMs: number
+    readonly maxRetryAfterMs: number
+  }
+  readonly sweep: { readonly everyMs: number; readonly retentionMs?: number | undefined }
+  readonly service: {
+    readonly intervalMs: number
+    readonly leaseTtlMs: number
+    readonly stopDeadlineMs: number
+    readonly stallMs: number
+    readonly sendConcurrency: number
+    readonly maxLookupsPerSecond: number
+  }
+  readonly log: {
+    readonly level: 'debug' | 'info' | 'warn' | 'error' | 'silent'
+    readonly format: 'auto' | 'pretty' | 'json'
+  }
+}
+
+interface RetryConfig {
+  readonly maxAttempts?: number | undefined
+  readonly backoff: { readonly baseMs: number; readonly maxMs: number }
+  readonly on?: readonly string[] | undefined
+  readonly rules?: readonly RetryRuleConfig[] | undefined
+}
+
+interface RetryRuleConfig {
+  readonly classes?: readonly string[] | undefined
+  readonly exitCodes?: readonly (number | string)[] | undefined
+  readonly maxAttempts: number
+  readonly backoff?: { readonly baseMs?: number | undefined; readonly maxMs?: number | undefined } | undefined
+}
