@@ -12,9 +12,9 @@ const TIGHT = 64
 const SCARCE = 256
 /**
  * What one job may need at once: its shard's folder, its own and `output`, `job.json`, `stdin`, `stdout`,
- * `stderr`, its index entry, `claim`, `stopping`, `ended`, and what stays of it when it is archived.
+ * `stderr`, its index entry, `claim`, `group`, `stopping`, `ended`, and what stays of it when it is archived.
  */
-const JOB_INODES = 12
+const JOB_INODES = 13
 /** Of these, three folders and four files have a block; what the command writes comes on top. */
 const JOB_BLOCKS = 7
 

@@ -1,4 +1,5 @@
 import { constants } from 'node:os'
+import type { FileRecord } from '../disk/record.js'
 
 /**
  * How a job ended, as its record says: an exit code or what stands in for it, and whether it was told to end.
@@ -47,4 +48,12 @@ function isSignal(name: string | undefined): name is NodeJS.Signals {
 /** Whether the job did its work. One that was told to end did not, whatever its exit code. */
 export function isSuccess(ending: Ending): boolean {
   return ending.exitCode === 0 && !ending.stopped
+}
+
+/** What stands in place of a job whose files were removed, when it had written nothing that could be kept. */
+export const WROTE_NOTHING = 'SUCCESS empty'
+
+/** The stage in a record of the kind `SUCCESS`, `SUCCESS empty` or `FAIL`. */
+export function stageOfGone({ text }: Pick<FileRecord, 'text'>): 'SUCCESS' | 'FAIL' {
+  return text.startsWith('SUCCESS') ? 'SUCCESS' : 'FAIL'
 }

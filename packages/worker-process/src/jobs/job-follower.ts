@@ -2,9 +2,9 @@ import { readdir, stat } from 'node:fs/promises'
 import { isSluiceError, type JobReport, type JobReports, type Runtime } from '@sluice/core'
 import pMap from 'p-map'
 import { judgeJob, readClaim, type Claim, type JobState } from './claim.js'
-import { parseEnding, type EndingWithoutCode } from './ending.js'
+import { parseEnding, stageOfGone, type EndingWithoutCode } from './ending.js'
 import { readJobFile, type JobFile } from './job-file.js'
-import { byItem, isUnstartable, reportEnded, reportRunning, stopNote } from './job-report.js'
+import { byItem, isUnstartable, reportEnded, reportRunning, stopNote, type EndedJob } from './job-report.js'
 import { enterIndex, leaveIndex, tidyIndex, isArchived } from './job-index.js'
 import type { JobRunner } from './job-runner.js'
 import { isJobAlive, signalJob } from '../processes/job-signals.js'
@@ -14,8 +14,9 @@ import type { OomKills } from '../processes/oom-kills.js'
 import type { ProcessWorkerSettings } from '../options.js'
 import { isNoRoom } from '../process-errors.js'
 import type { ProcessTable } from '../processes/process-table.js'
-import { hasRecord, readRecord, removeIfThere, writeOnce } from '../disk/record.js'
+import { hasRecord, readRecord, removeIfThere, writeOnce, type FileRecord } from '../disk/record.js'
 import type { Room } from '../disk/room.js'
+import type { ObservedEnd } from '../supervisor/messages.js'
 
 /** Files that are open at once at most. */
 const CONCURRENCY = 32
@@ -59,6 +60,8 @@ interface KnownJob {
   readonly file: JobFile
   claim?: Claim
   final?: JobReport
+  /** What the supervisor of this process said of its end. */
+  end?: ObservedEnd | undefined
   /** How often this worker started it without its being claimed. */
   starts?: number
   /** Its program was killed just now, by an unknown sender. */
@@ -96,11 +99,14 @@ export class JobFollower {
     const active = await readdir(layout.active)
     active.push(...(await this.#tidy(active, new Set([...ended, ...stopping]))))
     const known = await pMap(active, (key) => this.#load(key), { concurrency: CONCURRENCY })
-    const seen = known.flatMap((job) =>
-      job === undefined
-        ? []
-        : [{ job, ended: ended.has(job.place.key), stopping: stopping.has(job.place.key) }],
-    )
+    const seen = known.flatMap((job) => {
+      if (job === undefined) return []
+      const { key } = job.place
+      const own = this.#isOwn(job) ? this.#parts.runner.own(key) : undefined
+      job.end = own?.end
+      // What the supervisor says of an end follows its record, and spares the reads.
+      return [{ job, ended: own === undefined ? ended.has(key) : own.end !== undefined, stopping: stopping.has(key) }]
+    })
     const reports = await this.#reportAll(seen)
     const byId = byItem(seen.map(({ job: { file } }, index) => ({ file, report: reports[index] })))
     const running = reports.filter((report) => report?.stage === 'PROCESSING').length
@@ -133,7 +139,11 @@ export class JobFollower {
   /** @returns the keys that were missing in `active` */
   async #tidy(active: readonly string[], others: ReadonlySet<string>): Promise<string[]> {
     const keys = new Set(active)
-    for (const key of this.#known.keys()) if (!keys.has(key)) this.#known.delete(key)
+    for (const key of this.#known.keys()) {
+      if (keys.has(key)) continue
+      this.#known.delete(key)
+      this.#parts.runner.forget(key)
+    }
     return tidyIndex(
       this.#parts.layout,
       [...others].filter((key) => !keys.has(key)),
@@ -141,7 +151,7 @@ export class JobFollower {
   }
 
   async #load(key: string): Promise<KnownJob | undefined> {
-    const job = this.#known.get(key) ?? (await this.#read(key))
+    const job = this.#known.get(key) ?? this.#readOwn(key) ?? (await this.#read(key))
     if (job !== undefined) await readClaimOnce(job)
     return job
   }
@@ -154,6 +164,15 @@ export class JobFollower {
     if (file === undefined) await removeIfThere(place.active)
     if (file === undefined || file === 'damaged') return undefined
     const job: KnownJob = { place, file }
+    this.#known.set(key, job)
+    return job
+  }
+
+  /** A job that the supervisor of this process started is known without a read of the disk. */
+  #readOwn(key: string): KnownJob | undefined {
+    const own = this.#parts.runner.own(key)
+    if (own === undefined) return undefined
+    const job: KnownJob = { place: this.#parts.layout.placeOf(key), file: own.file, claim: own.claim }
     this.#known.set(key, job)
     return job
   }
@@ -201,8 +220,8 @@ export class JobFollower {
   }
 
   #pidsToAskFor(seen: readonly SeenJob[]): number[] {
-    const running = seen.filter(({ job, ended }) => !ended && !this.#isLiveChild(job))
-    return running.flatMap(({ job }) => (job.claim === undefined ? [] : [job.claim.pid]))
+    const running = seen.filter(({ job, ended }) => !ended && !this.#isOwn(job))
+    return [...new Set(running.flatMap(({ job }) => (job.claim === undefined ? [] : [job.claim.pid])))]
   }
 
   async #report(seen: SeenJob, starts: ReadonlyMap<number, string>): Promise<JobReport | undefined> {
@@ -217,7 +236,7 @@ export class JobFollower {
       ended,
       claim,
       sameBoot: file.bootId === this.#parts.bootId,
-      startOfPid: this.#isLiveChild(job) ? claim?.start : starts.get(claim?.pid ?? 0),
+      startOfPid: this.#isOwn(job) ? claim?.start : starts.get(claim?.pid ?? 0),
     })
     if (state === 'ended') return this.#reportFinal(job)
     if (state !== 'running' && this.#parts.reading) return this.#describe(job, state)
@@ -225,7 +244,7 @@ export class JobFollower {
     if (state !== 'running') return this.#conclude(job, state)
     const stop = seen.stopping ? await readRecord(place.stopping) : undefined
     if (stop === undefined) return reportRunning(place, file, { claim })
-    if (!this.#parts.reading) this.#parts.stopper.finish(place, { claim, sinceAt: stop.at })
+    if (!this.#parts.reading) await this.#parts.stopper.finish(place, { claim, sinceAt: stop.at })
     return reportRunning(place, file, { claim, ...stopNote(file, stop, this.#parts.runtime.now()) })
   }
 
@@ -239,12 +258,17 @@ export class JobFollower {
     return reportRunning(place, file, { claim, message: UNCONCLUDED[state] })
   }
 
-  #isLiveChild({ place, claim }: KnownJob): boolean {
-    return claim !== undefined && this.#parts.runner.isLiveChild(place, claim)
+  /** Whether the supervisor of this process runs it. */
+  #isOwn({ claim }: KnownJob): boolean {
+    return claim !== undefined && this.#parts.runner.isOwnClaim(claim)
   }
 
   async #reportFinal(job: KnownJob): Promise<JobReport | undefined> {
-    const { place, file } = job
+    const { place, file, end: observed } = job
+    if (observed !== undefined && !observed.isLeft) {
+      const { ended, stop, stdoutBytes, stderrBytes } = observed
+      return this.#finish(job, { end: ended, stop, written: { stdoutBytes, stderrBytes } })
+    }
     // Read in the order in which they go and come when it is archived. What was kept counts more: a late
     // signal, as by a timer, can leave a record in `ended` once the true one is gone from there.
     const ended = await readRecord(place.ended)
@@ -257,15 +281,24 @@ export class JobFollower {
       return reportRunning(place, file, { claim: job.claim, message })
     }
     const stop = (await readRecord(place.stopping)) ?? (await readRecord(place.stop))
-    // It may have begun and ended since the claim was read. One that was claimed for no process never began.
+    // It may have begun and ended since the claim was read.
     await readClaimOnce(job)
+    return this.#finish(job, { end, stop })
+  }
+
+  async #finish(
+    job: KnownJob,
+    { end, ...found }: { readonly end: FileRecord } & Pick<EndedJob, 'stop' | 'written'>,
+  ): Promise<JobReport> {
+    const { place, file } = job
+    // One that was claimed for no process never began.
     const claim = job.claim?.pid === 0 ? undefined : job.claim
     const ending = parseEnding(end.text)
     const isKilled = ending.signal === 'SIGKILL' && !ending.stopped
     const oom = isKilled && (await hasRecord(place.oom))
     if (isKilled && !oom) job.isUnexplained = true
     const unstartable = isUnstartable(ending) ? await this.#parts.runner.unstartable() : undefined
-    const facts = { place, file, claim, ending, endedAt: end.at, stop, oom, unstartable }
+    const facts = { place, file, claim, ending, endedAt: end.at, oom, unstartable, ...found }
     job.final = await reportEnded(facts, this.#parts.settings)
     return job.final
   }
@@ -275,12 +308,10 @@ export class JobFollower {
    * otherwise.
    */
   async #isLeft({ place, file, claim }: KnownJob): Promise<boolean> {
-    const { table, bootId, runner, runtime, reading, onLeft } = this.#parts
+    const { table, bootId, runtime, reading, onLeft } = this.#parts
     if (claim === undefined || file.bootId !== bootId) return false
     for (const ms of LEFT_CHECKS_MS) {
       if (ms > 0) await runtime.sleep(ms)
-      // That a child of this process has ended is known without a check of all processes.
-      if (runner.isLiveChild(place, claim)) continue
       if (!(await isJobAlive(table, { place, claim }))) return false
     }
     if (reading) return true
@@ -358,7 +389,7 @@ async function reportGone(
 ): Promise<JobReport | undefined> {
   const gone = await readRecord(place.gone)
   if (gone === undefined) return undefined
-  return { stage: gone.text === 'SUCCESS' ? 'SUCCESS' : 'FAIL', uid, attempt, finishedAt: gone.at }
+  return { stage: stageOfGone(gone), uid, attempt, finishedAt: gone.at }
 }
 
 function unbegun(why: string): string {

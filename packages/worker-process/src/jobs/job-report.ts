@@ -21,6 +21,8 @@ export interface EndedJob {
   readonly oom: boolean
   /** Why the program can't be started, where its exit code says that it was not. */
   readonly unstartable?: string | undefined
+  /** How much is in the files of its outputs, where that is known. */
+  readonly written?: { readonly stdoutBytes: number; readonly stderrBytes: number }
 }
 
 /** What the worker says of a job that has ended. */
@@ -32,7 +34,7 @@ export async function reportEnded(job: EndedJob, settings: ProcessWorkerSettings
     ...(job.ending.exitCode === undefined ? {} : { exitCode: job.ending.exitCode }),
   }
   if (isSuccess(job.ending)) {
-    const { value, note } = await resultOf(job.place, settings)
+    const { value, note } = await resultOf(job, settings)
     return {
       ...report,
       stage: 'SUCCESS',
@@ -41,7 +43,9 @@ export async function reportEnded(job: EndedJob, settings: ProcessWorkerSettings
     }
   }
   // The shell that was to start the program reports the program itself as missing.
-  const stderr = job.unstartable ?? (await lastLines(job.place.stderr, settings.stderrTailBytes))
+  const stderr =
+    job.unstartable ??
+    (job.written?.stderrBytes === 0 ? '' : await lastLines(job.place.stderr, settings.stderrTailBytes))
   const { failureClass, message } = explain(job, settings)
   return {
     ...report,
@@ -85,8 +89,12 @@ function detailsOf({ place, claim, ending, endedAt }: EndedJob): Readonly<Record
   }
 }
 
-async function resultOf(place: JobPlace, settings: ProcessWorkerSettings): Promise<ReadResult> {
-  return settings.result === 'none' ? {} : readResult(place.stdout, settings.maxResultBytes)
+async function resultOf(
+  { place, written }: EndedJob,
+  settings: ProcessWorkerSettings,
+): Promise<ReadResult> {
+  if (settings.result === 'none' || written?.stdoutBytes === 0) return {}
+  return readResult(place.stdout, settings.maxResultBytes)
 }
 
 interface Explanation {
