@@ -105,7 +105,8 @@ export class JobFollower {
       const own = this.#isOwn(job) ? this.#parts.runner.own(key) : undefined
       job.end = own?.end
       // What the supervisor says of an end follows its record, and spares the reads.
-      return [{ job, ended: own === undefined ? ended.has(key) : own.end !== undefined, stopping: stopping.has(key) }]
+      const hasEnded = ended.has(key) || job.end !== undefined
+      return [{ job, ended: hasEnded, stopping: stopping.has(key) }]
     })
     const reports = await this.#reportAll(seen)
     const byId = byItem(seen.map(({ job: { file } }, index) => ({ file, report: reports[index] })))

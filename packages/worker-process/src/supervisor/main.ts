@@ -10,7 +10,7 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { systemRuntime } from '@sluice/core/backend'
 import { Layout } from '../disk/layout.js'
-import { writeOnceSync } from '../disk/record.js'
+import { hasRecordSync, writeOnceSync } from '../disk/record.js'
 import { isSystemError } from '../process-errors.js'
 import { MARKER } from '../processes/job-signals.js'
 import { systemProcessTable } from '../processes/process-table.js'
@@ -122,7 +122,9 @@ class Supervisor {
   async #send(job: SupervisedJob, environment: NodeJS.ProcessEnv): Promise<Answer> {
     const { key, file } = job
     const place = this.#layout.placeOf(key)
-    if (!acceptJob(this.#layout, place, job)) return { accepted: false }
+    // Of one that was accepted or archived no files are made, which may lack room.
+    const isKnown = hasRecordSync(place.home) || hasRecordSync(place.gone)
+    if (isKnown || !acceptJob(this.#layout, place, job)) return { accepted: false }
     try {
       if (this.#config.fsync) await this.#journal.add({ key, file })
     } catch (error) {
