@@ -208,7 +208,7 @@ describe.skipIf(lacking !== undefined)('on a full disk', () => {
     disk.fillInodes()
     const { pid = 0 } = (await readClaim(bench.layout().place(killed))) ?? {}
     process.kill(pid, 'SIGKILL')
-    await eventually('it is gone', async () => !(await isAlive(pid)))
+    await eventually('it is noticed', async () => (await worker.lookupJob(killed))?.message !== undefined)
     const reports = await worker.pollAllStatus()
     expect(reports.get('killed')).toMatchObject({ stage: 'PROCESSING', message: /no room/u })
     expect(reports.get('other')).toMatchObject({ stage: 'PROCESSING' })
