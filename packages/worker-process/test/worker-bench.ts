@@ -9,6 +9,7 @@ import { pathToFileURL } from 'node:url'
 import type { JobReport, JobSpec, JsonValue, WorkerUse } from '@sluice/core'
 import { systemRuntime } from '@sluice/core/backend'
 import { Layout, type JobPlace } from '../src/disk/layout.js'
+import { readGroup } from '../src/processes/job-signals.js'
 import { openWorker, type ProcessWorker, type ProcessWorkerOptions } from '../src/index.js'
 import { SmallDisk } from './disk/small-disk.js'
 
@@ -120,8 +121,8 @@ export class WorkerBench {
         // One whose supervisor is only just about to claim it must not begin once the folder is gone.
         await symlink('0', join(home, 'claim')).catch(() => undefined)
         const ended = await readlink(join(root, 'ended', key)).catch(() => undefined)
-        const group = await readlink(join(home, 'group')).catch(() => '0')
-        if (ended === undefined && Number(group) > 1) killGroup(Number(group))
+        const group = (await readGroup({ home, group: join(home, 'group.') })) ?? 0
+        if (ended === undefined && group > 1) killGroup(group)
       }
     }
   }
@@ -131,7 +132,7 @@ export class WorkerBench {
 export async function groupOf(place: JobPlace): Promise<number> {
   let group = 0
   await eventually('it has a process group', async () => {
-    group = Number(await readlink(place.group).catch(() => '0'))
+    group = (await readGroup(place)) ?? 0
     return group > 1
   })
   return group

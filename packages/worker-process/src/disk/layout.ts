@@ -14,7 +14,7 @@ export interface JobPlace {
   readonly output: string
   /** Record: which process runs it. */
   readonly claim: string
-  /** Record: the process group of its command. */
+  /** Begins the name of a second link to the job's file, which says the process group of its command. */
   readonly group: string
   /** Record: the kernel ended it because memory ran out. */
   readonly oom: string
@@ -96,7 +96,7 @@ export class Layout {
       stderr: join(home, 'stderr'),
       output: join(home, 'output'),
       claim: join(home, 'claim'),
-      group: join(home, 'group'),
+      group: join(home, 'group.'),
       oom: join(home, 'oom'),
       exit: join(home, 'exit'),
       stop: join(home, 'stop'),

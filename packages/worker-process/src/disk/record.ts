@@ -1,4 +1,4 @@
-import { lstatSync, readlinkSync, symlinkSync, unlinkSync } from 'node:fs'
+import { linkSync, lstatSync, readlinkSync, symlinkSync, unlinkSync } from 'node:fs'
 import { lstat, readlink, symlink, unlink } from 'node:fs/promises'
 import { isSystemError } from '../process-errors.js'
 
@@ -87,6 +87,17 @@ export function absentAsUndefinedSync<T>(read: () => T): T | undefined {
     return read()
   } catch (error) {
     if (isSystemError(error, 'ENOENT', 'ENOTDIR', 'ESRCH')) return undefined
+    throw error
+  }
+}
+
+/** Gives a file or record a second name, which takes no inode. `false`: the name is taken. */
+export function linkOnceSync(from: string, to: string): boolean {
+  try {
+    linkSync(from, to)
+    return true
+  } catch (error) {
+    if (isSystemError(error, 'EEXIST')) return false
     throw error
   }
 }

@@ -50,10 +50,15 @@ export function isSuccess(ending: Ending): boolean {
   return ending.exitCode === 0 && !ending.stopped
 }
 
-/** What stands in place of a job whose files were removed, when it had written nothing that could be kept. */
-export const WROTE_NOTHING = 'SUCCESS empty'
+/**
+ * The stage in what stands in place of a job: `SUCCESS` or `FAIL` where outputs were removed, and of a success
+ * that wrote nothing the record of its end.
+ */
+export function stageOfGone(gone: Pick<FileRecord, 'text'>): 'SUCCESS' | 'FAIL' {
+  return gone.text === 'FAIL' ? 'FAIL' : 'SUCCESS'
+}
 
-/** The stage in a record of the kind `SUCCESS`, `SUCCESS empty` or `FAIL`. */
-export function stageOfGone({ text }: Pick<FileRecord, 'text'>): 'SUCCESS' | 'FAIL' {
-  return text.startsWith('SUCCESS') ? 'SUCCESS' : 'FAIL'
+/** Whether nothing but the record of its end stands in place of a job, since it had written nothing. */
+export function hadWrittenNothing({ text }: Pick<FileRecord, 'text'>): boolean {
+  return text !== 'SUCCESS' && text !== 'FAIL'
 }

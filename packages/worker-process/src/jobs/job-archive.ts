@@ -1,13 +1,15 @@
-import { existsSync, lstatSync, mkdirSync, renameSync, rmdirSync, rmSync } from 'node:fs'
+import { existsSync, lstatSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync } from 'node:fs'
 import { lstat, readdir, rm } from 'node:fs/promises'
-import { dirname } from 'node:path'
-import { WROTE_NOTHING, isSuccess, parseEnding } from './ending.js'
+import { basename, dirname, join } from 'node:path'
+import { hadWrittenNothing, isSuccess, parseEnding } from './ending.js'
 import type { JobPlace, Layout } from '../disk/layout.js'
 import type { ProcessWorkerSettings } from '../options.js'
 import { isSystemError } from '../process-errors.js'
 import {
   absentAsUndefined,
   absentAsUndefinedSync,
+  hasRecordSync,
+  linkOnceSync,
   readRecordSync,
   removeIfThereSync,
   writeOnceSync,
@@ -38,7 +40,7 @@ export function archiveJob(
   // The body is in the queue. It goes first: on a full disk it makes room for the records.
   removeIfThereSync(place.stdin)
   const isEmpty = removeEmpty(place)
-  if (isEmpty && success) return removeHome(layout, place, WROTE_NOTHING)
+  if (isEmpty && success) return removeHome(layout, place, ending.text)
   return keepHome(place, ending.text)
 }
 
@@ -64,7 +66,8 @@ function keepHome(place: JobPlace, ending: string): void {
   const stop = readRecordSync(place.stopping)
   if (stop !== undefined) writeOnceSync(place.stop, stop.text)
   writeOnceSync(place.exit, ending)
-  removeIfThereSync(place.group)
+  for (const name of readdirSync(place.home).filter((each) => each.startsWith(basename(place.group))))
+    removeIfThereSync(join(place.home, name))
   leaveIndexSync(place)
 }
 
@@ -78,14 +81,25 @@ function removeHome(layout: Layout, place: JobPlace, stage: string): void {
   rmSync(aside, { recursive: true, force: true })
 }
 
-function writeGone({ gone }: JobPlace, stage: string): void {
+function writeGone(place: JobPlace, text: string): void {
   try {
-    writeOnceSync(gone, stage)
+    recordGone(place, text)
   } catch (error) {
     if (!isSystemError(error, 'ENOENT')) throw error
     // It is the first of its shard.
-    mkdirSync(dirname(gone), { recursive: true, mode: 0o700 })
-    writeOnceSync(gone, stage)
+    mkdirSync(dirname(place.gone), { recursive: true, mode: 0o700 })
+    recordGone(place, text)
+  }
+}
+
+/** A second link to the record of the end takes no inode; not every system links a link. */
+function recordGone({ ended, gone }: JobPlace, text: string): void {
+  try {
+    if (!hadWrittenNothing({ text }) || !hasRecordSync(ended)) writeOnceSync(gone, text)
+    else linkOnceSync(ended, gone)
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT') && !existsSync(dirname(gone))) throw error
+    writeOnceSync(gone, text)
   }
 }
 

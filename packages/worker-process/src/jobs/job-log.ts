@@ -7,7 +7,7 @@ import { absentAsUndefined, hasRecord, readRecord } from '../disk/record.js'
 import type { ProcessWorkerSettings } from '../options.js'
 import type { ProcessTable } from '../processes/process-table.js'
 import { judgeJob, readClaim } from './claim.js'
-import { WROTE_NOTHING } from './ending.js'
+import { hadWrittenNothing } from './ending.js'
 import { readJobFile } from './job-file.js'
 
 const CHUNK_BYTES = 65_536
@@ -134,7 +134,8 @@ async function openStreams(logged: LoggedJob, parts: LogParts): Promise<OutputSt
 /** Of a job that has written nothing no files are kept. */
 async function wroteNothing(place: JobPlace): Promise<boolean> {
   if (await hasRecord(place.exit)) return true
-  return (await readRecord(place.gone))?.text === WROTE_NOTHING
+  const gone = await readRecord(place.gone)
+  return gone !== undefined && hadWrittenNothing(gone)
 }
 
 function skipTo(streams: readonly OutputStream[], tailBytes: number | undefined): void {

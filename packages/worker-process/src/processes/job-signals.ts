@@ -1,6 +1,8 @@
+import { readdir } from 'node:fs/promises'
+import { basename } from 'node:path'
 import type { Claim } from '../jobs/claim.js'
 import type { JobPlace } from '../disk/layout.js'
-import { readRecord } from '../disk/record.js'
+import { absentAsUndefined } from '../disk/record.js'
 import { isSystemError } from '../process-errors.js'
 import type { ProcessTable } from './process-table.js'
 
@@ -52,10 +54,9 @@ async function livingGroup(table: ProcessTable, { place, claim }: ClaimedJob): P
   if (pid <= 1) return undefined
   const marker = jobMarker(place)
   if (isShared) {
-    const record = await readRecord(place.group)
+    const group = await readGroup(place)
     // Its supervisor was killed before it could record the group, or there was no room for that.
-    if (record === undefined) return table.groupOfMarked(marker)
-    const group = Number(record.text)
+    if (group === undefined) return table.groupOfMarked(marker)
     return signalGroup(group, 0) && (await table.hasMarkedMember(group, marker)) ? group : undefined
   }
   // Cheap, and the answer for nearly all that have ended.
@@ -63,6 +64,17 @@ async function livingGroup(table: ProcessTable, { place, claim }: ClaimedJob): P
   const startNow = (await table.starts([pid])).get(pid)
   const isAlive = startNow === undefined ? await table.hasMarkedMember(pid, marker) : startNow === start
   return isAlive ? pid : undefined
+}
+
+/** The process group of the job's command, as its supervisor has recorded it. */
+export async function readGroup({
+  home,
+  group,
+}: Pick<JobPlace, 'home' | 'group'>): Promise<number | undefined> {
+  const names = (await absentAsUndefined(() => readdir(home))) ?? []
+  const begin = basename(group)
+  const name = names.find((each) => each.startsWith(begin))
+  return name === undefined ? undefined : Number(name.slice(begin.length))
 }
 
 /** @returns whether the group has a member, zombies and those of other users included */

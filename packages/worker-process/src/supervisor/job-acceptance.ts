@@ -1,4 +1,4 @@
-import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { linkSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import type { JobPlace, Layout } from '../disk/layout.js'
 import { absentAsUndefinedSync, hasRecordSync, writeOnceSync } from '../disk/record.js'
@@ -45,8 +45,9 @@ export function withdrawJob(layout: Layout, place: JobPlace): void {
 }
 
 /**
- * Makes the files of a job aside, those of its outputs and of its index entry too, so that want of room shows
- * before the job is accepted, and not when its command begins.
+ * Makes the files of a job aside, those of its outputs and its index entry too, so that want of room shows
+ * before the job is accepted, and not when its command begins. They are few: file systems take long to make a file where many
+ * were removed just before.
  *
  * @returns the folder; where it can't be made whole, nothing of it is left
  */
@@ -56,7 +57,7 @@ export function prepareJob(layout: Layout, place: JobPlace, job: NewJob): string
     mkdirSync(prepared, { mode: 0o700 })
     mkdirSync(join(prepared, 'output'), { mode: 0o700 })
     writeFiles(prepared, job)
-    symlinkSync(indexText(place), join(prepared, basename(place.entry)))
+    linkSync(join(prepared, basename(place.jobFile)), join(prepared, basename(place.entry)))
     return prepared
   } catch (error) {
     rmSync(prepared, { recursive: true, force: true })

@@ -156,7 +156,7 @@ class Supervisor {
     const prepared = prepareJob(this.#layout, this.#layout.placeOf(job.key), job)
     try {
       // As when a job begins and ends.
-      for (const record of ['claim', 'group', 'ended']) writeOnceSync(join(prepared, record), 'probe')
+      for (const record of ['claim', 'ended']) writeOnceSync(join(prepared, record), 'probe')
     } finally {
       rmSync(prepared, { recursive: true, force: true })
     }

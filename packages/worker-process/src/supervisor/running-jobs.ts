@@ -8,6 +8,7 @@ import type { JobPlace, Layout } from '../disk/layout.js'
 import {
   absentAsUndefinedSync,
   hasRecordSync,
+  linkOnceSync,
   readRecordSync,
   removeIfThereSync,
   writeOnceSync,
@@ -146,11 +147,11 @@ export class RunningJobs {
     const { place } = job
     child.once('exit', (code, signal) => this.#onExit(job, code, signal))
     // Without room for it another process finds the group by the variables of its members.
-    recordIfRoom(place.group, String(job.group))
+    ifRoom(() => linkOnceSync(place.jobFile, `${place.group}${job.group}`))
     if (config.timeoutMs !== undefined) {
       job.timeout = startTimer(runtime, { ms: config.timeoutMs }, () => {
         job.isTimedOut = !job.isTold
-        if (job.isTimedOut) recordIfRoom(place.stopping, 'timeout')
+        if (job.isTimedOut) ifRoom(() => writeOnceSync(place.stopping, 'timeout'))
         this.#tell(job)
       })
     }
@@ -243,9 +244,9 @@ function noteUnrunnable(place: JobPlace, program: string, error: unknown): numbe
   return code === 'ENOENT' ? 127 : 126
 }
 
-function recordIfRoom(path: string, text: string): void {
+function ifRoom(record: () => boolean): void {
   try {
-    writeOnceSync(path, text)
+    record()
   } catch {
     // What the record would say is in effect without it.
   }
