@@ -1,6 +1,6 @@
-// Local jobs: `sluice run` with worker-process and a queue in SQLite, of this checkout, of another one such as
-// the commit before a change, and GNU parallel with a job log. Every item runs `true`. In each round each side
-// runs as many; this side runs twice, which shows what chance does. Ratios are of pairs of one round.
+// Local jobs: `sluice run` with worker-process and a queue in SQLite, of this checkout, of another one such
+// as the commit before a change, and GNU parallel with a job log. Every item runs `true`. In each round each
+// side runs as many; this side runs twice, which shows what chance does. Ratios are of pairs of one round.
 //   node local-jobs.ts --before ../../main                5,000 items, 9 rounds, 16 jobs at once
 //   node local-jobs.ts --before ../../main --items 500 --rounds 3 --jobs 64
 //   node local-jobs.ts --alone --rounds 1 --items 100000  this checkout alone: what stays on the disk of an item
@@ -73,7 +73,12 @@ async function measureAlone(): Promise<void> {
 }
 
 async function measure(): Promise<void> {
-  const sides: readonly Side[] = ['before', 'here', ...(parallel === undefined ? [] : (['parallel'] as const)), 'hereToo']
+  const sides: readonly Side[] = [
+    'before',
+    'here',
+    ...(parallel === undefined ? [] : (['parallel'] as const)),
+    'hereToo',
+  ]
   const rounds: Partial<Record<Side, Run>>[] = []
   for (let round = 0; round < ROUNDS; round++) {
     const runs: Partial<Record<Side, Run>> = {}
@@ -131,7 +136,9 @@ async function runSluice(checkout: string): Promise<SluiceRun> {
     log: { level: 'error' },
   }
   await writeFile(join(cwd, 'sluice.config.json'), JSON.stringify(config))
-  const lines = Array.from({ length: ITEMS }, (_, row) => JSON.stringify({ id: `item-${row}`, body: { row } }))
+  const lines = Array.from({ length: ITEMS }, (_, row) =>
+    JSON.stringify({ id: `item-${row}`, body: { row } }),
+  )
   await writeFile(join(cwd, 'list.jsonl'), `${lines.join('\n')}\n`)
   const cli = [process.execPath, join(checkout, 'apps/service/dist/cli.js')]
   await measured([...cli, 'load', 'list.jsonl'], cwd)
@@ -169,7 +176,9 @@ async function measured(command: readonly string[], cwd: string): Promise<Run> {
 
 /** A control group of version 2, which counts the CPU of processes that outlive their parent too. */
 function openGroup(): string | undefined {
-  const root = ['/sys/fs/cgroup', '/sys/fs/cgroup/unified'].find((at) => existsSync(`${at}/cgroup.controllers`))
+  const root = ['/sys/fs/cgroup', '/sys/fs/cgroup/unified'].find((at) =>
+    existsSync(`${at}/cgroup.controllers`),
+  )
   const group = `${root}/sluice-bench-${process.pid}-${Math.round(performance.now())}`
   if (root === undefined) return undefined
   try {

@@ -130,7 +130,9 @@ class ProcessHarness implements WorkerHarness {
     await this.starts(job)
     killGroup(await groupOf(place))
     await this.#untilGone(place)
-    await eventually('its end is recorded', async () => (await readdir(join(place.ended, '..'))).includes(place.key))
+    await eventually('its end is recorded', async () =>
+      (await readdir(join(place.ended, '..'))).includes(place.key),
+    )
     for (const path of [place.active, place.ended, place.home]) await rm(path, { recursive: true })
   }
 

@@ -6,7 +6,7 @@ import syncFs from 'node:fs'
 import fs from 'node:fs/promises'
 import { syncBuiltinESMExports } from 'node:module'
 
-const isSupervisor = /supervisor\/main\.ts$/u.test(process.argv[1] ?? '')
+const isSupervisor = (process.argv[1] ?? '').endsWith('supervisor/main.ts')
 const crashAt = Number(isSupervisor ? process.env.SUPERVISOR_CRASH_AT : process.env.CRASH_AT)
 const { writeFileSync } = syncFs
 let count = 0

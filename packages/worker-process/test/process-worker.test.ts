@@ -400,7 +400,9 @@ test('an acknowledged job keeps what it has written, and a success that wrote no
     const { home, gone } = bench.layout().place(job)
     const left = await readdir(home).catch(() => undefined)
     expect([id, left?.toSorted()]).toEqual([id, names])
-    expect(existsSync(dirname(gone)) && (await readdir(dirname(gone)))).toEqual(names === undefined && [basename(gone)])
+    expect(existsSync(dirname(gone)) && (await readdir(dirname(gone)))).toEqual(
+      names === undefined && [basename(gone)],
+    )
     expect((await worker.lookupJob(job))?.stage).toBe(id.startsWith('good') ? 'SUCCESS' : 'FAIL')
     let log = ''
     for await (const chunk of worker.readLog(job)) log += Buffer.from(chunk).toString()

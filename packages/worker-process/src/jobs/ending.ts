@@ -51,8 +51,8 @@ export function isSuccess(ending: Ending): boolean {
 }
 
 /**
- * The stage in what stands in place of a job: `SUCCESS` or `FAIL` where outputs were removed, and of a success
- * that wrote nothing the record of its end.
+ * The stage in what stands in place of a job: `SUCCESS` or `FAIL` where outputs were removed, and of a
+ * success that wrote nothing the record of its end.
  */
 export function stageOfGone(gone: Pick<FileRecord, 'text'>): 'SUCCESS' | 'FAIL' {
   return gone.text === 'FAIL' ? 'FAIL' : 'SUCCESS'

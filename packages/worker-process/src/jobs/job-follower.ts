@@ -2,9 +2,19 @@ import { readdir, stat } from 'node:fs/promises'
 import { isSluiceError, type JobReport, type JobReports, type Runtime } from '@sluice/core'
 import pMap from 'p-map'
 import { judgeJob, readClaim, type Claim, type JobState } from './claim.js'
-import { parseEnding, stageOfGone, type EndingWithoutCode } from './ending.js'
+import { parseEnding, type EndingWithoutCode } from './ending.js'
 import { readJobFile, type JobFile } from './job-file.js'
-import { byItem, isUnstartable, reportEnded, reportRunning, stopNote, type EndedJob } from './job-report.js'
+import {
+  UNCONCLUDED,
+  byItem,
+  isUnstartable,
+  reportEnded,
+  reportGone,
+  reportRunning,
+  stopNote,
+  unbegun,
+  type EndedJob,
+} from './job-report.js'
 import { enterIndex, leaveIndex, tidyIndex, isArchived } from './job-index.js'
 import type { JobRunner } from './job-runner.js'
 import { isJobAlive, signalJob } from '../processes/job-signals.js'
@@ -25,14 +35,6 @@ const CONCURRENCY = 32
  * intervals, in ms, before that counts.
  */
 const LEFT_CHECKS_MS = [0, 1, 2, 4, 8, 16, 32]
-
-/** What a worker that only reads says of a job of which nothing runs. */
-const UNCONCLUDED: Readonly<Record<Exclude<JobState, 'ended' | 'running'>, string>> = {
-  unstarted: 'it has not begun; the service starts it',
-  restarted: 'the machine restarted before it had ended; the service records that it failed',
-  unstartable: 'its command could not be started; the service records that it failed',
-  vanished: 'its supervisor was killed; the service ends what is left of it, and records that it failed',
-}
 
 /** What a follower is made of. */
 export interface FollowerParts {
@@ -381,18 +383,4 @@ async function hasRoomFor(write: () => Promise<boolean>): Promise<boolean> {
 async function readClaimOnce(job: KnownJob): Promise<void> {
   const claim = job.claim ?? (await readClaim(job.place))
   if (claim !== undefined) job.claim = claim
-}
-
-/** Of a job whose files were removed there is just the stage. */
-async function reportGone(
-  place: JobPlace,
-  { uid, attempt }: { readonly uid: string; readonly attempt: number },
-): Promise<JobReport | undefined> {
-  const gone = await readRecord(place.gone)
-  if (gone === undefined) return undefined
-  return { stage: stageOfGone(gone), uid, attempt, finishedAt: gone.at }
-}
-
-function unbegun(why: string): string {
-  return `it has not begun: ${why}; it is started as soon as that is over`
 }

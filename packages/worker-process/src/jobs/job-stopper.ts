@@ -32,9 +32,9 @@ export class JobStopper {
   }
 
   /**
-   * Ends a job that was accepted and has not ended. The request is recorded first: told of the record, the
-   * job's supervisor does the rest, also without this process; killed between the two, it is left to the next
-   * poll of a service. The timer here is for a job whose supervisor can't: one of an earlier
+   * Ends a job that was accepted and has not ended. The request is recorded first, and the job's
+   * supervisor, once it is told so, does the rest, also without this process; killed between the two, it is
+   * left to the next poll of a service. The timer here is for a job whose supervisor can't: one of an earlier
    * version, or without the record. A job that no process has claimed is claimed here, so that it never
    * starts. Where there is no room for the record, a job that runs is ended all the same: that may make some.
    */

@@ -22,7 +22,9 @@ export interface ProcessTable {
   starts(pids: readonly number[]): Promise<ReadonlyMap<number, string>>
   /** Whether a process of that group lives that was started with `marker` in its environment. */
   hasMarkedMember(group: number, marker: string): Promise<boolean>
-  /** The group of a living process that was started with `marker` in its environment, where that can be read. */
+  /**
+   * The group of a living process that was started with `marker` in its environment, where that can be read.
+   */
   groupOfMarked(marker: string): Promise<number | undefined>
 }
 
@@ -49,10 +51,7 @@ const procTable: ProcessTable = {
   groupOfMarked: (marker) => findMarked(marker, (group) => group > 1),
 }
 
-async function findMarked(
-  marker: string,
-  isWanted: (group: number) => boolean,
-): Promise<number | undefined> {
+async function findMarked(marker: string, isWanted: (group: number) => boolean): Promise<number | undefined> {
   for (const name of await readdir('/proc')) {
     if (!/^\d+$/u.test(name)) continue
     const stat = await readStat(Number(name))

@@ -61,8 +61,8 @@ export class Supervisor {
   }
 
   /**
-   * @throws SupervisorLost; SluiceError SLUICE_JOB_REJECTED, SLUICE_WORKER_UNAVAILABLE or SLUICE_WORKER_DENIED
-   * when no process can be started; errors of the file system as they are
+   * @throws SupervisorLost; SluiceError SLUICE_JOB_REJECTED, SLUICE_WORKER_UNAVAILABLE or
+   * SLUICE_WORKER_DENIED when no process can be started; errors of the file system as they are
    */
   async request(kind: RequestKind, job: SupervisedJob): Promise<SupervisorReply> {
     const child = (this.#child ??= this.#start(job.file.id))

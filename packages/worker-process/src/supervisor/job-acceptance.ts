@@ -3,11 +3,11 @@ import { basename, dirname, join } from 'node:path'
 import type { JobPlace, Layout } from '../disk/layout.js'
 import { absentAsUndefinedSync, hasRecordSync, writeOnceSync } from '../disk/record.js'
 import { isNoRoom, isSystemError } from '../process-errors.js'
-import type { AcceptedFile } from './messages.js'
 
 /** A job to be accepted, and what is to be on its stdin. */
 export interface NewJob {
-  readonly file: AcceptedFile
+  /** What is written of it as JSON. */
+  readonly file: unknown
   readonly stdin?: string | undefined
 }
 
@@ -46,8 +46,8 @@ export function withdrawJob(layout: Layout, place: JobPlace): void {
 
 /**
  * Makes the files of a job aside, those of its outputs and its index entry too, so that want of room shows
- * before the job is accepted, and not when its command begins. They are few: file systems take long to make a file where many
- * were removed just before.
+ * before the job is accepted, and not when its command begins. They are few: file systems take long to make a
+ * file where many were removed just before.
  *
  * @returns the folder; where it can't be made whole, nothing of it is left
  */

@@ -5,17 +5,16 @@ import type { JobPlace, Layout } from '../disk/layout.js'
 import { absentAsUndefined, absentAsUndefinedSync, hasRecordSync, writeOnceSync } from '../disk/record.js'
 import type { ProcessTable } from '../processes/process-table.js'
 import { acceptJob, indexText } from './job-acceptance.js'
-import type { AcceptedFile } from './messages.js'
 
 /** A journal with more lines is replaced: what it holds is then put on the disk for good one by one. */
 const MAX_LINES = 10_000
 
-/** One accepted job. */
+/** A job that was accepted; without a file it was taken back, and never ran. */
 export interface JournalLine {
   readonly key: string
-  readonly file?: AcceptedFile
-  /** It was taken back, and never ran. */
-  readonly withdrawn?: true
+  readonly bootId: string
+  /** The text of its file as JSON. */
+  readonly file?: unknown
 }
 
 interface JournalParts {
@@ -109,7 +108,8 @@ export async function settleJournals(
   for (const name of (await absentAsUndefined(() => readdir(layout.journals))) ?? []) {
     const [boot, pid, start] = name.split('~').map(decodeURIComponent)
     const starts = boot === bootId ? await table.starts([Number(pid)]) : new Map<number, string>()
-    if (starts.get(Number(pid)) !== start) await settleJournal(join(layout.journals, name), { layout, bootId })
+    if (starts.get(Number(pid)) !== start)
+      await settleJournal(join(layout.journals, name), { layout, bootId })
   }
 }
 
@@ -123,16 +123,16 @@ async function settleJournal(
   { layout, bootId }: Pick<JournalParts, 'layout' | 'bootId'>,
 ): Promise<void> {
   const text = (await absentAsUndefined(() => readFile(path, 'utf8'))) ?? ''
-  for (const { key, file } of jobsOf(text)) {
+  for (const { key, bootId: acceptedIn, file } of jobsOf(text)) {
     const place = layout.placeOf(key)
-    if (file.bootId !== bootId && !hasRecordSync(place.gone)) restoreJob(layout, place, file)
+    if (acceptedIn !== bootId && !hasRecordSync(place.gone)) restoreJob(layout, place, file)
     await syncJob(place)
   }
   await absentAsUndefined(() => unlink(path))
 }
 
 /** Of its files a power cut may have left none, or a folder with empty ones. */
-function restoreJob(layout: Layout, place: JobPlace, file: AcceptedFile): void {
+function restoreJob(layout: Layout, place: JobPlace, file: unknown): void {
   const isNew = acceptJob(layout, place, { file })
   if (!isNew && isCutOff(place.jobFile)) {
     const whole = layout.aside(place.key)
@@ -143,28 +143,35 @@ function restoreJob(layout: Layout, place: JobPlace, file: AcceptedFile): void {
 }
 
 function isCutOff(jobFile: string): boolean {
-  return absentAsUndefinedSync(() => parseLine(readFileSync(jobFile, 'utf8'))) === undefined
+  return absentAsUndefinedSync(() => parseJson(readFileSync(jobFile, 'utf8'))) === undefined
 }
 
-function jobsOf(text: string): { readonly key: string; readonly file: AcceptedFile }[] {
-  const jobs = new Map<string, AcceptedFile>()
-  for (const line of text.split('\n')) {
-    const parsed = parseLine(line)
-    if (parsed === undefined) continue
-    const { key, file } = parsed
-    if (file === undefined) jobs.delete(key)
-    else jobs.set(key, file)
+function jobsOf(text: string): JournalLine[] {
+  const jobs = new Map<string, JournalLine>()
+  for (const each of text.split('\n')) {
+    const line = parseLine(each)
+    if (line === undefined) continue
+    if (line.file === undefined) jobs.delete(line.key)
+    else jobs.set(line.key, line)
   }
-  return [...jobs].map(([key, file]) => ({ key, file }))
+  return [...jobs.values()]
 }
 
 /** @returns `undefined` for a line that a full disk or a power cut has cut off: its job was not accepted */
-function parseLine(line: string): JournalLine | undefined {
-  if (line === '') return undefined
+function parseLine(text: string): JournalLine | undefined {
+  const line = parseJson(text)
+  if (typeof line !== 'object' || line === null || !('key' in line) || !('bootId' in line)) return undefined
+  const { key, bootId } = line
+  if (typeof key !== 'string' || typeof bootId !== 'string') return undefined
+  return 'file' in line ? { key, bootId, file: line.file } : { key, bootId }
+}
+
+/** @returns `undefined` for what is none */
+function parseJson(text: string): unknown {
   try {
-    // Written by `add` of this package, in a folder of its own.
-    return JSON.parse(line) as JournalLine
+    return JSON.parse(text)
   } catch {
+    // It was cut off.
     return undefined
   }
 }

@@ -73,12 +73,14 @@ class Supervisor {
   endIfIdle(): void {
     if (process.connected || this.#jobs.size > 0 || this.#busy.size > 0 || this.#isClosing) return
     this.#isClosing = true
-    void this.#journal
-      .close()
-      .catch(() => {
-        // The journal stays, and the next service settles it.
-      })
-      .then(() => process.exit(0))
+    void this.#end()
+  }
+
+  async #end(): Promise<void> {
+    await this.#journal.close().catch(() => {
+      // The journal stays, and the next service settles it.
+    })
+    process.exit(0)
   }
 
   async #answer({ number, kind, job }: SupervisorRequest): Promise<void> {
@@ -126,7 +128,7 @@ class Supervisor {
     const isKnown = hasRecordSync(place.home) || hasRecordSync(place.gone)
     if (isKnown || !acceptJob(this.#layout, place, job)) return { accepted: false }
     try {
-      if (this.#config.fsync) await this.#journal.add({ key, file })
+      if (this.#config.fsync) await this.#journal.add({ key, bootId: this.#config.bootId, file })
     } catch (error) {
       withdrawJob(this.#layout, place)
       throw error
@@ -136,7 +138,7 @@ class Supervisor {
       return await this.#start(job, environment)
     } catch (error) {
       withdrawJob(this.#layout, place)
-      if (this.#config.fsync) this.#journal.note({ key, withdrawn: true })
+      if (this.#config.fsync) this.#journal.note({ key, bootId: this.#config.bootId })
       throw error
     }
   }
@@ -166,14 +168,17 @@ class Supervisor {
   /** All of one turn go in one message. */
   #flushSoon(): void {
     if (this.#replies.length + this.#ends.length > 1) return
-    void systemRuntime.yield().then(() => {
-      const message = { replies: this.#replies, ends: this.#ends }
-      this.#replies = []
-      this.#ends = []
-      // Without a service, the next one reads the disk.
-      if (process.connected) process.send?.(message, undefined, {}, () => {})
-      this.endIfIdle()
-    })
+    void this.#flush()
+  }
+
+  async #flush(): Promise<void> {
+    await systemRuntime.yield()
+    const message = { replies: this.#replies, ends: this.#ends }
+    this.#replies = []
+    this.#ends = []
+    // Without a service, the next one reads the disk.
+    if (process.connected) process.send?.(message, undefined, {}, () => {})
+    this.endIfIdle()
   }
 }
 

@@ -70,14 +70,14 @@ export class RunningJobs {
   }
 
   /**
-   * Claims a job and starts its command, in a session and process group of its own. All that can fail for want
-   * of room or files comes before the claim: what fails there leaves a job that no process has claimed, and
-   * that a poll starts again. Only one process can make the claim. Then comes the check that the job has not
-   * been archived: a record in a home that was made in place of the removed one would be a second claim. In
-   * this order, since the record of the removal is made before the home goes [W-SEND-1].
+   * Claims a job and starts its command, in a session and process group of its own. All that can fail for
+   * want of room or files comes before the claim: what fails there leaves a job that no process has claimed,
+   * and that a poll starts again. Only one process can make the claim. Then comes the check that the job has
+   * not been archived: a record in a home that was made in place of the removed one would be a second claim.
+   * In this order, since the record of the removal is made before the home goes [W-SEND-1].
    *
-   * @returns the claim; `undefined` when another process has claimed it, or it has not begun and can be started
-   * again
+   * @returns the claim; `undefined` when another process has claimed it, or it has not begun and can be
+   * started again
    * @throws NotStarted when no process can be started, and the job has no claim
    */
   async launch(job: SupervisedJob, environment: NodeJS.ProcessEnv): Promise<FileRecord | undefined> {
@@ -177,9 +177,9 @@ export class RunningJobs {
   }
 
   /**
-   * The exit code is recorded before anything else of the group is ended: a supervisor that dies here loses no
-   * outcome. A full disk only delays the record, and what the command no longer reads makes room for it. Then
-   * nothing that the command left behind goes on.
+   * The exit code is recorded before anything else of the group is ended: a supervisor that dies here loses
+   * no outcome. A full disk only delays the record, and what the command no longer reads makes room for it.
+   * Then nothing that the command left behind goes on.
    */
   #conclude(job: RunningJob, exitCode: number): void {
     const { place, group } = job
