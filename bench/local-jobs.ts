@@ -192,13 +192,15 @@ function openGroup(): string | undefined {
 
 async function closeGroup(group: string): Promise<number> {
   for (;;) {
-    // What the side has left running is its own to end.
-    if (readFileSync(`${group}/cgroup.procs`, 'utf8') === '') break
-    await sleep(10)
+    const usage = /^usage_usec (\d+)$/mu.exec(readFileSync(`${group}/cpu.stat`, 'utf8'))?.[1]
+    try {
+      // It is busy while processes that the side has left are about to end.
+      rmdirSync(group)
+      return Math.round(Number(usage) / 1_000)
+    } catch {
+      await sleep(10)
+    }
   }
-  const usage = /^usage_usec (\d+)$/mu.exec(readFileSync(`${group}/cpu.stat`, 'utf8'))?.[1]
-  rmdirSync(group)
-  return Math.round(Number(usage) / 1_000)
 }
 
 async function usageOf(folder: string): Promise<{ inodes: number; bytes: number }> {
