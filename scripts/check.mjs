@@ -44,6 +44,7 @@ const steps = {
   scale: [pinnedNode, 'bench/scale.ts', '--smoke'],
   poison: [pinnedNode, 'bench/poison.ts', '--smoke'],
   'kill-load': [pinnedNode, 'bench/kill-load.ts', '--smoke'],
+  'local-jobs': [pinnedNode, 'bench/local-jobs.ts', '--smoke'],
 }
 const counts = { passed: 0, failed: 0, skipped: 0 }
 const broken = []
