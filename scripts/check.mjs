@@ -45,7 +45,7 @@ const steps = {
   poison: [pinnedNode, 'bench/poison.ts', '--smoke'],
   feel: [pinnedNode, 'bench/feel.ts', '--smoke'],
   'kill-load': [pinnedNode, 'bench/kill-load.ts', '--smoke'],
-  yardstick: [pinnedNode, 'bench/yardstick.ts', '--smoke'],
+  'local-jobs': [pinnedNode, 'bench/local-jobs.ts', '--smoke'],
 }
 const counts = { passed: 0, failed: 0, skipped: 0 }
 const broken = []

@@ -1,3 +1,3 @@
 import { bundle } from '../../rolldown.base.ts'
 
-export default bundle()
+export default bundle({ index: 'src/index.ts', supervisor: 'src/supervisor/main.ts' })

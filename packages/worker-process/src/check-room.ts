@@ -12,8 +12,8 @@ import { isSystemError } from './process-errors.js'
 import { freeRoom, freeText, type FreeRoom } from './disk/room.js'
 
 /**
- * The folder, `output`, `job.json`, `stdout`, `stderr`, `claim` and `exit`: what stays of a job whose outputs
- * are kept.
+ * The folder, `output`, `job.json`, `stdout`, `stderr`, `claim` and `exit`: what stays at most of a job whose
+ * outputs are kept. Of one that succeeds and writes nothing a record stays.
  */
 const KEPT_INODES = 7
 /** Of these, two folders and a file have a block; what the command writes comes on top. */

@@ -20,7 +20,6 @@ import {
   type CheckedReadLog,
   type WorkerBackend,
 } from '@sluice/core/backend'
-import pMap from 'p-map'
 import {
   WAITING_ADVICE,
   parseArgument,
@@ -34,14 +33,14 @@ import { FolderError, makeFolder } from './disk/make-folder.js'
 import { absentAsUndefined, readRecord, writeOnce } from './disk/record.js'
 import { Room, freeRoom, freeText, needText, roomForJobs } from './disk/room.js'
 import { archiveJob, sweepPreparing } from './jobs/job-archive.js'
-import type { NewJob } from './jobs/job-file.js'
 import { JobFollower } from './jobs/job-follower.js'
 import { readJobLog } from './jobs/job-log.js'
 import { FAILURES } from './jobs/job-report.js'
-import { JobRunner, missingProgram } from './jobs/job-runner.js'
+import { JobRunner, missingProgram, type NewJob } from './jobs/job-runner.js'
 import { JobStopper } from './jobs/job-stopper.js'
 import { withAbsolutePaths, type ProcessWorkerSettings } from './options.js'
 import { assertArgumentsFit, fileError, isNoRoom } from './process-errors.js'
+import { settleJournals } from './supervisor/journal.js'
 import { OomKills } from './processes/oom-kills.js'
 import { systemProcessTable, type ProcessTable } from './processes/process-table.js'
 
@@ -58,6 +57,7 @@ const SUPPORTS = {
  * ms.
  */
 const LEFT_AGAIN_MS = 100
+/** After so many jobs that were archived, other work has its turn. */
 const ARCHIVED_AT_ONCE = 16
 
 /** @throws SluiceError SLUICE_CONFIG_INVALID where there are no process groups and no `/bin/sh` */
@@ -69,7 +69,7 @@ export function assertPlatform(platform: NodeJS.Platform): void {
 }
 
 interface BackendParts {
-  readonly settings: ProcessWorkerSettings
+  readonly settings: ProcessWorkerSettings & { readonly cwd: string }
   readonly runtime: Runtime
   readonly layout: Layout
   /** Of the folder of the queue's jobs, where it could be noted there. */
@@ -104,9 +104,11 @@ async function partsOf(base: Base, use: WorkerUse): Promise<Omit<BackendParts, '
   const { settings, runtime, layout } = base
   const { logger, reading = false, isSecretVariable } = use
   const table = systemProcessTable()
-  const shared = { ...base, table, bootId: await table.bootId() }
-  const ends = new FolderWatch(layout.ended, runtime)
-  const runner = new JobRunner({ ...shared, isSecretVariable, onVanished: () => ends.notify() })
+  const bootId = await table.bootId()
+  const shared = { ...base, table, bootId }
+  if (!reading) await settleJournals(layout, { bootId, table })
+  const ends: FolderWatch = new FolderWatch(layout.ended, runtime, (key) => runner.own(key) !== undefined)
+  const runner: JobRunner = new JobRunner({ ...shared, isSecretVariable, onChange: () => ends.notify() })
   const stopper = new JobStopper({ table, runtime, killAfterMs: settings.killAfterMs })
   const room = new Room({ layout, runtime, ...(logger === undefined ? {} : { logger }) })
   const oomKills = await OomKills.open({ runtime })
@@ -234,13 +236,17 @@ export class ProcessBackend implements WorkerBackend {
    * says.
    */
   async acknowledgeJobs(jobs: readonly JobRef[]): Promise<void> {
-    const { layout, settings } = this.#parts
-    const places = jobs.map((job) => layout.place(job))
-    await this.#onDisk('archive jobs', () =>
-      pMap(places, (place) => archiveJob(layout, place, settings.keepOutputs), {
-        concurrency: ARCHIVED_AT_ONCE,
-      }),
-    )
+    await this.#onDisk('archive jobs', () => this.#archive(jobs))
+  }
+
+  async #archive(jobs: readonly JobRef[]): Promise<void> {
+    const { layout, settings, runtime, runner } = this.#parts
+    for (const [index, job] of jobs.entries()) {
+      if (index > 0 && index % ARCHIVED_AT_ONCE === 0) await runtime.yield()
+      const place = layout.place(job)
+      archiveJob(layout, place, settings.keepOutputs)
+      runner.forget(place.key)
+    }
   }
 
   /**
@@ -282,6 +288,7 @@ export class ProcessBackend implements WorkerBackend {
   /** Jobs go on, and are found again by the next worker on the same `dir`. */
   async close(): Promise<void> {
     this.#parts.stopper.close()
+    this.#parts.runner.close()
   }
 
   async #checkCommand(): Promise<void> {

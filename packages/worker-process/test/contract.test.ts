@@ -7,9 +7,9 @@ import type { JobRef, TroubleConcerns, Worker } from '@sluice/core'
 import type { ObstructedWorker, TroubledSends, WorkerHarness } from '@sluice/testkit'
 import { testWorker } from '@sluice/testkit/vitest'
 import { vi } from 'vitest'
-import { readClaim } from '../src/jobs/claim.js'
 import type { JobPlace } from '../src/disk/layout.js'
-import { WorkerBench, eventually, isAlive, killGroup } from './worker-bench.js'
+import type { ToSupervisor } from '../src/supervisor/messages.js'
+import { WorkerBench, eventually, groupOf, isAlive, killGroup } from './worker-bench.js'
 
 /** What the system refuses to this process at the moment, as it does where there is no more of it. */
 const lacking = vi.hoisted(() => ({ processes: false, inodes: false }))
@@ -18,11 +18,23 @@ function refusal(code: string, syscall: string): Error {
   return Object.assign(new Error(`${code}: ${syscall}`), { code, syscall, errno: -1 })
 }
 
+/** A supervisor that the system refuses what it asks for. */
 vi.mock('node:child_process', async (original) => {
   const real = await original<typeof childProcess>()
   const spawn = (file: string, args: string[], options: childProcess.SpawnOptions) => {
-    if (lacking.processes) throw refusal('EAGAIN', 'spawn /bin/sh')
-    return real.spawn(file, args, options)
+    const child = real.spawn(file, args, options)
+    const send = child.connected ? child.send.bind(child) : undefined
+    if (send === undefined) return child
+    child.send = (message: ToSupervisor & childProcess.Serializable) => {
+      const requests = message.requests ?? []
+      if (requests.length === 0 || !(lacking.processes || lacking.inodes)) return send(message)
+      const failure = lacking.processes
+        ? { code: 'EAGAIN', syscall: 'spawn', message: 'spawn EAGAIN', ofProcess: true }
+        : { code: 'ENOSPC', syscall: 'mkdir', message: 'ENOSPC: mkdir', ofProcess: false }
+      const replies = requests.map(({ number }) => ({ number, failure }))
+      return child.emit('message', { replies, ends: [] })
+    }
+    return child
   }
   return { ...real, spawn }
 })
@@ -116,9 +128,12 @@ class ProcessHarness implements WorkerHarness {
     const place = await this.#place(job)
     if (place === undefined) throw new Error(`no such job: ${JSON.stringify(job)}`)
     await this.starts(job)
-    killGroup(await this.#pid(place))
+    killGroup(await groupOf(place))
     await this.#untilGone(place)
-    for (const path of [place.active, place.home]) await rm(path, { recursive: true })
+    await eventually('its end is recorded', async () =>
+      (await readdir(join(place.ended, '..'))).includes(place.key),
+    )
+    for (const path of [place.active, place.ended, place.home]) await rm(path, { recursive: true })
   }
 
   async openTroubledSends(concerns: TroubleConcerns): Promise<TroubledSends | undefined> {
@@ -185,14 +200,8 @@ class ProcessHarness implements WorkerHarness {
   }
 
   async #untilGone(place: JobPlace): Promise<void> {
-    const pid = await this.#pid(place)
-    await eventually('its process is gone', async () => !(await isAlive(pid)))
-  }
-
-  async #pid(place: JobPlace): Promise<number> {
-    const { pid = 0 } = (await readClaim(place)) ?? {}
-    if (pid <= 1) throw new Error('no process has claimed the job')
-    return pid
+    const group = await groupOf(place)
+    await eventually('its process is gone', async () => !(await isAlive(group)))
   }
 
   #options(name: string) {

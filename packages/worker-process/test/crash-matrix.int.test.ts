@@ -10,6 +10,10 @@ vi.mock('node:fs/promises', async (original) => {
   const { mortalFs } = await import('./mortal-host.js')
   return mortalFs(await original())
 })
+vi.mock('node:fs', async (original) => {
+  const { mortalSyncFs } = await import('./mortal-host.js')
+  return mortalSyncFs(await original())
+})
 vi.mock('node:child_process', async (original) => {
   const { mortalChildProcess } = await import('./mortal-host.js')
   return mortalChildProcess(await original())

@@ -4,7 +4,12 @@ import { openWorker } from '../src/index.ts'
 
 const worker = await openWorker(JSON.parse(process.env.HOST_OPTIONS))
 globalThis.countOperations = true
-for (const { id, body, ...job } of JSON.parse(process.env.HOST_JOBS)) await worker.sendJob(id, body, job)
+for (const { id, body, ...job } of JSON.parse(process.env.HOST_JOBS)) {
+  await worker.sendJob(id, body, job).catch((error) => {
+    // Its supervisor is killed by the test.
+    if (process.env.SUPERVISOR_CRASH_AT === '-1') throw error
+  })
+}
 for (const [method, ...args] of JSON.parse(process.env.HOST_CALLS ?? '[]')) await worker[method](...args)
 globalThis.countOperations = false
 console.log('done')

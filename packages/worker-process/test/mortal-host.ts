@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type childProcess from 'node:child_process'
+import type syncFs from 'node:fs'
 import type fs from 'node:fs/promises'
 
 const current = new AsyncLocalStorage<MortalHost>()
@@ -51,6 +52,7 @@ export class MortalHost {
 
 const CHANGES = ['mkdir', 'open', 'rename', 'rm', 'symlink', 'unlink', 'writeFile'] as const
 const LOOKS = ['lstat', 'readFile', 'readdir', 'readlink', 'stat'] as const
+const SYNC_CHANGES = ['mkdirSync', 'renameSync', 'rmdirSync', 'rmSync', 'symlinkSync', 'unlinkSync'] as const
 
 /** To be put in place of the real module by `vi.mock`. */
 export function mortalFs(real: typeof fs) {
@@ -68,17 +70,29 @@ function orNever(real: (...args: never[]) => Promise<unknown>, happens: (host: M
   }
 }
 
+/** The same for calls that can't wait for ever: they throw, and so does all that would clean up. */
+export function mortalSyncFs(real: typeof syncFs) {
+  const mortal = SYNC_CHANGES.map((name) => [
+    name,
+    (...args: never[]): unknown => {
+      const host = current.getStore()
+      if (host?.change() === false) throw new Error('this process is dead')
+      return Reflect.apply(real[name], real, args)
+    },
+  ])
+  return { ...real, ...Object.fromEntries(mortal) }
+}
+
 /** To be put in place of the real module by `vi.mock`. */
 export function mortalChildProcess(real: typeof childProcess) {
   const spawn = (file: string, args: string[], options: childProcess.SpawnOptions) => {
     const host = current.getStore()
     if (host?.change() === false) throw new Error('this process is dead')
     const child = real.spawn(file, args, options)
-    const { stdin } = child
-    if (host === undefined || stdin === null) return child
-    host.closeAtDeath(() => stdin.destroy())
-    const end = stdin.end.bind(stdin)
-    stdin.end = (word?: unknown) => (word === 'go\n' && !host.change() ? stdin : end(word))
+    if (host === undefined || !child.connected) return child
+    host.closeAtDeath(() => child.connected && child.disconnect())
+    const send = child.send.bind(child)
+    child.send = (message: childProcess.Serializable) => host.change() && send(message)
     return child
   }
   return { ...real, spawn }

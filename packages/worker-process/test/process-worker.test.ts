@@ -1,14 +1,13 @@
-import { chmodSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, writeFileSync } from 'node:fs'
 import { mkdir, readFile, readdir, rm, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { isSluiceError } from '@sluice/core'
 import { failureGroupOf } from '@sluice/core/backend'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { openWorker } from '../src/index.js'
-import { readClaim } from '../src/jobs/claim.js'
 import { assertPlatform } from '../src/process-backend.js'
 import { writeOnce } from '../src/disk/record.js'
-import { WorkerBench, detail, eventually, isAlive, newJob, outcome, send } from './worker-bench.js'
+import { WorkerBench, detail, eventually, groupOf, isAlive, newJob, outcome, send } from './worker-bench.js'
 
 let bench: WorkerBench
 
@@ -362,7 +361,7 @@ describe('pollAllStatus', () => {
     ['none', []],
   ] as const)('keeps outputs as told: %s', async (keepOutputs, kept) => {
     const worker = await bench.open(
-      bench.options(['sh', '-c', '[ "$1" = good ]', 'sh', '{id}'], { keepOutputs }),
+      bench.options(['sh', '-c', 'echo text; [ "$1" = good ]', 'sh', '{id}'], { keepOutputs }),
     )
     const jobs = [newJob('good'), newJob('bad')]
     for (const job of jobs) {
@@ -377,6 +376,39 @@ describe('pollAllStatus', () => {
     }
     expect(await readdir(bench.layout().preparing)).toEqual([])
   })
+})
+
+test('an acknowledged job keeps what it has written, and a success that wrote nothing one record', async () => {
+  const script =
+    'case $1 in *err) echo e >&2;; *out) echo o;; *file) touch "$SLUICE_OUTPUT_DIR/f";; esac; [ "${1#bad}" = "$1" ]'
+  const worker = await bench.open(
+    bench.options(['sh', '-c', script.replaceAll(/[{}]/gu, '$&$&'), 'sh', '{id}']),
+  )
+  const always = ['claim', 'exit', 'job.json']
+  const kept = {
+    good: undefined,
+    'good out': [...always, 'stdout'],
+    'good err': [...always, 'stderr'],
+    'good file': [...always, 'output'],
+    bad: always,
+  }
+  for (const [id, names] of Object.entries(kept)) {
+    const job = newJob(id)
+    await send(worker, job)
+    await outcome(worker, job)
+    await worker.acknowledgeJobs([job])
+    const { home, gone } = bench.layout().place(job)
+    const left = await readdir(home).catch(() => undefined)
+    expect([id, left?.toSorted()]).toEqual([id, names])
+    expect(existsSync(dirname(gone)) && (await readdir(dirname(gone)))).toEqual(
+      names === undefined && [basename(gone)],
+    )
+    expect((await worker.lookupJob(job))?.stage).toBe(id.startsWith('good') ? 'SUCCESS' : 'FAIL')
+    let log = ''
+    for await (const chunk of worker.readLog(job)) log += Buffer.from(chunk).toString()
+    expect([id, log]).toEqual([id, { 'good out': 'o\n', 'good err': 'e\n' }[id] ?? ''])
+  }
+  expect(await readdir(bench.layout().preparing)).toEqual([])
 })
 
 describe('cancelJob', () => {
@@ -440,8 +472,7 @@ describe('an attempt that has not ended when the next one is sent', () => {
     const job = newJob('a')
     await send(worker, job)
     await eventually('it runs', async () => (await readdir(bench.layout().place(job).output)).length > 0)
-    const { pid = 0 } = (await readClaim(bench.layout().place(job))) ?? {}
-    return { worker, job, pid }
+    return { worker, job, pid: await groupOf(bench.layout().place(job)) }
   }
 
   test('is reported as earlier, though it was cancelled, until nothing of it lives', async () => {

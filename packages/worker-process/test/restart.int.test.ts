@@ -1,21 +1,23 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { mkdir, readFile, readdir, readlink, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { systemRuntime } from '@sluice/core/backend'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { readClaim } from '../src/jobs/claim.js'
-import { acceptJob } from '../src/jobs/job-file.js'
+import { acceptJob } from '../src/supervisor/job-acceptance.js'
 import type { ProcessWorker } from '../src/index.js'
-import { optionsSchema } from '../src/options.js'
 import type { JobPlace } from '../src/disk/layout.js'
 import { systemProcessTable } from '../src/processes/process-table.js'
 import { readRecord, writeOnce } from '../src/disk/record.js'
-import { startSupervisor } from '../src/processes/supervisor.js'
+import { Supervisor } from '../src/processes/supervisor.js'
+import type { SupervisedJob, SupervisorConfig } from '../src/supervisor/messages.js'
 import {
   WorkerBench,
   eventually,
   followToEnd,
+  groupOf,
   isAlive,
   killGroup,
   newJob,
@@ -50,7 +52,7 @@ async function acceptOnly(
   const bootId = more.bootId ?? (await systemProcessTable().bootId())
   const place = bench.layout().place(job)
   const file = { id, uid, attempt, queue, args: more.args ?? [], bootId, acceptedAt: 1 }
-  await acceptJob(bench.layout(), place, { file, stdin: '{}', fsync: false })
+  acceptJob(bench.layout(), place, { file, stdin: '{}' })
   if (more.unseen !== true) await writeOnce(place.active, 'home')
   return place
 }
@@ -94,8 +96,8 @@ describe('the service is killed', () => {
     host.process.kill('SIGKILL')
     const place = bench.layout().place(job)
     await eventually('it has ended', async () => (await readdir(bench.layout().ended)).includes(place.key))
-    const claim = await readClaim(place)
-    await eventually('all of it is gone', async () => !(await isAlive(claim!.pid)))
+    const group = await groupOf(place)
+    await eventually('all of it is gone', async () => !(await isAlive(group)))
     const worker = await bench.open(options)
     expect((await worker.pollAllStatus()).get('a')).toMatchObject({ stage: 'FAIL', failureClass: 'timeout' })
   })
@@ -119,7 +121,8 @@ describe('the service is killed', () => {
         await worker.close()
         host.process.kill('SIGKILL')
       }
-      expect(point).toBeGreaterThan(6)
+      // The supervisor does the rest, see below.
+      expect(point).toBeGreaterThan(2)
     },
   )
 
@@ -191,9 +194,9 @@ describe('the service is killed', () => {
       const canceller = await bench.host(options, [], { calls: [['cancelJob', ref(job), 'enough']] })
       canceller.process.kill('SIGKILL')
       const place = bench.layout().place(job)
-      const claim = await readClaim(place)
+      const group = await groupOf(place)
       await eventually('it has ended', async () => (await readdir(bench.layout().ended)).includes(place.key))
-      await eventually('all of it is gone', async () => !(await isAlive(claim!.pid)))
+      await eventually('all of it is gone', async () => !(await isAlive(group)))
       const worker = await bench.open(options, { reading: true })
       expect(await worker.lookupJob(job)).toMatchObject({
         stage: 'FAIL',
@@ -207,7 +210,7 @@ describe('the service is killed', () => {
     const job = newJob('a')
     await send(worker, job)
     await eventually('it runs', async () => (await bench.runs()) === 1)
-    process.kill(-(await readClaim(bench.layout().place(job)))!.pid, 'SIGSTOP')
+    process.kill(-(await groupOf(bench.layout().place(job))), 'SIGSTOP')
     await worker.cancelJob(job, 'enough')
     expect(await outcome(worker, job)).toMatchObject({ message: 'cancelled: enough (killed by SIGTERM)' })
   })
@@ -227,40 +230,83 @@ describe('the service is killed', () => {
   })
 })
 
-function settings() {
-  return optionsSchema.parse(bench.scriptOptions(''))
+/** The supervisor of a service, without the service. */
+async function openSupervisor(more: Partial<SupervisorConfig> = {}): Promise<Supervisor> {
+  const config = { dir: join(bench.dir, 'work'), queue: 'tiles', cwd: '/', fsync: true, stdin: true, ...more }
+  const supervisor = new Supervisor({
+    config: { bootId: await systemProcessTable().bootId(), killAfterMs: 10_000, ...config },
+    environment: () => ({ ...process.env, LOG: bench.log }),
+    onEnd: () => {},
+    onLost: () => {},
+  })
+  opened.push(supervisor)
+  return supervisor
 }
 
-function supervised(job: TestJob) {
+const opened: Supervisor[] = []
+afterEach(() => {
+  for (const supervisor of opened.splice(0)) supervisor.close()
+})
+
+async function supervised(job: TestJob): Promise<SupervisedJob> {
   const args = ['-c', 'echo "$SLUICE_ITEM_ID 1" >> "$LOG"; sleep 0.1']
-  return { ...job, place: bench.layout().place(job), program: '/bin/sh', args }
+  const { id, uid, attempt, queue } = job
+  const bootId = await systemProcessTable().bootId()
+  const file = { id, uid, attempt, queue, args, bootId, acceptedAt: 1 }
+  return { key: bench.layout().place(job).key, program: '/bin/sh', file }
 }
 
 describe('a supervisor', () => {
-  test('is started five times for one job: the command runs once', async () => {
-    await bench.open(bench.scriptOptions(''))
+  test('is asked for one job five times, and four others too: the command runs once', async () => {
+    const worker = await bench.open(bench.scriptOptions(''))
     const job = newJob('a')
     await acceptOnly(job)
-    const supervisors = await Promise.all(
-      Array.from({ length: 5 }, () => startSupervisor(bench.layout(), settings(), supervised(job))),
+    const supervisors = await Promise.all(Array.from({ length: 5 }, () => openSupervisor()))
+    const request = await supervised(job)
+    const replies = await Promise.all(
+      supervisors.flatMap((supervisor) =>
+        Array.from({ length: 5 }, () => supervisor.request('start', request)),
+      ),
     )
-    const exits = supervisors.map((supervisor) => once(supervisor.process, 'exit'))
-    for (const supervisor of supervisors) supervisor.go()
-    const codes = (await Promise.all(exits)).map(([code, signal]) => String(code ?? signal))
-    expect(codes).toEqual(Array.from({ length: 5 }, () => 'SIGKILL'))
+    expect(replies.filter(({ claim }) => claim !== undefined)).toHaveLength(1)
+    expect((await outcome(worker, job)).stage).toBe('SUCCESS')
     expect(await bench.runs()).toBe(1)
   })
 
-  test('whose sender changes its mind leaves no trace', async () => {
+  test('whose service goes before it asks for a job ends, and leaves no trace', async () => {
     await bench.open(bench.scriptOptions(''))
+    const supervisor = await openSupervisor()
+    const job = await supervised(newJob('a'))
+    await supervisor.request('probe', job)
+    const { pid = 0 } = supervisor
+    supervisor.close()
+    await eventually('it ends', async () => !(await isAlive(pid)))
+    expect(await readdir(bench.layout().preparing)).toEqual([])
+    expect(await readdir(bench.layout().root)).not.toContain('journals')
+  })
+
+  test('whose service goes while jobs run ends with the last of them, and leaves no journal', async () => {
+    await bench.open(bench.scriptOptions(''))
+    const supervisor = await openSupervisor()
+    const jobs = [newJob('a'), newJob('b')]
+    for (const job of jobs) await supervisor.request('send', { ...(await supervised(job)), stdin: '{}' })
+    expect(await readdir(bench.layout().journals)).toHaveLength(1)
+    const { pid = 0 } = supervisor
+    supervisor.close()
+    await eventually('it ends', async () => !(await isAlive(pid)))
+    expect((await readdir(bench.layout().ended)).length).toBe(2)
+    expect(await readdir(bench.layout().journals)).toEqual([])
+  })
+
+  test('ignores the signals by which a system shuts down, and records how its job ends', async () => {
+    const worker = await bench.open(bench.scriptOptions('sleep 100'))
     const job = newJob('a')
-    await acceptOnly(job)
-    const supervisor = await startSupervisor(bench.layout(), settings(), supervised(job))
-    const exit = once(supervisor.process, 'exit')
-    supervisor.dismiss()
-    expect(await exit).toEqual([0, null])
-    expect(await readClaim(bench.layout().place(job))).toBeUndefined()
-    expect(await bench.runs()).toBe(0)
+    await send(worker, job)
+    const place = bench.layout().place(job)
+    const { pid = 0 } = (await readClaim(place)) ?? {}
+    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.kill(pid, signal)
+    process.kill(-(await groupOf(place)), 'SIGTERM')
+    expect(await outcome(worker, job)).toMatchObject({ stage: 'FAIL', exitCode: 143, failureClass: 'killed' })
   })
 
   test('is killed: the job fails, and what is left of it is ended', async () => {
@@ -288,6 +334,42 @@ describe('a supervisor', () => {
       expect(await bench.runs(id)).toBe(1)
     }
   })
+
+  test(
+    'is killed at any instruction: the command runs at most once, and how it ended is reported',
+    { timeout: 120_000 },
+    async () => {
+      const options = bench.scriptOptions('exit 3', { fsync: true })
+      const fates = new Set<string>()
+      let point = 0
+      for (let crashed = true; crashed; point++) {
+        const job = newJob(`at-${point}`)
+        const host = await bench.host(options, [job], { supervisorCrashAt: point })
+        const worker = await bench.open(options)
+        const report = await followToEnd(worker, job)
+        host.process.kill('SIGKILL')
+        crashed = existsSync(bench.crashedFile)
+        await rm(bench.crashedFile, { force: true })
+        expect(report).toMatchObject({ stage: 'FAIL' })
+        fates.add(report.failureClass ?? '')
+        // Whether one whose supervisor was killed had begun is not known.
+        const runs = await bench.runs(job.id)
+        expect([point, report.failureClass, runs]).toEqual([
+          point,
+          report.exitCode === 3 ? 'failed' : 'killed',
+          report.exitCode === 3 ? 1 : Math.min(1, runs),
+        ])
+        await send(worker, job)
+        await worker.acknowledgeJobs([job])
+        await send(worker, job)
+        expect(await worker.pollAllStatus()).toEqual(new Map())
+        expect(await bench.runs(job.id)).toBe(runs)
+        await worker.close()
+      }
+      expect(point).toBeGreaterThan(8)
+      expect([...fates].toSorted()).toEqual(['failed', 'killed'])
+    },
+  )
 
   test('had a pid that now is another process: the job fails, that process is left alone', async () => {
     const foreign = spawn('sleep', ['100'], { detached: true, stdio: 'ignore' })
@@ -494,10 +576,6 @@ describe('leftovers', () => {
       await outcome(worker, job)
       await worker.pollAllStatus()
       const place = bench.layout().place(job)
-      // The process that keeps the job outlives its exit code for a moment, and such a job would count as one
-      // that runs.
-      const pid = (await readClaim(place))?.pid ?? 0
-      await eventually('its keeper has ended', async () => !(await isAlive(pid)))
       await worker.acknowledgeJobs([job])
       for (const late of [{ ended: '137 stopped', stopping: 'timeout' }, { active: 'home' }]) {
         for (const [name, text] of Object.entries(late)) {
@@ -526,10 +604,8 @@ describe('leftovers', () => {
     await rename(place.gone, `${place.gone}.aside`)
     await acceptOnly(job, { unseen: true })
     await rename(`${place.gone}.aside`, place.gone)
-    const supervisor = await startSupervisor(bench.layout(), settings(), supervised(job))
-    const exit = once(supervisor.process, 'exit')
-    supervisor.go()
-    expect(await exit).toEqual([null, 'SIGKILL'])
+    const supervisor = await openSupervisor()
+    expect(await supervisor.request('start', await supervised(job))).toMatchObject({ accepted: true })
     await rm(place.claim)
     await send(worker, job)
     expect(await worker.lookupJob(job)).toMatchObject({ stage: 'SUCCESS' })

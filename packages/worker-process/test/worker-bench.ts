@@ -5,9 +5,11 @@ import { appendFile, readFile, readdir, readlink, rm, symlink } from 'node:fs/pr
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { pathToFileURL } from 'node:url'
 import type { JobReport, JobSpec, JsonValue, WorkerUse } from '@sluice/core'
 import { systemRuntime } from '@sluice/core/backend'
-import { Layout } from '../src/disk/layout.js'
+import { Layout, type JobPlace } from '../src/disk/layout.js'
+import { readGroup } from '../src/processes/job-signals.js'
 import { openWorker, type ProcessWorker, type ProcessWorkerOptions } from '../src/index.js'
 import { SmallDisk } from './disk/small-disk.js'
 
@@ -30,6 +32,8 @@ export function newJob(id: string, body: JsonValue = {}, more: Partial<JobSpec> 
 export class WorkerBench {
   readonly dir = mkdtempSync(join(tmpdir(), 'sluice-process-'))
   readonly log = join(this.dir, 'starts.log')
+  /** It is there once a supervisor of a host was killed by its SUPERVISOR_CRASH_AT. */
+  readonly crashedFile = join(this.dir, 'crashed')
   readonly #workers: ProcessWorker[] = []
   readonly #hosts: ChildProcess[] = []
   #disk: SmallDisk | undefined
@@ -74,21 +78,23 @@ export class WorkerBench {
   async host(
     options: ProcessWorkerOptions,
     jobs: readonly TestJob[],
-    more: { readonly crashAt?: number; readonly calls?: JsonValue } = {},
+    more: { readonly crashAt?: number; readonly supervisorCrashAt?: number; readonly calls?: JsonValue } = {},
   ): Promise<{ readonly process: ChildProcess; readonly crashed: boolean }> {
-    const hooks = ['ts-hooks.mjs', 'crash-hooks.mjs'].flatMap((file) => [
-      '--import',
-      join(import.meta.dirname, file),
-    ])
-    const host = spawn(process.execPath, [...hooks, join(import.meta.dirname, 'host.mjs')], {
+    const hooks = ['ts-hooks.mjs', 'crash-hooks.mjs'].map(
+      (file) => `--import ${pathToFileURL(join(import.meta.dirname, file)).href}`,
+    )
+    const host = spawn(process.execPath, [join(import.meta.dirname, 'host.mjs')], {
       stdio: ['ignore', 'pipe', 'inherit'],
       env: {
         ...process.env,
         NODE_NO_WARNINGS: '1',
+        NODE_OPTIONS: hooks.join(' '),
         HOST_OPTIONS: JSON.stringify(options),
         HOST_JOBS: JSON.stringify(jobs),
         HOST_CALLS: JSON.stringify(more.calls ?? []),
         CRASH_AT: String(more.crashAt ?? -1),
+        CRASHED_FILE: this.crashedFile,
+        SUPERVISOR_CRASH_AT: String(more.supervisorCrashAt ?? -1),
       },
     })
     this.#hosts.push(host)
@@ -109,16 +115,27 @@ export class WorkerBench {
 
   async #killJobs(): Promise<void> {
     for (const queue of await readdir(join(this.dir, 'work')).catch(() => [])) {
-      const active = join(this.dir, 'work', queue, 'active')
-      for (const key of await readdir(active).catch(() => [])) {
+      const root = join(this.dir, 'work', queue)
+      for (const key of await readdir(join(root, 'active')).catch(() => [])) {
+        const home = join(root, 'jobs', key.slice(0, 2), key)
         // One whose supervisor is only just about to claim it must not begin once the folder is gone.
-        await symlink('0', join(active, key, 'claim')).catch(() => undefined)
-        const claim = await readlink(join(active, key, 'claim')).catch(() => '0')
-        const ended = await readlink(join(this.dir, 'work', queue, 'ended', key)).catch(() => undefined)
-        if (ended === undefined && Number.parseInt(claim, 10) > 1) killGroup(Number.parseInt(claim, 10))
+        await symlink('0', join(home, 'claim')).catch(() => undefined)
+        const ended = await readlink(join(root, 'ended', key)).catch(() => undefined)
+        const group = (await readGroup({ home, group: join(home, 'group.') })) ?? 0
+        if (ended === undefined && group > 1) killGroup(group)
       }
     }
   }
+}
+
+/** The process group of a job that runs. */
+export async function groupOf(place: JobPlace): Promise<number> {
+  let group = 0
+  await eventually('it has a process group', async () => {
+    group = (await readGroup(place)) ?? 0
+    return group > 1
+  })
+  return group
 }
 
 export function killGroup(pid: number): void {

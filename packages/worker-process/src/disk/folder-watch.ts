@@ -16,11 +16,18 @@ export class FolderWatch {
   readonly #folder: string
   readonly #runtime: Pick<Runtime, 'sleep'>
   readonly #wake = new WakeSignal()
+  readonly #isKnown: (name: string) => boolean
   #listeners = 0
   #stopWatching: (() => void) | undefined
 
-  constructor(folder: string, runtime: Pick<Runtime, 'sleep'>) {
+  /** @param isKnown whether a record's maker notifies by itself */
+  constructor(
+    folder: string,
+    runtime: Pick<Runtime, 'sleep'>,
+    isKnown: (name: string) => boolean = () => false,
+  ) {
     this.#folder = folder
+    this.#isKnown = isKnown
     this.#runtime = runtime
   }
 
@@ -49,7 +56,7 @@ export class FolderWatch {
     try {
       const watcher = watch(this.#folder, (_event, name) => {
         // Records that are removed change the folder too, and would wake the loop for nothing.
-        if (name === null || isThere(join(this.#folder, name))) this.notify()
+        if (name === null || (!this.#isKnown(name) && isThere(join(this.#folder, name)))) this.notify()
       })
       watcher.on('error', () => {
         // A folder that can't be watched any more is read instead.

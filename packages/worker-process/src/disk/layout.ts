@@ -14,6 +14,8 @@ export interface JobPlace {
   readonly output: string
   /** Record: which process runs it. */
   readonly claim: string
+  /** Begins the name of a second link to the job's file, which says the process group of its command. */
+  readonly group: string
   /** Record: the kernel ended it because memory ran out. */
   readonly oom: string
   /** Record: how it ended, kept beside the outputs. */
@@ -51,6 +53,8 @@ export class Layout {
   readonly stopping: string
   readonly ended: string
   readonly preparing: string
+  /** Where supervisors note what they accept. */
+  readonly journals: string
   readonly #queue: string
   readonly #runtime: Pick<Runtime, 'newId'>
 
@@ -62,6 +66,7 @@ export class Layout {
     this.stopping = join(this.root, 'stopping')
     this.ended = join(this.root, 'ended')
     this.preparing = join(this.root, 'preparing')
+    this.journals = join(this.root, 'journals')
   }
 
   /** A path in `preparing` that no other call on this folder gives. */
@@ -91,6 +96,7 @@ export class Layout {
       stderr: join(home, 'stderr'),
       output: join(home, 'output'),
       claim: join(home, 'claim'),
+      group: join(home, 'group.'),
       oom: join(home, 'oom'),
       exit: join(home, 'exit'),
       stop: join(home, 'stop'),

@@ -1,3 +1,4 @@
+import { linkSync, lstatSync, readlinkSync, symlinkSync, unlinkSync } from 'node:fs'
 import { lstat, readlink, symlink, unlink } from 'node:fs/promises'
 import { isSystemError } from '../process-errors.js'
 
@@ -48,6 +49,55 @@ export async function absentAsUndefined<T>(read: () => Promise<T>): Promise<T | 
     return await read()
   } catch (error) {
     if (isSystemError(error, 'ENOENT', 'ENOTDIR', 'ESRCH')) return undefined
+    throw error
+  }
+}
+
+/** As {@link writeOnce}, without a turn of the event loop: a call of a local disk takes microseconds. */
+export function writeOnceSync(path: string, text: string): boolean {
+  try {
+    symlinkSync(text, path)
+    return true
+  } catch (error) {
+    if (isSystemError(error, 'EEXIST')) return false
+    throw error
+  }
+}
+
+/** As {@link readRecord}. */
+export function readRecordSync(path: string): FileRecord | undefined {
+  const found = lstatSync(path, { throwIfNoEntry: false })
+  if (found === undefined) return undefined
+  return absentAsUndefinedSync(() => ({ text: readlinkSync(path), at: Math.round(found.mtimeMs) }))
+}
+
+/** As {@link hasRecord}. */
+export function hasRecordSync(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false }) !== undefined
+}
+
+/** As {@link removeIfThere}. */
+export function removeIfThereSync(path: string): void {
+  absentAsUndefinedSync(() => unlinkSync(path))
+}
+
+/** As {@link absentAsUndefined}. */
+export function absentAsUndefinedSync<T>(read: () => T): T | undefined {
+  try {
+    return read()
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT', 'ENOTDIR', 'ESRCH')) return undefined
+    throw error
+  }
+}
+
+/** Gives a file or record a second name, which takes no inode. `false`: the name is taken. */
+export function linkOnceSync(from: string, to: string): boolean {
+  try {
+    linkSync(from, to)
+    return true
+  } catch (error) {
+    if (isSystemError(error, 'EEXIST')) return false
     throw error
   }
 }

@@ -12,7 +12,8 @@ const TIGHT = 64
 const SCARCE = 256
 /**
  * What one job may need at once: its shard's folder, its own and `output`, `job.json`, `stdin`, `stdout`,
- * `stderr`, its index entry, `claim`, `stopping`, `ended`, and what stays of it when it is archived.
+ * `stderr`, `claim`, `stopping`, `ended`, and what stays of it when it is archived. Its index entry is a
+ * second link.
  */
 const JOB_INODES = 12
 /** Of these, three folders and four files have a block; what the command writes comes on top. */

@@ -1,9 +1,17 @@
 import type { JobPlace } from '../disk/layout.js'
 import type { ProcessIdentity } from '../processes/process-table.js'
-import { readRecord, writeOnce } from '../disk/record.js'
+import { readRecord, writeOnce, type FileRecord } from '../disk/record.js'
+
+/** The first word of a claim by a process that serves many jobs. */
+const SHARED = 'supervisor'
 
 /** Which process runs a job, and since when. */
 export interface Claim extends ProcessIdentity {
+  /**
+   * Whether the process serves many jobs, whose commands have process groups of their own. Otherwise it leads
+   * the group of its one job, as those of earlier versions do.
+   */
+  readonly isShared: boolean
   /** Epoch ms. */
   readonly at: number
 }
@@ -19,9 +27,15 @@ export function claimForNone(place: JobPlace, why: UnclaimableReason): Promise<b
 /** The job's claim, or `undefined` while no process has made one. */
 export async function readClaim(place: JobPlace): Promise<Claim | undefined> {
   const record = await readRecord(place.claim)
-  if (record === undefined) return undefined
-  const [pid = '0', ...start] = record.text.trim().split(/\s+/u)
-  return { pid: Number(pid), start: start.join(' '), at: record.at }
+  return record === undefined ? undefined : parseClaim(record)
+}
+
+/** Reads a record of the kind `supervisor 4711 98765`, `4711 98765` or `0 cancelled`. */
+export function parseClaim({ text, at }: FileRecord): Claim {
+  const words = text.trim().split(/\s+/u)
+  const isShared = words[0] === SHARED
+  const [pid = '0', ...start] = isShared ? words.slice(1) : words
+  return { pid: Number(pid), start: start.join(' '), at, isShared }
 }
 
 /** What is known of a job at one moment. */

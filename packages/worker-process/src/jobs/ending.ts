@@ -1,4 +1,5 @@
 import { constants } from 'node:os'
+import type { FileRecord } from '../disk/record.js'
 
 /**
  * How a job ended, as its record says: an exit code or what stands in for it, and whether it was told to end.
@@ -47,4 +48,17 @@ function isSignal(name: string | undefined): name is NodeJS.Signals {
 /** Whether the job did its work. One that was told to end did not, whatever its exit code. */
 export function isSuccess(ending: Ending): boolean {
   return ending.exitCode === 0 && !ending.stopped
+}
+
+/**
+ * The stage in what stands in place of a job: `SUCCESS` or `FAIL` where outputs were removed, and of a
+ * success that wrote nothing the record of its end.
+ */
+export function stageOfGone(gone: Pick<FileRecord, 'text'>): 'SUCCESS' | 'FAIL' {
+  return gone.text === 'FAIL' ? 'FAIL' : 'SUCCESS'
+}
+
+/** Whether nothing but the record of its end stands in place of a job, since it had written nothing. */
+export function hadWrittenNothing({ text }: Pick<FileRecord, 'text'>): boolean {
+  return text !== 'SUCCESS' && text !== 'FAIL'
 }

@@ -4,7 +4,17 @@ import pMap from 'p-map'
 import { judgeJob, readClaim, type Claim, type JobState } from './claim.js'
 import { parseEnding, type EndingWithoutCode } from './ending.js'
 import { readJobFile, type JobFile } from './job-file.js'
-import { byItem, isUnstartable, reportEnded, reportRunning, stopNote } from './job-report.js'
+import {
+  UNCONCLUDED,
+  byItem,
+  isUnstartable,
+  reportEnded,
+  reportGone,
+  reportRunning,
+  stopNote,
+  unbegun,
+  type EndedJob,
+} from './job-report.js'
 import { enterIndex, leaveIndex, tidyIndex, isArchived } from './job-index.js'
 import type { JobRunner } from './job-runner.js'
 import { isJobAlive, signalJob } from '../processes/job-signals.js'
@@ -14,8 +24,9 @@ import type { OomKills } from '../processes/oom-kills.js'
 import type { ProcessWorkerSettings } from '../options.js'
 import { isNoRoom } from '../process-errors.js'
 import type { ProcessTable } from '../processes/process-table.js'
-import { hasRecord, readRecord, removeIfThere, writeOnce } from '../disk/record.js'
+import { hasRecord, readRecord, removeIfThere, writeOnce, type FileRecord } from '../disk/record.js'
 import type { Room } from '../disk/room.js'
+import type { ObservedEnd } from '../supervisor/messages.js'
 
 /** Files that are open at once at most. */
 const CONCURRENCY = 32
@@ -24,14 +35,6 @@ const CONCURRENCY = 32
  * intervals, in ms, before that counts.
  */
 const LEFT_CHECKS_MS = [0, 1, 2, 4, 8, 16, 32]
-
-/** What a worker that only reads says of a job of which nothing runs. */
-const UNCONCLUDED: Readonly<Record<Exclude<JobState, 'ended' | 'running'>, string>> = {
-  unstarted: 'it has not begun; the service starts it',
-  restarted: 'the machine restarted before it had ended; the service records that it failed',
-  unstartable: 'its command could not be started; the service records that it failed',
-  vanished: 'its supervisor was killed; the service ends what is left of it, and records that it failed',
-}
 
 /** What a follower is made of. */
 export interface FollowerParts {
@@ -59,6 +62,8 @@ interface KnownJob {
   readonly file: JobFile
   claim?: Claim
   final?: JobReport
+  /** What the supervisor of this process said of its end. */
+  end?: ObservedEnd | undefined
   /** How often this worker started it without its being claimed. */
   starts?: number
   /** Its program was killed just now, by an unknown sender. */
@@ -96,11 +101,15 @@ export class JobFollower {
     const active = await readdir(layout.active)
     active.push(...(await this.#tidy(active, new Set([...ended, ...stopping]))))
     const known = await pMap(active, (key) => this.#load(key), { concurrency: CONCURRENCY })
-    const seen = known.flatMap((job) =>
-      job === undefined
-        ? []
-        : [{ job, ended: ended.has(job.place.key), stopping: stopping.has(job.place.key) }],
-    )
+    const seen = known.flatMap((job) => {
+      if (job === undefined) return []
+      const { key } = job.place
+      const own = this.#isOwn(job) ? this.#parts.runner.own(key) : undefined
+      job.end = own?.end
+      // What the supervisor says of an end follows its record, and spares the reads.
+      const hasEnded = ended.has(key) || job.end !== undefined
+      return [{ job, ended: hasEnded, stopping: stopping.has(key) }]
+    })
     const reports = await this.#reportAll(seen)
     const byId = byItem(seen.map(({ job: { file } }, index) => ({ file, report: reports[index] })))
     const running = reports.filter((report) => report?.stage === 'PROCESSING').length
@@ -133,7 +142,11 @@ export class JobFollower {
   /** @returns the keys that were missing in `active` */
   async #tidy(active: readonly string[], others: ReadonlySet<string>): Promise<string[]> {
     const keys = new Set(active)
-    for (const key of this.#known.keys()) if (!keys.has(key)) this.#known.delete(key)
+    for (const key of this.#known.keys()) {
+      if (keys.has(key)) continue
+      this.#known.delete(key)
+      this.#parts.runner.forget(key)
+    }
     return tidyIndex(
       this.#parts.layout,
       [...others].filter((key) => !keys.has(key)),
@@ -141,7 +154,7 @@ export class JobFollower {
   }
 
   async #load(key: string): Promise<KnownJob | undefined> {
-    const job = this.#known.get(key) ?? (await this.#read(key))
+    const job = this.#known.get(key) ?? this.#readOwn(key) ?? (await this.#read(key))
     if (job !== undefined) await readClaimOnce(job)
     return job
   }
@@ -154,6 +167,15 @@ export class JobFollower {
     if (file === undefined) await removeIfThere(place.active)
     if (file === undefined || file === 'damaged') return undefined
     const job: KnownJob = { place, file }
+    this.#known.set(key, job)
+    return job
+  }
+
+  /** A job that the supervisor of this process started is known without a read of the disk. */
+  #readOwn(key: string): KnownJob | undefined {
+    const own = this.#parts.runner.own(key)
+    if (own === undefined) return undefined
+    const job: KnownJob = { place: this.#parts.layout.placeOf(key), file: own.file, claim: own.claim }
     this.#known.set(key, job)
     return job
   }
@@ -201,8 +223,8 @@ export class JobFollower {
   }
 
   #pidsToAskFor(seen: readonly SeenJob[]): number[] {
-    const running = seen.filter(({ job, ended }) => !ended && !this.#isLiveChild(job))
-    return running.flatMap(({ job }) => (job.claim === undefined ? [] : [job.claim.pid]))
+    const running = seen.filter(({ job, ended }) => !ended && !this.#isOwn(job))
+    return [...new Set(running.flatMap(({ job }) => (job.claim === undefined ? [] : [job.claim.pid])))]
   }
 
   async #report(seen: SeenJob, starts: ReadonlyMap<number, string>): Promise<JobReport | undefined> {
@@ -217,7 +239,7 @@ export class JobFollower {
       ended,
       claim,
       sameBoot: file.bootId === this.#parts.bootId,
-      startOfPid: this.#isLiveChild(job) ? claim?.start : starts.get(claim?.pid ?? 0),
+      startOfPid: this.#isOwn(job) ? claim?.start : starts.get(claim?.pid ?? 0),
     })
     if (state === 'ended') return this.#reportFinal(job)
     if (state !== 'running' && this.#parts.reading) return this.#describe(job, state)
@@ -225,7 +247,7 @@ export class JobFollower {
     if (state !== 'running') return this.#conclude(job, state)
     const stop = seen.stopping ? await readRecord(place.stopping) : undefined
     if (stop === undefined) return reportRunning(place, file, { claim })
-    if (!this.#parts.reading) this.#parts.stopper.finish(place, { claim, sinceAt: stop.at })
+    if (!this.#parts.reading) await this.#parts.stopper.finish(place, { claim, sinceAt: stop.at })
     return reportRunning(place, file, { claim, ...stopNote(file, stop, this.#parts.runtime.now()) })
   }
 
@@ -239,12 +261,17 @@ export class JobFollower {
     return reportRunning(place, file, { claim, message: UNCONCLUDED[state] })
   }
 
-  #isLiveChild({ place, claim }: KnownJob): boolean {
-    return claim !== undefined && this.#parts.runner.isLiveChild(place, claim)
+  /** Whether the supervisor of this process runs it. */
+  #isOwn({ claim }: KnownJob): boolean {
+    return claim !== undefined && this.#parts.runner.isOwnClaim(claim)
   }
 
   async #reportFinal(job: KnownJob): Promise<JobReport | undefined> {
-    const { place, file } = job
+    const { place, file, end: observed } = job
+    if (observed !== undefined && !observed.isLeft) {
+      const { ended, stop, stdoutBytes, stderrBytes } = observed
+      return this.#finish(job, { end: ended, stop, written: { stdoutBytes, stderrBytes } })
+    }
     // Read in the order in which they go and come when it is archived. What was kept counts more: a late
     // signal, as by a timer, can leave a record in `ended` once the true one is gone from there.
     const ended = await readRecord(place.ended)
@@ -257,15 +284,24 @@ export class JobFollower {
       return reportRunning(place, file, { claim: job.claim, message })
     }
     const stop = (await readRecord(place.stopping)) ?? (await readRecord(place.stop))
-    // It may have begun and ended since the claim was read. One that was claimed for no process never began.
+    // It may have begun and ended since the claim was read.
     await readClaimOnce(job)
+    return this.#finish(job, { end, stop })
+  }
+
+  async #finish(
+    job: KnownJob,
+    { end, ...found }: { readonly end: FileRecord } & Pick<EndedJob, 'stop' | 'written'>,
+  ): Promise<JobReport> {
+    const { place, file } = job
+    // One that was claimed for no process never began.
     const claim = job.claim?.pid === 0 ? undefined : job.claim
     const ending = parseEnding(end.text)
     const isKilled = ending.signal === 'SIGKILL' && !ending.stopped
     const oom = isKilled && (await hasRecord(place.oom))
     if (isKilled && !oom) job.isUnexplained = true
     const unstartable = isUnstartable(ending) ? await this.#parts.runner.unstartable() : undefined
-    const facts = { place, file, claim, ending, endedAt: end.at, stop, oom, unstartable }
+    const facts = { place, file, claim, ending, endedAt: end.at, oom, unstartable, ...found }
     job.final = await reportEnded(facts, this.#parts.settings)
     return job.final
   }
@@ -275,12 +311,10 @@ export class JobFollower {
    * otherwise.
    */
   async #isLeft({ place, file, claim }: KnownJob): Promise<boolean> {
-    const { table, bootId, runner, runtime, reading, onLeft } = this.#parts
+    const { table, bootId, runtime, reading, onLeft } = this.#parts
     if (claim === undefined || file.bootId !== bootId) return false
     for (const ms of LEFT_CHECKS_MS) {
       if (ms > 0) await runtime.sleep(ms)
-      // That a child of this process has ended is known without a check of all processes.
-      if (runner.isLiveChild(place, claim)) continue
       if (!(await isJobAlive(table, { place, claim }))) return false
     }
     if (reading) return true
@@ -349,18 +383,4 @@ async function hasRoomFor(write: () => Promise<boolean>): Promise<boolean> {
 async function readClaimOnce(job: KnownJob): Promise<void> {
   const claim = job.claim ?? (await readClaim(job.place))
   if (claim !== undefined) job.claim = claim
-}
-
-/** Of a job whose files were removed there is just the stage. */
-async function reportGone(
-  place: JobPlace,
-  { uid, attempt }: { readonly uid: string; readonly attempt: number },
-): Promise<JobReport | undefined> {
-  const gone = await readRecord(place.gone)
-  if (gone === undefined) return undefined
-  return { stage: gone.text === 'SUCCESS' ? 'SUCCESS' : 'FAIL', uid, attempt, finishedAt: gone.at }
-}
-
-function unbegun(why: string): string {
-  return `it has not begun: ${why}; it is started as soon as that is over`
 }

@@ -1,8 +1,8 @@
-import { rename } from 'node:fs/promises'
 import type { JobPlace, Layout } from '../disk/layout.js'
-import { indexText, readJobFile } from './job-file.js'
+import { indexText } from '../supervisor/job-acceptance.js'
+import { readJobFile } from './job-file.js'
 import { isNoRoom } from '../process-errors.js'
-import { absentAsUndefined, hasRecord, removeIfThere, writeOnce } from '../disk/record.js'
+import { hasRecord, removeIfThere, writeOnce } from '../disk/record.js'
 
 /**
  * Puts an accepted job into `active`, or finds it there. Nothing of a job is started, stopped or ended
@@ -11,27 +11,6 @@ import { absentAsUndefined, hasRecord, removeIfThere, writeOnce } from '../disk/
  */
 export async function enterIndex(place: JobPlace): Promise<void> {
   await writeOnce(place.active, indexText(place))
-}
-
-/**
- * The same for a job that was accepted just now, by the entry that was made with it: that takes no room.
- *
- * @returns `false` where the folder can't hold one more all the same: the job is accepted, and a look-up goes
- * on with it
- */
-export async function enterNew(place: JobPlace): Promise<boolean> {
-  const moved = async (): Promise<true> => {
-    await rename(place.entry, place.active)
-    return true
-  }
-  try {
-    // A process that found the job in the meantime may have archived it, and removed its home.
-    if ((await absentAsUndefined(moved)) !== true) await enterIndex(place)
-    return true
-  } catch (error) {
-    if (isNoRoom(error)) return false
-    throw error
-  }
 }
 
 /**

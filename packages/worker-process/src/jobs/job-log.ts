@@ -3,10 +3,11 @@ import { hostname } from 'node:os'
 import { SluiceError, type JobRef, type Runtime } from '@sluice/core'
 import type { CheckedReadLog } from '@sluice/core/backend'
 import type { JobPlace, Layout } from '../disk/layout.js'
-import { absentAsUndefined, hasRecord } from '../disk/record.js'
+import { absentAsUndefined, hasRecord, readRecord } from '../disk/record.js'
 import type { ProcessWorkerSettings } from '../options.js'
 import type { ProcessTable } from '../processes/process-table.js'
 import { judgeJob, readClaim } from './claim.js'
+import { hadWrittenNothing } from './ending.js'
 import { readJobFile } from './job-file.js'
 
 const CHUNK_BYTES = 65_536
@@ -122,12 +123,19 @@ async function openStreams(logged: LoggedJob, parts: LogParts): Promise<OutputSt
       const stream = await OutputStream.open(path)
       if (stream !== undefined) opened.push(stream)
     }
-    if (opened.length === 0) throw await noLog(logged, parts)
+    if (opened.length === 0 && !(await wroteNothing(logged.place))) throw await noLog(logged, parts)
     return opened
   } catch (error) {
     for (const stream of opened) await stream.close()
     throw error
   }
+}
+
+/** Of a job that has written nothing no files are kept. */
+async function wroteNothing(place: JobPlace): Promise<boolean> {
+  if (await hasRecord(place.exit)) return true
+  const gone = await readRecord(place.gone)
+  return gone !== undefined && hadWrittenNothing(gone)
 }
 
 function skipTo(streams: readonly OutputStream[], tailBytes: number | undefined): void {

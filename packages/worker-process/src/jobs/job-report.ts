@@ -1,13 +1,13 @@
 import { hostname } from 'node:os'
 import { pathToFileURL } from 'node:url'
 import type { FailureClass, FailureKind, JobReport, JsonValue } from '@sluice/core'
-import type { Claim } from './claim.js'
-import { isSuccess, parseEnding, type Ending, type EndingWithoutCode } from './ending.js'
+import type { Claim, JobState } from './claim.js'
+import { isSuccess, parseEnding, stageOfGone, type Ending, type EndingWithoutCode } from './ending.js'
 import type { JobFile } from './job-file.js'
 import type { JobPlace } from '../disk/layout.js'
 import type { ProcessWorkerSettings } from '../options.js'
 import { lastLines, readResult, type ReadResult } from './output-tail.js'
-import type { FileRecord } from '../disk/record.js'
+import { readRecord, type FileRecord } from '../disk/record.js'
 
 /** What is on the disk of a job that has ended. */
 export interface EndedJob {
@@ -21,6 +21,8 @@ export interface EndedJob {
   readonly oom: boolean
   /** Why the program can't be started, where its exit code says that it was not. */
   readonly unstartable?: string | undefined
+  /** How much is in the files of its outputs, where that is known. */
+  readonly written?: { readonly stdoutBytes: number; readonly stderrBytes: number }
 }
 
 /** What the worker says of a job that has ended. */
@@ -32,7 +34,7 @@ export async function reportEnded(job: EndedJob, settings: ProcessWorkerSettings
     ...(job.ending.exitCode === undefined ? {} : { exitCode: job.ending.exitCode }),
   }
   if (isSuccess(job.ending)) {
-    const { value, note } = await resultOf(job.place, settings)
+    const { value, note } = await resultOf(job, settings)
     return {
       ...report,
       stage: 'SUCCESS',
@@ -41,7 +43,9 @@ export async function reportEnded(job: EndedJob, settings: ProcessWorkerSettings
     }
   }
   // The shell that was to start the program reports the program itself as missing.
-  const stderr = job.unstartable ?? (await lastLines(job.place.stderr, settings.stderrTailBytes))
+  const stderr =
+    job.unstartable ??
+    (job.written?.stderrBytes === 0 ? '' : await lastLines(job.place.stderr, settings.stderrTailBytes))
   const { failureClass, message } = explain(job, settings)
   return {
     ...report,
@@ -85,8 +89,9 @@ function detailsOf({ place, claim, ending, endedAt }: EndedJob): Readonly<Record
   }
 }
 
-async function resultOf(place: JobPlace, settings: ProcessWorkerSettings): Promise<ReadResult> {
-  return settings.result === 'none' ? {} : readResult(place.stdout, settings.maxResultBytes)
+async function resultOf({ place, written }: EndedJob, settings: ProcessWorkerSettings): Promise<ReadResult> {
+  if (settings.result === 'none' || written?.stdoutBytes === 0) return {}
+  return readResult(place.stdout, settings.maxResultBytes)
 }
 
 interface Explanation {
@@ -223,4 +228,27 @@ function together(jobs: readonly { readonly file: JobFile; readonly report: JobR
 
 function isLater(job: JobFile, other: JobFile): boolean {
   return job.uid === other.uid ? job.attempt > other.attempt : job.acceptedAt > other.acceptedAt
+}
+
+/** What a worker that only reads says of a job of which nothing runs. */
+export const UNCONCLUDED: Readonly<Record<Exclude<JobState, 'ended' | 'running'>, string>> = {
+  unstarted: 'it has not begun; the service starts it',
+  restarted: 'the machine restarted before it had ended; the service records that it failed',
+  unstartable: 'its command could not be started; the service records that it failed',
+  vanished: 'its supervisor was killed; the service ends what is left of it, and records that it failed',
+}
+
+/** Of a job whose files were removed there is just the stage. */
+export async function reportGone(
+  place: JobPlace,
+  { uid, attempt }: { readonly uid: string; readonly attempt: number },
+): Promise<JobReport | undefined> {
+  const gone = await readRecord(place.gone)
+  if (gone === undefined) return undefined
+  return { stage: stageOfGone(gone), uid, attempt, finishedAt: gone.at }
+}
+
+/** What is said of a job that can't begin. */
+export function unbegun(why: string): string {
+  return `it has not begun: ${why}; it is started as soon as that is over`
 }

@@ -1,46 +1,72 @@
-import type { ChildProcess } from 'node:child_process'
-import { rm } from 'node:fs/promises'
-import { join } from 'node:path'
 import { SluiceError } from '@sluice/core'
-import { readClaim, type Claim } from './claim.js'
-import { acceptJob, prepareJob, readJobFile, type NewJob } from './job-file.js'
+import { parseClaim, type Claim } from './claim.js'
+import { readJobFile, type JobFile } from './job-file.js'
 import { interpreterProblem } from '../command/interpreter.js'
-import { enterIndex, enterNew, isArchived } from './job-index.js'
-import type { JobPlace, Layout } from '../disk/layout.js'
+import { enterIndex, isArchived } from './job-index.js'
+import type { JobPlace } from '../disk/layout.js'
 import type { ProcessWorkerSettings } from '../options.js'
 import { findProgram, isExecutable, type ProgramSearch } from '../command/program.js'
-import { hasRecord, writeOnce } from '../disk/record.js'
-import { startSupervisor, type Supervisor } from '../processes/supervisor.js'
+import { hasRecord } from '../disk/record.js'
+import { Supervisor, SupervisorLost, lostError } from '../processes/supervisor.js'
+import type { ObservedEnd, RequestKind, SupervisorReply } from '../supervisor/messages.js'
+
+/** A job to be accepted, and what is to be on its stdin. */
+export interface NewJob {
+  readonly file: JobFile
+  readonly stdin: string | undefined
+}
 
 /** What a runner is made of. */
 export interface RunnerParts {
-  readonly layout: Layout
-  readonly settings: ProcessWorkerSettings
+  readonly settings: ProcessWorkerSettings & { readonly cwd: string }
   readonly bootId: string
   /** Whether the configuration read a secret from this variable. */
   readonly isSecretVariable: ((name: string) => boolean) | undefined
-  /** Called when a supervisor of this process that had claimed its job ended and left no record. */
-  readonly onVanished: () => void
+  /** Called when a job of this process has ended, and when its supervisor was killed. */
+  readonly onChange: () => void
 }
 
-/** Starts jobs, each once, and knows which of them are children of this process. */
+/** A job that the supervisor of this process runs or has run. */
+export interface OwnJob {
+  readonly file: JobFile
+  readonly claim: Claim
+  end?: ObservedEnd
+}
+
+/** Starts jobs, each once, by a supervisor of its own, and knows how they are. */
 export class JobRunner {
   readonly #parts: RunnerParts
-  /** Supervisors that were told to go and have not ended. */
-  readonly #children = new Map<string, ChildProcess>()
+  readonly #supervisor: Supervisor
+  /** Those that the supervisor runs, or that have ended and are not acknowledged. */
+  readonly #own = new Map<string, OwnJob>()
   readonly #sending = new Map<string, Promise<void>>()
+  /** Ends that came before the reply that says who started the job. */
+  readonly #early = new Map<string, ObservedEnd>()
   #program: string | undefined
 
   constructor(parts: RunnerParts) {
     this.#parts = parts
+    const { settings } = parts
+    this.#supervisor = new Supervisor({
+      config: {
+        dir: settings.dir,
+        queue: settings.name,
+        cwd: settings.cwd,
+        bootId: parts.bootId,
+        fsync: settings.fsync,
+        killAfterMs: settings.killAfterMs,
+        timeoutMs: settings.timeoutMs,
+        stdin: settings.stdin === 'json',
+      },
+      environment: () => jobEnvironment(settings, parts.isSecretVariable),
+      onEnd: (end) => this.#onEnd(end),
+      onLost: () => this.#onLost(),
+    })
   }
 
   /**
-   * Accepts a job and starts it. The order is the design: (1) a supervisor is started, since only that can
-   * fail for want of processes or for too long a command line, and then nothing was accepted; (2) the job is
-   * put on the disk, which accepts it; (3) its index entry makes it visible to `pollAllStatus`; (4) the
-   * supervisor is told to go, and claims it. Killed between 1 and 2, the supervisor ends by itself; between 2
-   * and 3, the next send or look-up of the job goes on with 3; after 3, a poll does.
+   * Accepts a job and starts it: the supervisor does both, so that a job that was handed over runs whether or
+   * not this process lives. What it does in which order stands there.
    */
   async send(place: JobPlace, job: NewJob): Promise<void> {
     const sending = this.#sending.get(place.key) ?? this.#sendOnce(place, job)
@@ -56,11 +82,11 @@ export class JobRunner {
    * Starts a job that was accepted and that no process has claimed: its sender was killed. It must be in the
    * index, else its end would go unreported. Harmless if another process does the same.
    *
-   * @returns whether it was started; it is not when it is being sent
+   * @returns whether it was tried; it is not when it is being sent
    */
-  async resume(place: JobPlace, job: NewJob['file']): Promise<boolean> {
-    if (this.#children.has(place.key) || this.#sending.has(place.key)) return false
-    this.#go(place, await this.#launch(job, place))
+  async resume(place: JobPlace, file: JobFile): Promise<boolean> {
+    if (this.#own.has(place.key) || this.#sending.has(place.key)) return false
+    await this.#start(place, file)
     return true
   }
 
@@ -69,20 +95,30 @@ export class JobRunner {
    * be started, and the disk has room for all that a job needs.
    */
   async probe(place: JobPlace, job: NewJob): Promise<void> {
-    const supervisor = await this.#launch(job.file, place)
     try {
-      await this.#tryFiles(place, job)
-    } finally {
-      supervisor.dismiss()
+      await this.#request('probe', place, job)
+    } catch (error) {
+      throw error instanceof SupervisorLost ? lostError(job.file.id) : error
     }
   }
 
-  /**
-   * Whether the claim is that of a child that still runs. Its pid can't be another's before its end was
-   * noticed here.
-   */
-  isLiveChild(place: JobPlace, claim: Claim): boolean {
-    return this.#children.get(place.key)?.pid === claim.pid
+  /** What is known of a job that the supervisor of this process has started. */
+  own(key: string): OwnJob | undefined {
+    return this.#own.get(key)
+  }
+
+  /** Whether the claim is that of the supervisor of this process, which runs. */
+  isOwnClaim({ isShared, pid }: Claim): boolean {
+    return isShared && pid === this.#supervisor.pid
+  }
+
+  /** The queue has the outcome. */
+  forget(key: string): void {
+    this.#own.delete(key)
+  }
+
+  close(): void {
+    this.#supervisor.close()
   }
 
   /** Where the program is now. */
@@ -102,75 +138,65 @@ export class JobRunner {
 
   search(): ProgramSearch {
     const { cwd, env } = this.#parts.settings
-    return { cwd: cwd ?? process.cwd(), path: env?.PATH ?? process.env.PATH ?? '/usr/bin:/bin' }
+    return { cwd, path: env?.PATH ?? process.env.PATH ?? '/usr/bin:/bin' }
   }
 
   async #sendOnce(place: JobPlace, job: NewJob): Promise<void> {
-    if (this.#children.has(place.key) || (await hasRecord(place.claim)) || (await isArchived(place))) return
-    const supervisor = await this.#launch(job.file, place)
+    if (this.#own.has(place.key)) return
     try {
-      if (await this.#accept(place, job)) this.#go(place, supervisor)
-    } finally {
-      // After `go` it says nothing more; before it, the supervisor ends without a trace.
-      supervisor.dismiss()
+      const { accepted, claim } = await this.#request('send', place, job)
+      if (accepted === false) await this.#goOn(place, job.file.id)
+      else this.#take(place, job.file, claim)
+    } catch (error) {
+      if (!(error instanceof SupervisorLost)) throw error
+      // Of what it had accepted a poll says how it is.
+      if ((await readJobFile(place)) === undefined) throw lostError(job.file.id)
+      await enterIndex(place)
     }
   }
 
-  async #launch(job: NewJob['file'], place: JobPlace): Promise<Supervisor> {
-    const program = await this.program()
-    if (program === undefined) throw this.#withoutProgram(job.id)
-    const { layout, settings, isSecretVariable } = this.#parts
-    return startSupervisor(layout, settings, { ...job, place, program, isSecretVariable })
-  }
-
-  /**
-   * Only of an accepted job. A supervisor that was killed meanwhile is no child to wait for: the next poll
-   * starts another.
-   */
-  #go(place: JobPlace, supervisor: Supervisor): void {
-    const child = supervisor.process
-    if (child.exitCode === null && child.signalCode === null) {
-      this.#children.set(place.key, child)
-      child.once('exit', () => void this.#onExit(place, child))
-    }
-    supervisor.go()
-  }
-
-  /** @returns whether it may start */
-  async #accept(place: JobPlace, job: NewJob): Promise<boolean> {
-    const { layout, settings, bootId } = this.#parts
-    const accepted = await acceptJob(layout, place, { ...job, fsync: settings.fsync })
-    const file = accepted ? job.file : await readJobFile(place)
-    if (file === undefined) return false
-    if (file === 'damaged') throw damaged(job.file.id)
-    const seen = accepted ? await enterNew(place) : await enterIndex(place).then(() => true)
+  /** Of a job that was accepted before. */
+  async #goOn(place: JobPlace, itemId: string): Promise<void> {
+    if ((await hasRecord(place.claim)) || (await isArchived(place))) return
+    const file = await readJobFile(place)
+    if (file === undefined) return
+    if (file === 'damaged') throw damaged(itemId)
+    await enterIndex(place)
     // Whether one that was accepted before the machine went down had begun is unknown: the next poll says
     // that it failed.
-    return seen && file.bootId === bootId
+    if (file.bootId === this.#parts.bootId) await this.#start(place, file).catch(leftToPoll)
   }
 
-  async #tryFiles(place: JobPlace, job: NewJob): Promise<void> {
-    const { layout, settings } = this.#parts
-    const prepared = await prepareJob(layout, place, { ...job, fsync: settings.fsync })
-    try {
-      // As the supervisor does when the job begins and ends.
-      for (const record of ['claim', 'ended']) await writeOnce(join(prepared, record), 'probe')
-    } finally {
-      await rm(prepared, { recursive: true, force: true })
-    }
+  async #start(place: JobPlace, file: JobFile): Promise<void> {
+    const { claim } = await this.#request('start', place, { file, stdin: undefined })
+    this.#take(place, file, claim)
   }
 
-  async #onExit(place: JobPlace, child: ChildProcess): Promise<void> {
-    if (this.#children.get(place.key) === child) this.#children.delete(place.key)
-    // What can't be read is read by the poll that this wakes, which says why.
-    if (await this.#hasVanished(place, child).catch(() => true)) this.#parts.onVanished()
+  async #request(kind: RequestKind, { key }: JobPlace, { file, stdin }: NewJob): Promise<SupervisorReply> {
+    const program = await this.program()
+    if (program === undefined) throw this.#withoutProgram(file.id)
+    return this.#supervisor.request(kind, { key, program, file, ...(stdin === undefined ? {} : { stdin }) })
   }
 
-  async #hasVanished(place: JobPlace, child: ChildProcess): Promise<boolean> {
-    if (await hasRecord(place.ended)) return false
-    // One that could not claim its job is started again by a later poll: to wake one for it would spin where
-    // there is no room.
-    return (await readClaim(place))?.pid === child.pid
+  #take({ key }: JobPlace, file: JobFile, claim: SupervisorReply['claim']): void {
+    const end = this.#early.get(key)
+    this.#early.delete(key)
+    if (claim === undefined) return
+    this.#own.set(key, { file, claim: parseClaim(claim), ...(end === undefined ? {} : { end }) })
+    if (end !== undefined) this.#parts.onChange()
+  }
+
+  #onEnd(end: ObservedEnd): void {
+    const own = this.#own.get(end.key)
+    if (own === undefined) this.#early.set(end.key, end)
+    else own.end = end
+    this.#parts.onChange()
+  }
+
+  #onLost(): void {
+    this.#own.clear()
+    this.#early.clear()
+    this.#parts.onChange()
   }
 
   #withoutProgram(itemId: string): SluiceError {
@@ -179,6 +205,24 @@ export class JobRunner {
       'No item fails for it; jobs start as soon as it is there.'
     return new SluiceError('SLUICE_WORKER_UNAVAILABLE', message, { itemId, concerns: 'worker' })
   }
+}
+
+function leftToPoll(): void {
+  // It was accepted and stays so: the next poll tries again, and says why it can't begin.
+}
+
+/**
+ * The service's own environment, less what configures Sluice itself and the variables that secrets of the
+ * configuration came from; then what the options say.
+ */
+function jobEnvironment(
+  settings: ProcessWorkerSettings,
+  isSecretVariable: (name: string) => boolean = () => false,
+): Readonly<Record<string, string | undefined>> {
+  const inherited = Object.entries(process.env).filter(
+    ([name]) => !name.startsWith('SLUICE_') && !isSecretVariable(name),
+  )
+  return { ...Object.fromEntries(inherited), ...settings.env }
 }
 
 /** A sentence for the case that the program can't be found. */

@@ -4,7 +4,7 @@ import { claimForNone, readClaim, type Claim } from './claim.js'
 import { STOPPED_BY_KILL, type EndingWithoutCode } from './ending.js'
 import type { JobPlace } from '../disk/layout.js'
 import { isArchived } from './job-index.js'
-import { signalJob } from '../processes/job-signals.js'
+import { signalJob, tellSupervisor } from '../processes/job-signals.js'
 import { isNoRoom } from '../process-errors.js'
 import type { ProcessTable } from '../processes/process-table.js'
 import { hasRecord, readRecord, writeOnce } from '../disk/record.js'
@@ -32,8 +32,8 @@ export class JobStopper {
   }
 
   /**
-   * Ends a job that was accepted and has not ended. The request is recorded first: with the record and
-   * SIGTERM the job's own supervisor does the rest, also without this process; killed between the two, it is
+   * Ends a job that was accepted and has not ended. The request is recorded first, and the job's
+   * supervisor, once it is told so, does the rest, also without this process; killed between the two, it is
    * left to the next poll of a service. The timer here is for a job whose supervisor can't: one of an earlier
    * version, or without the record. A job that no process has claimed is claimed here, so that it never
    * starts. Where there is no room for the record, a job that runs is ended all the same: that may make some.
@@ -44,8 +44,11 @@ export class JobStopper {
     if (await this.forestall(place)) return
     const claim = await readClaim(place)
     if (claim === undefined) return
-    // A job that was suspended must continue to be able to end, its supervisor's guard too.
-    await signalJob(this.#parts.table, { place, claim }, 'SIGTERM', 'SIGCONT')
+    const { table } = this.#parts
+    const isRecorded = await hasRecord(place.stopping)
+    const isTold = isRecorded && (await tellSupervisor(table, { place, claim }))
+    // A job that was suspended must continue to be able to end.
+    if (!isTold) await signalJob(table, { place, claim }, 'SIGTERM', 'SIGCONT')
     const stop = await readRecord(place.stopping)
     this.#killLater(place, claim, stop?.at ?? this.#parts.runtime.now())
   }
@@ -58,8 +61,13 @@ export class JobStopper {
   }
 
   /** Ends a job that was told to end when the grace is over, also where its canceller was killed halfway. */
-  finish(place: JobPlace, { claim, sinceAt }: { claim: Claim | undefined; sinceAt: number }): void {
-    if (claim !== undefined) this.#killLater(place, claim, sinceAt)
+  async finish(
+    place: JobPlace,
+    { claim, sinceAt }: { claim: Claim | undefined; sinceAt: number },
+  ): Promise<void> {
+    if (claim === undefined || this.#timers.has(place.key)) return
+    await tellSupervisor(this.#parts.table, { place, claim })
+    this.#killLater(place, claim, sinceAt)
   }
 
   #killLater(place: JobPlace, claim: Claim, sinceAt: number): void {

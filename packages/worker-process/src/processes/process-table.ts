@@ -22,6 +22,10 @@ export interface ProcessTable {
   starts(pids: readonly number[]): Promise<ReadonlyMap<number, string>>
   /** Whether a process of that group lives that was started with `marker` in its environment. */
   hasMarkedMember(group: number, marker: string): Promise<boolean>
+  /**
+   * The group of a living process that was started with `marker` in its environment, where that can be read.
+   */
+  groupOfMarked(marker: string): Promise<number | undefined>
 }
 
 /** By `/proc` where there is one, else by `ps`. */
@@ -42,14 +46,19 @@ const procTable: ProcessTable = {
     return found
   },
   async hasMarkedMember(group, marker) {
-    for (const name of await readdir('/proc')) {
-      if (!/^\d+$/u.test(name)) continue
-      const stat = await readStat(Number(name))
-      if (stat?.group !== group) continue
-      if ((await readEnvironment(name)).includes(marker)) return true
-    }
-    return false
+    return (await findMarked(marker, (found) => found === group)) !== undefined
   },
+  groupOfMarked: (marker) => findMarked(marker, (group) => group > 1),
+}
+
+async function findMarked(marker: string, isWanted: (group: number) => boolean): Promise<number | undefined> {
+  for (const name of await readdir('/proc')) {
+    if (!/^\d+$/u.test(name)) continue
+    const stat = await readStat(Number(name))
+    if (stat === undefined || !isWanted(stat.group)) continue
+    if ((await readEnvironment(name)).includes(marker)) return stat.group
+  }
+  return undefined
 }
 
 /**
@@ -96,6 +105,8 @@ export const psTable: ProcessTable = {
     const rows = await ps(['-A', '-o', 'pgid=,stat='])
     return rows.some((row) => Number(row[0]) === group && !row[1]?.startsWith('Z'))
   },
+  // The environment can't be read there.
+  groupOfMarked: () => Promise.resolve(undefined),
 }
 
 function startOf(row: readonly string[]): string {

@@ -1,12 +1,21 @@
 import { once } from 'node:events'
-import { readFile, readdir, writeFile } from 'node:fs/promises'
+import { readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { JobReport, Logger } from '@sluice/core'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { ProcessWorker } from '../../src/index.js'
 import type { SmallDisk } from './small-disk.js'
 import { lacksSmallDisk } from './small-disk.js'
-import { WorkerBench, eventually, isAlive, newJob, outcome, send, type TestJob } from '../worker-bench.js'
+import {
+  WorkerBench,
+  eventually,
+  groupOf,
+  isAlive,
+  newJob,
+  outcome,
+  send,
+  type TestJob,
+} from '../worker-bench.js'
 import { readClaim } from '../../src/jobs/claim.js'
 
 const lacking = lacksSmallDisk()
@@ -26,30 +35,11 @@ async function openGate(id: string): Promise<void> {
   await writeFile(join(bench.dir, `gate-${id}`), '')
 }
 
-async function pidOf(job: TestJob): Promise<number> {
-  return (await readClaim(bench.layout().place(job)))?.pid ?? 0
-}
-
-/**
- * The command has ended, and its supervisor waits for room: the shell of the command was its only child that
- * is not `sleep 1`.
- */
+/** The command has ended, and its supervisor waits for room. */
 async function commandEnded(job: TestJob): Promise<void> {
+  const group = await groupOf(bench.layout().place(job))
   await openGate(job.id)
-  const { stdout } = bench.layout().place(job)
-  await eventually('nothing but the supervisor writes', async () => {
-    const pid = await pidOf(job)
-    return (await childrenOf(pid)).every((command) => !command.includes(stdout) && !command.includes('GATE'))
-  })
-}
-
-async function childrenOf(pid: number): Promise<string[]> {
-  const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => '')
-  const lines = children
-    .split(' ')
-    .filter(Boolean)
-    .map((child) => readFile(`/proc/${child}/cmdline`, 'utf8').catch(() => ''))
-  return Promise.all(lines)
+  await eventually('its process is gone', async () => !(await isAlive(group)))
 }
 
 describe.skipIf(lacking !== undefined)('on a full disk', () => {
@@ -146,7 +136,7 @@ describe.skipIf(lacking !== undefined)('on a full disk', () => {
     const job = newJob('a')
     const endsAt = Date.now() + 1_500 + 50
     await send(worker, job)
-    await eventually('it runs', async () => (await pidOf(job)) > 0)
+    await groupOf(bench.layout().place(job))
     disk.fillInodes()
     await writeFile(gate, '')
     await eventually('its timer would have ended it', () => Date.now() > endsAt + 500)
@@ -186,7 +176,7 @@ describe.skipIf(lacking !== undefined)('on a full disk', () => {
     const job = newJob('a')
     await send(worker, job)
     await eventually('it runs', async () => (await bench.runs()) === 1)
-    const pid = await pidOf(job)
+    const pid = await groupOf(bench.layout().place(job))
     disk.fillInodes()
     await worker.cancelJob(job, 'no longer wanted')
     await eventually('it is gone', async () => !(await isAlive(pid)))
@@ -212,12 +202,13 @@ describe.skipIf(lacking !== undefined)('on a full disk', () => {
   test('one whose supervisor was killed is reported as failed once there is room, and others meanwhile', async () => {
     const worker = await bench.open(gatedOptions({ stdin: 'none' }))
     const [killed, other] = [newJob('killed'), newJob('other')]
-    for (const job of [killed, other]) await send(worker, job)
+    await send(worker, killed)
+    await send(await bench.open(gatedOptions({ stdin: 'none' })), other)
     await eventually('both run', async () => (await bench.runs()) === 2)
     disk.fillInodes()
-    const pid = await pidOf(killed)
+    const { pid = 0 } = (await readClaim(bench.layout().place(killed))) ?? {}
     process.kill(pid, 'SIGKILL')
-    await eventually('it is gone', async () => !(await isAlive(pid)))
+    await eventually('it is noticed', async () => (await worker.lookupJob(killed))?.message !== undefined)
     const reports = await worker.pollAllStatus()
     expect(reports.get('killed')).toMatchObject({ stage: 'PROCESSING', message: /no room/u })
     expect(reports.get('other')).toMatchObject({ stage: 'PROCESSING' })

@@ -165,13 +165,14 @@ describe('room for a list', () => {
   })
 
   test.skipIf(lacksSmallDisk() !== undefined).each([
-    ['all', 7],
-    ['none', 1],
+    ['all', 7, 'echo out; echo err >&2; mkfifo "$SLUICE_OUTPUT_DIR/own"'],
+    ['all', 1, 'exit 0'],
+    ['none', 1, 'echo out; echo err >&2; mkfifo "$SLUICE_OUTPUT_DIR/own"'],
   ] as const)(
-    'with keepOutputs %s is %s inodes for a job that is acknowledged',
-    async (keepOutputs, each) => {
+    'with keepOutputs %s is %s inodes for a job that is acknowledged, beside its own files: %s',
+    async (keepOutputs, each, script) => {
       bench.mountSmallDisk()
-      const worker = await bench.open(bench.options(['true'], { keepOutputs }))
+      const worker = await bench.open(bench.options(['sh', '-c', script], { keepOutputs }))
       const jobs = [1, 2, 3, 4].map((index) => newJob(`job-${index}`))
       const used = async (): Promise<number> => {
         const { files, ffree } = await real.statfs(bench.layout().root)
@@ -182,7 +183,8 @@ describe('room for a list', () => {
         const made = execFileSync('sh', ['-c', shards.join('; ')], { encoding: 'utf8' })
           .split('\n')
           .filter(Boolean)
-        return files - ffree - made.length
+        const own = execFileSync('find', [bench.layout().root, '-name', 'own'], { encoding: 'utf8' })
+        return files - ffree - made.length - own.split('\n').filter(Boolean).length
       }
       const before = await used()
       for (const job of jobs) {

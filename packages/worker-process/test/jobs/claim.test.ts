@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { judgeJob, type JobFacts } from '../../src/jobs/claim.js'
 
-const claim = { pid: 4711, start: '8812345', at: 1 }
+const claim = { pid: 4711, start: '8812345', at: 1, isShared: true }
 const running: JobFacts = { ended: false, claim, sameBoot: true, startOfPid: '8812345' }
 
 test.each<[string, Partial<JobFacts>, string]>([
