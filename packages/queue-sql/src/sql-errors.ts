@@ -1,6 +1,6 @@
 import { SluiceError, isSluiceError, type ErrorCode } from '@sluice/core'
-import { poolerVerdict } from './postgres/pooler-errors.js'
-import { StatementOverdueError } from './postgres/statement-watch.js'
+import { poolerVerdict } from './postgres/connection/pooler-errors.js'
+import { StatementOverdueError } from './postgres/connection/statement-watch.js'
 
 /** The file is no longer the one that the connection has open. */
 export class FileGoneError extends Error {

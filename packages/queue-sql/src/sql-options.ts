@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import * as z from 'zod/mini'
-import { wrongPostgresUrl } from './postgres/url.js'
+import { wrongPostgresUrl } from './postgres/connection/url.js'
 import { wrongSqlitePath } from './sqlite/path.js'
 
 /** Where a queue's tables are. */

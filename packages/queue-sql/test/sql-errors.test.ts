@@ -2,7 +2,7 @@ import { SluiceError } from '@sluice/core'
 import pg from 'pg'
 import { describe, expect, test } from 'vitest'
 import { isOutcomeUnknown, isPostgresContention, isSqliteBusy, sqlError } from '../src/sql-errors.js'
-import { StatementOverdueError } from '../src/postgres/statement-watch.js'
+import { StatementOverdueError } from '../src/postgres/connection/statement-watch.js'
 
 const attempt = { what: 'claim items (queue "tiles")', place: 'PostgreSQL at db.example:5432, database work' }
 

@@ -35,5 +35,5 @@ childProcess.spawn = (...args) => {
   if (child.connected) child.send = counted(child.send)
   return child
 }
-if (process.send !== undefined) process.send = counted(process.send)
+if (process.send !== undefined) process.send = counted(process.send.bind(process))
 syncBuiltinESMExports()

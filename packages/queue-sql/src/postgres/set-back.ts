@@ -1,6 +1,6 @@
 import type { Runtime } from '@sluice/core'
 import { CompiledQuery } from 'kysely'
-import { DURABLY } from './durability.js'
+import { DURABLY } from './connection/durability.js'
 import { CLOCK, NOW } from './statements/parts.js'
 import type { TableNames } from '../schema/tables.js'
 

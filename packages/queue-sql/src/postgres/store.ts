@@ -6,11 +6,11 @@ import {
   readServerSettings,
   splitCommitLevel,
   type CommitLevel,
-} from './durability.js'
+} from './connection/durability.js'
 import { addIndex, migrate, tryMigration, versionOf } from '../schema/migration.js'
 import { adviceOnRefusal, isRefusal, lackingPrivileges } from './grants.js'
 import { PostgresMoves } from './moves.js'
-import { postgresPool, UNLIMITED } from './pool.js'
+import { postgresPool, UNLIMITED } from './connection/pool.js'
 import { ProcessingView } from './processing-view.js'
 import { postgresStatements } from './statements/statements.js'
 import { POSTGRES_NOW_MS, POSTGRES_SLOTS } from './statements/parts.js'

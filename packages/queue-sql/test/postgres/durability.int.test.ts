@@ -2,7 +2,11 @@ import type { Queue } from '@sluice/core'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { sqlPackage } from '../support/sql-package.js'
-import { splitCommitLevel, withCommitLevel, durabilityWarnings } from '../../src/postgres/durability.js'
+import {
+  splitCommitLevel,
+  withCommitLevel,
+  durabilityWarnings,
+} from '../../src/postgres/connection/durability.js'
 import { FOR_TESTS, startOwnPostgres, type OwnPostgresServer } from '../postgres-server.js'
 import { writes } from '../support/every-call.js'
 import { freshPrefix } from '../support/postgres-harness.js'

@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { wrongPostgresUrl } from '../../src/postgres/url.js'
+import { wrongPostgresUrl } from '../../src/postgres/connection/url.js'
 
 interface Parsed {
   readonly user?: string

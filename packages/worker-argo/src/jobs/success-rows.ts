@@ -6,7 +6,7 @@ import type { WorkflowLister } from '../workflow/workflow-lister.js'
 import { succeededOf, type PageReading } from '../workflow/workflow-pages.js'
 
 /** Of fewer each is asked for by name: that answers at once, whatever the lists are like. */
-const LEAST = 4
+const LEAST = 3
 /** Rows of one list at most: a hundred keys would not fit into the address that some proxies allow. */
 const MOST = 50
 /** Of the first list, whose rows are of an unknown size. */

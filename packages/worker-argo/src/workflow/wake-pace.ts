@@ -2,10 +2,10 @@ import type { Runtime } from '@sluice/core'
 
 /** How many wake signals may come at once, and how far apart they are where there are more. */
 const AT_ONCE = 10
-const GAP_MS = 50
+const GAP_MS = 40
 
 /**
- * Keeps wake signals apart where many jobs end: what ends in a twentieth of a second is read together. Where
+ * Keeps wake signals apart where many jobs end: what ends within 40 ms is read together. Where
  * few end, each wakes at once.
  */
 export class WakePace {

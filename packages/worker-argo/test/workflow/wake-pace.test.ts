@@ -20,7 +20,7 @@ test('where few jobs end each one wakes at once', async () => {
   }
 })
 
-test('where many end at most ten wake at once, then twenty a second, and the last one always wakes', async () => {
+test('where many end at most ten wake at once, then 25 a second, and the last one always wakes', async () => {
   const { runtime, woken, pace } = paced()
   const endFor5s = async () => {
     for (let end = 0; end < 500; end++) {
@@ -29,10 +29,10 @@ test('where many end at most ten wake at once, then twenty a second, and the las
     }
   }
   await endFor5s()
-  expect(woken.times).toBeLessThanOrEqual(10 + 20 * 5)
+  expect(woken.times).toBeLessThanOrEqual(10 + 25 * 5)
   await endFor5s()
-  expect(woken.times).toBeGreaterThanOrEqual(20 * 10)
-  expect(woken.times).toBeLessThanOrEqual(10 + 20 * 10)
+  expect(woken.times).toBeGreaterThanOrEqual(25 * 10)
+  expect(woken.times).toBeLessThanOrEqual(10 + 25 * 10)
   const before = woken.times
   pace.notify(signal)
   await runtime.advance(125)

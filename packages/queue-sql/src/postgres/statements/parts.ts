@@ -1,4 +1,4 @@
-import { DURABLY } from '../durability.js'
+import { DURABLY } from '../connection/durability.js'
 import type { TableNames } from '../../schema/tables.js'
 
 /* Parts that the PostgreSQL statements share. */

@@ -1,5 +1,5 @@
 import { MAX_HISTORY } from '@sluice/core'
-import { DURABLY } from '../durability.js'
+import { DURABLY } from '../connection/durability.js'
 import { FITS } from '../claim-sizes.js'
 import { CLOCK, counted, heldPart, POSTGRES_NOW_MS, QUEUE_EXISTS, enqueued, NOW, once } from './parts.js'
 import type { ProcessingTexts } from '../processing-view.js'

@@ -1,4 +1,4 @@
-import type { ClaimedRow } from '../items/moves.js'
+import type { ClaimedRow } from '../../items/moves.js'
 
 /** A place in a rank of the backlog. */
 export interface Place {

@@ -1,4 +1,4 @@
-import type { Verdict } from '../sql-errors.js'
+import type { Verdict } from '../../sql-errors.js'
 
 /*
  * PgBouncer's own errors. Nearly all are SQLSTATE 08P01 and FATAL, so only the message distinguishes them; it

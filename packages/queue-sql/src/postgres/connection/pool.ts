@@ -4,10 +4,10 @@ import { type Runtime } from '@sluice/core'
 import { requestTimeMs, startTimer } from '@sluice/core/backend'
 import type { PostgresPool, PostgresPoolClient, PostgresQueryResult } from 'kysely'
 import pg from 'pg'
-import { isStalePlan } from '../sql-errors.js'
-import { COPY_IN, copyIn } from './copy/copy-in.js'
+import { isStalePlan } from '../../sql-errors.js'
+import { COPY_IN, copyIn } from '../copy/copy-in.js'
 import { splitCommitLevel, withCommitLevel, type CommitLevel } from './durability.js'
-import type { SqlQueueSettings } from '../sql-options.js'
+import type { SqlQueueSettings } from '../../sql-options.js'
 import { cancelStatement, StatementWatch, type ServerProcess } from './statement-watch.js'
 
 /**

@@ -1,5 +1,5 @@
 import { sql, type Kysely } from 'kysely'
-import type { TableNames, Tables } from '../schema/tables.js'
+import type { TableNames, Tables } from '../../schema/tables.js'
 import { SluiceError } from '@sluice/core'
 
 /**

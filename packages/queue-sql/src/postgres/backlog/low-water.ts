@@ -1,5 +1,5 @@
 import type { Runtime } from '@sluice/core'
-import type { ClaimedRow } from '../items/moves.js'
+import type { ClaimedRow } from '../../items/moves.js'
 import { BacklogFloors, type FloorAnswer, type FloorOrder } from './backlog-floors.js'
 import { isLater, placeOf, type Mark } from './places.js'
 
