@@ -382,8 +382,11 @@ describe('a walk over many items', () => {
         const list = queue.list.bind(queue)
         queue.list = async (...args) => {
           const told = new Promise((resolve) => process.once('SIGINT', resolve))
+          // A signal that is awaited does not keep the process alive.
+          const alive = setInterval(() => undefined, 1_000)
           process.kill(process.pid, 'SIGINT')
           await told
+          clearInterval(alive)
           return list(...args)
         }
         return queue

@@ -17,9 +17,11 @@ const names = tableNames(tablePrefix)
 const { claim, claimUnderLease, facts, processing, puts, ...others } = postgresStatements(names)
 const lookup = `select i.seq, p.attempt, f.stage from ${facts} where i.queue_id = $1 and i.id = any ($2::text[])`
 const stages = `select i.id, ${itemStageQuery(names)} where i.queue_id = $1 and i.id = any ($2::text[])`
+// These have no plans.
+const { lock: _, copyItems: __, copyEntries: ___, ...waitingPuts } = puts.WAITING
 const texts = {
   ...others,
-  ...puts.WAITING,
+  ...waitingPuts,
   donePut: puts.SUCCESS.put,
   donePutOne: puts.SUCCESS.putOne,
   donePutNew: puts.SUCCESS.putNew,
