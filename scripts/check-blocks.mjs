@@ -50,6 +50,11 @@ const failures = [
     programs.filter((file) => file.endsWith('.ts')),
     {},
   ),
+  // What a reader copies stands under `strict` alone as well.
+  ...compile(
+    programs.filter((file) => file.endsWith('.ts')),
+    { exactOptionalPropertyTypes: false, noUncheckedIndexedAccess: false },
+  ),
   ...compile(
     programs.filter((file) => !file.endsWith('.ts')),
     { noImplicitAny: false },

@@ -1,6 +1,6 @@
 // What the compiler tells a user: the packages as they would be published, in an empty project, under
-// `strict` with `module: nodenext` and with `moduleResolution: bundler`. Programs that are right compile, and
-// each mistake is found: a `@ts-expect-error` above a line without an error is one itself.
+// `strict` with either way of module resolution, and without the checks beyond it. Programs that are right
+// compile, and each mistake is found: a `@ts-expect-error` above a line without an error is one itself.
 import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -54,6 +54,9 @@ export async function typed(): Promise<void> {
   console.log(item?.body.path)
   // @ts-expect-error a worker of another body
   console.log(new WorkQueue<Tile>({ queue, worker: await openWorker<{ n: number }>({ name: 'tiles' }) }))
+  // A worker of any JSON takes a Tile, too.
+  console.log(new WorkQueue({ queue, worker: await openWorker({ name: 'tiles' }) }))
+  console.log(new WorkQueue({ queue, worker: await openProcess({ name: 'tiles', dir: 'jobs', command: ['a'] }) }))
 }
 
 export async function options(): Promise<void> {
@@ -99,6 +102,11 @@ export const anything = () => openMemory<{ more: unknown }>({ name: 'a' })
 const SETTINGS = {
   nodenext: { module: 'nodenext', moduleResolution: 'nodenext' },
   bundler: { module: 'esnext', moduleResolution: 'bundler' },
+  'strict alone': {
+    module: 'nodenext',
+    exactOptionalPropertyTypes: false,
+    noUncheckedIndexedAccess: false,
+  },
 }
 
 const require = createRequire(join(root, 'packages/core/package.json'))
@@ -159,7 +167,7 @@ function compile(name, settings) {
     types: ['node'],
     ...settings,
   }
-  const project = join(home, `tsconfig.${name}.json`)
+  const project = join(home, `tsconfig.${name.replaceAll(' ', '-')}.json`)
   writeFileSync(project, JSON.stringify({ compilerOptions, files: Object.keys(programs) }))
   const tsc = join(home, 'node_modules/typescript/bin/tsc')
   const { status, stdout } = spawnSync(pinnedNode, [tsc, '-p', project], { cwd: home, encoding: 'utf8' })

@@ -145,7 +145,11 @@ class JsonItems implements Omit<sluice.QueueBackend, 'leases' | 'documents' | 'c
   /** Changes the item of each mention; those that are refused are returned, by id. */
   #each<T extends { readonly id: string }, Refusal>(
     mentions: readonly T[],
-    act: (record: ItemRecord | undefined, mention: T, state: State) => sluice.RecordChange<Refusal>,
+    act: (
+      record: ItemRecord | undefined,
+      mention: T,
+      state: State,
+    ) => sluice.RecordChange<Refusal | undefined>,
   ): Map<string, Refusal> {
     return this.change((state) => {
       const refusals = mentions.map((mention) => {

@@ -10,6 +10,7 @@ interface EachOptions extends CallOptions {
 }
 /**
  * Every item of a stage, page by page: with writers, every one that stays in the stage throughout [Q-LIST-1].
+ * Once the signal has aborted, it gives no further item and rejects with the signal's reason.
  *
  * @example
  * ```ts
@@ -714,7 +715,7 @@ interface FailureGroup {
  *
  * @example
  * ```ts
- * import { failureGroupOf } from '@sluice/core'
+ * import { failureGroupOf } from '@sluice/core/backend'
  *
  * const reason = 'exit code 1: OSError: [Errno 28] No space left on device: /data/tile-7.tif'
  * const { id, template } = failureGroupOf({ id: 'tile-7', reason, failureClass: 'failed', exitCode: 1 })
@@ -2040,7 +2041,7 @@ interface Secrets {
  *
  * @example
  * ```ts
- * import { SecretRegistry } from '@sluice/core'
+ * import { SecretRegistry } from '@sluice/core/backend'
  *
  * const secrets = new SecretRegistry()
  * secrets.add('p@ssw0rd')

@@ -1325,6 +1325,8 @@ declare class ArgoServer {
  *
  * @example
  * ```ts
+ * import { startArgoServer } from '@sluice/fake-argo'
+ *
  * const server = await startArgoServer({ controller: { parallelism: 50 } })
  * const answer = await fetch(`${server.url}/api/v1/workflows/argo/submit`, {
  *   method: 'POST',

@@ -508,6 +508,9 @@ interface S3ClientOptions {
  *
  * @example
  * ```ts
+ * import { S3Client } from '@aws-sdk/client-s3'
+ * import { answerWith, startS3Server } from '@sluice/fake-s3'
+ *
  * const server = await startS3Server({ latencyMs: 20 })
  * const client = new S3Client(server.clientOptions())
  * server.main.onRequest = ({ operation }) => (operation === 'PutObject' ? answerWith('SlowDown') : undefined)
@@ -571,6 +574,9 @@ interface SdkClient {
  * @example
  * ```ts
  * import * as sdk from '@aws-sdk/client-s3'
+ * import { sdkSender, startS3Server } from '@sluice/fake-s3'
+ *
+ * const server = await startS3Server()
  * const send = sdkSender(new sdk.S3Client({ ...server.clientOptions(), maxAttempts: 1 }), sdk)
  * ```
  */

@@ -9,6 +9,7 @@ export type {
   SendsOptions,
   SweepingOptions,
   WorkQueueOptions,
+  WorkerOfAnyJson,
 } from './work-queue-options.js'
 export type { TickPoll, TickResult } from './tick/tick-result.js'
 export type { WorkEvent } from './work-event.js'

@@ -1,5 +1,7 @@
 import {
   silentLogger,
+  type JobSpec,
+  type JsonCompatible,
   type JsonValue,
   type Runtime,
   type Logger,
@@ -87,11 +89,21 @@ export type AnyQueue = Queue<unknown, unknown, unknown>
 /** A worker for any bodies. */
 export type AnyWorker = Worker<unknown>
 
+/**
+ * A worker that takes every JSON body, for a queue whose bodies are JSON. An interface is not assignable to
+ * `JsonValue`, and methods are compared bivariantly: so the body of `sendJob` is compared here as that of a
+ * function.
+ */
+export type WorkerOfAnyJson<Body> =
+  Body extends JsonCompatible<Body>
+    ? Worker & { readonly sendJob: (id: string, body: JsonValue, job: JobSpec) => Promise<void> }
+    : never
+
 /** The options of {@link WorkQueue}. `Body` is what the queue's `get` gives and the worker takes. */
 export interface WorkQueueOptions<Body = JsonValue> {
   readonly queue: Queue<Body, unknown, unknown>
   /** Its name must be the queue's. */
-  readonly worker: Worker<NoInfer<Body>>
+  readonly worker: Worker<NoInfer<Body>> | WorkerOfAnyJson<Body>
   /** How many jobs may start. Default `processingLimit(10)`. */
   readonly policy?: DispatchPolicy
   readonly retry?: RetryOptions
@@ -194,6 +206,9 @@ export function checkedOptions<Body>(options: WorkQueueOptions<Body>): CheckedOp
     logger,
     onEvent,
   }
+  for (const name of Object.keys(options)) {
+    if (!(name in checked)) throw new TypeError(`${name} is no option of WorkQueue`)
+  }
   assertOptions(checked)
   return checked
 }
@@ -202,7 +217,18 @@ function ignore(): void {
   // Without a listener events are dropped.
 }
 
+/** What plain JavaScript may leave out or mistake. */
+function assertParts({ queue, worker, policy }: Readonly<Record<string, unknown>>): void {
+  for (const [name, part] of Object.entries({ queue, worker })) {
+    if (typeof part === 'object' && part !== null) continue
+    throw new TypeError(`${name} must be a ${name} that was opened; got ${String(part)}`)
+  }
+  if (typeof policy === 'function') return
+  throw new TypeError(`policy must be a function, such as processingLimit(8); got ${String(policy)}`)
+}
+
 function assertOptions({ queue, worker, lost, sweep, jobs, ...options }: CheckedOptions): void {
+  assertParts({ queue, worker, policy: options.policy })
   if (queue.name !== worker.name) {
     const names = `the queue's is ${JSON.stringify(queue.name)}, the worker's ${JSON.stringify(worker.name)}`
     throw new TypeError(`queue and worker must be opened under one name: ${names}`)

@@ -22,6 +22,18 @@ test('queue and worker must be of one body; a queue’s results and what it stor
   expectTypeOf<Options<Queue<Order>, Worker<Tile>>>().not.toExtend<WorkQueueOptions<Tile>>()
 })
 
+test('a worker of any JSON is one for a queue of any JSON bodies', () => {
+  expectTypeOf<Options<Queue<Tile>, Worker>>().toExtend<WorkQueueOptions<Tile>>()
+  expectTypeOf<Options<Queue<{ url: string }>, Worker>>().toExtend<WorkQueueOptions<{ url: string }>>()
+  const make = (queue: Queue<Tile>, worker: Worker) => new WorkQueue({ queue, worker })
+  expectTypeOf(make).returns.toEqualTypeOf<WorkQueue<Tile>>()
+  // A type alias fits JsonValue, and a worker of one takes no other bodies all the same.
+  expectTypeOf<Options<Queue<Tile>, Worker<{ number: number }>>>().not.toExtend<WorkQueueOptions<Tile>>()
+  // What a schema makes of a body need not be JSON.
+  expectTypeOf<Options<Queue<{ at: Date }>, Worker>>().not.toExtend<WorkQueueOptions<{ at: Date }>>()
+  expect(make).toBeTypeOf('function')
+})
+
 test('the body is inferred from the queue', () => {
   const make = (queue: Queue<Tile>, worker: Worker<Tile>) => new WorkQueue({ queue, worker })
   expectTypeOf(make).returns.toEqualTypeOf<WorkQueue<Tile>>()

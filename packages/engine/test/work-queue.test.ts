@@ -833,6 +833,10 @@ test('wrong options are told by name', () => {
     [{ lost: { graceMs: -1 } }, /lost.graceMs/u],
     [{ retry: { maxAttempts: 0 } }, /maxAttempts/u],
     [{ holder: '' }, /holder/u],
+    [JSON.parse('{"queue":null}'), /queue must be/u],
+    [JSON.parse('{"worker":null}'), /worker must be/u],
+    [JSON.parse('{"policy":8}'), /policy must be a function/u],
+    [JSON.parse('{"limit":3}'), /limit is no option/u],
   ]
   for (const [options, message] of wrong) {
     expect(() => world.engine(options)).toThrow(message)

@@ -219,6 +219,8 @@ function sumOf(all: readonly ArgoTraffic[]): ArgoTraffic {
  *
  * @example
  * ```ts
+ * import { startArgoServer } from '@sluice/fake-argo'
+ *
  * const server = await startArgoServer({ controller: { parallelism: 50 } })
  * const answer = await fetch(`${server.url}/api/v1/workflows/argo/submit`, {
  *   method: 'POST',

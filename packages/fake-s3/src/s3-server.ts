@@ -171,6 +171,9 @@ export interface S3ClientOptions {
  *
  * @example
  * ```ts
+ * import { S3Client } from '@aws-sdk/client-s3'
+ * import { answerWith, startS3Server } from '@sluice/fake-s3'
+ *
  * const server = await startS3Server({ latencyMs: 20 })
  * const client = new S3Client(server.clientOptions())
  * server.main.onRequest = ({ operation }) => (operation === 'PutObject' ? answerWith('SlowDown') : undefined)

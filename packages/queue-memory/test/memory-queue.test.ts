@@ -61,6 +61,22 @@ describe('uids', () => {
   })
 })
 
+test('what plain JavaScript leaves out is named', async () => {
+  const queue = await openQueue({ name: 'a' })
+  const call = (method: string, argument: unknown) =>
+    Reflect.apply(Reflect.get(queue, method), queue, [argument])
+  for (const method of ['list', 'listSummaries']) {
+    await expect(call(method, 'FAIL')).rejects.toThrow('a page needs a limit')
+  }
+  const lists = { putMany: 'items', update: 'changes', settle: 'outcomes' }
+  for (const [method, name] of Object.entries(lists)) {
+    await expect(call(method, {})).rejects.toThrow(`${name} must be an array; got object`)
+  }
+  for (const method of ['requeue', 'remove']) {
+    await expect(call(method, 'abc')).rejects.toThrow('ids must be an array; got string')
+  }
+})
+
 describe('paging', () => {
   test('a cursor that no page gave is a TypeError', async () => {
     const queue = await openQueue({ name: 'a' })

@@ -1,6 +1,7 @@
 import { MAX_DOCUMENT_NAME_BYTES } from '../items/document.js'
 import {
   MAX_PRIORITY,
+  assertArray,
   assertItemId,
   assertPutOptions,
   assertSpan,
@@ -76,6 +77,7 @@ export interface CheckedChange {
  * @throws TypeError that names the index of the first bad one and its field
  */
 export function checkChanges(changes: readonly ItemChange[], maxBodyBytes: number): CheckedChange[] {
+  assertArray(changes, 'changes')
   return changes.map((change, index) => {
     try {
       return checkChange(change, maxBodyBytes)
@@ -106,6 +108,8 @@ function checkChange(change: ItemChange, maxBodyBytes: number): CheckedChange {
 
 /** @throws TypeError for the first id that is none, as {@link assertItemId} says */
 export function assertIds(ids: readonly string[]): void {
+  // A string would be taken for the ids of its characters.
+  assertArray(ids, 'ids')
   for (const id of ids) assertItemId(id)
 }
 

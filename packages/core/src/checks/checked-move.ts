@@ -1,4 +1,4 @@
-import { assertCount, assertItemId, assertSpan, cutReason, encodeOptional } from './input.js'
+import { assertArray, assertCount, assertItemId, assertSpan, cutReason, encodeOptional } from './input.js'
 import { MAX_FAILURE_CLASS_CHARS, MAX_JOB_UID_CHARS, MAX_RETRY_STATE_BYTES } from '../items/item.js'
 import type { WantedMove } from './judge-move.js'
 import type { Settlement } from '../items/queue.js'
@@ -83,6 +83,7 @@ export function checkSettlements(
   outcomes: readonly Settlement[],
   maxBytes: number,
 ): (CheckedMove & { readonly attempt: number })[] {
+  assertArray(outcomes, 'outcomes')
   return outcomes.map((outcome, index) => {
     try {
       assertCount(outcome.attempt, 'attempt')

@@ -129,12 +129,19 @@ export function copyNewItems(items: readonly NewItem[], maxBodyBytes: number): C
   return checkEach(items, maxBodyBytes, copyNewItem)
 }
 
+/** @throws TypeError for what isn't an array, as plain JavaScript may pass it */
+export function assertArray(value: unknown, what: string): void {
+  if (Array.isArray(value)) return
+  throw new TypeError(`${what} must be an array; got ${value === null ? 'null' : typeof value}`)
+}
+
 /** {@link checkNewItems} by any check of one item. */
 export function checkEach<T>(
   items: readonly NewItem[],
   maxBodyBytes: number,
   check: (item: NewItem, maxBodyBytes: number) => T,
 ): T[] {
+  assertArray(items, 'items')
   return items.map((item, index) => {
     try {
       return check(item, maxBodyBytes)

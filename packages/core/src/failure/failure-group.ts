@@ -45,7 +45,7 @@ export interface FailureGroup {
  *
  * @example
  * ```ts
- * import { failureGroupOf } from '@sluice/core'
+ * import { failureGroupOf } from '@sluice/core/backend'
  *
  * const reason = 'exit code 1: OSError: [Errno 28] No space left on device: /data/tile-7.tif'
  * const { id, template } = failureGroupOf({ id: 'tile-7', reason, failureClass: 'failed', exitCode: 1 })

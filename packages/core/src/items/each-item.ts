@@ -9,6 +9,7 @@ export interface EachOptions extends CallOptions {
 
 /**
  * Every item of a stage, page by page: with writers, every one that stays in the stage throughout [Q-LIST-1].
+ * Once the signal has aborted, it gives no further item and rejects with the signal's reason.
  *
  * @example
  * ```ts
@@ -47,7 +48,11 @@ async function* eachOf<T>(
       ...(cursor !== undefined && { cursor }),
       ...(signal !== undefined && { signal }),
     })
-    yield* page.items
+    for (const item of page.items) {
+      signal?.throwIfAborted()
+      yield item
+    }
+    signal?.throwIfAborted()
     cursor = page.cursor
   } while (cursor !== undefined)
 }

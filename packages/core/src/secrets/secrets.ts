@@ -20,7 +20,7 @@ export interface Secrets {
  *
  * @example
  * ```ts
- * import { SecretRegistry } from '@sluice/core'
+ * import { SecretRegistry } from '@sluice/core/backend'
  *
  * const secrets = new SecretRegistry()
  * secrets.add('p@ssw0rd')

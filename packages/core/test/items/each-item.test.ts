@@ -38,3 +38,19 @@ test('a signal ends it with the reason of the signal', async () => {
   })()
   await expect(reading).rejects.toBe(reason)
 })
+
+test.each([2, 5])('aborted at item %i of a page of 5, it gives no further item and rejects', async (at) => {
+  const stop = new AbortController()
+  const reason = new Error('enough')
+  const page = { items: ['i1', 'i2', 'i3', 'i4', 'i5'].map((id) => recordOf(id)) }
+  const ids: string[] = []
+  const reading = (async () => {
+    for await (const { id } of eachSummary({ listSummaries: async () => page }, 'FAIL', {
+      signal: stop.signal,
+    })) {
+      if (ids.push(id) === at) stop.abort(reason)
+    }
+  })()
+  await expect(reading).rejects.toBe(reason)
+  expect(ids).toHaveLength(at)
+})

@@ -2,7 +2,7 @@
 export const ENGINE_DOCUMENTS = 'engine/'
 /** Who dispatches, and what holds the queue back: see {@link DispatcherState}. */
 export const DISPATCHER_DOCUMENT = `${ENGINE_DOCUMENTS}dispatcher`
-/** The worker that the queue is run with: see `KnownWorker`. */
+/** The identity of the worker that the queue was last run with: see `Worker.identity`. */
 export const WORKER_DOCUMENT = `${ENGINE_DOCUMENTS}worker`
 /** The jobs of items in PROCESSING that were seen: see `SeenJobs`. */
 export const SEEN_JOBS_DOCUMENT = `${ENGINE_DOCUMENTS}jobs`

@@ -97,6 +97,9 @@ export interface SdkClient {
  * @example
  * ```ts
  * import * as sdk from '@aws-sdk/client-s3'
+ * import { sdkSender, startS3Server } from '@sluice/fake-s3'
+ *
+ * const server = await startS3Server()
  * const send = sdkSender(new sdk.S3Client({ ...server.clientOptions(), maxAttempts: 1 }), sdk)
  * ```
  */

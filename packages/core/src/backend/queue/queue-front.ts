@@ -254,8 +254,9 @@ class QueueFront<Item extends { readonly id: string }> implements Queue {
     this.#backend.assertUsable?.()
   }
 
-  #assertPage(stage: Stage, page: PageOptions): void {
+  #assertPage(stage: Stage, page: PageOptions | undefined): void {
     this.#assertUsable()
+    if (page === undefined) throw new TypeError('a page needs a limit, such as { limit: 100 }')
     assertSignal(page)
     assertStage(stage)
     assertPageLimit(page.limit)
