@@ -17,10 +17,12 @@ import { sqliteHarness } from '../support/sqlite-harness.js'
 const EARLY = { minBulkRows: 2 }
 const putsOnly = (id: string) => /^Q-(PUT|BULK|GET|ABORT|DOWN)/.test(id)
 
-testQueue('PostgreSQL, puts by COPY', () => postgresHarness(inject('postgresUrl'), {}, EARLY), {
-  only: putsOnly,
+describe('puts of many rows', () => {
+  testQueue('PostgreSQL, by COPY', () => postgresHarness(inject('postgresUrl'), {}, EARLY), {
+    only: putsOnly,
+  })
+  testQueue('SQLite, by one statement', () => sqliteHarness({}, EARLY), { only: putsOnly })
 })
-testQueue('SQLite, puts of many rows by one statement', () => sqliteHarness({}, EARLY), { only: putsOnly })
 
 const MANY = 4_321
 const oddIds = [
