@@ -2041,6 +2041,1576 @@ interface Secrets {
  *
  * @example
  * ```ts
+ * import { SecretRegistry } from '@sluice/core'
+ *
+ * const secrets = new SecretRegistry()
+ * secrets.add('p@ssw0rd')
+ * secrets.redact('login of ada with p%40ssw0rd failed') // login of ada with [secret] failed
+ * ```
+ */
+declare class SecretRegistry implements Secrets {
+    #private;
+    add(value: string): void;
+    /**
+     * Says that a value is shown openly, such as the name of a user or of a database. A secret that is the same
+     * word is then no longer searched for in free text: that would blank out the open one.
+     */
+    addPublic(value: string): void;
+    redact(text: string): string;
+}
+
+/**
+ * What a stored queue is. `ready`: it can be opened · `dropping`: a drop of it began and did not end; it
+ * can't be opened, and dropping it again ends it · `unreadable`: of a format that this version doesn't know,
+ * or damaged · `leftovers`: objects without a queue, such as what a late request wrote after a drop, or what
+ * a producer put before anybody opened the queue.
+ */
+type StoredQueueState = 'ready' | 'dropping' | 'unreadable' | 'leftovers';
+/** One queue of a store. */
+interface StoredQueue {
+    readonly name: string;
+    readonly state: StoredQueueState;
+    /** A description of how it is stored, such as `tables of version 4`. */
+    readonly format: string;
+    /** Leases that are held now, as far as one read can tell. */
+    readonly leases: readonly LeaseView[];
+    /**
+     * Items by stage; absent where counting them is expensive and `sizes` wasn't asked for, or where they can't
+     * be counted.
+     */
+    readonly sizes?: Readonly<Record<Stage, number>>;
+}
+/** How the queues of a store are to be listed. */
+interface ListQueuesUse extends QueueUse {
+    /** Count items also where that takes long. */
+    readonly sizes?: boolean;
+}
+/** How far a drop has come. */
+interface DropProgress {
+    /** What was removed so far: items, or objects. */
+    readonly removed: number;
+    readonly unit: 'items' | 'objects';
+    /** How many there are, where that is known. */
+    readonly of?: number;
+}
+/** How a queue is to be dropped. */
+interface DropQueueUse extends QueueUse {
+    /** Drop it although items are in PROCESSING, whose jobs run on unobserved. */
+    readonly withRunning?: boolean;
+    /** Told after each batch. */
+    readonly onProgress?: (progress: DropProgress) => void;
+    /** Stops it between two batches; to be ended by the same call later. */
+    readonly signal?: AbortSignal;
+}
+/**
+ * What became of a queue that was to be dropped. `held`: nothing was changed, since a lease is held ·
+ * `running`: nothing was changed, since items are in PROCESSING · `absent`: there is no such queue, nor
+ * anything left of one · `stopped`: by the signal; it can't be opened any more, and the same call ends it.
+ */
+type DropOutcome = {
+    readonly is: 'dropped';
+    readonly removed: number;
+    readonly unit: DropProgress['unit'];
+    /** What stays behind: one sentence each. */
+    readonly notes: readonly string[];
+} | {
+    readonly is: 'absent';
+} | {
+    readonly is: 'held';
+    readonly leases: readonly LeaseView[];
+} | {
+    readonly is: 'running';
+    readonly processing: number;
+} | {
+    readonly is: 'stopped';
+    readonly removed: number;
+    readonly unit: DropProgress['unit'];
+};
+
+/** What the service provides to a package beside its options. A package may ignore any of it. */
+interface PackageContext {
+    /** For what an operator should know. */
+    readonly logger?: Logger;
+    /**
+     * The directory that relative paths in the options are relative to: that of the configuration file.
+     * Default: the working directory.
+     */
+    readonly baseDir?: string;
+    /**
+     * The same for one option, such as `['dir']`, where options come from several places: a path of a
+     * configuration file is relative to that file, one of a flag or a variable to the working directory. Of an
+     * option that is not set: `baseDir`.
+     */
+    readonly baseDirOf?: (option: readonly string[]) => string;
+    /**
+     * Where an option comes from, for messages: `sluice.config.yaml:3`, `SLUICE_WORKER_TOKEN`, `--set
+     * worker.token`.
+     */
+    readonly placeOf?: (option: readonly string[]) => string | undefined;
+    /**
+     * Secrets that texts must not show. A package adds what it reads by itself, such as a token out of a file;
+     * what its options hold is known already, by the marks of its schema. Texts are redacted by the caller that
+     * opened the package too.
+     */
+    readonly secrets?: Secrets;
+    /**
+     * Whether secrets of the configuration came from this environment variable: programs that a package starts
+     * must not inherit it. Asked when a program is started.
+     */
+    readonly isSecretVariable?: (name: string) => boolean;
+}
+/**
+ * The directory that a relative path in an option is relative to, by what the context says of this option, or
+ * of all.
+ *
+ * @param option such as `'dir'`, or `'tls', 'caFile'` for one of several levels
+ * @returns `undefined`: the working directory
+ */
+declare function baseDirOf(context: PackageContext, ...option: readonly string[]): string | undefined;
+/**
+ * How a queue is going to be used. A package may ignore any of it.
+ */
+interface QueueUse extends PackageContext {
+    /**
+     * Nothing will be moved, put or set: permissions and properties of the storage that only writing needs are
+     * not to be tried, which may be slow, or refused to a role that may only read.
+     */
+    readonly reading?: boolean;
+    /**
+     * A short, interactive command opens it: only short trials of the storage are made. A caller that keeps the
+     * queue open makes all of them.
+     */
+    readonly brief?: boolean;
+}
+/** What a check of a storage has found that is fit for a queue. */
+interface StorageFinding {
+    /**
+     * What opening the queue would change for good, and for other processes too, such as an upgrade of its
+     * tables: described in a sentence. A check does not open it then.
+     */
+    readonly upgrade?: string;
+}
+/** How a store is copied. */
+interface BackupUse extends PackageContext {
+    /** The absolute path of the file to be made; it must not exist. */
+    readonly target: string;
+    readonly onProgress?: (progress: BackupProgress) => void;
+    /** Its abort ends the copying: nothing is left then, and it rejects with the signal's reason. */
+    readonly signal?: AbortSignal;
+}
+/** How far a copy has come. */
+interface BackupProgress {
+    readonly doneBytes: number;
+    readonly totalBytes: number;
+}
+/** What was copied. */
+interface BackupOutcome {
+    readonly bytes: number;
+    /** Of all queues of the store. */
+    readonly items: number;
+}
+/** What a package that brings a queue exports, so that a service opens it by its name. */
+interface QueuePackage {
+    readonly openQueue: (options: unknown, use?: QueueUse) => Promise<Queue>;
+    /**
+     * Whether the queue that `openQueue` would open with these options is there already. It creates nothing, so
+     * that a mistyped place can be told from an empty queue. Rejects as `openQueue` does when it can't know:
+     * options that are wrong, storage that doesn't answer, refuses access, or is damaged.
+     */
+    readonly queueExists?: (options: unknown, use?: QueueUse) => Promise<boolean>;
+    /**
+     * Tries all that a service will do with the storage, whether the queue is there or not: writes, conditional
+     * writes and deletions, with the permissions for them. It tries too what the options say is not to be tried
+     * at each opening. It creates no queue, changes nothing of one, leaves nothing behind, and may run beside
+     * services that are at work. Rejects as `openQueue` does.
+     */
+    readonly checkStorage?: (options: unknown, use?: QueueUse) => Promise<StorageFinding>;
+    /**
+     * The queues of the store that these options name, by their names; `name` makes no difference. It changes
+     * nothing, and where there is no store there are no queues. Rejects as `openQueue` does when it can't know.
+     */
+    readonly listQueues?: (options: unknown, use?: ListQueuesUse) => Promise<readonly StoredQueue[]>;
+    /**
+     * Removes the queue that `openQueue` would open with these options, with all that belongs to it: items,
+     * control state, leases, documents, and what is kept of removed items and past attempts. What it must hold
+     * to:
+     *
+     * - It changes nothing while a lease of the queue is held, and, without `withRunning`, while items are in
+     *   PROCESSING.
+     * - Its first step is atomic: from then on the queue is gone, or can't be opened. Killed at any instruction
+     *   and called again, it ends. No caller ever opens a queue of which a part is missing.
+     * - A queue object that another process has open acknowledges nothing more once the first step is done:
+     *   each move, put, document, lease and change of control rejects `SLUICE_QUEUE_CORRUPT`, or goes into the
+     *   queue of this name that was made since. What a package can't hold to that it documents.
+     * - It takes no memory that grows with the queue, and no lock for long.
+     *
+     * Rejects as `openQueue` does.
+     */
+    readonly dropQueue?: (options: unknown, use?: DropQueueUse) => Promise<DropOutcome>;
+    /**
+     * Copies the store that these options name, with all its queues, into a file that opens as the store does,
+     * as it is at one instant, while services are at work. The file is there whole and verified, or not at all.
+     * Rejects SLUICE_CONFIG_INVALID where the store can't be copied so, with what to do instead, and else as
+     * `openQueue` does.
+     */
+    readonly backupStore?: (options: unknown, use: BackupUse) => Promise<BackupOutcome>;
+    /**
+     * Checks the options. Where it has a JSON Schema, by Standard JSON Schema, an option with the keyword
+     * `secret: true` is a secret (zod: `.meta({ secret: true })`), and one with `secret: 'referenced'` where it
+     * was given as `{ env: NAME }`.
+     */
+    readonly optionsSchema?: OptionsSchema<unknown>;
+    /**
+     * Environment variables that the libraries beneath the package read credentials from by themselves, so that
+     * no message shows their values.
+     */
+    readonly credentialVariables?: readonly string[];
+}
+/**
+ * How a worker is going to be used. A package may ignore any of it.
+ */
+interface WorkerUse extends PackageContext {
+    /**
+     * Polls and look-ups are to say how jobs are and to change nothing: what a service does beside them, such
+     * as starting what waits, ending what is overdue or recording how a job ended, is left to one.
+     */
+    readonly reading?: boolean;
+}
+/** What is to go through a worker. */
+interface RoomNeed {
+    readonly items: number;
+}
+/** What a package that brings a worker exports, so that a service opens it by its name. */
+interface WorkerPackage {
+    readonly openWorker: (options: unknown, use?: WorkerUse) => Promise<Worker>;
+    /**
+     * Of a worker that keeps something of each item on this machine: what there is too
+     * little room for, `undefined` where there is enough. It makes nothing, and starts nothing.
+     */
+    readonly checkRoom?: (options: unknown, need: RoomNeed, context?: PackageContext) => Promise<string | undefined>;
+    /**
+     * Checks the options. Where it has a JSON Schema, by Standard JSON Schema, an option with the keyword
+     * `secret: true` is a secret (zod: `.meta({ secret: true })`), and one with `secret: 'referenced'` where it
+     * was given as `{ env: NAME }`.
+     */
+    readonly optionsSchema?: OptionsSchema<unknown>;
+    /**
+     * Environment variables that the libraries beneath the package read credentials from by themselves, so that
+     * no message shows their values.
+     */
+    readonly credentialVariables?: readonly string[];
+}
+
+/**
+ * Time, scheduling, randomness and ids: all that makes two runs of one program differ beside its I/O. It is
+ * injected everywhere, so that tests need no sleeps and a simulator can replay a run. The machine's own is
+ * `systemRuntime` of `@sluice/core/backend`; the testkit has one that stands still until it is told to go on.
+ */
+interface Runtime {
+    /** The wall clock, epoch ms. */
+    now(): number;
+    /** Ms since some fixed point, never decreasing: for spans, never for instants. */
+    monotonicMs(): number;
+    /**
+     * Resolves after `ms`, or at once when the signal aborts; it never rejects. 0 or less is one turn of the
+     * event loop.
+     *
+     * @param options `background`: the sleep does not keep the process alive
+     */
+    sleep(ms: number, signal?: AbortSignal, options?: SleepOptions): Promise<void>;
+    /** One turn of the event loop: I/O and other tasks that are due run before it resolves. */
+    yield(): Promise<void>;
+    /** A number from 0 up to, not including, 1. Not for secrets. */
+    random(): number;
+    /** A UUID that no other call on any machine gives. */
+    newId(): string;
+}
+interface SleepOptions {
+    /** The sleep does not keep the process alive. Default false. */
+    readonly background?: boolean;
+}
+
+export { checkNewItem as $, SECRET_MARK as H, SecretRegistry as K, MOVES as M, assertCount as T, assertItemId as U, assertJson as V, assertSpan as X, assertStage as Y, baseDirOf as Z, canMove as _, checkNewItems as a0, checkOptions as a1, checkPutMany as a2, copyNewItem as a3, copyNewItems as a4, cutReason as a5, encodeItem as a6, encodeJson as a7, encodeOptional as a8, isSameJson as a9, MAX_HISTORY as aA, MAX_ID_BYTES as aB, MAX_JOB_UID_CHARS as aC, MAX_JSON_DEPTH as aD, MAX_PAGE_ITEMS as aE, MAX_PRIORITY as aF, MAX_PROCESSING_LIMIT as aG, MAX_REASON_CHARS as aH, MAX_RETRY_STATE_BYTES as aI, STAGES as a_, lastOutcome as aa, utf8Bytes as ab, withStored as ac, ERROR_CODES as am, FAILURE_CLASSES as ao, MAX_DOCUMENT_NAME_BYTES as ay, MAX_FAILURE_CLASS_CHARS as az, isSluiceError as be, isStage as bf, silentLogger as bg, SluiceError as t };
+export type { AttemptRecord as A, Secrets as B, ControlState as C, DocumentVersion as D, CopiedItem as E, FailureClass as F, Move as G, ItemChange as I, JsonValue as J, Lease as L, NewItem as N, OptionsSchema as O, PageOptions as P, QueueSupports as Q, RemoveOptions as R, StandardSchema as S, WorkerSupports as W, Stage as a, SchemaIssue as a$, MoveReport as aJ, NewJob as aK, PackageContext as aL, ParsedBody as aM, PartlyStored as aN, PutManyOptions as aO, PutOptions as aP, PutReport as aQ, QueueControl as aR, QueueDocument as aS, QueuePackage as aT, ReadLogOptions as aU, RefusedSettlement as aV, ReleaseOptions as aW, RemoveReport as aX, ReturnOptions as aY, RoomNeed as aZ, AttemptRef as ad, BackupOutcome as ae, BackupProgress as af, BackupUse as ag, DocumentRemoveOptions as ah, DocumentWriteOptions as ai, DropOutcome as aj, DropProgress as ak, DropQueueUse as al, ErrorCode as an, FailOutcome as ap, FailureKind as aq, FinalStage as ar, GetOptions as as, JobOutcome as at, JobSpec as au, KnownFailureClass as av, ListQueuesUse as aw, Logger as ax, RequeueOptions as b, SchemaResult as b0, SettleReport as b1, SharedBy as b2, SkipReason as b3, SkippedItem as b4, SleepOptions as b5, SluiceErrorOptions as b6, StorageFinding as b7, StoredQueue as b8, StoredQueueState as b9, SuccessOutcome as ba, TroubleConcerns as bb, UpdateReport as bc, WorkerPackage as bd, SweepOptions as c, Settlement as d, LeaseView as e, ItemSummary as f, CallOptions as g, CheckedItem as h, QueueItem as i, ItemRecord as j, Page as k, SweepReport as l, Queue as m, JsonCompatible as n, QueueUse as o, SchemaOutput as p, SchemaInput as q, JobRef as r, SendManySupport as s, JobReports as u, JobReport as v, ProbeSample as w, Worker as x, WorkerUse as y, Runtime as z };
+
+// shared
+/** Any value that JSON can carry without loss. */
+type JsonValue = null | boolean | number | string | readonly JsonValue[] | {
+    readonly [key: string]: JsonValue;
+};
+/** Nesting allowed in a body: far above any honest use, far below what breaks a recursive parser. */
+declare const MAX_JSON_DEPTH = 1000;
+/**
+ * Checks that a value is JSON and would come back deep-equal; `-0`, which comes back as `0`, is let through.
+ *
+ * @param value anything
+ * @param what the word for it in the message, such as `body`
+ * @throws TypeError that names the path of the first offender: `undefined`, a function, a symbol, a BigInt,
+ * `NaN`, an infinity, a surrogate without its partner in a string or a key, a hole in an array, a cycle, an
+ * instance of a class, or nesting deeper than {@link MAX_JSON_DEPTH}.
+ */
+declare function assertJson(value: unknown, what?: string): asserts value is JsonValue;
+/**
+ * The JSON text of a body, checked by {@link assertJson} and held to a limit in bytes of UTF-8.
+ *
+ * @throws TypeError when the value isn't JSON or is larger than `maxBytes`
+ */
+declare function encodeJson(value: unknown, maxBytes: number, what?: string): string;
+/** Bytes of a string in UTF-8; a surrogate without its partner counts three, as its replacement would. */
+declare function utf8Bytes(text: string): number;
+/** Whether two values are the same JSON: keys in any order, numbers by value. */
+declare function isSameJson(one: JsonValue, other: JsonValue): boolean;
+
+/** The four stages of an item, in the order an item usually meets them. */
+declare const STAGES: readonly ["WAITING", "PROCESSING", "SUCCESS", "FAIL"];
+/** Where an item is. */
+type Stage = (typeof STAGES)[number];
+/** A stage that an item leaves only by `requeue` or `remove`. */
+type FinalStage = 'SUCCESS' | 'FAIL';
+/** One legal move of an item. */
+interface Move {
+    readonly name: 'get' | 'success' | 'fail' | 'release' | 'requeue';
+    readonly from: Stage;
+    readonly to: Stage;
+}
+/** Every legal move. What is not in this table must not happen in any backend. */
+declare const MOVES: readonly Move[];
+/** Whether some move leads from one stage to the other. */
+declare function canMove(from: Stage, to: Stage): boolean;
+/** Whether a value is one of the four stages, spelt exactly so. */
+declare function isStage(value: unknown): value is Stage;
+/** @throws TypeError when the value is not one of the four stages. */
+declare function assertStage(value: unknown): asserts value is Stage;
+
+/**
+ * Every code a {@link SluiceError} can have. The list is closed and under semantic versioning; messages are
+ * free to change. What is retryable may be tried again unchanged and can then succeed.
+ */
+declare const ERROR_CODES: {
+    readonly SLUICE_ITEM_EXISTS: {
+        readonly retryable: false;
+        readonly means: "the id is in the queue already, in whatever stage";
+    };
+    readonly SLUICE_ITEM_NOT_FOUND: {
+        readonly retryable: false;
+        readonly means: "the queue has no item of this id, or the worker no log of this job";
+    };
+    readonly SLUICE_STAGE_CONFLICT: {
+        readonly retryable: false;
+        readonly means: "the item is not in the stage, or not at the attempt, that the move needs";
+    };
+    readonly SLUICE_LEASE_LOST: {
+        readonly retryable: false;
+        readonly means: "the lease that the call was made under is held by another process, has run out, or was released: nothing changed";
+    };
+    readonly SLUICE_QUEUE_CLOSED: {
+        readonly retryable: false;
+        readonly means: "close() was called on this queue";
+    };
+    readonly SLUICE_QUEUE_UNAVAILABLE: {
+        readonly retryable: true;
+        readonly means: "the storage could not be reached or did not answer in time";
+    };
+    readonly SLUICE_QUEUE_DENIED: {
+        readonly retryable: false;
+        readonly means: "the storage refused the credentials or a permission is missing";
+    };
+    readonly SLUICE_QUEUE_CORRUPT: {
+        readonly retryable: false;
+        readonly means: "what is stored there is not a queue of ours, or is damaged";
+    };
+    readonly SLUICE_JOB_REJECTED: {
+        readonly retryable: false;
+        readonly means: "the worker can never accept this item: the item fails";
+    };
+    readonly SLUICE_WORKER_UNAVAILABLE: {
+        readonly retryable: true;
+        readonly means: "the worker could not be reached: no item fails for it";
+    };
+    readonly SLUICE_WORKER_DENIED: {
+        readonly retryable: false;
+        readonly means: "the worker refused the credentials: everything pauses";
+    };
+    readonly SLUICE_WORKER_CLOSED: {
+        readonly retryable: false;
+        readonly means: "close() was called on this worker";
+    };
+    readonly SLUICE_CONFIG_INVALID: {
+        readonly retryable: false;
+        readonly means: "an option or a configuration file is wrong";
+    };
+    readonly SLUICE_INPUT_INVALID: {
+        readonly retryable: false;
+        readonly means: "a manifest or an argument is wrong";
+    };
+    readonly SLUICE_PACKAGE_MISSING: {
+        readonly retryable: false;
+        readonly means: "a backend or worker package is not installed";
+    };
+};
+type ErrorCode = keyof typeof ERROR_CODES;
+/** What a `putMany` had stored when it failed [Q-PUT-3]. */
+interface PartlyStored {
+    /** Items that are new in the queue, and known to be stored. */
+    readonly added: number;
+    /** Items that were there already, or came earlier in the same call. */
+    readonly skipped: number;
+    /** Items whose write got no answer: stored or not. All others of the call are not stored. */
+    readonly unknown: number;
+}
+/**
+ * Whose trouble a refused or failed call of a worker is. `item`: this one item's, others may go well ·
+ * `worker`: everybody's, and never counts against an item · `capacity`: the worker works, and takes no more
+ * for now.
+ */
+type TroubleConcerns = 'item' | 'worker' | 'capacity';
+interface SluiceErrorOptions {
+    readonly itemId?: string;
+    /**
+     * Of what `sendJob` and `lookupJob` reject with. Absent: the worker's answer is not one that it knows
+     * [W-SEND-2].
+     */
+    readonly concerns?: TroubleConcerns;
+    /** Of a `putMany` that failed: what of it is stored all the same. */
+    readonly stored?: PartlyStored;
+    /** Overrides what the code says, for the rare case that knows better. */
+    readonly retryable?: boolean;
+    /** How long the other side asked to be left alone, in ms. */
+    readonly retryAfterMs?: number;
+    readonly cause?: unknown;
+}
+/**
+ * The one error class of Sluice. Branch on `code`, or on `retryable`; never on the message. A caller's own
+ * mistake is a bare `TypeError` instead.
+ */
+declare class SluiceError<Code extends ErrorCode = ErrorCode> extends Error {
+    readonly name = "SluiceError";
+    readonly code: Code;
+    readonly retryable: boolean;
+    readonly itemId?: string;
+    readonly retryAfterMs?: number;
+    readonly stored?: PartlyStored;
+    readonly concerns?: TroubleConcerns;
+    constructor(code: Code, message: string, options?: SluiceErrorOptions);
+}
+/**
+ * The same error, with what of the call is stored all the same; what isn't a {@link SluiceError} stays as it
+ * is.
+ */
+declare function withStored(error: unknown, stored: PartlyStored): unknown;
+/**
+ * Whether a value is a {@link SluiceError}, of the given code if one is given. It looks for a brand rather
+ * than the class, since two copies of this package may be loaded in one program.
+ */
+declare function isSluiceError<Code extends ErrorCode = ErrorCode>(error: unknown, code?: Code): error is SluiceError<Code>;
+
+/** Names one job for ever. */
+interface JobRef {
+    readonly id: string;
+    readonly uid: string;
+    readonly attempt: number;
+}
+/** Which job an item becomes: what a send says beside the item's id and body. */
+interface JobSpec {
+    readonly attempt: number;
+    readonly uid: string;
+    /** The queue's name. */
+    readonly queue: string;
+    readonly priority?: number;
+}
+/** One job of {@link Worker.sendMany}. */
+interface NewJob<Body = JsonValue> {
+    readonly id: string;
+    readonly body: Body;
+    readonly job: JobSpec;
+}
+/** Why a job failed, for the retry policy to decide by. A worker may add words of its own. */
+type FailureClass = KnownFailureClass | (string & Record<never, never>);
+/**
+ * `failed`: the work itself failed · `error`: what runs the work failed · `timeout`: it took too long ·
+ * `killed`: it was ended from outside · `evicted`: the machine under it went · `rejected`: the worker can
+ * never accept it · `lost`: it was seen and is missing · `unschedulable`: it was accepted and nothing of it
+ * could begin within the time that was given · `oom`: it used more memory than it was given · `unsendable`:
+ * the worker refused it again and again while it took others · `invalid-body`: the body isn't what the work
+ * needs. `rejected`, `unsendable` and `invalid-body` are never retried.
+ */
+declare const FAILURE_CLASSES: readonly ["failed", "error", "timeout", "killed", "evicted", "rejected", "lost", "unschedulable", "oom", "unsendable", "invalid-body"];
+/** One of {@link FAILURE_CLASSES}. */
+type KnownFailureClass = (typeof FAILURE_CLASSES)[number];
+/** A way in which jobs fail. */
+interface FailureKind {
+    readonly failureClass: FailureClass;
+    /** The only exit codes that can come with it. It may come without one, too. Absent: any. */
+    readonly exitCodes?: readonly number[];
+}
+/** What a worker says of a job. */
+interface JobReport {
+    readonly stage: 'PROCESSING' | 'SUCCESS' | 'FAIL';
+    readonly attempt: number;
+    readonly uid: string;
+    /**
+     * Of a job in PROCESSING: `true` where the worker knows that it was accepted and that nothing of it runs
+     * yet (no place, no image, a lock); `message` then says what holds it up. `false` where something of it
+     * runs, or has run: it is never pending again. Absent: not known [W-PEND-1].
+     */
+    readonly pending?: boolean;
+    /** One or a few lines; of a failure it becomes the item's reason. */
+    readonly message?: string;
+    /** Of a success. */
+    readonly result?: JsonValue;
+    /** Evidence to keep with the item. */
+    readonly details?: JsonValue;
+    /**
+     * Why something that the job gave as its outcome is not in the report, such as a result that is too large
+     * or is not JSON; one text each, without any of its content. It becomes part of the item's details, as
+     * `leftOut`.
+     */
+    readonly leftOut?: readonly string[];
+    /** A page about the job. */
+    readonly url?: string;
+    /** Epoch ms of the worker's clock. */
+    readonly startedAt?: number;
+    readonly finishedAt?: number;
+    readonly failureClass?: FailureClass;
+    /** Of the program, where the worker knows it. */
+    readonly exitCode?: number;
+    /**
+     * The job's own id in the outside system, such as a workflow's uid. Of two jobs of one name, the first
+     * deleted and the second made afterwards, it differs; of one job that was retried there it doesn't.
+     */
+    readonly jobUid?: string;
+    /**
+     * The unfinished jobs of the same item id beside this one, of any earlier attempt, or of the uid that the
+     * id had before it was removed and put again. Of a poll alone: a poll has one report for each id
+     * [W-POLL-1].
+     */
+    readonly earlier?: readonly JobReport[];
+}
+/**
+ * What a poll says, by item id. A plain `Map` is one that is complete.
+ *
+ * A poll that could not ask for everything gives what it knows, each job that it could not ask for as last
+ * known, and says so: it is then no ground to start anything new on, since a job that runs may be missing in
+ * it [W-POLL-2].
+ */
+interface JobReports extends ReadonlyMap<string, JobReport> {
+    /** `false`: something could not be asked for. Absent: it is complete. */
+    readonly complete?: boolean;
+    /** Of one that isn't complete: what could not be asked for, and why. */
+    readonly incompleteReason?: string;
+}
+/** What an implementation can do. */
+interface WorkerSupports {
+    /** Jobs and their outcomes outlive this process and are found again by the next. */
+    readonly durable: boolean;
+    readonly lookupJob: boolean;
+    readonly cancelJob: boolean;
+    readonly watch: boolean;
+    /** It has a `sendMany` [W-SEND-3]. Absent: it has none. */
+    readonly sendMany?: SendManySupport;
+    /** Reports say which jobs are pending, by {@link JobReport.pending} [W-PEND-1]. Default false. */
+    readonly pending?: boolean;
+    /**
+     * A poll may be incomplete, and says so, by {@link JobReports.complete} [W-POLL-2]. Default false: it asks
+     * for everything, or rejects.
+     */
+    readonly incompletePolls?: boolean;
+    /** It has a `probeSend` [W-PROBE-1]. Default false. */
+    readonly probeSend?: boolean;
+    /** It has a `checkItem` [W-CHECK-1]. Default false. */
+    readonly checkItem?: boolean;
+    /** It has an `identity` [W-ID-1]. Default false. */
+    readonly identity?: boolean;
+    /** It has a `readLog` [W-LOG-1]. Default false. */
+    readonly readLog?: boolean;
+    /**
+     * All the ways in which its jobs end in FAIL, so that a retry rule about anything else is found to be a
+     * mistake. Absent: not known.
+     */
+    readonly failures?: readonly FailureKind[];
+    /**
+     * The longest that one call may take by its documentation, in ms; the engine's watchdog waits for at least
+     * twice that.
+     */
+    readonly longestCallMs?: number;
+}
+/** How much one `sendMany` takes. */
+interface SendManySupport {
+    /**
+     * The most jobs that one call takes, 1 or more. It is no more than the worker sends in a second, so that a
+     * pause or a cancel takes effect between two calls.
+     */
+    readonly maxJobs: number;
+}
+/** How a job's log is read. */
+interface ReadLogOptions {
+    /**
+     * Ends the reading, which then rejects with the signal's reason, as Node's own streams and iterators do: a
+     * log that was cut off never seems whole. Nothing stays open after it.
+     */
+    readonly signal?: AbortSignal;
+    /**
+     * The most bytes to read, 0 or more: the last ones of what is there when the reading begins. Default: all
+     * that is there.
+     */
+    readonly tailBytes?: number;
+    /**
+     * Goes on with what the job writes afterwards, until it has ended and all of it was given. Default: it ends
+     * with what is there.
+     */
+    readonly follow?: boolean;
+}
+/** An item that was sent without trouble. */
+interface ProbeSample<Body = JsonValue> {
+    readonly id: string;
+    readonly body: Body;
+}
+/**
+ * Runs a job for an item, elsewhere, and says how it is going. It never touches the queue.
+ *
+ * @example
+ * ```ts
+ * import { openWorker } from '@sluice/worker-dummy'
+ *
+ * const worker = await openWorker({ name: 'tiles' })
+ * await worker.sendJob('tile-1', { url: 's3://maps/1.tif' }, { attempt: 1, uid: 'u1', queue: 'tiles' })
+ * const report = (await worker.pollAllStatus()).get('tile-1')
+ * ```
+ */
+interface Worker<Body = JsonValue> {
+    /**
+     * The name of the queue that it works for: two workers of different names never see each other's jobs
+     * [W-POLL-3].
+     */
+    readonly name: string;
+    readonly supports: WorkerSupports;
+    /**
+     * Names the place where the jobs of this worker run, so that a configuration of another place can be told
+     * from one of the same. All objects on one place have the same, across restarts; one on another place has
+     * another one [W-ID-1]. Known from the first answered `check` or `pollAllStatus` on, and `undefined`
+     * before, and where it can't be found out. No secret: it is stored in the queue, and logged.
+     */
+    readonly identity?: string | undefined;
+    /**
+     * Starts a job from an item. Of the same (queue, uid, attempt) twice, concurrently, after a crash or a lost
+     * answer, it makes one job [W-SEND-1]. An unknown outcome is resolved inside, by asking, before it answers
+     * [W-SEND-2].
+     *
+     * @throws SluiceError SLUICE_JOB_REJECTED only when this item can never be accepted;
+     * SLUICE_WORKER_UNAVAILABLE, with `retryAfterMs` if known, when it can't be sent now; SLUICE_WORKER_DENIED
+     * for credentials. `concerns` says whose trouble it is: the item's, the worker's, or that the worker has no
+     * room; absent where the worker's words are unknown [W-SEND-2]
+     */
+    sendJob(id: string, body: Body, job: JobSpec): Promise<void>;
+    /**
+     * Starts many jobs, in one request where the outside system has one for it. Each of them is sent as
+     * `sendJob` sends it: of the same (queue, uid, attempt), in any mixture of the two, in one call or in
+     * several, concurrently, after a crash or a lost answer, there is one job [W-SEND-1].
+     *
+     * @param jobs at most `supports.sendMany.maxJobs`; of an empty list nothing is sent
+     * @returns the outcomes in the order of `jobs`: `undefined` where the job was sent, else the error that
+     * `sendJob` would reject with. An error at one place says nothing about the others [W-SEND-3]
+     * @throws SluiceError as `sendJob`, and only if no job is known to have been sent: each of them may then be
+     * sent again. TypeError for a wrong argument or too many jobs: nothing was sent
+     */
+    sendMany?(jobs: readonly NewJob<Body>[]): Promise<readonly (SluiceError | undefined)[]>;
+    /**
+     * Every job of this queue that isn't finished and every finished one not yet acknowledged, by item id; of
+     * two attempts of one item, the later one. The cost does not grow with jobs acknowledged long ago
+     * [W-POLL-1]. Absence is never a failure [W-POLL-2].
+     *
+     * @param awaited the jobs that the queue waits for, where the caller knows them. A worker that can't tell
+     * cheaply which of the jobs that have ended are settled may then leave it at these, and report one that
+     * ended out of its sight by `lookupJob` alone
+     * @returns with `complete: false` where something could not be asked for: what it has is then as last known
+     * [W-POLL-2]
+     * @throws SluiceError SLUICE_WORKER_UNAVAILABLE, SLUICE_WORKER_DENIED
+     */
+    pollAllStatus(awaited?: readonly JobRef[], options?: CallOptions): Promise<JobReports>;
+    /**
+     * The one authoritative answer, when a list isn't enough: `undefined` means that the worker is sure it has
+     * no such job [W-LOOK-1].
+     */
+    lookupJob?(job: JobRef, options?: CallOptions): Promise<JobReport | undefined>;
+    /**
+     * Ends a job that runs, or that was accepted and hasn't begun; it then reports an end: FAIL, or, where its
+     * program ended well all the same, SUCCESS with a note in the details. Of a job that has ended or is
+     * unknown: nothing happens [W-STOP-1].
+     */
+    cancelJob?(job: JobRef, reason: string): Promise<void>;
+    /**
+     * Says that these jobs' outcomes are stored, so that they need not be reported again. A hint: it may be
+     * repeated, and it may be lost in a crash, after which they are reported and acknowledged again [W-POLL-1].
+     */
+    acknowledgeJobs?(jobs: readonly JobRef[]): Promise<void>;
+    /**
+     * Finds out whether a job could be sent now, without starting one: it succeeds only if a send of the sample
+     * would get as far as any can, the permission to start included. Reading something is no probe [W-PROBE-1].
+     *
+     * @param sample an item that was sent without trouble, where the caller knows one; default what the worker
+     * sent last itself
+     * @throws SluiceError as `sendJob` does; SLUICE_WORKER_UNAVAILABLE also where there is nothing to probe
+     * with
+     */
+    probeSend?(sample?: ProbeSample<Body>): Promise<void>;
+    /**
+     * Checks an item against what the worker makes jobs of, such as a command or a template, and starts and
+     * stores nothing. Resolved, a send may still meet trouble; rejected with SLUICE_JOB_REJECTED, it would be
+     * rejected as things are now [W-CHECK-1].
+     *
+     * @throws SluiceError SLUICE_JOB_REJECTED as `sendJob` for an item that can never be accepted;
+     * SLUICE_WORKER_UNAVAILABLE or SLUICE_WORKER_DENIED where it can't be found out; SLUICE_WORKER_CLOSED
+     */
+    checkItem?(id: string, body: Body): Promise<void>;
+    /**
+     * The log of one job, running or ended: what its program wrote to stdout and stderr, as bytes, in chunks of
+     * any size. Each stream's bytes come in the order in which they were written, none twice and none left out;
+     * how the two stand to each other is the worker's to say. A log of any size takes a bounded amount of
+     * memory, and is read only as fast as the caller takes it. What a worker can give as text alone, by lines,
+     * its documentation says [W-LOG-1].
+     *
+     * Nothing happens before the first value is asked for, and every error comes as the rejection of that. A
+     * caller that stops early, by `break` or `return()`, leaves nothing open. A job that has not begun, or has
+     * written nothing, has an empty log: with `follow` it is waited for.
+     *
+     * @throws SluiceError SLUICE_ITEM_NOT_FOUND for a job that the worker does not know, and for one whose log
+     * is gone: the message says where it was kept, or may still be; SLUICE_WORKER_UNAVAILABLE, also when the
+     * log breaks off; SLUICE_WORKER_DENIED; SLUICE_WORKER_CLOSED, also when the worker is closed meanwhile.
+     * TypeError for a wrong argument. With a signal that has aborted: its reason
+     */
+    readLog?(job: JobRef, options?: ReadLogOptions): AsyncIterable<Uint8Array>;
+    /**
+     * A wake signal: each value says that a poll now may be worth it. Only polls and look-ups are evidence. It
+     * ends when its signal aborts or the worker is closed [W-CLOSE-1].
+     */
+    watch?(options?: CallOptions): AsyncIterable<JobReport | undefined>;
+    /** Credentials, reachability, permissions: a clear error at start-up instead of at the first item. */
+    check?(): Promise<void>;
+    /**
+     * Ends the use of this object; jobs that run go on. Twice is fine. Every later call rejects with
+     * SLUICE_WORKER_CLOSED [W-CLOSE-1].
+     */
+    close(): Promise<void>;
+    /** As {@link Worker.close}, for `await using`. */
+    [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** What a producer hands in. */
+interface NewItem<Body = JsonValue> {
+    /** Any non-empty string of at most {@link MAX_ID_BYTES} bytes of UTF-8, without NUL. */
+    readonly id: string;
+    /** Any JSON value up to the queue's `supports.maxBodyBytes`. */
+    readonly body: Body;
+    /** Integer, higher first. Default 0. */
+    readonly priority?: number;
+    /** Epoch ms of the storage's clock: not given out earlier. Excludes `delayMs`. */
+    readonly notBeforeAt?: number;
+    /** The same as a span from now, in ms. Excludes `notBeforeAt`. */
+    readonly delayMs?: number;
+}
+/** The options of a single `put`: a {@link NewItem} without its id and body. */
+type PutOptions = Omit<NewItem, 'id' | 'body'>;
+/**
+ * A change to an item that is WAITING. What is left out stays as it is; one of `body`, `priority` and
+ * `notBeforeAt` is there.
+ */
+interface ItemChange<Body = JsonValue> {
+    readonly id: string;
+    /** Only if the item is of this uid: not one that was put again under the same id. */
+    readonly uid?: string;
+    /** Any JSON value up to the queue's `supports.maxBodyBytes`. */
+    readonly body?: Body;
+    /** Integer, higher first. */
+    readonly priority?: number;
+    /**
+     * Epoch ms of the storage's clock: not given out earlier. 0: now. The item then stands behind all that
+     * became available before it.
+     */
+    readonly notBeforeAt?: number;
+}
+/** The part of an item that is cheap to read in every backend: no body, no result, no history. */
+interface ItemSummary {
+    readonly id: string;
+    /** Given at put, unique for ever: an id that was removed and put again is another item. */
+    readonly uid: string;
+    readonly stage: Stage;
+    /** 0 when put; each `get` makes it one more, nothing ever makes it less. */
+    readonly attempt: number;
+    /**
+     * How many of the attempts don't count against a limit of attempts. `attempt - uncounted` is what a retry
+     * policy counts.
+     */
+    readonly uncounted: number;
+    readonly priority: number;
+    /** As the latest release gave it [Q-MOVE-6]. */
+    readonly retryState?: JsonValue;
+}
+/** An item as `get` gives it out. */
+interface QueueItem<Body = JsonValue> extends ItemSummary {
+    readonly body: Body;
+    /** Epoch ms of the storage's clock. */
+    readonly putAt: number;
+    /** Epoch ms of the storage's clock; absent from `peek`, since nothing was claimed. */
+    readonly claimedAt?: number;
+}
+/** How one attempt went. `outcome` is absent while it runs. */
+interface AttemptRecord {
+    readonly attempt: number;
+    readonly claimedAt: number;
+    readonly endedAt?: number;
+    readonly outcome?: FinalStage | 'WAITING';
+    readonly reason?: string;
+    readonly details?: JsonValue;
+    readonly failureClass?: FailureClass;
+    readonly exitCode?: number;
+    readonly jobUid?: string;
+    /** `true`: no job was started for it. */
+    readonly unsent?: boolean;
+}
+/** All that the queue knows of an item. */
+interface ItemRecord<Body = JsonValue, Result = JsonValue> extends ItemSummary {
+    readonly body: Body;
+    readonly putAt: number;
+    /** Epoch ms before which a WAITING item isn't given out. */
+    readonly notBeforeAt?: number;
+    /** Of the latest claim. */
+    readonly claimedAt?: number;
+    /** When it came to SUCCESS or FAIL; absent in the other stages. */
+    readonly finishedAt?: number;
+    /** Of the latest `fail`, `release` or `requeue`. */
+    readonly reason?: string;
+    /** Of `success`. */
+    readonly result?: Result;
+    /** Of the latest `success` or `fail`: evidence, such as a link to the job. */
+    readonly details?: JsonValue;
+    /** Of the latest `fail` or `release`; of an item in SUCCESS absent, after a `requeue` too. */
+    readonly failureClass?: FailureClass;
+    /** Of the latest move out of PROCESSING; absent after a `requeue`. */
+    readonly exitCode?: number;
+    /** Of the latest move out of PROCESSING; absent after a `requeue`. */
+    readonly jobUid?: string;
+    /** Oldest first, the running attempt last; the newest {@link MAX_HISTORY} of them. */
+    readonly history: readonly AttemptRecord[];
+}
+declare const MAX_ID_BYTES = 1024;
+/** How many attempts of an item its history keeps: an item released for ever must not grow for ever. */
+declare const MAX_HISTORY = 50;
+/** A reason longer than this is cut in its middle: it is read and grouped by. */
+declare const MAX_REASON_CHARS = 2000;
+/** Largest `retryState`, in bytes of JSON text in UTF-8. */
+declare const MAX_RETRY_STATE_BYTES = 1024;
+declare const MAX_FAILURE_CLASS_CHARS = 64;
+/** Longest `jobUid`: that of any system known, with room. */
+declare const MAX_JOB_UID_CHARS = 256;
+
+/**
+ * What operators have set for a queue's services. It lives in the queue's store, so that it outlives them
+ * all.
+ */
+interface ControlState {
+    readonly paused: boolean;
+    /** Why it is paused. */
+    readonly reason?: string;
+    /** Epoch ms of the storage's clock. */
+    readonly pausedAt?: number;
+    /** Live limits by name, such as `maxProcessing`; what isn't here is as the service was configured. */
+    readonly limits: Readonly<Record<string, number>>;
+    /** How often {@link QueueControl.sync} was called, 0 or absent for never. */
+    readonly syncs?: number;
+}
+/**
+ * Reads and changes the {@link ControlState}. Writers on several machines don't undo each other: each call
+ * changes its own part [Q-CTRL-1].
+ */
+interface QueueControl {
+    read(): Promise<ControlState>;
+    /** No new jobs start; those that run are followed to their end. */
+    pause(reason?: string): Promise<void>;
+    resume(): Promise<void>;
+    /**
+     * Sets limits by name, each a number of 0 or more; `null` takes one away. Names that aren't mentioned stay
+     * as they are.
+     */
+    setLimits(limits: Readonly<Record<string, number | null>>): Promise<void>;
+    /**
+     * Asks the dispatching service to report when everything is over that it began before it could know what is
+     * stored now: it notes the number in its document once each send that had begun by then has ended
+     * [Q-CTRL-2].
+     *
+     * @returns the number, one more than the last
+     */
+    sync(): Promise<number>;
+}
+/** The live limit that `processingLimit` obeys. */
+declare const MAX_PROCESSING_LIMIT = "maxProcessing";
+
+/** A lease as it is stored [Q-LEASE-3]. */
+interface LeaseView {
+    readonly name: string;
+    readonly holder: string;
+    readonly fencingToken: number;
+    readonly ttlMs: number;
+    /**
+     * How long it lives on without `renew`, in ms by the storage's clock; 0 or less: it ran out so long ago,
+     * and was not taken since.
+     */
+    readonly leftMs: number;
+}
+/** A lease that was taken. It is lost once it has run out; the next `renew` says so. */
+interface Lease {
+    readonly name: string;
+    readonly holder: string;
+    /** Grows with each change of holder and never shrinks; the same holder renewing keeps it. */
+    readonly fencingToken: number;
+    readonly ttlMs: number;
+    /**
+     * Extends it to `ttlMs` from now. `false`: it is lost, to another holder or to time, and this object is of
+     * no more use.
+     *
+     * @throws SluiceError SLUICE_QUEUE_CORRUPT where a newer release has upgraded the storage [Q-VERSION-1]
+     */
+    renew(): Promise<boolean>;
+    /** Gives it back at once if it is still held; otherwise nothing happens. */
+    release(): Promise<void>;
+    /** The same as `release`, for `await using`. */
+    [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** A document as it was read. */
+interface DocumentVersion {
+    readonly value: JsonValue;
+    /**
+     * A whole number, 1 or more. Each write makes it exactly one more, and it never repeats: a document that
+     * was removed and written again goes on above the number that it had [Q-DOC-2].
+     */
+    readonly version: number;
+}
+interface DocumentWriteOptions {
+    /** The version that the new value is made from; `undefined`: the document does not exist. */
+    readonly ifVersion: number | undefined;
+    /**
+     * The write holds only under this lease, an object that `lease()` of the same queue gave. Compared in the
+     * write itself where `supports.fencedClaims` says so, else right before it [Q-DOC-3].
+     */
+    readonly lease?: Lease;
+}
+interface DocumentRemoveOptions {
+    /** Only this version. Default: whatever is there. */
+    readonly ifVersion?: number;
+    readonly lease?: Lease;
+}
+/**
+ * A small durable value beside the items of a queue, changed by compare-and-set: what several processes of
+ * one queue must agree on, or must know of an earlier one. The object is a handle; nothing is read or written
+ * before a call.
+ *
+ * @example
+ * ```ts
+ * import { openQueue } from '@sluice/queue-memory'
+ *
+ * const queue = await openQueue({ name: 'tiles' })
+ * const rates = queue.document('reports/rates')
+ * const found = await rates.read()
+ * const isWritten = await rates.write({ perSecond: 12 }, { ifVersion: found?.version })
+ * ```
+ */
+interface QueueDocument {
+    readonly name: string;
+    /**
+     * The current value, or `undefined`: it was never written, or was removed. It shows every write that
+     * returned before [Q-DOC-1].
+     */
+    read(): Promise<DocumentVersion | undefined>;
+    /**
+     * Replaces the value if the version is still the one that was read; all or nothing. Of several concurrent
+     * writes of one version exactly one returns `true` [Q-DOC-2]. Repeated after a lost answer it returns
+     * `false`: read again.
+     *
+     * @param value any JSON value up to the queue's `supports.maxBodyBytes`
+     * @returns `false` when the version is another; nothing changed
+     * @throws SluiceError SLUICE_LEASE_LOST when the lease is no longer held; nothing changed [Q-DOC-3]
+     */
+    write(value: JsonValue, options: DocumentWriteOptions): Promise<boolean>;
+    /**
+     * Removes it; it is then neither read nor listed.
+     *
+     * @returns `false` when there is none, or it has another version
+     * @throws SluiceError SLUICE_LEASE_LOST as for `write`
+     */
+    remove(options?: DocumentRemoveOptions): Promise<boolean>;
+}
+/** Longest name of a document, in bytes of UTF-8. */
+declare const MAX_DOCUMENT_NAME_BYTES = 128;
+
+/**
+ * Who can open the same queue at once: `process`, only the process that made it; `machine`, processes of one
+ * machine, as with a file; `network`, processes of any number of machines. Only with `network` can services
+ * on two machines stand by for each other.
+ */
+type SharedBy = 'process' | 'machine' | 'network';
+/**
+ * What a backend can do; declared on the instance, and the only reason for which the contract skips a case.
+ */
+interface QueueSupports {
+    /** Items outlive the process that put them. */
+    readonly durable: boolean;
+    /** How far the processes that open the same queue may be apart. */
+    readonly sharedBy: SharedBy;
+    /** Largest body, result or details, in bytes of JSON text in UTF-8. */
+    readonly maxBodyBytes: number;
+    /** Two items that became available closer together than this may be given out in either order. */
+    readonly orderPrecisionMs: number;
+    /** It has a `sweep`. Default false. */
+    readonly sweep?: boolean;
+    /**
+     * `get` with a lease, and writes of documents with one, compare the lease in the same atomic step
+     * [Q-GET-5]. Default false: they read it before and after, and a claim that turns out to be late is given
+     * back, uncounted.
+     */
+    readonly fencedClaims?: boolean;
+    /**
+     * The longest that one call may take by its documentation, in ms; the engine's watchdog waits for at least
+     * twice that [Q-END-1].
+     */
+    readonly longestCallMs?: number;
+}
+/** The attempt that a move is for. What is given must match the item, else nothing moves. */
+interface AttemptRef {
+    readonly attempt?: number;
+    readonly uid?: string;
+}
+/**
+ * How an attempt's job ended, for operators and rules to tell failures apart. Kept in the item's record and
+ * in its history [Q-LOOK-2].
+ */
+interface JobOutcome {
+    /** FAIL and WAITING. 1 to {@link MAX_FAILURE_CLASS_CHARS} characters. */
+    readonly failureClass?: FailureClass;
+    /** Of the program, as the worker knows it. An integer. */
+    readonly exitCode?: number;
+    /**
+     * The job's own id in the outside system: two jobs of one name that were made one after the other differ in
+     * it.
+     */
+    readonly jobUid?: string;
+}
+/** How an item comes back to WAITING. */
+interface ReturnOptions {
+    /** Not given out again before this many ms have passed. Default 0. */
+    readonly delayMs?: number;
+    /** Whether the attempt counts against a limit of attempts. Default true. */
+    readonly countAttempt?: boolean;
+    /**
+     * No job was started for the attempt. It doesn't count, as with `countAttempt: false`, and its history says
+     * `unsent`: a job of it that shows up all the same was made too late.
+     */
+    readonly unsent?: boolean;
+    /**
+     * The item goes back to the place in the order that it had before the claim, instead of behind those that
+     * wait. Excludes `delayMs`. [Q-MOVE-5]
+     */
+    readonly keepPlace?: boolean;
+    /**
+     * A small value for the next claim of the item, at most {@link MAX_RETRY_STATE_BYTES} bytes of JSON: part
+     * of the item's summary from then on. A release without one, and a `requeue`, take it away [Q-MOVE-6].
+     */
+    readonly retryState?: JsonValue;
+}
+interface SuccessOutcome<Result = JsonValue> extends AttemptRef, Pick<JobOutcome, 'exitCode' | 'jobUid'> {
+    readonly result?: Result;
+    readonly details?: JsonValue;
+}
+interface FailOutcome extends AttemptRef, JobOutcome {
+    readonly reason?: string;
+    readonly details?: JsonValue;
+}
+interface ReleaseOptions extends AttemptRef, JobOutcome, ReturnOptions {
+    readonly reason?: string;
+}
+/**
+ * One move of a `settle`: `success`, `fail` or `release` by the stage it leads to. The attempt is not
+ * optional here.
+ */
+interface Settlement<Result = JsonValue> extends JobOutcome, ReturnOptions {
+    readonly id: string;
+    readonly attempt: number;
+    readonly uid?: string;
+    readonly stage: 'SUCCESS' | 'FAIL' | 'WAITING';
+    /** SUCCESS only. */
+    readonly result?: Result;
+    /** FAIL and WAITING. */
+    readonly reason?: string;
+    /** SUCCESS and FAIL in the item's record; of WAITING it goes to the attempt's history. */
+    readonly details?: JsonValue;
+}
+/**
+ * Why a bulk call left one item as it was.
+ *
+ * - `exists`: an item of this id is there, in whatever stage. With `compare` one of the next two says more.
+ * - `exists-same`: and its body is deep-equal to the one given.
+ * - `exists-changed`: and its body is another one.
+ * - `repeated`: the id came earlier in the same call, and that one counts.
+ * - `not-found`: no item of this id is there.
+ * - `wrong-stage`: the item is in a stage from which the call doesn't move it.
+ * - `not-current`: the item is of another uid, or at another attempt, than the one given.
+ */
+type SkipReason = 'exists' | 'exists-same' | 'exists-changed' | 'repeated' | 'not-found' | 'wrong-stage' | 'not-current';
+/** An item that a bulk call left as it was, one for each mention of it. */
+interface SkippedItem<Reason extends SkipReason = SkipReason> {
+    readonly id: string;
+    readonly reason: Reason;
+}
+/**
+ * What every call takes that can be long. An aborted call rejects with the signal's reason; what it had begun
+ * is as after a crash of the process: each item is whole or not there, and the call can be repeated
+ * [Q-MOVE-4].
+ */
+interface CallOptions {
+    readonly signal?: AbortSignal;
+}
+interface PutManyOptions extends CallOptions {
+    /**
+     * Says of each item that is there already whether its body is the one given: `exists-same` or
+     * `exists-changed` in place of `exists`. Priority and delay are not compared. What it costs, the backend
+     * says. Default false.
+     */
+    readonly compare?: boolean;
+    /**
+     * The stage that new items enter. `SUCCESS` is for work that was done before this queue was: such an item
+     * is at attempt 0 with no history, is never given out, and its `finishedAt` is the instant of the call by
+     * the storage's clock [Q-PUT-5]. It takes no delay. Default WAITING.
+     */
+    readonly stage?: 'WAITING' | 'SUCCESS';
+}
+/** What a `putMany` did; `added` and the length of `skipped` add up to the items of the call [Q-BULK-1]. */
+interface PutReport {
+    /** Items that are new. */
+    readonly added: number;
+    /** In the order of the call. */
+    readonly skipped: readonly SkippedItem<'exists' | 'exists-same' | 'exists-changed' | 'repeated'>[];
+}
+/** What a `requeue` did [Q-BULK-1]. */
+interface MoveReport {
+    readonly moved: number;
+    /** In the order of the call. */
+    readonly skipped: readonly SkippedItem<'not-found' | 'wrong-stage' | 'repeated'>[];
+}
+/** What a `remove` did [Q-BULK-1]. */
+interface RemoveReport {
+    readonly removed: number;
+    /** In the order of the call. */
+    readonly skipped: readonly SkippedItem<'not-found' | 'wrong-stage' | 'repeated'>[];
+}
+/** What an `update` did [Q-BULK-1]. */
+interface UpdateReport {
+    readonly updated: number;
+    /** In the order of the call. */
+    readonly skipped: readonly SkippedItem<'not-found' | 'wrong-stage' | 'not-current' | 'repeated'>[];
+}
+interface RefusedSettlement {
+    readonly id: string;
+    readonly attempt: number;
+    readonly reason: 'not-found' | 'wrong-stage' | 'not-current';
+}
+interface SettleReport {
+    /** Moves that are now done, repeats of earlier ones included. */
+    readonly settled: number;
+    readonly refused: readonly RefusedSettlement[];
+}
+interface GetOptions {
+    /**
+     * The claim holds only under this lease, an object that `lease()` of the same queue gave: nothing is
+     * claimed once it has run out, was released, or is held by another process [Q-GET-5].
+     */
+    readonly lease?: Lease;
+}
+interface RequeueOptions extends CallOptions {
+    /** Not given out before this many ms have passed. Default 0. */
+    readonly delayMs?: number;
+    /** Replaces the item's priority. */
+    readonly priority?: number;
+    readonly reason?: string;
+}
+interface RemoveOptions extends CallOptions {
+    /** Only items in these stages. Default WAITING, SUCCESS and FAIL. */
+    readonly stages?: readonly Exclude<Stage, 'PROCESSING'>[];
+}
+interface SweepOptions extends CallOptions {
+    /** Items that came to SUCCESS or FAIL longer ago than this are removed, in ms. Default: none are. */
+    readonly retentionMs?: number;
+}
+interface SweepReport {
+    /** Moves that a process had begun and not ended, and that were finished. */
+    readonly repaired: number;
+    /** What the storage held to no purpose any more, and was deleted; no items. */
+    readonly leftovers: number;
+    /** Items that were removed for their age. */
+    readonly removed: number;
+}
+interface PageOptions extends CallOptions {
+    /** 1 to {@link MAX_PAGE_ITEMS}; a page may hold fewer and still not be the last. */
+    readonly limit: number;
+    /** As the page before gave it. Opaque. */
+    readonly cursor?: string;
+}
+interface Page<T> {
+    readonly items: readonly T[];
+    /** Absent on the last page. */
+    readonly cursor?: string;
+}
+declare const MAX_PAGE_ITEMS = 10000;
+/**
+ * A durable list of items in four stages. Every implementation keeps every promise named here; the promises
+ * are proven by the contract in `@sluice/testkit`.
+ *
+ * Any call may also reject with `SLUICE_QUEUE_CLOSED` after `close` [Q-CLOSE-1], and with
+ * `SLUICE_QUEUE_UNAVAILABLE` or `SLUICE_QUEUE_DENIED` when the storage can't be used [Q-DOWN-1]; what a call
+ * that failed so had begun is whole or not there, or is finished by the next call [Q-MOVE-4]. A wrong
+ * argument is a `TypeError`, and nothing is stored. Queues of different names in one store never see each
+ * other's items [Q-NAME-1].
+ *
+ * @example
+ * ```ts
+ * import { openQueue } from '@sluice/queue-memory'
+ *
+ * const queue = await openQueue({ name: 'tiles' })
+ * await queue.put('tile-1', { url: 's3://maps/1.tif' })
+ * const [item] = await queue.get(1)
+ * if (item) await queue.success(item.id, { attempt: item.attempt, result: { bytes: 12 } })
+ * ```
+ */
+interface Queue<Body = JsonValue, Result = JsonValue, Stored = Body> {
+    /** The queue's name in its store. */
+    readonly name: string;
+    readonly supports: QueueSupports;
+    /** Pause, resume and live limits, shared by every process on the same storage [Q-CTRL-1]. */
+    readonly control: QueueControl;
+    /**
+     * Adds one item to WAITING. A `get` that starts after it returned can receive it [Q-PUT-1]; of any number
+     * of concurrent puts of one id exactly one wins [Q-PUT-2].
+     *
+     * @param body any JSON value; it comes back deep-equal
+     * @throws SluiceError SLUICE_ITEM_EXISTS when the id is in the queue in any stage; that item is unchanged
+     * [Q-PUT-2]
+     */
+    put(id: string, body: Stored, options?: PutOptions): Promise<void>;
+    /**
+     * Adds many items, each all or nothing, in the order given. Interrupted anywhere and run again, it ends
+     * with each item exactly once [Q-PUT-3].
+     *
+     * @returns how many are new, and which were skipped: in the queue already, or earlier in the same call
+     * [Q-BULK-1]; with `compare` whether the body that is stored is the one given [Q-PUT-4]; with `stage` they
+     * enter SUCCESS instead of WAITING [Q-PUT-5]
+     * @throws SluiceError of the storage; its `stored` says what of the call is stored all the same. Without it
+     * that is not known
+     */
+    putMany(items: readonly NewItem<Stored>[], options?: PutManyOptions): Promise<PutReport>;
+    /**
+     * Changes items that are WAITING, each all or nothing: the body, the priority, or the instant before which
+     * it isn't given out. What it acknowledged is what the next claim gives [Q-UPDATE-1]; an item that it
+     * skipped is unchanged [Q-UPDATE-2]. No attempt is raised, and the item keeps its place in the order unless
+     * its priority or `notBeforeAt` is given [Q-UPDATE-3]. Repeated, it changes nothing more. Killed at any
+     * instruction, an item is as before or as changed [Q-UPDATE-4].
+     *
+     * @returns how many were changed, and which were not: unknown, in another stage, of another uid, or earlier
+     * in the same call [Q-BULK-1]
+     */
+    update(changes: readonly ItemChange<Stored>[], options?: CallOptions): Promise<UpdateReport>;
+    /**
+     * WAITING → PROCESSING for at most `maxItems` items, by priority and then first come first served; each
+     * one's attempt is one more [Q-GET-1]. No two calls on any machines ever return the same (id, attempt)
+     * [Q-GET-2]. It never waits. It may give fewer than there are, for the sake of their size; only `[]` says
+     * that nothing can be given out now [Q-GET-3]. Killed at any instruction it loses nothing [Q-GET-4]. Items
+     * whose `notBeforeAt` lies ahead stay [Q-TIME-1]. A pause does not stop it: that is for the engine to obey.
+     *
+     * @param maxItems whole number, 0 or more
+     * @throws SluiceError SLUICE_LEASE_LOST when `options.lease` is no longer held; nothing is claimed
+     * [Q-GET-5]
+     */
+    get(maxItems: number, options?: GetOptions): Promise<QueueItem<Body>[]>;
+    /**
+     * What `get` would return now, attempts unraised; nothing moves [Q-GET-1]. Large items may cut it short, as
+     * they do `get`.
+     */
+    peek(maxItems: number, options?: CallOptions): Promise<QueueItem<Stored>[]>;
+    /**
+     * PROCESSING → SUCCESS. Repeated for the same attempt it succeeds and changes nothing [Q-MOVE-2].
+     *
+     * @throws SluiceError SLUICE_STAGE_CONFLICT when the item is elsewhere or at another attempt or uid;
+     * unchanged [Q-MOVE-1]. SLUICE_ITEM_NOT_FOUND for an unknown id [Q-MOVE-3].
+     */
+    success(id: string, outcome?: SuccessOutcome<Result>): Promise<void>;
+    /**
+     * PROCESSING → FAIL. Promises and errors as for `success`; a late one never overwrites SUCCESS [Q-MOVE-1].
+     */
+    fail(id: string, outcome?: FailOutcome): Promise<void>;
+    /**
+     * Many `success`, `fail` and `release` at once, each all or nothing; one refusal doesn't stop the rest
+     * [Q-MOVE-1, Q-MOVE-2]. The reason of a refusal is `not-current` where the item is of another uid or at
+     * another attempt, else `wrong-stage` [Q-BULK-1].
+     */
+    settle(outcomes: readonly Settlement<Result>[], options?: CallOptions): Promise<SettleReport>;
+    /** PROCESSING → WAITING, to be given out again after `delayMs`. Promises and errors as for `success`. */
+    release(id: string, options?: ReleaseOptions): Promise<void>;
+    /**
+     * FAIL → WAITING, by an operator. The attempts so far no longer count against a limit of attempts.
+     *
+     * @returns how many moved, and which did not: not in FAIL, not there at all, or earlier in the same call
+     * [Q-BULK-1]
+     */
+    requeue(ids: readonly string[], options?: RequeueOptions): Promise<MoveReport>;
+    /**
+     * Takes items out of the queue for good. An item in PROCESSING is never removed: its job would be an
+     * orphan.
+     *
+     * @returns how many are gone, and which are not: in another stage, not there at all, or earlier in the same
+     * call [Q-BULK-1]
+     */
+    remove(ids: readonly string[], options?: RemoveOptions): Promise<RemoveReport>;
+    /** Items in one stage, each counted once; exact with no writer running [Q-SIZE-1]. */
+    size(stage: Stage, options?: CallOptions): Promise<number>;
+    /** All four sizes of one instant where the storage can; they add up to the number of items [Q-SIZE-1]. */
+    sizes(options?: CallOptions): Promise<Record<Stage, number>>;
+    /**
+     * The one current stage; right after a move returned it shows it [Q-LOOK-1].
+     *
+     * @throws SluiceError SLUICE_ITEM_NOT_FOUND
+     */
+    lookupStatus(id: string, options?: CallOptions): Promise<Stage>;
+    /** All that is known of an item, or `undefined` [Q-LOOK-2]. */
+    lookup(id: string, options?: CallOptions): Promise<ItemRecord<Stored, Result> | undefined>;
+    /**
+     * A page of a stage. With no writer, paging gives every item once; with writers, every item that stayed in
+     * the stage throughout [Q-LIST-1]. The order is the backend's own.
+     */
+    list(stage: Stage, page: PageOptions): Promise<Page<ItemRecord<Stored, Result>>>;
+    /** The same walk without bodies, results and history: what the engine reads at every tick [Q-LIST-1]. */
+    listSummaries(stage: Stage, page: PageOptions): Promise<Page<ItemSummary>>;
+    /** The storage's clock, epoch ms: the one that `notBeforeAt` is held against. */
+    now(): Promise<number>;
+    /**
+     * Takes or renews a named lease: at most one holder at a time has it. An efficiency, not a fence around the
+     * items: those are fenced by their attempts [Q-LEASE-1].
+     *
+     * @param holder unique for each process that asks
+     * @param ttlMs how long it lives without `renew`, 100 or more
+     * @returns `undefined` while another holder has it
+     * @throws SluiceError SLUICE_QUEUE_CORRUPT, not retryable, where a newer release has upgraded the storage;
+     * every later call of this object then rejects with it [Q-VERSION-1]
+     */
+    lease(name: string, holder: string, ttlMs: number): Promise<Lease | undefined>;
+    /**
+     * Who holds a named lease, or let it run out last; nothing changes by it [Q-LEASE-3].
+     *
+     * @returns `undefined`: it was never taken, or it was given back
+     */
+    readLease(name: string): Promise<LeaseView | undefined>;
+    /**
+     * A small durable value of this queue by its name, 1 to {@link MAX_DOCUMENT_NAME_BYTES} bytes of UTF-8,
+     * without NUL [Q-DOC-1].
+     */
+    document(name: string): QueueDocument;
+    /** The names of all documents that begin with a prefix, in the order of their UTF-8 bytes [Q-DOC-4]. */
+    documents(prefix?: string): Promise<readonly string[]>;
+    /**
+     * Tidies the storage: finishes moves that were begun by processes that died, deletes leftovers, and removes
+     * finished items by their age. Safe beside everything else and any number of times; no other call needs it.
+     * No item changes by it, but those that have been in SUCCESS or FAIL for longer than `retentionMs` are gone
+     * [Q-SWEEP-1]. Only where `supports.sweep` says so.
+     */
+    sweep?(options?: SweepOptions): Promise<SweepReport>;
+    /**
+     * Only of a queue that was opened with a schema of bodies: the schema's output for a stored body, or why
+     * the body does not fit. `get` calls it for each item that it claims; a body that was read by another call
+     * is parsed by the caller.
+     *
+     * @throws TypeError with a `cause` when the schema throws or rejects
+     */
+    parseBody?(body: Stored): Promise<ParsedBody<Body>>;
+    /** Ends the use of this object; twice is fine, and nothing then keeps the process alive [Q-CLOSE-1]. */
+    close(): Promise<void>;
+    /** The same as `close`, for `await using`. */
+    [Symbol.asyncDispose](): Promise<void>;
+}
+/** A body as its schema reads it. `reason` names the path and repeats no value. */
+type ParsedBody<Body> = {
+    readonly body: Body;
+    readonly reason?: undefined;
+} | {
+    readonly body?: undefined;
+    readonly reason: string;
+};
+/**
+ * The last attempt of a history ended so: how a backend tells the repeat of a move from a conflict
+ * [Q-MOVE-2].
+ */
+declare function lastOutcome(history: readonly AttemptRecord[]): AttemptRecord['outcome'];
+
+/**
+ * The part of the Standard Schema interface that Sluice calls, so that a schema may be zod's, valibot's,
+ * arktype's or the caller's own.
+ *
+ * @see https://standardschema.dev
+ */
+interface StandardSchema<Input = unknown, Output = Input> {
+    readonly '~standard': {
+        readonly version: 1;
+        readonly vendor: string;
+        readonly validate: (value: unknown) => SchemaResult<Output> | Promise<SchemaResult<Output>>;
+        readonly types?: {
+            readonly input: Input;
+            readonly output: Output;
+        } | undefined;
+    };
+}
+type SchemaResult<Output> = {
+    readonly value: Output;
+    readonly issues?: undefined;
+} | {
+    readonly issues: readonly SchemaIssue[];
+};
+interface SchemaIssue {
+    readonly message: string;
+    readonly path?: readonly (PropertyKey | {
+        readonly key: PropertyKey;
+    })[] | undefined;
+}
+/** What a schema takes: the body that is stored. */
+type SchemaInput<Schema extends StandardSchema> = NonNullable<Schema['~standard']['types']>['input'];
+/** What a schema gives: the body that `get` returns. */
+type SchemaOutput<Schema extends StandardSchema> = NonNullable<Schema['~standard']['types']>['output'];
+
+/** A {@link NewItem} that was checked, its defaults filled in and its body as JSON text. */
+interface CheckedItem extends CheckedPut {
+    readonly bodyText: string;
+}
+/** A {@link NewItem} that was checked, its defaults filled in and its body copied. */
+interface CopiedItem extends CheckedPut {
+    readonly body: JsonValue;
+}
+interface CheckedPut {
+    readonly id: string;
+    readonly priority: number;
+    readonly notBeforeAt: number | undefined;
+    readonly delayMs: number | undefined;
+}
+/** PostgreSQL's `integer`, and enough: a priority outside of it is a mistake. */
+declare const MAX_PRIORITY = 2147483647;
+/**
+ * @throws TypeError for what is not a string, is empty, is over {@link MAX_ID_BYTES} bytes of UTF-8, holds
+ * NUL, or holds a surrogate without its partner.
+ */
+declare function assertItemId(id: unknown): asserts id is string;
+/**
+ * Checks one item whole, before anything of it is stored.
+ *
+ * @param maxBodyBytes the queue's `supports.maxBodyBytes`
+ * @throws TypeError that names the field, and for a body the path in it
+ */
+declare function checkNewItem(item: NewItem, maxBodyBytes: number): CheckedItem;
+/**
+ * The same item, checked, with its body as text. Only for a queue that takes such items: see
+ * `takesEncodedItems`.
+ *
+ * @throws TypeError as {@link checkNewItem}
+ */
+declare function encodeItem(item: NewItem, maxBodyBytes: number): NewItem;
+/**
+ * {@link checkNewItem} for a queue that keeps bodies as values: the body is a copy, which no other code can
+ * change.
+ */
+declare function copyNewItem(item: NewItem, maxBodyBytes: number): CopiedItem;
+/**
+ * Checks a whole batch before anything of it is stored.
+ *
+ * @throws TypeError that names the index of the first bad item and its field
+ */
+declare function checkNewItems(items: readonly NewItem[], maxBodyBytes: number): CheckedItem[];
+/** {@link checkNewItems} for a queue that keeps bodies as values. */
+declare function copyNewItems(items: readonly NewItem[], maxBodyBytes: number): CopiedItem[];
+/**
+ * The options of `putMany`, and whether its items go with them.
+ *
+ * @throws TypeError for a stage that no item begins in, and for a delay of an item that is given out never
+ */
+declare function checkPutMany({ compare, stage }: PutManyOptions, items: readonly Partial<Pick<CheckedPut, 'delayMs' | 'notBeforeAt'>>[]): Required<Pick<PutManyOptions, 'compare' | 'stage'>>;
+/** @throws TypeError unless the value is a whole number of ms, zero or more. */
+declare function assertSpan(value: unknown, what: string): asserts value is number;
+/** @throws TypeError unless the value is a whole number, zero or more. */
+declare function assertCount(value: unknown, what: string): asserts value is number;
+/**
+ * The reason as it is stored: of one longer than {@link MAX_REASON_CHARS} the beginning and the end, `…`
+ * between them, never cut in the middle of a character.
+ */
+declare function cutReason(reason: string | undefined): string | undefined;
+/** JSON text of an optional result or details, or `undefined`; the same checks as for a body. */
+declare function encodeOptional(value: JsonValue | undefined, maxBytes: number, what: string): string | undefined;
+
+/**
+ * A constraint for the bodies and results of a typed queue: `Body extends JsonCompatible<Body>`. An
+ * `interface` is legal, although it has no index signature; what has a `Date`, a `Map`, a function, or
+ * `undefined` outside of an optional field is not, and neither is `unknown`.
+ *
+ * @example
+ * ```ts
+ * import { openQueue } from '@sluice/queue-memory'
+ *
+ * interface Tile {
+ *   url: string
+ *   zoom?: number
+ * }
+ *
+ * const queue = await openQueue<Tile>({ name: 'tiles' })
+ * const [item] = await queue.get(1)
+ * const url: string | undefined = item?.body.url
+ * ```
+ */
+type JsonCompatible<T> = {
+    [Key in keyof T]: JsonPart<T[Key]>;
+};
+/** `T` where JSON can carry it, else a type that `T` does not fit. */
+type JsonPart<T> = T extends JsonValue ? T : T extends ((...args: never[]) => unknown) | bigint | symbol | undefined ? never : T extends object ? JsonCompatible<T> : never;
+
+/** What checks the options of a package. */
+type OptionsSchema<Output> = StandardSchema<unknown, Output>;
+/**
+ * Checks the options of `openQueue` or `openWorker` against the schema of the package.
+ *
+ * @param what the package, for the message, such as `@sluice/queue-sql`
+ * @throws SluiceError SLUICE_CONFIG_INVALID with a line for each wrong field; no value is repeated, since it
+ * may be a secret
+ */
+declare function checkOptions<Output>(schema: OptionsSchema<Output>, options: unknown, what: string): Promise<Output>;
+
+/**
+ * The part of a logger that Sluice calls: pino's, or anything of that shape. Fields first, then the message.
+ */
+interface Logger {
+    debug(fields: object, message: string): void;
+    info(fields: object, message: string): void;
+    warn(fields: object, message: string): void;
+    error(fields: object, message: string): void;
+}
+/** Discards everything. */
+declare const silentLogger: Logger;
+
+/** What stands in a text in place of a secret. */
+declare const SECRET_MARK = "[secret]";
+/** The secrets that a program knows, and the way to leave them out of texts. */
+interface Secrets {
+    /** Takes a value that no text may show from now on. Adding a value twice changes nothing. */
+    add(value: string): void;
+    /** The text with `[secret]` in place of each secret in it. */
+    redact(text: string): string;
+}
+/**
+ * The secrets of one program. {@link SecretRegistry.redact} finds each of them as it is and encoded
+ * (percent-encoding, JSON, XML, base64, hexadecimal), and the credentials in any URL. Values below 4
+ * characters are left out of URLs alone; a word or number below 12 characters is found where it stands as a
+ * whole word.
+ *
+ * @example
+ * ```ts
  * import { SecretRegistry } from '@sluice/core/backend'
  *
  * const secrets = new SecretRegistry()
