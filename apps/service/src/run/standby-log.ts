@@ -10,6 +10,7 @@ const STANDING_BY = 'standing by: another service dispatches this queue'
  * killed, and its lease outlives it. It never rejects: the tick reports outages.
  */
 export async function logStandby(queue: Pick<Queue, 'readLease'>, logger: Logger): Promise<void> {
+  // The line is worth having without the lease, and the tick reports the outage.
   const lease = await queue.readLease(DISPATCHER_LEASE).catch(() => undefined)
   if (lease === undefined || lease.leftMs <= 0) return logger.info({}, STANDING_BY)
   const { holder, leftMs, ttlMs } = lease

@@ -123,6 +123,7 @@ async function assertUsable(
       error,
     )
   } finally {
+    // It rejects after the race as well, when the wait is ended.
     late.catch(() => undefined)
     ended.abort()
   }
