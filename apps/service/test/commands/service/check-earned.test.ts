@@ -182,7 +182,7 @@ describe('PostgreSQL', () => {
     const { rows } = await admin.query('select version from sluice_schema')
     await admin.query('update sluice_schema set version = 4')
     expect([code, rows]).toEqual([0, [{ version: 3 }]])
-    expect(of('queue')?.found).toMatch(/version 3: opening the queue upgrades them to 4/u)
+    expect(of('queue')?.found).toMatch(/version 3: opening the queue upgrades them to 5/u)
   })
 })
 
