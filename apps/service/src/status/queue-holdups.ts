@@ -108,7 +108,7 @@ function silentDispatcher({ silent }: DispatcherFacts): Holdup[] {
   const { heardOfMs, leftMs } = silent
   const message =
     `the service that dispatches was last seen ${spanText(heardOfMs)} ago: unless it renews its lease, ` +
-    `another one takes over in ${spanText(leftMs)}`
+    `another one can take over in ${spanText(leftMs)}`
   return [{ code: 'no-dispatcher', message }]
 }
 
