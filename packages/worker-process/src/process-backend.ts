@@ -31,7 +31,7 @@ import { FolderWatch } from './disk/folder-watch.js'
 import { Layout } from './disk/layout.js'
 import { FolderError, makeFolder } from './disk/make-folder.js'
 import { absentAsUndefined, readRecord, writeOnce } from './disk/record.js'
-import { Room, freeRoom, freeText, needText, roomForJobs } from './disk/room.js'
+import { Room, countText, freeRoom, freeText, needText, roomForJobs, roughFreeText } from './disk/room.js'
 import { archiveJob, sweepPreparing } from './jobs/job-archive.js'
 import { JobFollower } from './jobs/job-follower.js'
 import { readJobLog } from './jobs/job-log.js'
@@ -309,12 +309,11 @@ export class ProcessBackend implements WorkerBackend {
     const { layout, logger } = this.#parts
     const free = await freeRoom(layout.root)
     const jobs = roomForJobs(free)
-    const text = `${freeText(free)} under ${layout.root}`
     if (jobs < 1) {
-      const message = `@sluice/worker-process has no room to start a job: ${text}, and ${needText(free)}. Make room there.`
+      const message = `@sluice/worker-process has no room to start a job: ${freeText(free)} under ${layout.root}, and ${needText(free)}. Make room there.`
       throw new SluiceError('SLUICE_WORKER_UNAVAILABLE', message, { concerns: 'worker' })
     }
-    logger?.info({ jobs }, `${text}; jobs that this has room for`)
+    logger?.info({}, `${roughFreeText(free)} under ${layout.root}: room for about ${countText(jobs)} jobs`)
   }
 
   #newJob(

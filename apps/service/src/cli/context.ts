@@ -20,6 +20,7 @@ import { Output, saidOnce, warningsOf, type TextStream } from '../output/output.
 import { ConfigSecrets } from '../secrets/config-secrets.js'
 
 /** Without it a successful load would look durable. */
+const NOT_DURABLE = 'this queue is not durable: the items that this process puts are lost when it ends'
 const ALONE =
   'this queue exists only in this process: other commands do not see it, and it is lost when this one ends'
 
@@ -205,8 +206,12 @@ export class CliContext implements CommandContext {
     const created = isReported ? await placeOfNewQueue(loaded.config.queue, options) : undefined
     const queue = await openQueuePackage(loaded.config.queue, options)
     if (created !== undefined) this.#reportCreated(created, use.logger)
-    if (queue.supports.sharedBy === 'process') this.output.warn(ALONE)
+    this.#warnOfLoss(queue)
     return queue
+  }
+
+  #warnOfLoss({ supports: { durable, sharedBy } }: Queue): void {
+    if (!durable) this.output.warn(sharedBy === 'process' ? ALONE : NOT_DURABLE)
   }
 
   #reportCreated(place: string, logger: Logger | undefined): void {

@@ -17,8 +17,6 @@ export function logEvent(logger: Logger, event: WorkEvent): void {
       return logger.warn(jobFields(event.job, { policy: event.policy }), 'job lost')
     case 'dispatcher':
       return logger.info({ fencingToken: event.fencingToken }, 'this service dispatches')
-    case 'standby':
-      return logger.info({}, 'standing by: another service dispatches this queue')
     case 'paused':
       return logger.warn({ reason: event.reason }, 'paused: no new jobs start')
     case 'self-paused':
@@ -29,6 +27,9 @@ export function logEvent(logger: Logger, event: WorkEvent): void {
       return logger.info({ ...event.report }, 'swept the storage')
     case 'job-cancelled':
       return logger.warn(jobFields(event.job, { reason: event.reason }), `job cancelled: ${event.reason}`)
+    // The service logs it with the lease of the other one.
+    case 'standby':
+      return undefined
     // The engine logs these itself.
     case 'orphan':
     case 'jobs-pending':

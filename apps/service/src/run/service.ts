@@ -9,6 +9,7 @@ import { retryOptions } from './retry-options.js'
 import { QueueWatcher, type QueueWatcherOptions } from './queue-watcher.js'
 import { DispatcherWatch } from './dispatcher-watch.js'
 import { LeftOutLog, logEvent } from './service-events.js'
+import { logStandby } from './standby-log.js'
 import { assertCanCancel, checkAgain, checkWorker } from './worker-check.js'
 
 /** The longest wait for the counts of the last line. */
@@ -200,6 +201,7 @@ function makeWorkQueue(options: Running): WorkQueue {
     logger,
     onEvent: (event) => {
       logEvent(logger, event)
+      if (event.kind === 'standby') void logStandby(queue, logger)
       onEvent?.(event)
     },
   })

@@ -48,7 +48,7 @@ export async function queueHoldups(
     return facts.selfPause === undefined ? [] : [selfPauseHoldup(facts.selfPause)]
   const isAtWork = service.state === 'dispatching'
   const seen = [
-    ...(isAtWork ? [] : [noDispatcher(service)]),
+    ...(isAtWork ? silentDispatcher(facts) : [noDispatcher(service)]),
     ...pauseOf(facts),
     ...(sizes.WAITING === 0 ? [NOTHING_WAITING] : await nothingDue(queue, sizes.WAITING)),
     ...fullOf(facts),
@@ -100,6 +100,16 @@ function noDispatcher({ state, heardOfMs }: ServiceState): Holdup {
     unknown: '',
   }[state]
   return { code: 'no-dispatcher', message: `no service is running: ${why}` }
+}
+
+/** Until its lease ends, a killed service looks like one that dispatches. */
+function silentDispatcher({ silent }: DispatcherFacts): Holdup[] {
+  if (silent === undefined) return []
+  const { heardOfMs, leftMs } = silent
+  const message =
+    `the service that dispatches was last seen ${spanText(heardOfMs)} ago: unless it renews its lease, ` +
+    `another one can take over in ${spanText(leftMs)}`
+  return [{ code: 'no-dispatcher', message }]
 }
 
 function pauseOf({ paused, reason, pausedAt, selfPause }: QueueFacts): Holdup[] {

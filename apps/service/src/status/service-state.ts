@@ -1,4 +1,4 @@
-import type { Queue } from '@sluice/core'
+import type { LeaseView, Queue } from '@sluice/core'
 import { DISPATCHER_LEASE, readDispatcher, type DispatcherState } from '@sluice/engine'
 
 /**
@@ -27,6 +27,27 @@ export interface ServiceState {
 export interface DispatcherFacts {
   readonly service: ServiceState
   readonly said: DispatcherState | undefined
+  /** Of the service that dispatches, where it has missed a renewal of its lease. */
+  readonly silent?: SilentDispatcher
+}
+
+/** A service that holds the lease and has not renewed it in time: it was probably killed. */
+export interface SilentDispatcher {
+  /** Ms since its last renewal. */
+  readonly heardOfMs: number
+  /** Ms until another service can take over. */
+  readonly leftMs: number
+}
+
+/** It renews the lease after a third of the TTL. */
+const SILENT_SHARE = 0.5
+/** On top of a third: a storage's clock may have whole seconds. */
+const SLACK_MS = 2_500
+
+function silenceOf({ leftMs, ttlMs }: LeaseView): { readonly silent?: SilentDispatcher } {
+  const heardOfMs = ttlMs - leftMs
+  if (heardOfMs < Math.max(ttlMs * SILENT_SHARE, ttlMs / 3 + SLACK_MS)) return {}
+  return { silent: { heardOfMs, leftMs } }
 }
 
 /**
@@ -50,5 +71,5 @@ export async function readService(queue: Pick<Queue, 'document' | 'readLease'>):
   if (own?.is === 'stalled') return { service: { state: 'stalled', ...facts }, said: own }
   if (leftMs <= 0) return { service: { state: 'gone', ...facts }, said: own }
   const atMost = own?.atMost === undefined ? {} : { atMost: own.atMost }
-  return { service: { state: 'dispatching', ...facts, ...atMost }, said: own }
+  return { service: { state: 'dispatching', ...facts, ...atMost }, said: own, ...silenceOf(lease) }
 }

@@ -111,6 +111,11 @@ describe('one JSON document', () => {
       [2, { id: 'b', body: 2 }],
     ])
   })
+
+  test('a single line that ends within its value is cut off, and no document', async () => {
+    for (const text of ['{"id":"a","body":', '{"id":"a","body":{"x":1}\n', '[{"id":"a"},'])
+      expect(await lines(text)).toEqual([expect.stringMatching(/^line 1: the line is cut off: /u)])
+  })
 })
 
 describe('a refusal repeats no value', () => {

@@ -32,7 +32,7 @@ export async function main(args: readonly string[], context: CliContext): Promis
 
 function makeProgram(args: readonly string[], context: CliContext, end: (code: ExitCode) => void): Command {
   const program = new Command()
-    .name('testkit')
+    .name('sluice-testkit')
     .description('Run the contract of Sluice queues and workers.')
     .exitOverride()
     .configureOutput({ writeOut: (text) => context.print(text.trimEnd()) })

@@ -39,15 +39,23 @@ function locationOf(module: string, cwd: string): string {
   }
 }
 
+/** Where a module is loaded from, and how its queues are opened. */
+export interface SubjectOptions {
+  readonly cwd: string
+  /** For `openQueue`, beside the name. */
+  readonly options: object
+  /** Of one case. */
+  readonly timeoutMs: number
+}
+
 /**
  * Finds what a module brings to be tested: its `harness`, or queues that its `openQueue` opens.
  *
- * @param options for `openQueue`, beside the name
  * @throws SluiceError SLUICE_PACKAGE_MISSING or SLUICE_CONFIG_INVALID
  */
 export async function subjectOf(
   module: string,
-  { cwd, options }: { readonly cwd: string; readonly options: object },
+  { cwd, options, timeoutMs }: SubjectOptions,
 ): Promise<Subject> {
   const loaded = await load(module, cwd)
   if ('harness' in loaded && typeof loaded.harness === 'function') {
@@ -62,6 +70,7 @@ export async function subjectOf(
       ...(drop && { drop }),
       runtime: systemRuntime,
     }
+    await assertUsable(module, storeHarness(store), { options, timeoutMs })
     return { is: 'queue', makeHarness: async () => storeHarness(store) }
   }
   if ('openWorker' in loaded)
@@ -74,6 +83,50 @@ export async function subjectOf(
     `${module} exports neither \`harness\` nor \`openQueue\`${names === '' ? '' : `, but ${names}`}. ` +
       'Export `harness`, a function that returns a QueueHarness or a WorkerHarness.',
   )
+}
+
+/** A longer wait for the first item is a fault of the options or the storage. */
+const FIRST_PUT_MS = 15_000
+
+/**
+ * Opens one queue and puts one item: what prevents that, such as a missing option, would fail every case.
+ *
+ * @throws SluiceError SLUICE_CONFIG_INVALID
+ */
+async function assertUsable(
+  module: string,
+  harness: QueueHarness,
+  { options, timeoutMs }: Omit<SubjectOptions, 'cwd'>,
+): Promise<void> {
+  const limitMs = Math.min(timeoutMs, FIRST_PUT_MS)
+  const ended = new AbortController()
+  const late = systemRuntime.sleep(limitMs, ended.signal).then(() => {
+    throw new Error(`it did not end within ${limitMs} ms`)
+  })
+  let attempted = 'opening a queue'
+  const tried = async (): Promise<void> => {
+    const queue = await harness.open()
+    attempted = 'putting an item'
+    await queue.put('probe', {})
+    attempted = 'removing the queue'
+    await harness.close()
+  }
+  try {
+    await Promise.race([tried(), late])
+  } catch (error) {
+    const given = Object.keys(options).join(', ')
+    const had = given === '' ? 'no options' : `the options ${given}`
+    throw invalid(
+      `No case was run: ${attempted} of ${module} failed: ${messageOf(error).replace(/\.$/u, '')}. ` +
+        `\`openQueue\` got a name and ${had}: set what it needs, such as --options '{"dir": "./data"}', ` +
+        'and make sure that its storage exists.',
+      error,
+    )
+  } finally {
+    // It rejects after the race as well, when the wait is ended.
+    late.catch(() => undefined)
+    ended.abort()
+  }
 }
 
 /** A harness of a queue lets time pass, one of a worker ends jobs. */

@@ -25,7 +25,11 @@ export interface VerifyFlags {
 export async function verifyModule(module: string, flags: VerifyFlags, context: CliContext): Promise<0 | 1> {
   if (!Number.isFinite(flags.timeout) || flags.timeout <= 0)
     throw invalid('--timeout takes a number of ms above 0')
-  const found = await subjectOf(module, { cwd: context.cwd, options: parsedOptions(flags.options) })
+  const found = await subjectOf(module, {
+    cwd: context.cwd,
+    options: parsedOptions(flags.options),
+    timeoutMs: flags.timeout,
+  })
   const chosen = <Case extends { readonly id: string }>(cases: readonly Case[]) =>
     casesOf(cases, flags.case, found.is)
   const run: VerifyOptions<never> = {
@@ -48,7 +52,7 @@ function casesOf<Case extends { readonly id: string }>(
 ): readonly Case[] {
   const chosen = cases.filter(({ id }) => id.startsWith(prefix))
   if (chosen.length > 0) return chosen
-  throw invalid(`No case of the ${kind} contract starts with ${prefix}: \`testkit cases\` lists them.`)
+  throw invalid(`No case of the ${kind} contract starts with ${prefix}: \`sluice-testkit cases\` lists them.`)
 }
 
 type Counts = Record<CaseResult['outcome'], number>

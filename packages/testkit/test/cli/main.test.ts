@@ -60,6 +60,24 @@ test('a package of queues needs no harness: its queues get throwaway names and a
   expect(out.at(-1)).toMatch(/^queue contract: /u)
 })
 
+test('a queue that takes no item: no case is run, and why', async () => {
+  const module = './queue-package.mjs'
+  const { code, out, err } = await run('verify', module)
+  expect({ code, out }).toEqual({ code: 2, out: [] })
+  expect(err).toEqual([
+    expect.stringMatching(
+      /^error: No case was run: putting an item .* failed: no store\. .*no options.*--options '\{/u,
+    ),
+  ])
+  const slow = await run('verify', module, '--options', '{"store": "slow"}', '--timeout', '20')
+  expect(slow).toMatchObject({ code: 2, out: [] })
+  expect(slow.err.join()).toMatch(/did not end within 20 ms\. .*the options store/u)
+})
+
+test('the help names the program', async () => {
+  expect((await run('--help')).out.join()).toContain('Usage: sluice-testkit ')
+})
+
 test.each([
   ['nothing.mjs', ['verify', './nothing.mjs'], /there is no file .*nothing\.mjs/u],
   ['a package that is not installed', ['verify', '@some/queue'], /no package of this name is installed/u],

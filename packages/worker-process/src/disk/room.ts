@@ -49,9 +49,29 @@ export function needText({ blockBytes }: FreeRoom): string {
   return `a job needs up to ${JOB_INODES} inodes and ${JOB_BLOCKS * blockBytes} bytes, beside what its command writes`
 }
 
-/** What is free, for messages. */
+/** What is free, for messages that compare it with a need. */
 export function freeText({ bytes, inodes }: FreeRoom): string {
   return `${inodes === undefined ? '' : `${inodes} inodes and `}${bytes} bytes are free`
+}
+
+/** What is free, to read. */
+export function roughFreeText({ bytes, inodes }: FreeRoom): string {
+  return `${bytesText(bytes)}${inodes === undefined ? '' : ` and ${countText(inodes)} inodes`} are free`
+}
+
+const UNITS = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB']
+
+/** `77 GiB`, rounded down. */
+function bytesText(bytes: number): string {
+  let unit = 0
+  let amount = bytes
+  for (; amount >= 1_024 && unit < UNITS.length - 1; unit++) amount /= 1_024
+  return `${countText(Math.floor(amount))} ${UNITS[unit]}`
+}
+
+/** `1,234,567`. */
+export function countText(count: number): string {
+  return String(count).replaceAll(/\B(?=(?:\d{3})+$)/gu, ',')
 }
 
 /**

@@ -3,7 +3,8 @@ import { resolve } from 'node:path'
 import { SluiceError, isSluiceError, type JsonValue, type NewItem } from '@sluice/core'
 import { checkNewItem, parseJson } from '@sluice/core/backend'
 import { whyUnreadable } from '../../manifest/manifest-errors.js'
-import { printable } from '../../output/output.js'
+import { withLine } from '../../cli/command-error.js'
+import { printable, shellWord } from '../../output/output.js'
 import { spanMs, wholeNumber } from '../../cli/arguments.js'
 import { helpNotes, type CommandContext, type Program } from '../../cli/command.js'
 
@@ -50,7 +51,9 @@ async function putItem(item: NewItem, context: CommandContext, ifAbsent: boolean
   try {
     await queue.put(id, body, options)
   } catch (error) {
-    if (!ifAbsent || !isSluiceError(error, 'SLUICE_ITEM_EXISTS')) throw error
+    if (!isSluiceError(error, 'SLUICE_ITEM_EXISTS')) throw error
+    if (!ifAbsent)
+      throw withLine(error, `To remove it: sluice rm ${id.startsWith('-') ? '-- ' : ''}${shellWord(id)}`)
     output.print(`${printable(id)} exists already`, { id, added: false })
     return
   }

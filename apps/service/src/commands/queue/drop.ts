@@ -90,10 +90,12 @@ async function drop(context: CommandContext, withRunning: boolean): Promise<void
   for (const note of notes) output.note(note)
 }
 
+const REMOVALS = ['WAITING', 'SUCCESS', 'FAIL'].map((stage) => `  sluice rm --stage ${stage}`)
+
 function cannotText(name: string): string {
   return (
-    `${name} can't drop a queue: it exports no function dropQueue. Stop every service, then remove the items: sluice rm --stage WAITING, ` +
-    "SUCCESS, FAIL. Remove the rest with the storage's own tools."
+    `${name} can't drop a queue: it exports no function dropQueue. Stop every service, then remove the items:\n` +
+    `${REMOVALS.join('\n')}\nRemove the rest with the storage's own tools.`
   )
 }
 

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { Option } from '@commander-js/extra-typings'
 import type { Queue, Runtime } from '@sluice/core'
 import { HOLDUP_CODES } from '@sluice/engine'
+import { itemsText } from '../../output/amounts.js'
 import { RateMeter } from '../../output/rate-meter.js'
 import { LastStatus, watchedLine, watchedText } from '../../status/last-status.js'
 import { readStatus, type QueueStatus } from '../../status/read-status.js'
@@ -61,7 +62,12 @@ async function showStatus(
     await runtime.sleep(sampleMs)
     status = await read()
   }
-  output.print(() => statusText(status, output), status)
+  output.print(() => [statusText(status, output), ...failureHint(status)].join('\n'), status)
+}
+
+function failureHint({ sizes }: QueueStatus): string[] {
+  if (sizes.FAIL === 0) return []
+  return [`${itemsText(sizes.FAIL)} failed: for why, see \`sluice report --summary\``]
 }
 
 /** Until Ctrl-C. An outage of the storage is part of the status: an operator wants to see it end. */

@@ -221,7 +221,10 @@ async function warnOfRoom(queue: Queue, context: CommandContext, logger: Logger)
   }
 }
 
-/** Reports both missing packages at once. */
+/**
+ * Reports both missing packages at once, and a worker that can't be opened before the queue is: that would be
+ * created in vain.
+ */
 async function assertPackages(loaded: LoadedConfig): Promise<void> {
   const { queue, worker } = loaded.config
   if (worker === undefined) return
@@ -231,6 +234,8 @@ async function assertPackages(loaded: LoadedConfig): Promise<void> {
     { kind: 'worker', given: worker.package },
   ] as const
   assertInstalled(wanted, loaded)
+  const { checkWorkerOptions } = await import('../../packages/open-package.js')
+  await checkWorkerOptions({ ...worker, name: queue.name }, loaded)
 }
 
 function warnOfPending({ supports }: Worker, { output }: CommandContext): void {

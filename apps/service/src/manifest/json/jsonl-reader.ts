@@ -112,9 +112,14 @@ export class JsonLinesReader implements ManifestReader {
     this.#document = undefined
     this.#stopped = true
     const head = text.slice(0, DOCUMENT_HEAD_CHARS)
-    this.#out.push(documentRefusal(head, { line, name: this.#options.name }))
+    const isOneLine = text.indexOf('\n') === text.length - 1
+    if (isOneLine && this.#lines.ended && goesOn(text)) this.#out.push({ line, reason: CUT_OFF, stops: true })
+    else this.#out.push(documentRefusal(head, { line, name: this.#options.name }))
   }
 }
+
+const CUT_OFF =
+  'the line is cut off: the file ends within its JSON value. Write the file again, or complete the line'
 
 const RECORD_SEPARATOR = 0x1e
 const MARK = BYTE_ORDER_MARK.charCodeAt(0)

@@ -106,7 +106,7 @@ test('reports what cannot be dropped or listed', async () => {
   expect(await box.run(['drop', '--name', 'tiles', ...own])).toMatchObject({
     code: 2,
     err: expect.stringMatching(
-      /own\.mjs can't drop a queue: it exports no function dropQueue.*sluice rm --stage/s,
+      /own\.mjs can't drop a queue: it exports no function dropQueue.*\n  sluice rm --stage WAITING\n  sluice rm --stage SUCCESS\n  sluice rm --stage FAIL\n/s,
     ),
   })
   expect(await box.run(['queues', ...own])).toMatchObject({
