@@ -110,6 +110,9 @@ describe.each(bothStores)('outcomes and returns: %s', (_, makeHarness) => {
     const order = ['i1', 'i3', 'i0', 'i2', 'i4']
     expect((await queue.get(3)).map(({ id }) => id)).toEqual(order.slice(0, 3))
     await queue.put('late', 1, { priority: 5 })
+    // Of the same millisecond, the item that was put first would be first.
+    const lateAt = await queue.now()
+    await expect.poll(() => queue.now()).toBeGreaterThan(lateAt)
     await queue.release('i0', { keepPlace: true })
     await queue.settle([
       { id: 'i3', attempt: 1, stage: 'WAITING', keepPlace: true, countAttempt: false },
