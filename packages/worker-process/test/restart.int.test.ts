@@ -566,10 +566,14 @@ describe('leftovers', () => {
     }
   })
 
-  test.each(['all', 'none'] as const)(
-    'records that come late, once the job was acknowledged keeping %s, change nothing and are swept',
-    async (keepOutputs) => {
-      const options = bench.scriptOptions('exit 0', { keepOutputs })
+  test.each([
+    ['all', 'exit 0', 'SUCCESS'],
+    ['all', 'exit 3', 'FAIL'],
+    ['none', 'exit 0', 'SUCCESS'],
+  ] as const)(
+    'records that come late, once the job was acknowledged keeping %s after %s, change nothing and are swept',
+    async (keepOutputs, script, stage) => {
+      const options = bench.scriptOptions(script, { keepOutputs })
       const worker = await bench.open(options)
       const job = newJob('a')
       await send(worker, job)
@@ -581,9 +585,9 @@ describe('leftovers', () => {
         for (const [name, text] of Object.entries(late)) {
           await writeOnce(join(bench.layout().root, name, place.key), text)
         }
-        expect(await worker.lookupJob(job)).toMatchObject({ stage: 'SUCCESS' })
+        expect(await worker.lookupJob(job)).toMatchObject({ stage })
         const report = (await worker.pollAllStatus()).get('a')
-        expect([undefined, 'SUCCESS']).toContain(report?.stage)
+        expect([undefined, stage]).toContain(report?.stage)
         expect(await worker.pollAllStatus()).toEqual(new Map())
         const { active, stopping, ended } = bench.layout()
         expect(await Promise.all([active, stopping, ended].map((at) => readdir(at)))).toEqual([[], [], []])

@@ -245,6 +245,7 @@ export class JobFollower {
     if (state !== 'running' && this.#parts.reading) return this.#describe(job, state)
     if (state === 'unstarted') return this.#resume(job, seen.stopping)
     if (state !== 'running') return this.#conclude(job, state)
+    if (await this.#isStale(job)) return this.#reportFinal(job)
     const stop = seen.stopping ? await readRecord(place.stopping) : undefined
     if (stop === undefined) return reportRunning(place, file, { claim })
     if (!this.#parts.reading) await this.#parts.stopper.finish(place, { claim, sinceAt: stop.at })
@@ -264,6 +265,17 @@ export class JobFollower {
   /** Whether the supervisor of this process runs it. */
   #isOwn({ claim }: KnownJob): boolean {
     return claim !== undefined && this.#parts.runner.isOwnClaim(claim)
+  }
+
+  /**
+   * Whether the entry of a job that was archived is in the index again: a process was killed after it put it
+   * back. The supervisor of the claim may live all the same, as it serves other jobs.
+   */
+  async #isStale({ place, claim }: KnownJob): Promise<boolean> {
+    if (claim?.isShared !== true || this.#parts.runner.own(place.key) !== undefined) return false
+    if (!(await isArchived(place))) return false
+    if (!this.#parts.reading) await leaveIndex(place)
+    return true
   }
 
   async #reportFinal(job: KnownJob): Promise<JobReport | undefined> {

@@ -55,7 +55,7 @@ class Supervisor {
       runtime: systemRuntime,
       claimText: `supervisor ${process.pid} ${start}`,
       onEnd: (end) => {
-        this.#ends.push(end)
+        if (end !== undefined) this.#ends.push(end)
         this.#flushSoon()
       },
     })

@@ -31,7 +31,8 @@ interface RunningParts {
   readonly runtime: Pick<Runtime, 'sleep'>
   /** The text of the claims of this process. */
   readonly claimText: string
-  readonly onEnd: (end: ObservedEnd) => void
+  /** Without the end where it could not be recorded, as the folder of the queue was removed. */
+  readonly onEnd: (end: ObservedEnd | undefined) => void
 }
 
 /** A command that runs, or waits for the record of its end. */
@@ -203,7 +204,10 @@ export class RunningJobs {
 
   #report({ place, claim }: RunningJob, isLeft: boolean): void {
     const ended = readRecordSync(place.ended)
-    if (ended === undefined) return
+    if (ended === undefined) {
+      this.#parts.onEnd(undefined)
+      return
+    }
     this.#parts.onEnd({
       key: place.key,
       ended,
