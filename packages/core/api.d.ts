@@ -583,6 +583,14 @@ declare function summaryOf(record: ItemRecord): ItemSummary;
 /** The view of `peek`, and of `get` for a record that was just claimed. */
 declare function queueItemOf(record: ItemRecord): QueueItem;
 
+/**
+ * Compares two texts by their UTF-8 bytes, which is the order of code points: that of a LIST of S3, of
+ * `collate "C"`, and of `documents` [Q-DOC-4].
+ *
+ * @returns a negative number if `a` comes first, 0 if they are equal
+ */
+declare function compareBytes(a: string, b: string): number;
+
 /** What a queue keeps beside its items, as JSON values. */
 interface QueueTables {
     readonly leases: Map<string, LeaseRow>;
@@ -760,7 +768,7 @@ declare class TerminalTail {
 /** A text as a terminal would leave it: see {@link TerminalTail}. */
 declare function terminalText(text: string): string;
 
-export { CheckedItem, FAILURE_GROUP_ID_CHARS, FAILURE_RULES_VERSION, IDLE_TIMEOUT_MS, MAX_TEMPLATE_CHARS, MIN_BYTES_PER_SECOND, OptionsSchema, Secrets, TerminalTail, WakeSignal, assertDocumentName, assertDocumentPrefix, assertDocumentVersion, assertIds, assertLease, assertLeaseName, assertPageLimit, assertSignal, bodyValueAt, checkChanges, checkMove, checkRemovable, checkRequeue, checkRetention, checkSettlements, claimRecord, cloneJson, copyJson, createLease, createQueue, createWorker, failureGroupOf, isExactNumber, isLeaseHeld, isRuntime, itemNotFound, judgeMove, leaseLost, missingInBody, parseJson, putRecord, queueClosed, queueItemOf, queueOpener, readBodyPath, redactError, redactJson, requestTimeMs, requeueRecord, settleRecord, startTimer, summaryOf, systemRuntime, takesEncodedItems, terminalText, timeoutSignal, transactedParts, untilAborted, updateRecord, workerOpener };
+export { CheckedItem, FAILURE_GROUP_ID_CHARS, FAILURE_RULES_VERSION, IDLE_TIMEOUT_MS, MAX_TEMPLATE_CHARS, MIN_BYTES_PER_SECOND, OptionsSchema, Secrets, TerminalTail, WakeSignal, assertDocumentName, assertDocumentPrefix, assertDocumentVersion, assertIds, assertLease, assertLeaseName, assertPageLimit, assertSignal, bodyValueAt, checkChanges, checkMove, checkRemovable, checkRequeue, checkRetention, checkSettlements, claimRecord, cloneJson, compareBytes, copyJson, createLease, createQueue, createWorker, failureGroupOf, isExactNumber, isLeaseHeld, isRuntime, itemNotFound, judgeMove, leaseLost, missingInBody, parseJson, putRecord, queueClosed, queueItemOf, queueOpener, readBodyPath, redactError, redactJson, requestTimeMs, requeueRecord, settleRecord, startTimer, summaryOf, systemRuntime, takesEncodedItems, terminalText, timeoutSignal, transactedParts, untilAborted, updateRecord, workerOpener };
 export type { AskedMove, BackendSupports, CheckedChange, CheckedJob, CheckedMove, CheckedReadLog, ControlBackend, CreateQueueOptions, DocumentBackend, DocumentCondition, DocumentRow, DocumentVerdict, Failure, FailureGroup, LeaseBackend, LeaseRow, MaybePromise, MoveRefusal, MovedItem, OpenQueue, OpenWorker, ParseJsonOptions, ParsedJson, PutOrder, PutRefusal, QueueBackend, QueueOpener, QueueTables, RecordChange, RecordPlace, RemoveOrder, RequeueOrder, SendManyBackend, Timer, TimerOptions, Transact, WantedMove, WorkerBackend, WorkerOpener, WorkerWith };
 
 // shared

@@ -45,6 +45,7 @@ export {
   updateRecord,
 } from './records/item-record.js'
 export type { RecordChange, RecordPlace } from './records/item-record.js'
+export { compareBytes } from './records/compare-bytes.js'
 export { isLeaseHeld, transactedParts } from './records/transacted.js'
 export type { DocumentRow, LeaseRow, QueueTables, Transact } from './records/transacted.js'
 

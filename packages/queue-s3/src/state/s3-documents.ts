@@ -1,5 +1,10 @@
 import type { DocumentVersion, Lease } from '@sluice/core'
-import type { DocumentBackend, DocumentCondition, DocumentVerdict } from '@sluice/core/backend'
+import {
+  compareBytes,
+  type DocumentBackend,
+  type DocumentCondition,
+  type DocumentVerdict,
+} from '@sluice/core/backend'
 import type { QueueContext } from '../queue-context.js'
 import { decodeDocumentFolder, encodeDocumentFolder } from '../format/key-encoding.js'
 import { parseObject } from '../format/object-texts.js'
@@ -82,7 +87,7 @@ export class S3Documents implements DocumentBackend {
     const names = [...newest].flatMap(([folder, exists]) =>
       exists ? (decodeDocumentFolder(folder) ?? []) : [],
     )
-    return names.filter((name) => name.startsWith(prefix)).toSorted(byBytes)
+    return names.filter((name) => name.startsWith(prefix)).toSorted(compareBytes)
   }
 
   #chain(name: string): VersionChain {
@@ -96,8 +101,4 @@ export class S3Documents implements DocumentBackend {
 
 function isRemoved({ content }: Version): boolean {
   return content === ''
-}
-
-function byBytes(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(a), Buffer.from(b))
 }

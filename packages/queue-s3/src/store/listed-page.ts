@@ -1,4 +1,5 @@
 import type { ListObjectsV2CommandOutput } from '@aws-sdk/client-s3'
+import { compareBytes } from '@sluice/core/backend'
 
 /** One entry of a LIST. */
 export interface Listed {
@@ -35,7 +36,7 @@ export function isFurther(
   { prefix, after }: { prefix: string; after: string | undefined },
 ): boolean {
   if (!key.startsWith(prefix)) return false
-  return after === undefined || Buffer.compare(Buffer.from(key), Buffer.from(after)) > 0
+  return after === undefined || compareBytes(key, after) > 0
 }
 
 /** An entry without an instant counts as new: nothing is deleted or taken over for its age. */

@@ -28,21 +28,6 @@ export interface ProcessingRows {
   page(limit: number, after: string): Promise<RowPage>
 }
 
-/** The order of ids in the database: that of their UTF-8 bytes, so of code points. */
-export function compareIds(a: string, b: string): number {
-  const length = Math.min(a.length, b.length)
-  for (let index = 0; index < length; index++) {
-    const difference = place(a.charCodeAt(index)) - place(b.charCodeAt(index))
-    if (difference !== 0) return difference
-  }
-  return a.length - b.length
-}
-
-/** Code units of surrogate pairs come after all others. */
-function place(unit: number): number {
-  return unit >= 0xd800 && unit < 0xe000 ? unit + 0x2800 : unit
-}
-
 /** Scans the table for each page. */
 export function scannedRows(
   db: Kysely<Tables>,

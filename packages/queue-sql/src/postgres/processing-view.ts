@@ -1,11 +1,6 @@
+import { compareBytes } from '@sluice/core/backend'
 import { CompiledQuery, type Kysely } from 'kysely'
-import {
-  compareIds,
-  pageOf,
-  type ProcessingRow,
-  type ProcessingRows,
-  type RowPage,
-} from '../items/processing-rows.js'
+import { pageOf, type ProcessingRow, type ProcessingRows, type RowPage } from '../items/processing-rows.js'
 import type { Tables } from '../schema/tables.js'
 import { plainArray, textArray } from './parameters.js'
 
@@ -107,7 +102,7 @@ export class ProcessingView implements ProcessingRows {
 
   /** @returns `undefined`: what is known is of another server */
   async #changedPage(known: Known, limit: number, after: string): Promise<RowPage | undefined> {
-    const ids = [...known.rows.keys()].filter((id) => compareIds(id, after) > 0).toSorted(compareIds)
+    const ids = [...known.rows.keys()].filter((id) => compareBytes(id, after) > 0).toSorted(compareBytes)
     const asked = ids.slice(0, limit + 1)
     const { rows: found, snapshot } = await this.#read(this.#texts.since, [
       textArray(asked),
@@ -121,8 +116,8 @@ export class ProcessingView implements ProcessingRows {
     this.#note(known, { asked, found, snapshot })
     const end = ids.length > asked.length ? asked.at(-1) : undefined
     const rows = found
-      .filter(({ id }) => compareIds(id, after) > 0 && (end === undefined || compareIds(id, end) <= 0))
-      .toSorted((a, b) => compareIds(a.id, b.id))
+      .filter(({ id }) => compareBytes(id, after) > 0 && (end === undefined || compareBytes(id, end) <= 0))
+      .toSorted((a, b) => compareBytes(a.id, b.id))
     return end === undefined || rows.length > limit ? pageOf(rows, limit) : { rows, next: end }
   }
 

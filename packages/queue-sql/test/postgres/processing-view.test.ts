@@ -2,7 +2,6 @@ import type { Queue } from '@sluice/core'
 import type { CompiledQuery, Dialect } from 'kysely'
 import pg from 'pg'
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest'
-import { compareIds } from '../../src/items/processing-rows.js'
 import { withPlanning } from '../../src/postgres/connection/pool.js'
 import { ProcessingView } from '../../src/postgres/processing-view.js'
 import { postgresStatements } from '../../src/postgres/statements/statements.js'
@@ -13,13 +12,6 @@ import { openSqlQueue } from '../support/open-sql-queue.js'
 import { freshPrefix } from '../support/postgres-harness.js'
 
 const url = inject('postgresUrl')
-
-test('ids are compared by their code points, as the database does', () => {
-  const ids = ['', 'a', 'ab', 'b', '\u00e9', '\ud7ff', '\ue000', '\uffee', '\u{1f600}', '\u{1f601}']
-  expect(ids.toReversed().toSorted(compareIds)).toEqual(ids)
-  const bytes = ids.toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
-  expect(bytes).toEqual(ids)
-})
 
 describe('PROCESSING, listed repeatedly', () => {
   let tablePrefix: string

@@ -1,6 +1,7 @@
 import type { ControlState } from '../../items/control.js'
 import type { Lease } from '../../items/lease.js'
 import { createLease } from '../queue/create-lease.js'
+import { compareBytes } from './compare-bytes.js'
 import type {
   ControlBackend,
   DocumentBackend,
@@ -118,7 +119,7 @@ function documents(transact: Transact, now: () => number): DocumentBackend {
         const there = [...tables.documents].filter(
           ([name, { text }]) => text !== undefined && name.startsWith(prefix),
         )
-        return there.map(([name]) => name).toSorted(byBytes)
+        return there.map(([name]) => name).toSorted(compareBytes)
       }),
   }
 }
@@ -154,8 +155,4 @@ function control(transact: Transact, now: () => number): ControlBackend {
 
 function resumed({ limits, syncs }: ControlState): ControlState {
   return { paused: false, limits, ...(syncs !== undefined && { syncs }) }
-}
-
-function byBytes(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(a), Buffer.from(b))
 }
