@@ -15,7 +15,7 @@ import {
   unbegun,
   type EndedJob,
 } from './job-report.js'
-import { enterIndex, leaveIndex, tidyIndex, isArchived } from './job-index.js'
+import { enterIndex, isArchived, leaveIfArchived, tidyIndex } from './job-index.js'
 import type { JobRunner } from './job-runner.js'
 import { isJobAlive, signalJob } from '../processes/job-signals.js'
 import type { JobStopper } from './job-stopper.js'
@@ -232,7 +232,7 @@ export class JobFollower {
     const { place, file, claim } = job
     if (job.final !== undefined) {
       // A process that had found it unstarted was late, and put it back.
-      if (!ended && (await isArchived(place))) await leaveIndex(place)
+      if (!ended) await leaveIfArchived(place)
       return job.final
     }
     const state = judgeJob({
@@ -268,14 +268,12 @@ export class JobFollower {
   }
 
   /**
-   * Whether the entry of a job that was archived is in the index again: a process was killed after it put it
-   * back. The supervisor of the claim may live all the same, as it serves other jobs.
+   * Whether a job is archived although the supervisor of its claim lives, which serves other jobs: it is in
+   * the index because a process was killed after it had put it back.
    */
   async #isStale({ place, claim }: KnownJob): Promise<boolean> {
     if (claim?.isShared !== true || this.#parts.runner.own(place.key) !== undefined) return false
-    if (!(await isArchived(place))) return false
-    if (!this.#parts.reading) await leaveIndex(place)
-    return true
+    return leaveIfArchived(place)
   }
 
   async #reportFinal(job: KnownJob): Promise<JobReport | undefined> {
@@ -376,9 +374,7 @@ export class JobFollower {
    */
   async #isOver(place: JobPlace): Promise<boolean> {
     await enterIndex(place)
-    const archived = await isArchived(place)
-    if (archived) await leaveIndex(place)
-    return archived || (await hasRecord(place.ended))
+    return (await leaveIfArchived(place)) || (await hasRecord(place.ended))
   }
 }
 

@@ -33,6 +33,17 @@ export async function isArchived(place: JobPlace): Promise<boolean> {
 }
 
 /**
+ * Takes a job out of the index if it is archived, where a process that was late has put it back.
+ *
+ * @returns whether it is archived
+ */
+export async function leaveIfArchived(place: JobPlace): Promise<boolean> {
+  const archived = await isArchived(place)
+  if (archived) await leaveIndex(place)
+  return archived
+}
+
+/**
  * Tidies what is in `ended` or `stopping` and not in `active`. Of an archived job it is what a killed
  * process, or a late signal, has left, and is removed. Of any other it is all that is known of how it ended:
  * that job is put back into `active`.
