@@ -147,3 +147,14 @@ export class Room {
 function isBelow({ bytes, inodes = Number.POSITIVE_INFINITY, blockBytes }: FreeRoom, count: number): boolean {
   return bytes < count * blockBytes || inodes < count
 }
+
+/** Writes a record that may be left out. `false`: there is no room for it. */
+export async function hasRoomFor(write: () => Promise<boolean>): Promise<boolean> {
+  try {
+    await write()
+    return true
+  } catch (error) {
+    if (isNoRoom(error)) return false
+    throw error
+  }
+}

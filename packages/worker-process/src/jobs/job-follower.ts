@@ -25,7 +25,7 @@ import type { ProcessWorkerSettings } from '../options.js'
 import { isNoRoom } from '../process-errors.js'
 import type { ProcessTable } from '../processes/process-table.js'
 import { hasRecord, readRecord, removeIfThere, writeOnce, type FileRecord } from '../disk/record.js'
-import type { Room } from '../disk/room.js'
+import { hasRoomFor, type Room } from '../disk/room.js'
 import type { ObservedEnd } from '../supervisor/messages.js'
 
 /** Files that are open at once at most. */
@@ -375,16 +375,6 @@ export class JobFollower {
   async #isOver(place: JobPlace): Promise<boolean> {
     await enterIndex(place)
     return (await leaveIfArchived(place)) || (await hasRecord(place.ended))
-  }
-}
-
-async function hasRoomFor(write: () => Promise<boolean>): Promise<boolean> {
-  try {
-    await write()
-    return true
-  } catch (error) {
-    if (isNoRoom(error)) return false
-    throw error
   }
 }
 
