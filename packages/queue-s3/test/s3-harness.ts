@@ -2,8 +2,13 @@ import type { Queue, SweepOptions, SweepReport } from '@sluice/core'
 import { type CallSize, type QueueHarness, type StorageTrouble } from '@sluice/testkit'
 import { SlowLink, type LinkSpeed } from '@sluice/testkit/link'
 import { answerWith, startS3Server, type S3Endpoint, type S3Fault, type S3Server } from '@sluice/fake-s3'
+import { beforeEach } from 'vitest'
 import { openQueue } from '../src/index.js'
+import { dropProbes } from '../src/probe/probe-memory.js'
 import { LeapingRuntime } from './leaping-runtime.js'
+
+// Ports are given again: a server may have the address of one that was probed before.
+beforeEach(() => dropProbes())
 
 /** What opens a queue on one address of a server, which is probed first. */
 export function probedOn(server: S3Server, endpoint: S3Endpoint = server.main, name = 'contract') {

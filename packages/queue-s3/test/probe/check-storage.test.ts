@@ -1,15 +1,12 @@
 import { isSluiceError } from '@sluice/core'
 import { answerWith, s3Stores, startS3Server, type S3Server, type S3ServerOptions } from '@sluice/fake-s3'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import { checkStorage, openQueue } from '../../src/index.js'
-import { dropProbes } from '../../src/probe/probe-memory.js'
 import { probedOn } from '../s3-harness.js'
 import { LeapingRuntime } from '../leaping-runtime.js'
 
 const opened: { close(): Promise<void> }[] = []
 
-// Ports are given again: another server may have had this address.
-beforeEach(dropProbes)
 afterEach(async () => {
   for (const one of opened.splice(0).toReversed()) await one.close()
 })

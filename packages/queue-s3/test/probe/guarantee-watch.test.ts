@@ -7,7 +7,7 @@ import {
   type S3Server,
   type S3ServerOptions,
 } from '@sluice/fake-s3'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import { openQueue, type S3QueueOptions } from '../../src/index.js'
 import { dropProbes } from '../../src/probe/probe-memory.js'
 import { optionsOn, probedOn } from '../s3-harness.js'
@@ -19,7 +19,6 @@ const HOUR_MS = 3_600_000
 const CEPH = { rules: s3Stores.radosgw16.rules }
 const opened: { close(): Promise<void> }[] = []
 
-beforeEach(() => dropProbes())
 afterEach(async () => {
   for (const one of opened.splice(0).toReversed()) await one.close()
 })

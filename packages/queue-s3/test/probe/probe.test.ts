@@ -7,16 +7,13 @@ import {
   type S3Server,
   type S3ServerOptions,
 } from '@sluice/fake-s3'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import { openQueue, type S3QueueOptions } from '../../src/index.js'
-import { dropProbes } from '../../src/probe/probe-memory.js'
 import { knownLie, wrongOf, type RacerEnd } from '../../src/probe/race.js'
 import { probedOn } from '../s3-harness.js'
 
 const opened: { close(): Promise<void> }[] = []
 
-// Ports are given again: another server may have had this address.
-beforeEach(dropProbes)
 afterEach(async () => {
   for (const one of opened.splice(0).toReversed()) await one.close()
 })
