@@ -11,23 +11,29 @@ export {
   MAX_HISTORY,
   MAX_ID_BYTES,
   MAX_JOB_UID_CHARS,
+  MAX_LIMIT_KEY_BYTES,
   MAX_REASON_CHARS,
+  MAX_RESOURCES,
+  MAX_RESOURCE_NAME_CHARS,
   MAX_RETRY_STATE_BYTES,
 } from './items/item.js'
 export type {
   NewItem,
   PutOptions,
   ItemChange,
+  ItemRef,
   ItemSummary,
   QueueItem,
   ItemRecord,
   AttemptRecord,
+  Resources,
 } from './items/item.js'
 export { MAX_PRIORITY } from './checks/input.js'
 export { MAX_PAGE_ITEMS } from './items/queue.js'
 export type {
   Queue,
   QueueSupports,
+  SelectionSupport,
   SharedBy,
   AttemptRef,
   JobOutcome,
@@ -49,6 +55,7 @@ export type {
   RequeueOptions,
   RemoveOptions,
   PageOptions,
+  PeekSummariesOptions,
   Page,
   SweepOptions,
   SweepReport,

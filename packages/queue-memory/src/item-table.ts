@@ -1,4 +1,4 @@
-import type { FinalStage, JsonValue, Page, PageOptions, Stage } from '@sluice/core'
+import type { FinalStage, ItemRef, JsonValue, Page, PageOptions, Stage } from '@sluice/core'
 import {
   judgeMove,
   type CheckedChange,
@@ -8,7 +8,7 @@ import {
 } from '@sluice/core/backend'
 import { StayList } from './stay-list.js'
 import { NOWHERE, endAttempt, startAttempt, storedItem, type StoredItem } from './stored-item.js'
-import { WaitingLine } from './waiting-line.js'
+import { WaitingLine, type Ahead } from './waiting-line.js'
 
 /**
  * The items of one queue. Every method is synchronous and takes input that was checked: no other code of the
@@ -65,25 +65,28 @@ export class ItemTable {
     if (change.uid !== undefined && change.uid !== item.uid) return 'not-current'
     if (item.stage !== 'WAITING') return 'wrong-stage'
     if (change.bodyText !== undefined) item.body = parsed(change.bodyText)
+    if (change.resources !== undefined) item.resources = change.resources ?? undefined
     const { priority = item.priority, notBeforeAt } = change
-    if (notBeforeAt !== undefined || priority !== item.priority)
-      this.#stand(item, { priority, notBeforeAt }, now)
+    const limitKey = change.limitKey === undefined ? item.limitKey : (change.limitKey ?? undefined)
+    if (notBeforeAt !== undefined || priority !== item.priority || limitKey !== item.limitKey)
+      this.#stand(item, { priority, limitKey, notBeforeAt }, now)
     return undefined
   }
 
   /**
-   * A new place for an item that stays WAITING; by its priority alone, it keeps the instant from which it is
-   * available [Q-UPDATE-3].
+   * A new place for an item that stays WAITING; by its priority or its limit key alone, it keeps the instant
+   * from which it is available [Q-UPDATE-3].
    */
   #stand(
     item: StoredItem,
-    { priority, notBeforeAt }: { priority: number; notBeforeAt: number | undefined },
+    { priority, limitKey, notBeforeAt }: Pick<StoredItem, 'priority' | 'limitKey' | 'notBeforeAt'>,
     now: number,
   ): void {
     this.#line.admit(now)
     // It leaves its place by what it has been until now.
     this.#enter(item, 'WAITING')
     item.priority = priority
+    item.limitKey = limitKey
     if (notBeforeAt !== undefined) item.notBeforeAt = Math.max(notBeforeAt, now)
     if (notBeforeAt === undefined && (item.notBeforeAt ?? 0) <= now) this.#line.putBack(item)
     else this.#line.add(item, now)
@@ -101,8 +104,21 @@ export class ItemTable {
     return claimed
   }
 
-  peek(maxItems: number, now: number): StoredItem[] {
-    return this.#line.peek(maxItems, now)
+  /** Claims those of the named items that `claim` could give out. */
+  claimNamed(refs: readonly ItemRef[], now: number): StoredItem[] {
+    this.#line.admit(now)
+    return refs.flatMap(({ id, uid }) => {
+      const item = this.#items.get(id)
+      if (item?.uid !== uid || item.stage !== 'WAITING') return []
+      if ((item.notBeforeAt ?? 0) > now) return []
+      this.#enter(item, 'PROCESSING')
+      startAttempt(item, now)
+      return [item]
+    })
+  }
+
+  peek(maxItems: number, now: number, ahead?: Ahead): StoredItem[] {
+    return this.#line.peek(maxItems, now, ahead)
   }
 
   /** Moves an item out of PROCESSING, if `judgeMove` lets it [Q-MOVE-1, Q-MOVE-2]. */

@@ -1,10 +1,12 @@
 import {
   SluiceError,
   type ItemRecord,
+  type ItemRef,
   type ItemSummary,
   type Lease,
   type Page,
   type PageOptions,
+  type PeekSummariesOptions,
   type QueueItem,
   type QueueSupports,
   type Stage,
@@ -25,8 +27,10 @@ import {
   type QueueBackend,
   type RemoveOrder,
   type RequeueOrder,
+  type SelectionBackend,
 } from '@sluice/core/backend'
 import type { QueueTables } from './queue-tables.js'
+import type { Turn } from './turn-line.js'
 import { claimedItemOf, recordOf, summaryOf, peekedItemOf, type StoredItem } from './stored-item.js'
 
 const SUPPORTS: QueueSupports = {
@@ -36,6 +40,7 @@ const SUPPORTS: QueueSupports = {
   orderPrecisionMs: 0,
   sweep: true,
   fencedClaims: true,
+  selection: { limitKeys: 'indexed' },
 }
 
 const NO_REFUSALS: ReadonlyMap<string, never> = new Map<string, never>()
@@ -50,6 +55,10 @@ const NO_REFUSALS: ReadonlyMap<string, never> = new Map<string, never>()
 export class MemoryBackend implements QueueBackend<CopiedItem> {
   readonly supports = SUPPORTS
   readonly checkItem = copyNewItem
+  readonly selection: SelectionBackend = {
+    peek: (maxItems, options) => this.#peekSummaries(maxItems, options),
+    claim: (refs, lease) => this.#claimNamed(refs, lease),
+  }
   readonly leases
   readonly documents
   readonly control
@@ -180,6 +189,21 @@ export class MemoryBackend implements QueueBackend<CopiedItem> {
     // Nothing is open: the store goes with what refers to it.
   }
 
+  #peekSummaries(maxItems: number, { after, limitKey }: PeekSummariesOptions): Page<ItemSummary> {
+    const ahead = { after: after === undefined ? undefined : turnOf(after), limitKey }
+    const found = this.#tables.items.peek(maxItems + 1, this.#now(), ahead)
+    const items = found.slice(0, maxItems)
+    const last = items.at(-1)
+    const cursor = found.length > maxItems && last !== undefined ? { cursor: cursorOf(last) } : {}
+    return { items: items.map(summaryOf), ...cursor }
+  }
+
+  #claimNamed(refs: readonly ItemRef[], lease: Lease | undefined): QueueItem[] | undefined {
+    const now = this.#now()
+    if (lease !== undefined && !isLeaseHeld(this.#tables, lease, now)) return undefined
+    return this.#tables.items.claimNamed(refs, now).map((item) => claimedItemOf(item, now))
+  }
+
   #move(move: CheckedMove, now: number): MoveRefusal | undefined {
     const item = this.#tables.items.find(move.id)
     if (item === undefined) return { reason: 'not-found' }
@@ -209,6 +233,16 @@ export class MemoryBackend implements QueueBackend<CopiedItem> {
 
 function compared(known: StoredItem, { body }: CopiedItem): PutRefusal['reason'] {
   return isSameJson(known.body, body) ? 'exists-same' : 'exists-changed'
+}
+
+function cursorOf({ priority, place }: Turn): string {
+  return `${priority},${place}`
+}
+
+function turnOf(cursor: string): Turn {
+  const [, priority, place] = /^(-?\d{1,10}),(\d{1,15})$/.exec(cursor) ?? []
+  if (place === undefined) throw new TypeError('after must be the cursor of an earlier page of this queue')
+  return { priority: Number(priority), place: Number(place) }
 }
 
 function asMention(id: string): { readonly id: string } {

@@ -4,7 +4,8 @@ const FEW = 64
 
 /**
  * Items in the order in which they came, for as long as each stays. Items are only ever appended, the numbers
- * of their stays growing, so a cursor is found by bisection whatever was added or left since [Q-LIST-1]. An
+ * of their stays growing, or of their places, so a cursor is found by bisection whatever was added or left
+ * since [Q-LIST-1, Q-PEEK-2]. An
  * item that went elsewhere has another number by then and stays behind as a gap, until gaps are the larger
  * half; sweeping them then costs each move a constant on average.
  */
@@ -15,9 +16,15 @@ export class StayList {
    * of what a move would cost.
    */
   #stays: number[] = []
+  /** The number of each item's place when it came, if it is what cursors refer to. */
+  #places: number[] | undefined
   /** Before it there are only gaps. */
   #front = 0
   #size = 0
+
+  constructor(ranks: 'stays' | 'places' = 'stays') {
+    if (ranks === 'places') this.#places = []
+  }
 
   /** How many items there are. */
   get size(): number {
@@ -27,6 +34,7 @@ export class StayList {
   add(item: StoredItem): void {
     this.#items.push(item)
     this.#stays.push(item.stay)
+    this.#places?.push(item.place)
     this.#size += 1
   }
 
@@ -34,6 +42,7 @@ export class StayList {
   left(): void {
     this.#size -= 1
     if (this.#items.length < FEW || this.#size * 2 > this.#items.length) return
+    this.#places &&= this.#places.filter((_, index) => this.#at(index) !== undefined)
     this.#items = this.#items.filter((item, index) => item.stay === this.#stays[index])
     this.#stays = this.#items.map((item) => item.stay)
     this.#front = 0
@@ -48,16 +57,31 @@ export class StayList {
     return undefined
   }
 
-  /** Up to `limit` items that came after a stay, and whether there are more. */
-  after(stay: number, limit: number): { items: StoredItem[]; more: boolean } {
+  /** Up to `limit` items that came after a stay, or after a place, and whether there are more. */
+  after(rank: number, limit: number): { items: StoredItem[]; more: boolean } {
     const items: StoredItem[] = []
-    for (let index = this.#firstAfter(stay); index < this.#items.length; index++) {
+    for (let index = this.#full(this.#firstAfter(rank)); index < this.#items.length;) {
       const item = this.#at(index)
-      if (item === undefined) continue
       if (items.length === limit) return { items, more: true }
-      items.push(item)
+      if (item !== undefined) items.push(item)
+      index = this.#full(index + 1)
     }
     return { items, more: false }
+  }
+
+  /**
+   * The index of an item, from this one on. Where cursors refer to places, the number of the stay of a gap is
+   * of no more use: it keeps where the gaps end, below zero, so that no walk passes the same gaps again. They
+   * may be many behind an item that is skipped at each claim.
+   */
+  #full(from: number): number {
+    let index = from
+    while (index < this.#items.length && this.#at(index) === undefined) {
+      const stay = this.#stays[index] ?? 0
+      index = stay < 0 ? -stay : index + 1
+    }
+    if (this.#places !== undefined && index > from + 1) this.#stays[from] = -index
+    return index
   }
 
   /** The item at an index, unless it went. */
@@ -66,12 +90,13 @@ export class StayList {
     return item !== undefined && item.stay === this.#stays[index] ? item : undefined
   }
 
-  #firstAfter(stay: number): number {
+  #firstAfter(rank: number): number {
+    const ranks = this.#places ?? this.#stays
     let low = this.#front
-    let high = this.#stays.length
+    let high = ranks.length
     while (low < high) {
       const middle = (low + high) >>> 1
-      if ((this.#stays[middle] ?? Infinity) > stay) high = middle
+      if ((ranks[middle] ?? Infinity) > rank) high = middle
       else low = middle + 1
     }
     return low

@@ -5,6 +5,7 @@ import {
   type ItemSummary,
   type JsonValue,
   type QueueItem,
+  type Resources,
   type Stage,
 } from '@sluice/core'
 import { cloneJson, type CheckedMove, type CopiedItem } from '@sluice/core/backend'
@@ -36,6 +37,9 @@ export interface StoredItem {
   /** It is WAITING at the place that it had before its claim. */
   isReturned: boolean
   retryStateText: string | undefined
+  /** Frozen: shared with callers. */
+  resources: Resources | undefined
+  limitKey: string | undefined
   notBeforeAt: number | undefined
   claimedAt: number | undefined
   finishedAt: number | undefined
@@ -88,6 +92,8 @@ export function storedItem(copied: CopiedItem, uid: string, putAt: number): Stor
     place: 0,
     isReturned: false,
     retryStateText: undefined,
+    resources: copied.resources,
+    limitKey: copied.limitKey,
     notBeforeAt: copied.delayMs === undefined ? copied.notBeforeAt : putAt + copied.delayMs,
     claimedAt: undefined,
     finishedAt: undefined,
@@ -149,9 +155,22 @@ function latestOf(item: StoredItem): StoredAttempt {
 
 /** The cheap view. */
 export function summaryOf(item: StoredItem): ItemSummary {
-  const { id, uid, stage, attempt, uncounted, priority, retryStateText } = item
+  const { id, uid, stage, attempt, uncounted, priority } = item
   const head = { id, uid, stage, attempt, uncounted, priority }
-  return retryStateText === undefined ? head : { ...head, retryState: parsed(retryStateText) }
+  const seldom = seldomOf(item)
+  return seldom === NOTHING ? head : { ...head, ...seldom }
+}
+
+const NOTHING = {}
+
+/** What most items don't have. */
+function seldomOf({
+  retryStateText,
+  resources,
+  limitKey,
+}: StoredItem): Pick<ItemSummary, 'retryState' | 'resources' | 'limitKey'> {
+  if (retryStateText === undefined && resources === undefined && limitKey === undefined) return NOTHING
+  return present({ retryState: parsedOptional(retryStateText), resources, limitKey })
 }
 
 /** The view of `peek`. */
@@ -161,19 +180,11 @@ export function peekedItemOf(item: StoredItem): QueueItem {
 
 /** The view of `get`. */
 export function claimedItemOf(item: StoredItem, claimedAt: number): QueueItem {
-  const { id, uid, stage, attempt, uncounted, priority, putAt, retryStateText } = item
-  const claimed = {
-    id,
-    uid,
-    stage,
-    attempt,
-    uncounted,
-    priority,
-    body: cloneJson(item.body),
-    putAt,
-    claimedAt,
-  }
-  return retryStateText === undefined ? claimed : { ...claimed, retryState: parsed(retryStateText) }
+  const { id, uid, stage, attempt, uncounted, priority, putAt } = item
+  const body = cloneJson(item.body)
+  const seldom = seldomOf(item)
+  const claimed = { id, uid, stage, attempt, uncounted, priority, body, putAt, claimedAt }
+  return seldom === NOTHING ? claimed : { ...claimed, ...seldom }
 }
 
 /** The whole view; every value in it is the caller's own. */

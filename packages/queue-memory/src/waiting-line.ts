@@ -1,14 +1,8 @@
 import TinyQueue from 'tinyqueue'
-import { StayList } from './stay-list.js'
 import type { StoredItem } from './stored-item.js'
+import { TurnLine, type Turn } from './turn-line.js'
 
 const FEW = 64
-
-/** The items of one priority that may be given out, first come first. */
-interface Bucket {
-  readonly priority: number
-  readonly items: StayList
-}
 
 /**
  * One stay of an item that must not be given out yet: the item goes on to another stay, what the heap is
@@ -20,30 +14,26 @@ interface Delay {
   readonly untilAt: number
 }
 
-/** One stay of an item that came back to the place that it had. */
-interface Returned {
-  readonly item: StoredItem
-  readonly stay: number
-  readonly priority: number
-  readonly place: number
+/** Where a look at what may be given out begins, and of which limit key. */
+export interface Ahead {
+  readonly after: Turn | undefined
+  readonly limitKey: string | undefined
 }
 
 /**
  * WAITING items in the order in which `get` gives them out: priority, then since when they are available,
  * then who came first.
  *
- * Those that may be given out are in a list for each priority. It needs no sorting: the clock never goes
- * back, and whatever has become available meanwhile is let in before anything is added behind it. Items that
- * must not be given out yet wait in a heap by the instant from which they may [Q-TIME-1]. The few that come
- * back to the place that they had [Q-MOVE-5] are in a heap of their own.
+ * Those that may be given out are in a line, and those of a limit key also in a line of that key. Their
+ * places are given in the order in which they become available: the clock never goes back, and whatever has
+ * become available meanwhile is let in before anything is added behind it. Items that must not be given out
+ * yet wait in a heap by the instant from which they may [Q-TIME-1].
  */
 export class WaitingLine {
-  readonly #buckets = new Map<number, Bucket>()
-  #order = new TinyQueue<Bucket>([], byPriority)
-  #emptied = 0
+  readonly #all = new TurnLine()
+  readonly #ofKeys = new Map<string, TurnLine>()
   #delays = new TinyQueue<Delay>([], byInstant)
   #gone = 0
-  readonly #returned = new TinyQueue<Returned>([], byPlace)
   #places = 0
   /** Up to this instant everything has been let in. */
   #admittedAt = -Infinity
@@ -55,55 +45,35 @@ export class WaitingLine {
     else this.#append(item)
   }
 
-  /** Puts an item that has a place back to it, or to the same place in another priority. */
+  /** Puts an item that has a place back to it, or to the same place in another priority or limit key. */
   putBack(item: StoredItem): void {
     item.isReturned = true
-    const { stay, priority, place } = item
-    this.#returned.push({ item, stay, priority, place })
+    this.#all.putBack(item)
+    if (item.limitKey !== undefined) this.#lineOf(item.limitKey).putBack(item)
   }
 
   /** The item whose turn it is. It stays until its claim calls `left`. */
   first(now: number): StoredItem | undefined {
     this.admit(now)
-    const next = this.#topBucket()?.items.first()
-    const returned = this.#topReturned()
-    if (next === undefined || returned === undefined) return next ?? returned?.item
-    return byPlace(returned, next) < 0 ? returned.item : next
+    return this.#all.first()
   }
 
   /** Up to `maxItems` items in turn; nothing changes. */
-  peek(maxItems: number, now: number): StoredItem[] {
+  peek(maxItems: number, now: number, ahead?: Ahead): StoredItem[] {
     this.admit(now)
-    const passed: Bucket[] = []
-    let found: StoredItem[] = []
-    while (found.length < maxItems) {
-      const bucket = this.#topBucket()
-      if (bucket === undefined) break
-      found = found.concat(bucket.items.after(0, maxItems - found.length).items)
-      passed.push(bucket)
-      this.#order.pop()
-    }
-    for (const bucket of passed) this.#order.push(bucket)
-    if (this.#topReturned() === undefined) return found
-    return [...found, ...this.#peekReturned(maxItems)].toSorted(byPlace).slice(0, maxItems)
-  }
-
-  #peekReturned(maxItems: number): StoredItem[] {
-    const passed: Returned[] = []
-    for (let next = this.#topReturned(); next !== undefined; next = this.#topReturned()) {
-      if (passed.length === maxItems) break
-      passed.push(next)
-      this.#returned.pop()
-    }
-    for (const returned of passed) this.#returned.push(returned)
-    return passed.map(({ item }) => item)
+    const line = ahead?.limitKey === undefined ? this.#all : this.#ofKeys.get(ahead.limitKey)
+    return line?.peek(maxItems, ahead?.after) ?? []
   }
 
   /** Notes that an item left; call it when the number of its stay has changed. */
   left(item: StoredItem): void {
-    if (item.isReturned) item.isReturned = false
-    else if ((item.notBeforeAt ?? -Infinity) > this.#admittedAt) this.#leftDelays()
-    else this.#leftBucket(item.priority)
+    if (!item.isReturned && (item.notBeforeAt ?? -Infinity) > this.#admittedAt) {
+      this.#leftDelays()
+      return
+    }
+    this.#all.left(item)
+    if (item.limitKey !== undefined) this.#leftKey(item, item.limitKey)
+    item.isReturned = false
   }
 
   /** Lets in what has become available by now. */
@@ -117,53 +87,25 @@ export class WaitingLine {
     }
   }
 
-  #topReturned(): Returned | undefined {
-    for (let returned = this.#returned.peek(); returned !== undefined; returned = this.#returned.peek()) {
-      if (!isOver(returned)) return returned
-      this.#returned.pop()
-    }
-    return undefined
-  }
-
   #append(item: StoredItem): void {
     item.place = ++this.#places
-    const known = this.#buckets.get(item.priority)
-    const bucket = known ?? this.#newBucket(item.priority)
-    if (known?.items.size === 0) this.#emptied -= 1
-    bucket.items.add(item)
+    this.#all.append(item)
+    if (item.limitKey !== undefined) this.#lineOf(item.limitKey).append(item)
   }
 
-  #newBucket(priority: number): Bucket {
-    const bucket = { priority, items: new StayList() }
-    this.#buckets.set(priority, bucket)
-    this.#order.push(bucket)
-    return bucket
+  #lineOf(limitKey: string): TurnLine {
+    const known = this.#ofKeys.get(limitKey)
+    if (known !== undefined) return known
+    const made = new TurnLine()
+    this.#ofKeys.set(limitKey, made)
+    return made
   }
 
-  /** The highest bucket that has an item; those above it that have none are dropped. */
-  #topBucket(): Bucket | undefined {
-    for (let bucket = this.#order.peek(); bucket !== undefined; bucket = this.#order.peek()) {
-      if (bucket.items.size > 0) return bucket
-      this.#order.pop()
-      this.#buckets.delete(bucket.priority)
-      this.#emptied -= 1
-    }
-    return undefined
-  }
-
-  /**
-   * Buckets that are empty under a full one are swept once they are the most: priorities without end do not
-   * pile up.
-   */
-  #leftBucket(priority: number): void {
-    const items = this.#buckets.get(priority)?.items
-    items?.left()
-    if (items?.size !== 0) return
-    this.#emptied += 1
-    if (this.#emptied < FEW || this.#emptied * 2 < this.#order.length) return
-    for (const bucket of this.#order.data) if (bucket.items.size === 0) this.#buckets.delete(bucket.priority)
-    this.#order = new TinyQueue([...this.#buckets.values()], byPriority)
-    this.#emptied = 0
+  /** A key that no item has any more takes no room. */
+  #leftKey(item: StoredItem, limitKey: string): void {
+    const line = this.#ofKeys.get(limitKey)
+    line?.left(item)
+    if (line?.size === 0) this.#ofKeys.delete(limitKey)
   }
 
   /**
@@ -181,18 +123,8 @@ export class WaitingLine {
   }
 }
 
-function isOver({ item, stay }: Pick<Delay, 'item' | 'stay'>): boolean {
+function isOver({ item, stay }: Delay): boolean {
   return item.stay !== stay
-}
-
-function byPriority(a: Bucket, b: Bucket): number {
-  return b.priority - a.priority
-}
-
-type Placed = Pick<StoredItem, 'priority' | 'place'>
-
-function byPlace(a: Placed, b: Placed): number {
-  return b.priority - a.priority || a.place - b.place
 }
 
 function byInstant(a: Delay, b: Delay): number {

@@ -4,7 +4,15 @@ import { NOWHERE, storedItem, type StoredItem } from '../src/stored-item.js'
 
 function itemOf(stay: number): StoredItem {
   const item = storedItem(
-    { id: String(stay), body: null, priority: 0, notBeforeAt: undefined, delayMs: undefined },
+    {
+      id: String(stay),
+      body: null,
+      priority: 0,
+      notBeforeAt: undefined,
+      delayMs: undefined,
+      resources: undefined,
+      limitKey: undefined,
+    },
     `u${stay}`,
     0,
   )
@@ -45,5 +53,27 @@ describe('StayList', () => {
     list.add(first)
     expect(list.after(0, 9)).toEqual({ items: [items[1], items[2], first], more: false })
     expect(list.after(2, 1)).toEqual({ items: [items[2]], more: true })
+  })
+
+  test('by places: behind any of them come those that are there, however the gaps grow', () => {
+    const list = new StayList('places')
+    const items = Array.from({ length: 500 }, (_, index) => itemOf(500 - index))
+    for (const [index, item] of items.entries()) {
+      item.place = index + 1
+      list.add(item)
+    }
+    const there = new Set(items)
+    for (let gone = 100; gone < 340; gone += 30) {
+      // A gap that was passed grows at both of its ends, and another one begins.
+      const more = [...items.slice(gone, gone + 29), ...items.slice(20 + gone / 10, 22 + gone / 10)]
+      leave(
+        list,
+        more.filter((item) => there.delete(item)),
+      )
+      for (const place of [0, 99, gone - 15, gone + 5, gone + 28, 499, 500]) {
+        const rest = items.filter((item) => there.has(item) && item.place > place)
+        expect(list.after(place, 40)).toEqual({ items: rest.slice(0, 40), more: rest.length > 40 })
+      }
+    }
   })
 })

@@ -130,6 +130,9 @@ function offering<T extends object>(prefix: string, bare: T, { offered, read }: 
 /** A size is no capability, and `writesNothing` is declared where one is absent. */
 const GIVEN = new Set(['maxBodyBytes', 'writesNothing'])
 /** Capabilities that say how much. */
-const VALUES = new Map<string, object>([['supports.sendMany', { maxJobs: 100 }]])
+const VALUES = new Map<string, object>([
+  ['supports.sendMany', { maxJobs: 100 }],
+  ['supports.selection', { limitKeys: 'indexed' }],
+])
 /** What is a value; all else that a harness offers is a function. */
 const FLAGS = /^supports\.|^harness\.(?:hasJobUids|exitCodes|exactLogs)$/u

@@ -29,6 +29,10 @@ export const queuePromises: readonly ContractPromise[] = [
     text: '`putMany` with `stage: SUCCESS` puts new items into SUCCESS: attempt 0, no history, never given out, finished at the instant of the call. Items that are there are skipped as ever, and stay in their stage. Interrupted anywhere and run again, it ends with each item exactly once, and at no time is one in WAITING.',
   },
   {
+    id: 'Q-PUT-6',
+    text: 'Where `supports.selection` is there, `resources` and `limitKey` of an item are part of its summary from its put on and survive every move; wrong ones are refused, and nothing is stored.',
+  },
+  {
     id: 'Q-BULK-1',
     text: 'A bulk call gives how many it did, and each item of the call that it did not, in the order of the call, with the reason; the two add up to the items of the call.',
   },
@@ -49,6 +53,10 @@ export const queuePromises: readonly ContractPromise[] = [
     text: 'Killed at any instruction inside `update`, each item is as it was or as changed, and the call can be repeated.',
   },
   {
+    id: 'Q-UPDATE-5',
+    text: '`update` replaces the resources and the limit key of an item that is WAITING, or takes them away; the item keeps its place, and is found under the key that it has.',
+  },
+  {
     id: 'Q-GET-1',
     text: '`get` returns at most `maxItems` items, by priority and then first come first served; each is PROCESSING, its attempt one more.',
   },
@@ -67,6 +75,30 @@ export const queuePromises: readonly ContractPromise[] = [
   {
     id: 'Q-GET-5',
     text: 'A `get` under a lease that was released, has run out, or is held by another holder or under another token rejects `SLUICE_LEASE_LOST` and claims nothing; without `supports.fencedClaims` what it had claimed is back in WAITING by then, uncounted and in its place.',
+  },
+  {
+    id: 'Q-PEEK-1',
+    text: '`peekSummaries` gives the summaries of what `get` would give out now, in the order of `get`, and moves nothing.',
+  },
+  {
+    id: 'Q-PEEK-2',
+    text: 'The cursor of `peekSummaries` goes on behind the last item that was looked at, whatever comes and goes: an item that lies behind it and can be given out throughout is given once.',
+  },
+  {
+    id: 'Q-PEEK-3',
+    text: 'With a limit key `peekSummaries` gives the items of that key and no other, in the order of `get`.',
+  },
+  {
+    id: 'Q-GET-6',
+    text: '`getItems` claims those of the items that it names which `get` could give out now, wherever they stand, each once and in the order of the call, its attempt one more; the others are left out and unchanged. It may give fewer than it could, and only `[]` says that it can give none.',
+  },
+  {
+    id: 'Q-GET-7',
+    text: 'No `get` and no `getItems`, in any number of processes, ever give the same (id, attempt); killed anywhere inside `getItems`, each item is WAITING, or PROCESSING with its attempt readable by `list`.',
+  },
+  {
+    id: 'Q-GET-8',
+    text: 'A `getItems` under a lease that was released, has run out, or is held by another holder or under another token rejects `SLUICE_LEASE_LOST` and claims nothing, as `get` does.',
   },
   {
     id: 'Q-MOVE-1',

@@ -16,6 +16,7 @@ export type {
   QueueBackend,
   RemoveOrder,
   RequeueOrder,
+  SelectionBackend,
 } from './queue/queue-backend.js'
 export { workerOpener } from './worker/open-worker.js'
 export type { OpenWorker, WorkerOpener, WorkerWith } from './worker/open-worker.js'

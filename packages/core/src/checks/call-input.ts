@@ -8,10 +8,17 @@ import {
   cutReason,
   encodeOptional,
 } from './input.js'
-import type { ItemChange } from '../items/item.js'
+import type { ItemChange, ItemRef, Resources } from '../items/item.js'
 import { utf8Bytes } from '../json/json.js'
-import { MAX_PAGE_ITEMS, type RemoveOptions, type RequeueOptions, type SweepOptions } from '../items/queue.js'
+import {
+  MAX_PAGE_ITEMS,
+  type PeekSummariesOptions,
+  type RemoveOptions,
+  type RequeueOptions,
+  type SweepOptions,
+} from '../items/queue.js'
 import { assertStage, type Stage } from '../items/stage.js'
+import { assertLimitKey, checkResources } from './selection.js'
 
 /** The options of a `requeue` that were checked. */
 export interface CheckedRequeue {
@@ -68,6 +75,10 @@ export interface CheckedChange {
   readonly bodyText: string | undefined
   readonly priority: number | undefined
   readonly notBeforeAt: number | undefined
+  /** Frozen, in the order of its names; `null` takes them away. */
+  readonly resources: Resources | null | undefined
+  /** `null` takes it away. */
+  readonly limitKey: string | null | undefined
 }
 
 /**
@@ -89,21 +100,27 @@ export function checkChanges(changes: readonly ItemChange[], maxBodyBytes: numbe
 }
 
 function checkChange(change: ItemChange, maxBodyBytes: number): CheckedChange {
-  const { id, uid, body, priority, notBeforeAt } = change
+  const { id, uid, body, priority, notBeforeAt, limitKey } = change
   assertItemId(id)
   if (uid !== undefined && typeof uid !== 'string') throw new TypeError('uid must be a string')
   assertPutOptions({
     ...(priority === undefined ? {} : { priority }),
     ...(notBeforeAt === undefined ? {} : { notBeforeAt }),
   })
-  if (body === undefined && priority === undefined && notBeforeAt === undefined) {
-    throw new TypeError('a change needs a body, a priority or a notBeforeAt')
-  }
+  const resources = changedResources(change.resources)
+  if (limitKey !== undefined && limitKey !== null) assertLimitKey(limitKey)
+  if ([body, priority, notBeforeAt, resources, limitKey].every((field) => field === undefined))
+    throw new TypeError('a change needs a body, a priority, a notBeforeAt, resources or a limitKey')
   // A body of `undefined` that is written out is a slip, and leaving it out would hide that.
   if (body === undefined && 'body' in change) throw new TypeError('body must be JSON, or be left out')
   const bodyText = encodeOptional(body, maxBodyBytes, 'body')
   // As put does: no -0.
-  return { id, uid, bodyText, priority: priority === 0 ? 0 : priority, notBeforeAt }
+  return { id, uid, bodyText, priority: priority === 0 ? 0 : priority, notBeforeAt, resources, limitKey }
+}
+
+/** Resources without a name take away what is there, as `null` does. */
+function changedResources(resources: ItemChange['resources']): Resources | null | undefined {
+  return resources === undefined || resources === null ? resources : (checkResources(resources) ?? null)
 }
 
 /** @throws TypeError for the first id that is none, as {@link assertItemId} says */
@@ -117,6 +134,49 @@ export function assertIds(ids: readonly string[]): void {
 export function assertPageLimit(limit: unknown): void {
   if (Number.isInteger(limit) && Number(limit) >= 1 && Number(limit) <= MAX_PAGE_ITEMS) return
   throw new TypeError(`limit must be a whole number from 1 to ${MAX_PAGE_ITEMS}; got ${String(limit)}`)
+}
+
+/** @throws TypeError that names the argument of `peekSummaries` that is wrong */
+export function assertPeekSummaries(maxItems: unknown, { after, limitKey }: PeekSummariesOptions): void {
+  if (!Number.isInteger(maxItems) || Number(maxItems) < 1 || Number(maxItems) > MAX_PAGE_ITEMS) {
+    throw new TypeError(
+      `maxItems must be a whole number from 1 to ${MAX_PAGE_ITEMS}; got ${String(maxItems)}`,
+    )
+  }
+  if (limitKey !== undefined) assertLimitKey(limitKey)
+  if (after !== undefined && typeof after !== 'string')
+    throw new TypeError('after must be the cursor of an earlier page of this queue')
+}
+
+/**
+ * The items that a `getItems` names, each once.
+ *
+ * @throws TypeError that names the index of the first bad one
+ */
+export function checkRefs(refs: readonly ItemRef[]): readonly ItemRef[] {
+  assertArray(refs, 'refs')
+  const seen = new Set<string>()
+  const firsts: ItemRef[] = []
+  for (const [index, ref] of refs.entries()) {
+    const { id, uid } = checkRef(ref, index)
+    const key = JSON.stringify([id, uid])
+    if (seen.has(key)) continue
+    seen.add(key)
+    firsts.push({ id, uid })
+  }
+  return firsts
+}
+
+function checkRef(ref: ItemRef | undefined, index: number): ItemRef {
+  try {
+    const { id, uid } = ref ?? {}
+    assertItemId(id)
+    if (typeof uid !== 'string') throw new TypeError(`uid must be a string, not ${typeof uid}`)
+    return { id, uid }
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    throw new TypeError(`refs[${index}]: ${why}`, { cause: error })
+  }
 }
 
 /**

@@ -1,7 +1,14 @@
-import { MAX_ID_BYTES, MAX_REASON_CHARS, type NewItem, type PutOptions } from '../items/item.js'
+import {
+  MAX_ID_BYTES,
+  MAX_REASON_CHARS,
+  type NewItem,
+  type PutOptions,
+  type Resources,
+} from '../items/item.js'
 import { copyJson } from '../json/json-copy.js'
 import { encodeJson, utf8Bytes, type JsonValue } from '../json/json.js'
 import type { PutManyOptions } from '../items/queue.js'
+import { assertLimitKey, checkResources } from './selection.js'
 
 /** A {@link NewItem} that was checked, its defaults filled in and its body as JSON text. */
 export interface CheckedItem extends CheckedPut {
@@ -18,6 +25,9 @@ interface CheckedPut {
   readonly priority: number
   readonly notBeforeAt: number | undefined
   readonly delayMs: number | undefined
+  /** Frozen, in the order of its names. */
+  readonly resources: Resources | undefined
+  readonly limitKey: string | undefined
 }
 
 /** PostgreSQL's `integer`, and enough: a priority outside of it is a mistake. */
@@ -56,11 +66,20 @@ function shown(id: string): string {
  */
 export function checkNewItem(item: NewItem, maxBodyBytes: number): CheckedItem {
   if (item instanceof EncodedItem && item.maxBodyBytes <= maxBodyBytes) return item
-  const { id, body, priority = 0, notBeforeAt, delayMs } = item
+  const { id, body, priority = 0, notBeforeAt, delayMs, limitKey } = item
   assertItemId(id)
   const bodyText = encodeJson(body, maxBodyBytes)
   assertPutOptions(item)
-  return { id, bodyText, priority: priority === 0 ? 0 : priority, notBeforeAt, delayMs }
+  const resources = item.resources === undefined ? undefined : checkResources(item.resources)
+  return {
+    id,
+    bodyText,
+    priority: priority === 0 ? 0 : priority,
+    notBeforeAt,
+    delayMs,
+    resources,
+    limitKey,
+  }
 }
 
 /**
@@ -73,15 +92,19 @@ class EncodedItem implements CheckedItem {
   readonly priority: number
   readonly notBeforeAt: number | undefined
   readonly delayMs: number | undefined
+  readonly resources: Resources | undefined
+  readonly limitKey: string | undefined
   /** The limit that the body was held to. */
   readonly maxBodyBytes: number
 
-  constructor({ id, bodyText, priority, notBeforeAt, delayMs }: CheckedItem, maxBodyBytes: number) {
-    this.id = id
-    this.bodyText = bodyText
-    this.priority = priority
-    this.notBeforeAt = notBeforeAt
-    this.delayMs = delayMs
+  constructor(item: CheckedItem, maxBodyBytes: number) {
+    this.id = item.id
+    this.bodyText = item.bodyText
+    this.priority = item.priority
+    this.notBeforeAt = item.notBeforeAt
+    this.delayMs = item.delayMs
+    this.resources = item.resources
+    this.limitKey = item.limitKey
     this.maxBodyBytes = maxBodyBytes
   }
 
@@ -99,7 +122,7 @@ class EncodedItem implements CheckedItem {
  */
 export function encodeItem(item: NewItem, maxBodyBytes: number): NewItem {
   const encoded: unknown = new EncodedItem(checkNewItem(item, maxBodyBytes), maxBodyBytes)
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it differs only by instants that are `undefined` instead of absent
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- it differs only by fields that are `undefined` instead of absent
   return encoded as NewItem
 }
 
@@ -108,11 +131,12 @@ export function encodeItem(item: NewItem, maxBodyBytes: number): NewItem {
  * change.
  */
 export function copyNewItem(item: NewItem, maxBodyBytes: number): CopiedItem {
-  const { id, priority = 0, notBeforeAt, delayMs } = item
+  const { id, priority = 0, notBeforeAt, delayMs, limitKey } = item
   assertItemId(id)
   const body = copyJson(item.body, maxBodyBytes)
   assertPutOptions(item)
-  return { id, body, priority: priority === 0 ? 0 : priority, notBeforeAt, delayMs }
+  const resources = item.resources === undefined ? undefined : checkResources(item.resources)
+  return { id, body, priority: priority === 0 ? 0 : priority, notBeforeAt, delayMs, resources, limitKey }
 }
 
 /**
@@ -170,8 +194,8 @@ export function checkPutMany(
   return { compare, stage }
 }
 
-/** @throws TypeError that names the field */
-export function assertPutOptions({ priority = 0, notBeforeAt, delayMs }: PutOptions): void {
+/** Resources are checked by what copies them. @throws TypeError that names the field */
+export function assertPutOptions({ priority = 0, notBeforeAt, delayMs, limitKey }: PutOptions): void {
   if (!Number.isInteger(priority) || Math.abs(priority) > MAX_PRIORITY) {
     throw new TypeError(`priority must be an integer within ±${MAX_PRIORITY}; got ${priority}`)
   }
@@ -180,6 +204,7 @@ export function assertPutOptions({ priority = 0, notBeforeAt, delayMs }: PutOpti
   }
   if (notBeforeAt !== undefined) assertSpan(notBeforeAt, 'notBeforeAt')
   if (delayMs !== undefined) assertSpan(delayMs, 'delayMs')
+  if (limitKey !== undefined) assertLimitKey(limitKey)
 }
 
 /** @throws TypeError unless the value is a whole number of ms, zero or more. */

@@ -14,15 +14,29 @@ export interface NewItem<Body = JsonValue> {
   readonly notBeforeAt?: number
   /** The same as a span from now, in ms. Excludes `notBeforeAt`. */
   readonly delayMs?: number
+  /**
+   * What a job of the item uses, by name, such as `{ gpu: 1, memoryGiB: 4 }`: for a dispatch policy to choose
+   * by. Only where `supports.selection` is there [Q-PUT-6].
+   */
+  readonly resources?: Resources
+  /**
+   * What a limit per key counts the item under, such as a user: 1 to {@link MAX_LIMIT_KEY_BYTES} bytes of
+   * UTF-8, without NUL. Only where `supports.selection` is there [Q-PUT-6].
+   */
+  readonly limitKey?: string
 }
+
+/**
+ * Amounts by name: at most {@link MAX_RESOURCES} names of 1 to {@link MAX_RESOURCE_NAME_CHARS} characters (a
+ * letter, then letters, digits, `_`, `.`, `-`), each amount a finite number of 0 or more. Without a name it
+ * is as if it were absent.
+ */
+export type Resources = Readonly<Record<string, number>>
 
 /** The options of a single `put`: a {@link NewItem} without its id and body. */
 export type PutOptions = Omit<NewItem, 'id' | 'body'>
 
-/**
- * A change to an item that is WAITING. What is left out stays as it is; one of `body`, `priority` and
- * `notBeforeAt` is there.
- */
+/** A change to an item that is WAITING. What is left out stays as it is; one field to change is there. */
 export interface ItemChange<Body = JsonValue> {
   readonly id: string
   /** Only if the item is of this uid: not one that was put again under the same id. */
@@ -36,6 +50,16 @@ export interface ItemChange<Body = JsonValue> {
    * became available before it.
    */
   readonly notBeforeAt?: number
+  /** `null` takes them away [Q-UPDATE-5]. */
+  readonly resources?: Resources | null
+  /** `null` takes it away [Q-UPDATE-5]. */
+  readonly limitKey?: string | null
+}
+
+/** One item of a queue, and no other one that was put again under the same id. */
+export interface ItemRef {
+  readonly id: string
+  readonly uid: string
 }
 
 /** The part of an item that is cheap to read in every backend: no body, no result, no history. */
@@ -54,6 +78,10 @@ export interface ItemSummary {
   readonly priority: number
   /** As the latest release gave it [Q-MOVE-6]. */
   readonly retryState?: JsonValue
+  /** As `put`, or the latest `update` that changed them, gave them [Q-PUT-6]. */
+  readonly resources?: Resources
+  /** As `put`, or the latest `update` that changed it, gave it [Q-PUT-6]. */
+  readonly limitKey?: string
 }
 
 /** An item as `get` gives it out. */
@@ -107,6 +135,10 @@ export interface ItemRecord<Body = JsonValue, Result = JsonValue> extends ItemSu
 }
 
 export const MAX_ID_BYTES = 1_024
+export const MAX_LIMIT_KEY_BYTES = 128
+/** How many resources an item can name. */
+export const MAX_RESOURCES = 16
+export const MAX_RESOURCE_NAME_CHARS = 64
 /** How many attempts of an item its history keeps: an item released for ever must not grow for ever. */
 export const MAX_HISTORY = 50
 /** A reason longer than this is cut in its middle: it is read and grouped by. */

@@ -1,6 +1,7 @@
 import type {
   AttemptRecord,
   ItemChange,
+  ItemRef,
   ItemSummary,
   ItemRecord,
   NewItem,
@@ -42,10 +43,24 @@ export interface QueueSupports {
    */
   readonly fencedClaims?: boolean
   /**
+   * It keeps `resources` and `limitKey` of items, and has `peekSummaries` and `getItems`. Default: it has
+   * neither, and refuses items that come with one of the two.
+   */
+  readonly selection?: SelectionSupport
+  /**
    * The longest that one call may take by its documentation, in ms; the engine's watchdog waits for at least
    * twice that [Q-END-1].
    */
   readonly longestCallMs?: number
+}
+
+/** What a backend that lets its caller choose items can do. */
+export interface SelectionSupport {
+  /**
+   * `indexed`: `peekSummaries` finds the items of one limit key without reading others. `none`: it takes no
+   * `limitKey`.
+   */
+  readonly limitKeys: 'indexed' | 'none'
 }
 
 /** The attempt that a move is for. What is given must match the item, else nothing moves. */
@@ -264,6 +279,13 @@ export interface Page<T> {
   readonly cursor?: string
 }
 
+export interface PeekSummariesOptions extends CallOptions {
+  /** As an earlier page, with the same `limitKey`, gave it: goes on behind that page. Opaque. */
+  readonly after?: string
+  /** Only items of this limit key. Only where `supports.selection.limitKeys` is `indexed`. */
+  readonly limitKey?: string
+}
+
 export const MAX_PAGE_ITEMS = 10_000
 
 /**
@@ -319,8 +341,9 @@ export interface Queue<Body = JsonValue, Result = JsonValue, Stored = Body> {
    * Changes items that are WAITING, each all or nothing: the body, the priority, or the instant before which
    * it isn't given out. What it acknowledged is what the next claim gives [Q-UPDATE-1]; an item that it
    * skipped is unchanged [Q-UPDATE-2]. No attempt is raised, and the item keeps its place in the order unless
-   * its priority or `notBeforeAt` is given [Q-UPDATE-3]. Repeated, it changes nothing more. Killed at any
-   * instruction, an item is as before or as changed [Q-UPDATE-4].
+   * its priority or `notBeforeAt` is given [Q-UPDATE-3]. Resources and limit key are replaced, or taken away
+   * by `null` [Q-UPDATE-5]. Repeated, it changes nothing more. Killed at any instruction, an item is as
+   * before or as changed [Q-UPDATE-4].
    *
    * @returns how many were changed, and which were not: unknown, in another stage, of another uid, or earlier
    * in the same call [Q-BULK-1]
@@ -345,6 +368,30 @@ export interface Queue<Body = JsonValue, Result = JsonValue, Stored = Body> {
    * they do `get`.
    */
   peek(maxItems: number, options?: CallOptions): Promise<QueueItem<Stored>[]>
+
+  /**
+   * The summaries of what `get` would give out now, in the order of `get`; nothing moves [Q-PEEK-1]. The
+   * cursor goes on behind the last item that was looked at, whatever comes and goes meanwhile: an item that
+   * lies behind it and can be given out throughout is given once [Q-PEEK-2]. With `limitKey`, only items of
+   * that key [Q-PEEK-3]. Only where `supports.selection` is there.
+   *
+   * @param maxItems 1 to {@link MAX_PAGE_ITEMS}; a page may hold fewer and still not be the last
+   */
+  peekSummaries?(maxItems: number, options?: PeekSummariesOptions): Promise<Page<ItemSummary>>
+
+  /**
+   * WAITING → PROCESSING for those of the named items that `get` could give out now, with the promises of
+   * `get`, whatever their place in the order [Q-GET-6, Q-GET-7]. The others are left out: unknown, of another
+   * uid, in another stage, or with a `notBeforeAt` that lies ahead. It may give fewer than it could, for the
+   * sake of their size; only `[]` says that none of them can be given out now. Only where
+   * `supports.selection` is there.
+   *
+   * @param refs one that comes twice counts once
+   * @returns in the order of `refs`
+   * @throws SluiceError SLUICE_LEASE_LOST when `options.lease` is no longer held; nothing is claimed
+   * [Q-GET-8]
+   */
+  getItems?(refs: readonly ItemRef[], options?: GetOptions): Promise<QueueItem<Body>[]>
 
   /**
    * PROCESSING → SUCCESS. Repeated for the same attempt it succeeds and changes nothing [Q-MOVE-2].

@@ -107,8 +107,31 @@ test('a requeue takes the outcome off the record and keeps the history', () => {
   expect(requeueRecord(record, { delayMs: 0 }, 400).refusal).toBe('wrong-stage')
 })
 
+const NO_CHANGE = {
+  id: 'a',
+  uid: undefined,
+  bodyText: undefined,
+  priority: undefined,
+  notBeforeAt: undefined,
+  resources: undefined,
+  limitKey: undefined,
+}
+
+test('an update changes resources and limit key, or takes them away', () => {
+  const chosen = { resources: { gpu: 1 }, limitKey: 'k' }
+  const { record } = updateRecord(put(), { ...NO_CHANGE, ...chosen }, 300)
+  if (record === undefined) throw new Error('it was refused')
+  expect(record).toMatchObject({ ...chosen, body: put().body })
+  expect(summaryOf(record)).toMatchObject(chosen)
+  expect(updateRecord(record, { ...NO_CHANGE, bodyText: '2' }, 300).record).toMatchObject(chosen)
+  const without = updateRecord(record, { ...NO_CHANGE, resources: null }, 300)
+  expect(without.place).toBe('same')
+  expect(without.record).not.toHaveProperty('resources')
+  expect(without.record).toHaveProperty('limitKey', 'k')
+})
+
 test('an update changes what waits; a new instant gives a new place', () => {
-  const change = { id: 'a', uid: undefined, bodyText: '2', priority: undefined, notBeforeAt: undefined }
+  const change = { ...NO_CHANGE, bodyText: '2' }
   expect(updateRecord(put(), change, 300)).toMatchObject({ place: 'same', record: { body: 2, priority: 0 } })
   const later = updateRecord(put(), { ...change, notBeforeAt: 0 }, 300)
   expect(later).toMatchObject({ place: 'new', record: { notBeforeAt: 300 } })

@@ -1,5 +1,9 @@
 import { batchCases } from './cases/puts/batch-cases.js'
 import { claimCases } from './cases/claims/claim-cases.js'
+import { namedClaimCases } from './cases/selection/named-claim-cases.js'
+import { namedClaimEndCases } from './cases/selection/named-claim-end-cases.js'
+import { peekCases } from './cases/selection/peek-cases.js'
+import { resourceCases } from './cases/selection/resource-cases.js'
 import { controlCases } from './cases/state/control-cases.js'
 import { documentCases } from './cases/state/document-cases.js'
 import { documentVersionCases } from './cases/state/document-version-cases.js'
@@ -46,6 +50,10 @@ export const queueContract: readonly QueueCase[] = [
   ...getCases,
   ...claimCases,
   ...fencedClaimCases,
+  ...resourceCases,
+  ...peekCases,
+  ...namedClaimCases,
+  ...namedClaimEndCases,
   ...moveCases,
   ...settleCases,
   ...moveCrashCases,

@@ -7,6 +7,8 @@ import { lookMutants } from './mutants/look-mutants.js'
 import { moveMutants } from './mutants/move-mutants.js'
 import { putMutants } from './mutants/put-mutants.js'
 import type { QueueMutant } from './mutants/queue-mutant.js'
+import { resourceMutants } from './mutants/selection/resource-mutants.js'
+import { selectionMutants } from './mutants/selection/selection-mutants.js'
 import { returnMutants } from './mutants/return-mutants.js'
 import { signalMutants } from './mutants/troubles/signal-mutants.js'
 import { storeMutants } from './mutants/state/store-mutants.js'
@@ -21,6 +23,8 @@ export const queueMutants: readonly QueueMutant[] = [
   ...updateMutants,
   ...getMutants,
   ...fenceMutants,
+  ...resourceMutants,
+  ...selectionMutants,
   ...moveMutants,
   ...returnMutants,
   ...lookMutants,

@@ -39,9 +39,25 @@ export function interceptQueue(inner: Queue, around: AroundCall): Queue {
     document: (name) => interceptDocument(inner.document(name), around),
     documents: (...args) => around(() => inner.documents(...args), 'documents', args),
     ...(sweep && { sweep: (...args) => around(() => sweep(...args), 'sweep', args) }),
+    ...interceptSelection(inner, around),
     ...(parseBody && { parseBody: (body) => parseBody(body) }),
     close: () => around(() => inner.close(), 'close', []),
     [Symbol.asyncDispose]: () => around(() => inner.close(), 'close', []),
+  }
+}
+
+/** The calls of which a queue may have none. */
+function interceptSelection(
+  inner: Queue,
+  around: AroundCall,
+): Partial<Pick<Queue, 'peekSummaries' | 'getItems'>> {
+  const peekSummaries: Queue['peekSummaries'] = inner.peekSummaries?.bind(inner)
+  const getItems: Queue['getItems'] = inner.getItems?.bind(inner)
+  return {
+    ...(peekSummaries && {
+      peekSummaries: (...args) => around(() => peekSummaries(...args), 'peekSummaries', args),
+    }),
+    ...(getItems && { getItems: (...args) => around(() => getItems(...args), 'getItems', args) }),
   }
 }
 

@@ -18,10 +18,12 @@ import type {
 } from '../../items/queue.js'
 import type { BodyParser } from './body-parser.js'
 import { NO_OPTIONS, assertSignal, until } from '../runtime/call-signal.js'
+import { assertNoSelection } from './front-selection.js'
 import { firstMentions, skippedOf } from './mentions.js'
 import type { MaybePromise, PutOrder, PutRefusal, QueueBackend } from './queue-backend.js'
 
 export interface BulkParts<Item extends { readonly id: string }> {
+  readonly queue: string
   readonly backend: QueueBackend<Item>
   readonly parser: BodyParser | undefined
   readonly assertUsable: () => void
@@ -44,6 +46,7 @@ export class BulkCalls<Item extends { readonly id: string }> {
     this.#parts.assertUsable()
     assertSignal(options)
     const checked = checkEach(items, this.#maxBytes, this.#parts.backend.checkItem)
+    this.#assertKept(items, (index) => `items[${index}]: `)
     const order = { ...checkPutMany(options, items), ...signalOf(options) }
     if (this.#parts.parser !== undefined) {
       const bodies = items.map(({ body }) => body)
@@ -63,6 +66,7 @@ export class BulkCalls<Item extends { readonly id: string }> {
     this.#parts.assertUsable()
     assertSignal(options)
     const checked = checkChanges(changes, this.#maxBytes)
+    this.#assertKept(changes, (index) => `changes[${index}]: `)
     if (this.#parts.parser !== undefined) {
       const bodies = changes.flatMap(({ body }, index) => (body === undefined ? [] : [{ body, index }]))
       const what = (at: number) => `changes[${bodies[at]?.index ?? at}]: body`
@@ -109,6 +113,10 @@ export class BulkCalls<Item extends { readonly id: string }> {
     const order = { stages: checkRemovable(options), ...signalOf(options) }
     const skipped = await this.#eachId(ids, options, (firsts) => this.#parts.backend.remove(firsts, order))
     return { removed: ids.length - skipped.length, skipped }
+  }
+
+  #assertKept(items: readonly (NewItem | ItemChange)[], what: (index: number) => string): void {
+    if (this.#parts.backend.selection === undefined) assertNoSelection(this.#parts.queue, items, what)
   }
 
   /** A schema may be slow: no call of the backend begins after `close`, nor once the signal has aborted. */

@@ -3,12 +3,13 @@ import type { CheckedMove } from '../../checks/checked-move.js'
 import type { CheckedItem } from '../../checks/input.js'
 import type { ControlState } from '../../items/control.js'
 import type { DocumentVersion } from '../../items/document.js'
-import type { ItemRecord, ItemSummary, NewItem, QueueItem } from '../../items/item.js'
+import type { ItemRecord, ItemRef, ItemSummary, NewItem, QueueItem } from '../../items/item.js'
 import type { Lease, LeaseView } from '../../items/lease.js'
 import type {
   CallOptions,
   Page,
   PageOptions,
+  PeekSummariesOptions,
   QueueSupports,
   SweepOptions,
   SweepReport,
@@ -154,11 +155,35 @@ export interface QueueBackend<Item extends { readonly id: string } = CheckedItem
   readonly documents: DocumentBackend
   readonly control: ControlBackend
 
+  /** Present where `supports.selection` is. */
+  readonly selection?: SelectionBackend
+
   /** Present where `supports.sweep` is true [Q-SWEEP-1]. */
   readonly sweep?: (options: SweepOptions) => MaybePromise<SweepReport>
 
   /** Called once. No call begins after it; those under way end, or reject. */
   close(): MaybePromise<void>
+}
+
+/** What a queue has whose caller may choose items. */
+export interface SelectionBackend {
+  /**
+   * The summaries of what `claim` would give, in its order; nothing moves [Q-PEEK-1, Q-PEEK-2].
+   *
+   * @param maxItems 1 or more
+   * @param options `limitKey` only where `supports.selection.limitKeys` is `indexed` [Q-PEEK-3]
+   * @throws TypeError for a cursor that no page gave
+   */
+  peek(maxItems: number, options: PeekSummariesOptions): MaybePromise<Page<ItemSummary>>
+
+  /**
+   * WAITING → PROCESSING for those of the items that `claim` could give out now, in any order; at least one
+   * of them, if there is any [Q-GET-6 to Q-GET-8].
+   *
+   * @param refs each once
+   * @returns `undefined`: the lease is not held, and nothing is claimed
+   */
+  claim(refs: readonly ItemRef[], lease: Lease | undefined): MaybePromise<QueueItem[] | undefined>
 }
 
 /** The leases of a queue. */

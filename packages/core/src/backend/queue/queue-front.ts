@@ -10,7 +10,15 @@ import { checkMove, type AskedMove } from '../../checks/checked-move.js'
 import { assertCount, assertItemId, checkNewItem } from '../../checks/input.js'
 import type { QueueControl } from '../../items/control.js'
 import type { QueueDocument } from '../../items/document.js'
-import type { ItemChange, ItemRecord, ItemSummary, NewItem, PutOptions, QueueItem } from '../../items/item.js'
+import type {
+  ItemChange,
+  ItemRecord,
+  ItemRef,
+  ItemSummary,
+  NewItem,
+  PutOptions,
+  QueueItem,
+} from '../../items/item.js'
 import type { Lease, LeaseView } from '../../items/lease.js'
 import type {
   CallOptions,
@@ -20,6 +28,7 @@ import type {
   Page,
   PageOptions,
   ParsedBody,
+  PeekSummariesOptions,
   PutManyOptions,
   PutReport,
   Queue,
@@ -42,6 +51,7 @@ import { BulkCalls } from './bulk-calls.js'
 import { NO_OPTIONS, assertSignal, until } from '../runtime/call-signal.js'
 import { frontControl } from './front-control.js'
 import { frontDocument } from './front-document.js'
+import { FrontSelection, assertNoSelection } from './front-selection.js'
 import { getParsed } from './get-parsed.js'
 import type { MaybePromise, PutOrder, QueueBackend } from './queue-backend.js'
 import { itemExists, itemNotFound, leaseLost, moveRefused, queueClosed } from './queue-errors.js'
@@ -84,10 +94,13 @@ class QueueFront<Item extends { readonly id: string }> implements Queue {
   readonly supports: QueueSupports
   readonly control: QueueControl
   readonly sweep?: (options?: SweepOptions) => Promise<SweepReport>
+  readonly peekSummaries?: (maxItems: number, options?: PeekSummariesOptions) => Promise<Page<ItemSummary>>
+  readonly getItems?: (refs: readonly ItemRef[], options?: GetOptions) => Promise<QueueItem[]>
   readonly parseBody?: (body: JsonValue) => Promise<ParsedBody<JsonValue>>
   readonly [TAKES_ENCODED]: boolean
   readonly #backend: QueueBackend<Item>
   readonly #maxBytes: number
+  readonly #hasSelection: boolean
   readonly #parser: BodyParser | undefined
   readonly #bulk: BulkCalls<Item>
   #closing: Promise<void> | undefined
@@ -105,12 +118,21 @@ class QueueFront<Item extends { readonly id: string }> implements Queue {
     const parser = body && new BodyParser(body)
     this.#parser = parser
     if (parser !== undefined) this.parseBody = (stored) => parser.parse(stored)
-    this.#bulk = new BulkCalls({ backend, parser, assertUsable: () => this.#assertUsable() })
+    const assertUsable = () => this.#assertUsable()
+    this.#bulk = new BulkCalls({ queue: name, backend, parser, assertUsable })
+    const { supports, selection } = backend
+    this.#hasSelection = selection !== undefined
+    if (selection === undefined) return
+    const settle = (moves: readonly Settlement[]) => this.settle(moves)
+    const front = new FrontSelection({ queue: name, supports, selection, parser, settle, assertUsable })
+    this.peekSummaries = (maxItems, options) => front.peekSummaries(maxItems, options)
+    this.getItems = (refs, options) => front.getItems(refs, options)
   }
 
   async put(id: string, body: JsonValue, options: PutOptions = {}): Promise<void> {
     this.#assertUsable()
     const item = this.#backend.checkItem({ ...options, id, body }, this.#maxBytes)
+    if (!this.#hasSelection) assertNoSelection(this.name, [options], () => '')
     if (this.#parser !== undefined) {
       await this.#parser.assertAll([body], () => 'body')
       // A schema may be slow: no call of the backend begins after `close`.

@@ -34,7 +34,7 @@ export function putRecord(
   item: CheckedItem,
   { compare, stage, uid, now }: PutOrder & { readonly uid: string; readonly now: number },
 ): RecordChange<PutRefusal> {
-  const { id, priority, bodyText, delayMs } = item
+  const { id, priority, bodyText, delayMs, resources, limitKey } = item
   const body: JsonValue = JSON.parse(bodyText)
   if (known !== undefined) {
     const compared = isSameJson(known.body, body) ? 'exists-same' : 'exists-changed'
@@ -43,7 +43,7 @@ export function putRecord(
   const notBeforeAt = delayMs === undefined ? item.notBeforeAt : now + delayMs
   const finishedAt = stage === 'SUCCESS' ? now : undefined
   const facts = { id, uid, stage, attempt: 0, uncounted: 0, priority, body, putAt: now, history: [] }
-  return { record: { ...facts, ...present({ notBeforeAt, finishedAt }) }, place: 'new' }
+  return { record: { ...facts, ...present({ notBeforeAt, finishedAt, resources, limitKey }) }, place: 'new' }
 }
 
 /** One change of an `update`. */
@@ -57,8 +57,16 @@ export function updateRecord(
   if (record.stage !== 'WAITING') return { refusal: 'wrong-stage' }
   const body = parsed(change.bodyText)
   const notBeforeAt = change.notBeforeAt === undefined ? undefined : Math.max(change.notBeforeAt, now)
-  const changes = present({ body, priority: change.priority, notBeforeAt })
-  return { record: { ...record, ...changes }, place: notBeforeAt === undefined ? 'same' : 'new' }
+  const { resources = record.resources, limitKey = record.limitKey, priority } = change
+  const { resources: _, limitKey: _key, ...kept } = record
+  const changes = present({
+    body,
+    priority,
+    notBeforeAt,
+    resources: resources ?? undefined,
+    limitKey: limitKey ?? undefined,
+  })
+  return { record: { ...kept, ...changes }, place: notBeforeAt === undefined ? 'same' : 'new' }
 }
 
 /** WAITING → PROCESSING. */
@@ -134,8 +142,9 @@ export function requeueRecord(
 
 /** The view of `listSummaries`. */
 export function summaryOf(record: ItemRecord): ItemSummary {
-  const { id, uid, stage, attempt, uncounted, priority, retryState } = record
-  return { id, uid, stage, attempt, uncounted, priority, ...present({ retryState }) }
+  const { id, uid, stage, attempt, uncounted, priority, retryState, resources, limitKey } = record
+  const seldom = present({ retryState, resources, limitKey })
+  return { id, uid, stage, attempt, uncounted, priority, ...seldom }
 }
 
 /** The view of `peek`, and of `get` for a record that was just claimed. */

@@ -2,6 +2,7 @@ import { eachSummary, type CallOptions, type Queue } from '@sluice/core'
 import { check, refuses, resolves, same } from '../../../check.js'
 import { posingAs } from '../../../odd-values.js'
 import type { QueueCase } from '../../queue-harness.js'
+import { selecting } from '../selection/selecting.js'
 
 /** A call that takes a signal. */
 type SignalledCall = readonly [name: string, call: (options: CallOptions) => Promise<unknown>]
@@ -10,6 +11,9 @@ type SignalledCall = readonly [name: string, call: (options: CallOptions) => Pro
 function signalledCalls(queue: Queue): readonly SignalledCall[] {
   const sweep = queue.sweep?.bind(queue)
   return [
+    ...(queue.supports.selection === undefined
+      ? []
+      : [['peekSummaries', (options: CallOptions) => selecting(queue).peekSummaries(1, options)] as const]),
     ...(sweep === undefined ? [] : [['sweep', (options: CallOptions) => sweep(options)] as const]),
     ['putMany', (options) => queue.putMany([{ id: 'new', body: 1 }], options)],
     ['update', (options) => queue.update([{ id: 'w', body: 2 }], options)],

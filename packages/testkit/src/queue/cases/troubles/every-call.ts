@@ -1,4 +1,5 @@
 import type { Lease, Queue } from '@sluice/core'
+import { selecting } from '../selection/selecting.js'
 
 /** A call of a queue by its name. */
 export type NamedCall = readonly [name: string, call: () => Promise<unknown>]
@@ -9,6 +10,7 @@ export type NamedCall = readonly [name: string, call: () => Promise<unknown>]
 export function everyCall(queue: Queue, { lease }: { readonly lease: Lease }): readonly NamedCall[] {
   const sweep = queue.sweep?.bind(queue)
   return [
+    ...selectionCalls(queue, lease),
     ...(sweep === undefined ? [] : [['sweep', () => sweep()] as const]),
     ['put', () => queue.put('z', 1)],
     ['putMany', () => queue.putMany([{ id: 'z', body: 1 }])],
@@ -36,6 +38,17 @@ export function everyCall(queue: Queue, { lease }: { readonly lease: Lease }): r
     ['lease', () => queue.lease('sweep', 'me', 1_000)],
     ...controlCalls(queue),
     ...documentCalls(queue, lease),
+  ]
+}
+
+function selectionCalls(queue: Queue, lease: Lease): readonly NamedCall[] {
+  if (queue.supports.selection === undefined) return []
+  const { peekSummaries, getItems } = selecting(queue)
+  const refs = [{ id: 'a', uid: 'u' }]
+  return [
+    ['peekSummaries', () => peekSummaries(1)],
+    ['getItems', () => getItems(refs)],
+    ['getItems under a lease', () => getItems(refs, { lease })],
   ]
 }
 

@@ -11,6 +11,8 @@ const OF_ALL = [
   'Q-END-1',
   ...Array.from('abcdefghijklmnopqrstuvwxyz', (letter) => `Q-END-1/${letter}`),
   'Q-UPDATE-4/a',
+  'Q-GET-7/c',
+  'Q-PEEK-1/c',
 ]
 
 /** Queues that end a call wrongly when an operation of the storage went wrong. */
