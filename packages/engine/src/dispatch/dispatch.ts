@@ -5,8 +5,10 @@ import { forEachParallel } from '../parallel.js'
 import { roomIn } from '../policies/dispatch-policy.js'
 import { sendBatch, type SendBody, type Sending } from '../sending/send.js'
 import { giveBack, giveBackPaused, pausedReason } from './give-back.js'
+import { noteMisfits, withoutMisfits } from '../selection/misfits.js'
 import { noteCapacityOver } from '../sending/note-capacity.js'
 import { probeWorker } from '../sending/probe.js'
+import type { SelectedItems } from '../selection/selector.js'
 import type { SendPass } from './send-pass.js'
 import { giveUpStalled, judgeSuspects } from './set-aside.js'
 import { isAwaiting, settleAll } from '../settling/settle.js'
@@ -94,7 +96,8 @@ async function dueResends(tick: Tick, pass: SendPass, resends: readonly ItemSumm
   })
   if (resends.length > room)
     await giveBack(tick, { items: resends.slice(room), reason: 'claimed beyond the limit' })
-  const due = resends.slice(0, room).filter((item) => refused.maySend(item, nowMonotonic))
+  const fitting = withoutMisfits(tick, pass, resends.slice(0, room))
+  const due = fitting.filter((item) => refused.maySend(item, nowMonotonic))
   pass.expect(due)
   return due
     .toSorted((a, b) => refused.triedAtMonotonic(a) - refused.triedAtMonotonic(b) || 0)
@@ -193,7 +196,7 @@ function newSending({ claims }: SendPass, item: QueueItem<unknown>, claimedAtMon
 async function claim(tick: Tick, pass: SendPass, wanted: number): Promise<readonly QueueItem<unknown>[]> {
   const { runtime, sendState, memory } = tick
   const beganAtMonotonic = runtime.monotonicMs()
-  const items = await getItems(tick, wanted)
+  const { items, misfits } = await getItems(tick, pass, wanted)
   sendState.rates.claims.note(items.length, runtime.monotonicMs() - beganAtMonotonic)
   tick.tally.claimed += items.length
   tick.tally.processing += items.length
@@ -202,21 +205,24 @@ async function claim(tick: Tick, pass: SendPass, wanted: number): Promise<readon
   }
   tick.unsent.noteClaimed(items)
   pass.expect(items)
-  return items
+  return noteMisfits(pass, { items, misfits })
 }
 
 /** Where the schema of the bodies fails, the queue has given back what it had claimed. */
-async function getItems(tick: Tick, wanted: number): Promise<readonly QueueItem<unknown>[]> {
-  const { queue, lease, reported } = tick
-  const held = lease.current
+async function getItems(tick: Tick, { control }: SendPass, wanted: number): Promise<SelectedItems> {
+  const { queue, lease, reported, selector } = tick
+  const held = lease.current === undefined ? {} : { lease: lease.current }
   try {
-    const items = await queue.get(wanted, held === undefined ? {} : { lease: held })
-    if (items.length > 0) reported.schemaFailing = false
-    return items
+    const claimed =
+      selector === undefined
+        ? { items: await queue.get(wanted, held), misfits: [] }
+        : await selector.claim({ room: wanted, limits: control.limits, ...held })
+    if (claimed.items.length > 0) reported.schemaFailing = false
+    return claimed
   } catch (error) {
     if (queue.parseBody === undefined || !(error instanceof TypeError)) throw error
     noteSchemaFailed(tick, error)
-    return []
+    return { items: [], misfits: [] }
   }
 }
 

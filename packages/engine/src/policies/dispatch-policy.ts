@@ -1,5 +1,6 @@
 import { MAX_PROCESSING_LIMIT } from '@sluice/core'
 import { assertCount } from '@sluice/core/backend'
+import type { ItemSelection } from '../selection/item-selection.js'
 
 /** The input of a dispatch policy. */
 export interface DispatchSnapshot {
@@ -18,7 +19,11 @@ export interface DispatchSnapshot {
  * How many more jobs may start now: a whole number of 0 or more, or `Infinity`. It is called several times in
  * a tick and must not depend on how often. A result that isn't a number counts as 0.
  */
-export type DispatchPolicy = (snapshot: DispatchSnapshot) => number
+export interface DispatchPolicy {
+  (snapshot: DispatchSnapshot): number
+  /** Which of the waiting items may start: each of these must agree. Default: all, in the order of the queue. */
+  readonly selections?: readonly ItemSelection[]
+}
 
 /**
  * At most `maxProcessing` unfinished jobs at once; with 0 none start. A live limit `maxProcessing`

@@ -40,6 +40,7 @@ export async function observe(tick: Tick): Promise<Findings> {
   // lost.
   const items = await listProcessing(tick.queue)
   tick.tally.processing = items.size
+  tick.selector?.noteProcessing(items.values())
   const awaited = [...items.values()].map(refOf)
   const reports = await callWorker('pollAllStatus', () => tick.worker.pollAllStatus(awaited))
   const found = { items, reports }

@@ -60,6 +60,7 @@ async function settleChunk(tick: Tick, decided: readonly DecidedSettlement[]): P
 
 function noteSettled(tick: Tick, { settlement, why }: DecidedSettlement): void {
   tick.tally.processing -= 1
+  tick.selector?.noteEnded(settlement)
   if (settlement.stage === 'SUCCESS') tick.tally.settled.success += 1
   if (settlement.stage === 'FAIL') tick.tally.settled.fail += 1
   if (settlement.stage === 'WAITING') tick.tally.settled.waiting += 1

@@ -10,6 +10,7 @@ import { DispatcherRecord } from '../records/dispatcher-record.js'
 import { KnownWorker } from '../records/known-worker.js'
 import { MissingJobs } from '../records/missing-jobs.js'
 import { SeenJobs } from '../records/seen-jobs.js'
+import { selectorOf } from '../selection/selector.js'
 import { SendState } from '../sending/send-state.js'
 import { CallWatch } from '../watchdog/call-watch.js'
 import { watchedQueue, watchedWorker } from '../watchdog/watched.js'
@@ -38,6 +39,7 @@ export function newEngineParts(options: CheckedOptions, emit: (event: WorkEvent)
     rules: { retry, lost, random, ...(pendingTimeoutMs === undefined ? {} : { pendingTimeoutMs }) },
     memory: new JobMemory(lost.graceMs, random),
     running: new RunningJobs(),
+    selector: selectorOf(options.policy, queue, runtime),
     polls: new PollState({ logger, emit }),
     lookups: new LookupBudget(maxLookupsPerSecond),
     open: new OpenLookups(),

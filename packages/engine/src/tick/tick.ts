@@ -13,6 +13,7 @@ import type { RunningJobs } from '../reconcile/running-jobs.js'
 import type { OpenLookups } from '../lookups/open-lookups.js'
 import type { QuietJobs } from '../lookups/quiet-jobs.js'
 import type { JudgedOrphan } from '../reconcile/orphan-verdict.js'
+import type { Selector } from '../selection/selector.js'
 import type { SendState } from '../sending/send-state.js'
 import type { DispatcherRecord } from '../records/dispatcher-record.js'
 import type { MissingJobs } from '../records/missing-jobs.js'
@@ -26,6 +27,8 @@ export interface EngineParts {
   readonly queue: AnyQueue
   readonly worker: AnyWorker
   readonly policy: DispatchPolicy
+  /** Chooses what is claimed; `undefined`: the policy takes items in the order of the queue. */
+  readonly selector: Selector | undefined
   readonly rules: DecideRules
   readonly sendConcurrency: number
   /** How many jobs one call starts: 1, or what the worker's `sendMany` takes. */
