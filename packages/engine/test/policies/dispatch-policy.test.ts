@@ -6,6 +6,7 @@ const at = (processing: number, more: Partial<DispatchSnapshot> = {}): DispatchS
   processing,
   orphans: 0,
   limits: {},
+  nowAt: 0,
   ...more,
 })
 
