@@ -98,8 +98,7 @@ export class StandDown {
     // With a record of its own: every call of an engine that was given up rejects.
     const record = new DispatcherRecord({ ...this.#options, lease })
     // Claims that could not be recorded as not made count for the next dispatcher.
-    const closing = claimLog === undefined ? [] : [claimLog.close()]
-    if (lease.held) await within(runtime, ms / 2, Promise.all([record.write(note), ...closing]))
+    if (lease.held) await within(runtime, ms / 2, Promise.all([record.write(note), claimLog?.close()]))
     const giving = lease.giveBack()
     if (await within(runtime, endAtMonotonic - runtime.monotonicMs(), giving)) await giving
     else logger.warn({}, 'the lease could not be given back in time; it runs out by itself')
