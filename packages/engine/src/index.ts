@@ -13,8 +13,34 @@ export type {
 } from './work-queue-options.js'
 export type { TickPoll, TickResult } from './tick/tick-result.js'
 export type { WorkEvent } from './work-event.js'
-export { processingLimit, unlimited } from './policies/dispatch-policy.js'
-export type { DispatchPolicy, DispatchSnapshot } from './policies/dispatch-policy.js'
+export { all } from './policies/all.js'
+export { limitPer, resourceLimit } from './policies/item-limits.js'
+export type { LimitPerOptions, ResourceLimitOptions } from './policies/item-limits.js'
+export { machineLimit } from './policies/machine-limit.js'
+export type { MachineLimitOptions } from './policies/machine-limit.js'
+export type { MachineReadings } from './policies/machine/readings.js'
+export { processingLimit, unlimited } from './policies/processing-limit.js'
+export { rateLimit } from './policies/rate-limit.js'
+export type { RateLimitOptions } from './policies/rate-limit.js'
+export { timeWindow } from './policies/time-window.js'
+export { settingsOf } from './policies/dispatch-policy.js'
+export type {
+  ItemSelection,
+  SelectionHoldup,
+  SelectionPass,
+  SelectionSnapshot,
+  Verdict,
+} from './selection/item-selection.js'
+export { KEY_LIMIT } from './selection/key-limit.js'
+export { RESOURCE_LIMIT_PREFIX } from './selection/resource-limit.js'
+export type {
+  DispatchPolicy,
+  DispatchRoom,
+  DispatchSnapshot,
+  PolicyHoldup,
+  PolicyState,
+  RecentClaims,
+} from './policies/dispatch-policy.js'
 export type { Backoff } from './policies/backoff.js'
 export type { RetryOptions, RetryRule } from './policies/retry.js'
 export { retryFindings } from './policies/retry-findings.js'

@@ -10,7 +10,8 @@ import {
 } from '@sluice/core'
 import { assertSpan, systemRuntime } from '@sluice/core/backend'
 import type { LostPolicy } from './reconcile/decide.js'
-import { processingLimit, type DispatchPolicy } from './policies/dispatch-policy.js'
+import type { DispatchPolicy } from './policies/dispatch-policy.js'
+import { processingLimit } from './policies/processing-limit.js'
 import { retryPolicy, type RetryOptions, type RetryPolicy } from './policies/retry.js'
 import type { WorkEvent } from './work-event.js'
 

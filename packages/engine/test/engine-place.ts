@@ -1,5 +1,12 @@
 import type { EngineHarness, EngineSettings, TestedEngine } from '@sluice/testkit'
-import { processingLimit } from '../src/index.js'
+import {
+  all,
+  machineLimit,
+  processingLimit,
+  rateLimit,
+  timeWindow,
+  type DispatchPolicy,
+} from '../src/index.js'
 import { World } from './world.js'
 
 /**
@@ -19,14 +26,14 @@ export async function enginePlace(): Promise<EngineHarness> {
 }
 
 function opened(world: World, settings: EngineSettings): TestedEngine {
-  const { queue, worker, limit, maxAttempts = 1, lost = 'fail', graceMs = 60_000 } = settings
+  const { queue, worker, maxAttempts = 1, lost = 'fail', graceMs = 60_000 } = settings
   const { leaseTtlMs = 15_000, sendConcurrency = 16, maxTries = 5, stallMs = 120_000 } = settings
   const { maxRetryAfterMs = 300_000, retryRules } = settings
   const backoff = { baseMs: 1_000, maxMs: 10_000 }
   const workQueue = world.engine({
     queue,
     worker,
-    policy: processingLimit(limit),
+    policy: policyOf(settings),
     retry: retryRules === undefined ? { maxAttempts, backoff } : { rules: retryRules, backoff },
     lost: { policy: lost, graceMs },
     sends: { maxTries, maxRetryAfterMs },
@@ -39,4 +46,15 @@ function opened(world: World, settings: EngineSettings): TestedEngine {
     stop: () => workQueue.close(),
     run: (signal) => workQueue.run({ intervalMs: 100, signal }),
   }
+}
+
+function policyOf({ limit, rate, windows, machine }: EngineSettings): DispatchPolicy {
+  const places = processingLimit(limit)
+  return all(
+    windows === undefined ? places : timeWindow(windows, places),
+    ...(rate === undefined ? [] : [rateLimit(rate)]),
+    ...(machine === undefined
+      ? []
+      : [machineLimit({ load: machine.load, freeMemory: machine.freeMemory }, machine)]),
+  )
 }

@@ -16,6 +16,7 @@ export type {
   ControlledWorker,
   EngineCase,
   EngineHarness,
+  EngineMachine,
   EngineSettings,
   EngineTick,
   TestedEngine,

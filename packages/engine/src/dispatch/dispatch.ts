@@ -2,7 +2,7 @@ import type { ItemSummary, QueueItem } from '@sluice/core'
 import { startableNow } from '../lookups/earlier-attempt.js'
 import type { Tick } from '../tick/tick.js'
 import { forEachParallel } from '../parallel.js'
-import { roomIn } from '../policies/dispatch-policy.js'
+import { roomForClaimed, roomForNew } from '../policies/rooms.js'
 import { sendBatch, type SendBody, type Sending } from '../sending/send.js'
 import { giveBack, giveBackPaused, pausedReason } from './give-back.js'
 import { noteMisfits, withoutMisfits } from '../selection/misfits.js'
@@ -40,6 +40,8 @@ export const NOTHING_CLAIMED: Claimed = { count: 0, isAll: false, later: [] }
  */
 const CLAIM_AHEAD_MS = 1_000
 const LONGEST_CALL_MS = 60_000
+/** Each tick polls the worker: a rate of many small windows must not bring one for each. */
+const LEAST_RATE_WAIT_MS = 250
 
 /**
  * Starts jobs in the places that are free before anything is settled, in parallel with the settling. Not
@@ -89,7 +91,7 @@ async function dueResends(tick: Tick, pass: SendPass, resends: readonly ItemSumm
   const { refused } = tick.sendState
   const nowMonotonic = tick.runtime.monotonicMs()
   const { processing, orphans } = tick.tally
-  const room = roomIn(tick.policy, {
+  const room = roomForClaimed(tick, {
     processing: processing - resends.length,
     orphans,
     limits: pass.control.limits,
@@ -177,6 +179,11 @@ async function claimAndSend(tick: Tick, pass: SendPass, max: number): Promise<Cl
   await pass.controlIsCurrent()
   const wanted = Math.min(roomFor(tick, pass), max, claimSize(tick))
   if (wanted === 0 || pass.halted !== undefined || !(await tick.lease.keep())) return NOTHING_CLAIMED
+  if (tick.claimLog !== undefined) {
+    // Before the claims: a process that dies in between must not leave any that are not recorded.
+    await tick.claimLog.reserve(wanted)
+    if (pass.halted !== undefined) return NOTHING_CLAIMED
+  }
   const claimedAtMonotonic = tick.runtime.monotonicMs()
   const items = await claim(tick, pass, wanted)
   const startable = (await startableNow(tick, items)).map((item) =>
@@ -196,7 +203,7 @@ function newSending({ claims }: SendPass, item: QueueItem<unknown>, claimedAtMon
 async function claim(tick: Tick, pass: SendPass, wanted: number): Promise<readonly QueueItem<unknown>[]> {
   const { runtime, sendState, memory } = tick
   const beganAtMonotonic = runtime.monotonicMs()
-  const { items, misfits } = await getItems(tick, pass, wanted)
+  const { items, misfits } = await claimItems(tick, pass, wanted)
   sendState.rates.claims.note(items.length, runtime.monotonicMs() - beganAtMonotonic)
   tick.tally.claimed += items.length
   tick.tally.processing += items.length
@@ -206,6 +213,19 @@ async function claim(tick: Tick, pass: SendPass, wanted: number): Promise<readon
   tick.unsent.noteClaimed(items)
   pass.expect(items)
   return noteMisfits(pass, { items, misfits })
+}
+
+/** Claims that a policy counts are counted by the items that were claimed, those that can never start too. */
+async function claimItems(tick: Tick, pass: SendPass, wanted: number): Promise<SelectedItems> {
+  const { claimLog } = tick
+  if (claimLog === undefined) return getItems(tick, pass, wanted)
+  let misfits: SelectedItems['misfits'] = []
+  const items = await claimLog.counted(wanted, async () => {
+    const claimed = await getItems(tick, pass, wanted)
+    misfits = claimed.misfits
+    return claimed.items
+  })
+  return { items, misfits }
 }
 
 /** Where the schema of the bodies fails, the queue has given back what it had claimed. */
@@ -240,9 +260,9 @@ function claimSize({
   )
 }
 
-function roomFor({ policy, tally }: Tick, { control }: SendPass): number {
-  const { processing, orphans } = tally
-  return roomIn(policy, { processing, orphans, limits: control.limits })
+function roomFor(tick: Tick, { control }: SendPass): number {
+  const { processing, orphans } = tick.tally
+  return roomForNew(tick, { processing, orphans, limits: control.limits }).room
 }
 
 async function sendAll(tick: Tick, pass: SendPass, sendings: readonly Sending[]): Promise<void> {
@@ -316,6 +336,7 @@ async function endPass(tick: Tick, pass: SendPass): Promise<void> {
   await tick.guards.record(pass.control)
   await settleAll(tick, rejected)
   noteCapacityOver(tick, pass)
+  noteRateWait(tick, pass)
   sendState.noteOutage(pass)
   const standing = halted === 'retry-after' ? sendState.outage : outage
   if (standing !== undefined) tick.tally.unavailable ??= standing
@@ -323,6 +344,15 @@ async function endPass(tick: Tick, pass: SendPass): Promise<void> {
   if (halted === 'guard') await giveBackPaused(tick, pass, pass.unsent)
   // A change of the control takes effect at once; claims within the new limit are kept.
   if (halted === 'more' || (halted === 'less' && !pass.control.paused)) tick.tally.nextDelayMs = 0
+}
+
+/** Where a rate has room again before the interval is over, the next tick comes then. */
+function noteRateWait(tick: Tick, { control }: SendPass): void {
+  if (tick.claimLog === undefined) return
+  const { processing, orphans } = tick.tally
+  const { room, holdup } = roomForNew(tick, { processing, orphans, limits: control.limits })
+  if (room === 0 && holdup?.code === 'rate' && holdup.forMs !== undefined)
+    tick.tally.nextDelayMs = Math.max(holdup.forMs, LEAST_RATE_WAIT_MS)
 }
 
 async function giveBackSurplus(tick: Tick, pass: SendPass): Promise<void> {

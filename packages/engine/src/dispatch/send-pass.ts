@@ -1,6 +1,6 @@
 import type { ControlState, ItemSummary, SluiceError } from '@sluice/core'
 import type { Tick } from '../tick/tick.js'
-import { roomIn } from '../policies/dispatch-policy.js'
+import { roomForClaimed } from '../policies/rooms.js'
 import type { DecidedSettlement } from '../settling/settle.js'
 import type { Tally } from '../tick/tick-result.js'
 import { ControlWatch } from './control-watch.js'
@@ -294,12 +294,12 @@ export class SendPass {
     if (this.#control.paused) return this.#unsent.size
     const { processing, orphans } = this.tally
     const begun = processing - this.#unsent.size
-    const room = roomIn(this.#tick.policy, { processing: begun, orphans, limits: this.#control.limits })
+    const room = roomForClaimed(this.#tick, { processing: begun, orphans, limits: this.#control.limits })
     return Math.max(0, this.#unsent.size - room)
   }
 }
 
 /** How many jobs the policy allows in total. */
-function total({ policy }: Tick, { limits }: ControlState): number {
-  return roomIn(policy, { processing: 0, orphans: 0, limits })
+function total(tick: Tick, { limits }: ControlState): number {
+  return roomForClaimed(tick, { processing: 0, orphans: 0, limits })
 }

@@ -1,7 +1,7 @@
 import { MAX_PROCESSING_LIMIT, type ControlState } from '@sluice/core'
 import type { Tick } from '../tick/tick.js'
 import type { SelfPause } from '../guards/self-pause.js'
-import { roomIn } from '../policies/dispatch-policy.js'
+import { roomForClaimed, roomForNew, type Asked } from '../policies/rooms.js'
 import type { Holdup, HoldupCode } from './holdup.js'
 import type { Tally, TickResult } from '../tick/tick-result.js'
 
@@ -10,14 +10,17 @@ export type Places = Pick<Tally, 'processing' | 'orphans' | 'pending'>
 
 /** What the control holds back: a live limit only where it, and not the configured one, leaves no room. */
 export function controlHoldups(
-  { policy, drain, guards }: Pick<Tick, 'policy' | 'drain' | 'guards'>,
+  asked: Asked & Pick<Tick, 'drain' | 'guards'>,
   places: Places,
   { paused, reason, limits }: ControlState,
 ): Holdup[] {
+  const { drain, guards } = asked
   const { processing, orphans } = places
   const why = reason === undefined ? '' : `: ${reason}`
-  const isFull = roomIn(policy, { processing, orphans, limits }) === 0
-  const isLimit = isFull && roomIn(policy, { processing, orphans, limits: {} }) > 0
+  const { room, holdup } = roomForNew(asked, { processing, orphans, limits })
+  // A policy that says why is no limit of places.
+  const isFull = room === 0 && holdup === undefined
+  const isLimit = isFull && roomForClaimed(asked, { processing, orphans, limits: {} }) > 0
   return [
     // During a drain the control reads as paused: the drain is the holdup.
     ...(guards.pause === undefined ? [] : [selfPauseHoldup(guards.pause)]),
@@ -25,7 +28,8 @@ export function controlHoldups(
       ? [{ code: 'paused', message: `the queue is paused${why}` } as const]
       : []),
     ...(drain ? [DRAINING] : []),
-    ...(isLimit ? [{ code: 'limit', message: limitMessage(policy, limits) } as const] : []),
+    ...(room === 0 && holdup !== undefined ? [holdup] : []),
+    ...(isLimit ? [{ code: 'limit', message: limitMessage(asked, limits) } as const] : []),
     ...(isFull && orphans > 0 ? [orphanHoldup(orphans)] : []),
     ...(isFull ? pendingHoldups(places) : []),
   ]
@@ -55,16 +59,13 @@ function pendingHoldups({ processing, pending }: Places): Holdup[] {
 }
 
 /** The most unfinished jobs that policy and live limits allow; `undefined` without a limit. */
-export function mostAtOnce(
-  policy: Tick['policy'],
-  { limits }: Pick<ControlState, 'limits'>,
-): number | undefined {
-  const atMost = roomIn(policy, { processing: 0, orphans: 0, limits })
+export function mostAtOnce(asked: Asked, { limits }: Pick<ControlState, 'limits'>): number | undefined {
+  const atMost = roomForClaimed(asked, { processing: 0, orphans: 0, limits })
   return Number.isFinite(atMost) ? atMost : undefined
 }
 
-function limitMessage(policy: Tick['policy'], limits: ControlState['limits']): string {
-  const atMost = mostAtOnce(policy, { limits }) ?? 'all'
+function limitMessage(asked: Asked, limits: ControlState['limits']): string {
+  const atMost = mostAtOnce(asked, { limits }) ?? 'all'
   const which =
     limits[MAX_PROCESSING_LIMIT] === undefined
       ? `live limits (${Object.keys(limits).join(', ')})`
@@ -76,6 +77,9 @@ const BY_CONTROL: ReadonlySet<HoldupCode> = new Set([
   'paused',
   'self-paused',
   'draining',
+  'outside-window',
+  'rate',
+  'machine',
   'limit',
   'orphans',
   'worker-pending',
@@ -91,7 +95,7 @@ export function holdupsNow(
 }
 
 /** What keeps items from being sent, at the end of a tick. */
-export function sendHoldups({ sendState, polls, runtime, tally }: Tick): Holdup[] {
+export function sendHoldups({ sendState, polls, runtime, tally, selector }: Tick): Holdup[] {
   const nowMonotonic = runtime.monotonicMs()
   const { capacity, retryAfter, refused } = sendState
   const holdups: Holdup[] = []
@@ -106,6 +110,7 @@ export function sendHoldups({ sendState, polls, runtime, tally }: Tick): Holdup[
   const forMs = retryAfter.leftMs(nowMonotonic)
   if (forMs > 0) holdups.push({ code: 'backoff', message: retryAfter.message, forMs })
   if (capacity.message !== undefined) holdups.push({ code: 'backpressure', message: capacity.message })
+  if (selector?.holdup !== undefined) holdups.push(selector.holdup)
   const set = refused.summary(nowMonotonic)
   if (set !== undefined) {
     const { items, example, message } = set

@@ -6,13 +6,14 @@
  * `worker-unavailable`, `worker-denied`: the worker can't · `backoff`: the other side sent a `Retry-After` ·
  * `incomplete-poll`: the worker has not reported all of its jobs · `paused`: by `pause` · `self-paused`: by
  * Sluice itself, since going on would only fail its items · `draining`: the dispatching service runs with
- * `--drain` · `nothing-waiting`: only running jobs are left · `nothing-due`: all waiting items are delayed ·
- * `backpressure`: the worker accepts no more for now · `limit`: the limit of jobs is reached · `orphans`:
- * jobs without an item take places, and the limit is reached · `worker-pending`: the limit is reached, and at
- * least half of the jobs are pending at the worker, so that a higher limit would not help · `refused-items`:
- * the worker refuses some items · `earlier-attempt`: items wait for the job of an earlier attempt to end ·
- * `missing`: the worker no longer knows jobs that had started, and they will be lost · `lost`: items are
- * held, since their jobs are lost.
+ * `--drain` · `outside-window`: no time window of the policy is open · `nothing-waiting`: only running jobs
+ * are left · `nothing-due`: all waiting items are delayed · `backpressure`: the worker accepts no more for
+ * now · `rate`: the rate of claims is reached · `machine`: this machine is busy, or short of memory ·
+ * `limit`: the limit of jobs is reached · `orphans`: jobs without an item take places, and the limit is
+ * reached · `worker-pending`: the limit is reached, and at least half of the jobs are pending at the worker,
+ * so that a higher limit would not help · `refused-items`: the worker refuses some items · `earlier-attempt`:
+ * items wait for the job of an earlier attempt to end · `missing`: the worker no longer knows jobs that had
+ * started, and they will be lost · `lost`: items are held, since their jobs are lost.
  */
 export const HOLDUP_CODES = [
   'no-dispatcher',
@@ -25,9 +26,12 @@ export const HOLDUP_CODES = [
   'paused',
   'self-paused',
   'draining',
+  'outside-window',
   'nothing-waiting',
   'nothing-due',
   'backpressure',
+  'rate',
+  'machine',
   'budget',
   'limit',
   'orphans',
@@ -50,6 +54,8 @@ export interface Holdup {
   readonly items?: number
   /** How long it lasts from the end of the tick, in ms, where that is known. */
   readonly forMs?: number
+  /** When it ends, epoch ms of the clock of the service that dispatches, where that is known. */
+  readonly untilAt?: number
   /** When it began, epoch ms of the storage's clock, where that is known. */
   readonly sinceAt?: number
 }
@@ -67,10 +73,13 @@ export const HOLDUP_ADVICE: Readonly<Record<HoldupCode, string | undefined>> = {
   'self-paused':
     'fix the cause, then `sluice resume`; `sluice report --summary` and `sluice show ID` show more',
   draining: 'start a service without --drain to go on',
+  'outside-window': 'it goes on by itself; `sluice policy show` shows the windows',
   'nothing-waiting': undefined,
   'nothing-due': undefined,
   backpressure: undefined,
-  budget: '`sluice limit --resource NAME=N` raises it',
+  rate: 'it goes on by itself; a higher `processing.rate` claims more',
+  machine: 'it goes on by itself once the machine has room; `sluice policy show` shows the bounds',
+  budget: 'it goes on as jobs end; `sluice limit --resource NAME=N` or `--per-key N` raises it',
   limit: '`sluice limit N` raises it',
   orphans: 'they end by themselves, or by `sluice cancel ID`; the service’s log names them',
   'worker-pending': 'the worker needs more room: a higher limit would not help',

@@ -1,7 +1,16 @@
 import { keySelection } from '../selection/key-limit.js'
-import { resourceSelection, type ResourceLimitOptions } from '../selection/resource-limit.js'
-import type { ItemSelection } from '../selection/item-selection.js'
-import type { DispatchPolicy } from './dispatch-policy.js'
+import { DEFAULT_MAX_PASSED, resourceSelection } from '../selection/resource-limit.js'
+import { withSettings, type DispatchPolicy } from './dispatch-policy.js'
+
+/** How often others may start before an item that they have passed. */
+export interface ResourceLimitOptions {
+  /**
+   * Starts of later items that an item which does not fit may be passed by, 0 or more; then nothing that needs
+   * the same resources starts until it fits. More gives a higher utilisation, fewer a shorter wait of large
+   * items. Default 1,000.
+   */
+  readonly maxPassed?: number
+}
 
 /**
  * Unfinished jobs never use more of a resource than its limit. What a job uses is given with its item, as
@@ -17,7 +26,9 @@ export function resourceLimit(
   limits: Readonly<Record<string, number>>,
   options: ResourceLimitOptions = {},
 ): DispatchPolicy {
-  return choosing(resourceSelection(limits, options))
+  const { maxPassed = DEFAULT_MAX_PASSED } = options
+  const settings = { policy: 'resourceLimit', limits: { ...limits }, maxPassed }
+  return withSettings(noLimit, settings, { selection: resourceSelection(limits, maxPassed) })
 }
 
 /** How many jobs of one limit key may run. */
@@ -35,9 +46,10 @@ export interface LimitPerOptions {
  * @throws TypeError for a number that is none
  */
 export function limitPer({ max }: LimitPerOptions): DispatchPolicy {
-  return choosing(keySelection(max))
+  return withSettings(noLimit, { policy: 'limitPer', max }, { selection: keySelection(max) })
 }
 
-function choosing(selection: ItemSelection): DispatchPolicy {
-  return Object.assign(() => Number.POSITIVE_INFINITY, { selections: [selection] })
+/** The number of jobs is limited by other policies. */
+function noLimit(): number {
+  return Number.POSITIVE_INFINITY
 }

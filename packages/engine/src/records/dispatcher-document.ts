@@ -23,6 +23,8 @@ export interface DispatcherState {
    * limit.
    */
   readonly atMost?: number
+  /** Its dispatch policy as data: `DispatchPolicy.settings`. */
+  readonly policy?: JsonValue
   readonly holdups: readonly Holdup[]
   /** An item that was sent, for `probeSend`; updated rarely. */
   readonly sentWell?: { readonly id: string; readonly uid: string }
@@ -42,7 +44,7 @@ export async function readDispatcher(queue: Pick<Queue, 'document'>): Promise<Di
 /** The state in a document, as far as it can be read; a later version may have written more. */
 export function parseDispatcher(value: JsonValue | undefined): DispatcherState | undefined {
   if (!isRecord(value)) return undefined
-  const { holder, fencingToken, sinceAt, leaseTtlMs, syncedTo, holdups, sentWell, is, atMost } = value
+  const { holder, fencingToken, sinceAt, leaseTtlMs, syncedTo, holdups, sentWell, is, atMost, policy } = value
   if (typeof holder !== 'string' || !isNumber(fencingToken)) return undefined
   const well = parseSentWell(sentWell)
   return {
@@ -53,6 +55,7 @@ export function parseDispatcher(value: JsonValue | undefined): DispatcherState |
     leaseTtlMs: isNumber(leaseTtlMs) ? leaseTtlMs : 0,
     syncedTo: isNumber(syncedTo) ? syncedTo : 0,
     ...(isNumber(atMost) ? { atMost } : {}),
+    ...(policy === undefined ? {} : { policy }),
     holdups: Array.isArray(holdups) ? holdups.flatMap(parseHoldup) : [],
     ...(well === undefined ? {} : { sentWell: well }),
   }
@@ -81,13 +84,14 @@ function parseHoldup(value: unknown): Holdup[] {
   if (!isRecord(value) || typeof value['message'] !== 'string') return []
   const code = HOLDUP_CODES.find((known) => known === value['code'])
   if (code === undefined) return []
-  const { message, items, forMs, sinceAt } = value
+  const { message, items, forMs, untilAt, sinceAt } = value
   return [
     {
       code,
       message,
       ...(isNumber(items) ? { items } : {}),
       ...(isNumber(forMs) ? { forMs } : {}),
+      ...(isNumber(untilAt) ? { untilAt } : {}),
       ...(isNumber(sinceAt) ? { sinceAt } : {}),
     },
   ]

@@ -1,5 +1,6 @@
 import { isSluiceError, type Runtime, type Logger, type Queue } from '@sluice/core'
 import type { LeaseKeeper } from '../tick/lease-keeper.js'
+import { settingsOf, type DispatchPolicy } from '../policies/dispatch-policy.js'
 import type { Holdup } from '../holdups/holdup.js'
 import type { CallWatch } from '../watchdog/call-watch.js'
 import { parseDispatcher, sentWellOf, toJson, type DispatcherState } from './dispatcher-document.js'
@@ -11,6 +12,8 @@ export interface DispatcherRecordOptions {
   readonly leaseTtlMs: number
   readonly runtime: Pick<Runtime, 'monotonicMs'>
   readonly logger: Logger
+  /** It is recorded as data. Default: what the document has. */
+  readonly policy?: DispatchPolicy
   /** Of its engine: after that was given up, every write of this record rejects. */
   readonly calls?: Pick<CallWatch, 'isAbandoned'>
 }
@@ -137,10 +140,12 @@ export class DispatcherRecord {
   }
 
   #next(
-    { atMost: before, sentWell: lastWell, ...last }: DispatcherState,
+    { atMost: before, sentWell: lastWell, policy: lastPolicy, ...last }: DispatcherState,
     { is = 'working', syncedTo, holdups, atMost = before }: DispatcherNote,
   ): DispatcherState {
     const sentWell = this.#sentWell ?? lastWell
+    const { policy: own } = this.#options
+    const policy = own === undefined ? lastPolicy : settingsOf(own)
     // Always in this order: changes are found by comparing the text.
     return {
       ...last,
@@ -148,6 +153,7 @@ export class DispatcherRecord {
       syncedTo: syncedTo ?? last.syncedTo,
       holdups: holdups === undefined ? last.holdups : this.#dated(holdups, last.holdups),
       ...(atMost === undefined ? {} : { atMost }),
+      ...(policy === undefined ? {} : { policy }),
       ...(sentWell === undefined ? {} : { sentWell }),
     }
   }

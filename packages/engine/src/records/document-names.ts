@@ -12,3 +12,5 @@ export const MISSING_JOBS_DOCUMENT = `${ENGINE_DOCUMENTS}missing`
 export const GUARDS_DOCUMENT = `${ENGINE_DOCUMENTS}guards`
 /** How many outcomes are not stored completely: see `LeftOut`. */
 export const LEFT_OUT_DOCUMENT = `${ENGINE_DOCUMENTS}left-out`
+/** The recent claims, for policies with a state: see `ClaimLog`. */
+export const POLICY_DOCUMENT = `${ENGINE_DOCUMENTS}policy`

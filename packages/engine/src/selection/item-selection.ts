@@ -7,6 +7,8 @@ export interface SelectionSnapshot {
   readonly running: readonly ItemSummary[]
   /** The queue's live limits, as operators set them last. */
   readonly limits: Readonly<Record<string, number>>
+  /** The wall clock of this machine, epoch ms. */
+  readonly nowAt: number
 }
 
 /** `start`: it fits beside what runs · `wait`: not now · `never`: not even alone, for the reason given. */
@@ -27,11 +29,13 @@ export interface SelectionPass {
   judge(item: ItemSummary): Verdict
   /** The item starts: from now on it counts as running. */
   noteStart(item: ItemSummary): void
-  /** The item waits, and this is the only part of the policy that holds it: others may start before it. */
+  /** The item waits, and no other part of the policy holds it: others may start before it. */
   noteWait(item: ItemSummary): void
   /** What held items in this pass; `undefined`: none were. */
-  holdup(): Omit<Holdup, 'sinceAt'> | undefined
+  holdup(): SelectionHoldup | undefined
 }
+
+export type SelectionHoldup = Omit<Holdup, 'sinceAt'>
 
 /** An item that can never start, and why. */
 export interface Misfit {
@@ -51,23 +55,68 @@ export interface Choice {
  * not.
  *
  * @param candidates in the order of `get`
- * @param passes of all selections of the policy: an item starts if each of them agrees
  */
 export function choose(
   candidates: Iterable<ItemSummary>,
-  { passes, room }: { readonly passes: readonly SelectionPass[]; readonly room: number },
+  { pass, room }: { readonly pass: SelectionPass; readonly room: number },
 ): Choice {
   const [starts, misfits]: [ItemSummary[], Misfit[]] = [[], []]
   for (const item of candidates) {
     if (starts.length >= room) break
-    const verdicts = passes.map((pass) => ({ pass, verdict: pass.judge(item) }))
-    const never = verdicts.map(({ verdict }) => verdict).find((verdict) => typeof verdict === 'object')
-    const holding = verdicts.filter(({ verdict }) => verdict === 'wait')
-    if (never !== undefined) misfits.push({ item, reason: never.never })
-    else if (holding.length === 0) {
+    const verdict = pass.judge(item)
+    if (typeof verdict === 'object') misfits.push({ item, reason: verdict.never })
+    else if (verdict === 'wait') pass.noteWait(item)
+    else {
       starts.push(item)
-      for (const pass of passes) pass.noteStart(item)
-    } else if (holding.length === 1) holding[0]?.pass.noteWait(item)
+      pass.noteStart(item)
+    }
   }
   return { starts, misfits }
+}
+
+/** Every item may start. */
+export const anyItem: ItemSelection = {
+  begin: () => ({ judge: () => 'start', noteStart: ignore, noteWait: ignore, holdup: () => undefined }),
+}
+
+function ignore(): void {
+  // Nothing is counted.
+}
+
+/** An item starts if each of the selections agrees; `undefined` without any. */
+export function joined(selections: readonly ItemSelection[]): ItemSelection | undefined {
+  if (selections.length < 2) return selections[0]
+  return { begin: (snapshot) => new JoinedPass(selections.map((selection) => selection.begin(snapshot))) }
+}
+
+class JoinedPass implements SelectionPass {
+  readonly #passes: readonly SelectionPass[]
+
+  constructor(passes: readonly SelectionPass[]) {
+    this.#passes = passes
+  }
+
+  judge(item: ItemSummary): Verdict {
+    let joint: Verdict = 'start'
+    for (const pass of this.#passes) {
+      const verdict = pass.judge(item)
+      if (typeof verdict === 'object') return verdict
+      if (verdict === 'wait') joint = 'wait'
+    }
+    return joint
+  }
+
+  noteStart(item: ItemSummary): void {
+    for (const pass of this.#passes) pass.noteStart(item)
+  }
+
+  /** An item that two parts hold is not passed for the sake of one of them. */
+  noteWait(item: ItemSummary): void {
+    const [holding, another] = this.#passes.filter((pass) => pass.judge(item) === 'wait')
+    if (another === undefined) holding?.noteWait(item)
+  }
+
+  holdup(): SelectionHoldup | undefined {
+    return this.#passes.map((pass) => pass.holdup()).find((one) => one !== undefined)
+  }
 }

@@ -5,17 +5,8 @@ import type { ItemSelection, SelectionPass, SelectionSnapshot, Verdict } from '.
 /** The live limit of a resource is this and its name. */
 export const RESOURCE_LIMIT_PREFIX = 'resources.'
 
-/** How often others may start before an item that they have passed. */
-export interface ResourceLimitOptions {
-  /**
-   * Starts of later items that an item which does not fit may be passed by, 0 or more; then nothing that needs
-   * the same resources starts until it fits. More gives a higher utilisation, fewer a shorter wait of large
-   * items. Default 1,000.
-   */
-  readonly maxPassed?: number
-}
-
-const DEFAULT_MAX_PASSED = 1_000
+/** In starts of later items. */
+export const DEFAULT_MAX_PASSED = 1_000
 /** Sums of fractions: 0.1 and 0.2 fit in 0.3. */
 const TOLERANCE = 1e-9
 
@@ -28,8 +19,7 @@ type Amounts = Readonly<Record<string, number>>
  *
  * @throws TypeError that names the resource whose limit isn't a number of 0 or more
  */
-export function resourceSelection(configured: Amounts, options: ResourceLimitOptions = {}): ItemSelection {
-  const { maxPassed = DEFAULT_MAX_PASSED } = options
+export function resourceSelection(configured: Amounts, maxPassed: number): ItemSelection {
   assertCount(maxPassed, 'maxPassed')
   for (const [name, amount] of Object.entries(configured))
     if (!(Number.isFinite(amount) && amount >= 0))

@@ -1,8 +1,13 @@
 import type { ItemSummary, Lease, QueueItem, Runtime } from '@sluice/core'
 import type { DispatchPolicy } from '../policies/dispatch-policy.js'
-import type { Holdup } from '../holdups/holdup.js'
 import type { AnyQueue } from '../work-queue-options.js'
-import { choose, type ItemSelection, type Misfit, type SelectionPass } from './item-selection.js'
+import {
+  choose,
+  type ItemSelection,
+  type Misfit,
+  type SelectionHoldup,
+  type SelectionPass,
+} from './item-selection.js'
 
 /** Summaries read from the front of the line at each claim: what has come there is never overlooked. */
 const MAX_AHEAD = 1_000
@@ -23,12 +28,12 @@ const MAX_MISFITS = 20
  * @throws TypeError for a queue that can't give out chosen items
  */
 export function selectorOf(
-  { selections = [] }: DispatchPolicy,
+  { selection }: DispatchPolicy,
   queue: AnyQueue,
   runtime: SelectorOptions['runtime'],
 ): Selector | undefined {
-  if (selections.length === 0) return undefined
-  return new Selector({ queue: asSelectable(queue), selections, runtime })
+  if (selection === undefined) return undefined
+  return new Selector({ queue: asSelectable(queue), selection, runtime })
 }
 
 function asSelectable(queue: AnyQueue): SelectorOptions['queue'] {
@@ -37,7 +42,11 @@ function asSelectable(queue: AnyQueue): SelectorOptions['queue'] {
 }
 
 function isSelectable(queue: AnyQueue): queue is SelectorOptions['queue'] {
-  return queue.peekSummaries !== undefined && queue.getItems !== undefined && queue.supports.selection !== undefined
+  return (
+    queue.peekSummaries !== undefined &&
+    queue.getItems !== undefined &&
+    queue.supports.selection !== undefined
+  )
 }
 
 /** What one claim has got. */
@@ -49,8 +58,8 @@ export interface SelectedItems {
 
 export interface SelectorOptions {
   readonly queue: AnyQueue & Required<Pick<AnyQueue, 'peekSummaries' | 'getItems'>>
-  readonly selections: readonly ItemSelection[]
-  readonly runtime: Pick<Runtime, 'monotonicMs'>
+  readonly selection: ItemSelection
+  readonly runtime: Pick<Runtime, 'monotonicMs' | 'now'>
 }
 
 /** What a claim is for. */
@@ -74,14 +83,14 @@ export class Selector {
   #lastLook: { readonly atMonotonic: number; readonly ended: number } | undefined
   #running = new Map<string, ItemSummary>()
   #ended = 0
-  #holdup: Omit<Holdup, 'sinceAt'> | undefined
+  #holdup: SelectionHoldup | undefined
 
   constructor(options: SelectorOptions) {
     this.#options = options
   }
 
   /** What held items at the last claim. */
-  get holdup(): Omit<Holdup, 'sinceAt'> | undefined {
+  get holdup(): SelectionHoldup | undefined {
     return this.#holdup
   }
 
@@ -100,11 +109,10 @@ export class Selector {
 
   /** Those of the items that could not even start alone. */
   misfitsOf(items: readonly ItemSummary[], limits: Selecting['limits']): Misfit[] {
-    const passes = this.#options.selections.map((selection) => selection.begin({ running: [], limits }))
+    const pass = this.#begin([], limits)
     return items.flatMap((item) => {
-      const verdicts = passes.map((pass) => pass.judge(item))
-      const never = verdicts.find((verdict) => typeof verdict === 'object')
-      return never === undefined ? [] : [{ item, reason: never.never }]
+      const verdict = pass.judge(item)
+      return typeof verdict === 'object' ? [{ item, reason: verdict.never }] : []
     })
   }
 
@@ -112,12 +120,12 @@ export class Selector {
   async claim({ room, limits, lease }: Selecting): Promise<SelectedItems> {
     if (this.#isTooEarly()) return { items: [], misfits: [] }
     const running = [...this.#running.values()]
-    const passes = this.#options.selections.map((selection) => selection.begin({ running, limits }))
-    const search = new Search(passes, room)
+    const pass = this.#begin(running, limits)
+    const search = new Search(pass, room)
     await this.#readKeys(search, running)
     const first = await this.#readFirst(search)
     if (first.isLong) await this.#readBeyond(search, first.cursor)
-    this.#noteSearched(search, { passes, running })
+    this.#noteSearched(search, { pass, running })
     const misfits = search.misfits.slice(0, MAX_MISFITS)
     const wanted = [...search.starts, ...misfits.map(({ item }) => item)]
     if (wanted.length === 0) return { items: [], misfits: [] }
@@ -132,6 +140,11 @@ export class Selector {
         return own === undefined ? [] : [{ item: own, reason }]
       }),
     }
+  }
+
+  #begin(running: readonly ItemSummary[], limits: Selecting['limits']): SelectionPass {
+    const { selection, runtime } = this.#options
+    return selection.begin({ running, limits, nowAt: runtime.now() })
   }
 
   #isTooEarly(): boolean {
@@ -188,7 +201,7 @@ export class Selector {
 
   #noteSearched(
     search: Search,
-    { passes, running }: { passes: readonly SelectionPass[]; running: readonly ItemSummary[] },
+    { pass, running }: { pass: SelectionPass; running: readonly ItemSummary[] },
   ): void {
     const { runtime } = this.#options
     this.#lastLook = search.isDone ? undefined : { atMonotonic: runtime.monotonicMs(), ended: this.#ended }
@@ -196,12 +209,12 @@ export class Selector {
     for (const key of search.skippedKeys)
       if (this.#skippedKeys.has(key) || this.#skippedKeys.size < MAX_KEYS)
         this.#skippedKeys.set(key, runs.get(key) ?? 0)
-    this.#holdup = search.isDone ? undefined : holdupOf(passes, search)
+    this.#holdup = search.isDone ? undefined : holdupOf(pass, search)
   }
 }
 
-function holdupOf(passes: readonly SelectionPass[], search: Search): Omit<Holdup, 'sinceAt'> | undefined {
-  const holdup = passes.map((pass) => pass.holdup()).find((one) => one !== undefined)
+function holdupOf(pass: SelectionPass, search: Search): SelectionHoldup | undefined {
+  const holdup = pass.holdup()
   if (holdup === undefined || !search.isPartial || search.starts.length > 0) return holdup
   return { ...holdup, message: `${holdup.message}; nothing that was read of those behind it fits either` }
 }
@@ -227,11 +240,11 @@ class Search {
   hasSkippedOthers = false
   /** Not all that waits was read. */
   isPartial = false
-  readonly #passes: readonly SelectionPass[]
+  readonly #pass: SelectionPass
   readonly #judged = new Set<string>()
 
-  constructor(passes: readonly SelectionPass[], room: number) {
-    this.#passes = passes
+  constructor(pass: SelectionPass, room: number) {
+    this.#pass = pass
     this.room = room
   }
 
@@ -242,7 +255,7 @@ class Search {
   judge(items: readonly ItemSummary[]): void {
     const unseen = items.filter(({ uid }) => !this.#judged.has(uid))
     for (const { uid } of unseen) this.#judged.add(uid)
-    const choice = choose(unseen, { passes: this.#passes, room: this.room - this.starts.length })
+    const choice = choose(unseen, { pass: this.#pass, room: this.room - this.starts.length })
     this.starts.push(...choice.starts)
     this.misfits.push(...choice.misfits)
     const chosen = new Set(choice.starts)

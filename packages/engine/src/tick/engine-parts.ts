@@ -6,6 +6,7 @@ import { QuietJobs } from '../lookups/quiet-jobs.js'
 import { JobMemory } from '../reconcile/job-memory.js'
 import { PollState } from '../reconcile/poll-state.js'
 import { RunningJobs } from '../reconcile/running-jobs.js'
+import { ClaimLog } from '../records/claim-log.js'
 import { DispatcherRecord } from '../records/dispatcher-record.js'
 import { KnownWorker } from '../records/known-worker.js'
 import { MissingJobs } from '../records/missing-jobs.js'
@@ -24,7 +25,7 @@ import type { EngineParts } from './tick.js'
  * its own.
  */
 export function newEngineParts(options: CheckedOptions, emit: (event: WorkEvent) => void): EngineParts {
-  const { holder, leaseTtlMs, runtime, retry, lost, logger, drain, maxLookupsPerSecond } = options
+  const { holder, leaseTtlMs, runtime, retry, lost, logger, drain, maxLookupsPerSecond, policy } = options
   const { pendingTimeoutMs, askAfterMs } = options.jobs
   const random = (): number => runtime.random()
   const calls = new CallWatch(runtime)
@@ -46,11 +47,14 @@ export function newEngineParts(options: CheckedOptions, emit: (event: WorkEvent)
     stop: { requested: false },
     lease,
     calls,
-    record: new DispatcherRecord({ queue, lease, leaseTtlMs, runtime, logger, calls }),
+    record: new DispatcherRecord({ queue, lease, leaseTtlMs, runtime, logger, calls, policy }),
     unsent: new UnsentClaims(),
     seen: new SeenJobs({ queue, logger }),
     guards: new Guards({ queue, lease, logger, emit, drain }),
     missing: new MissingJobs({ queue, runtime, logger, graceMs: lost.graceMs }),
+    ...(policy.state === undefined
+      ? {}
+      : { claimLog: new ClaimLog({ queue, lease, runtime, logger, state: policy.state }) }),
     known: new KnownWorker(),
     quiet: new QuietJobs({ askAfterMs, lookupsPerSecond: maxLookupsPerSecond }),
     reported: nothingReported(),

@@ -19,6 +19,7 @@ export interface PassHooks {
 /** What the holder of the lease does in a tick: observe, reconcile, dispatch. */
 export async function runPass(tick: Tick, { onControl, answerSync, onEnd }: PassHooks): Promise<void> {
   await tick.guards.read(tick.lease.fencingToken)
+  if (tick.claimLog !== undefined) await tick.claimLog.read(tick.lease.fencingToken)
   const readAtMonotonic = tick.runtime.monotonicMs()
   // In parallel: neither moves an item, and each round trip less is a shorter tick. Both end before the tick
   // can fail.

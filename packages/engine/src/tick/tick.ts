@@ -7,6 +7,7 @@ import type { LeaseKeeper } from './lease-keeper.js'
 import type { LookupBudget } from '../lookups/lookup-budget.js'
 import type { PollState } from '../reconcile/poll-state.js'
 import type { DispatchPolicy } from '../policies/dispatch-policy.js'
+import type { ClaimLog } from '../records/claim-log.js'
 import type { KnownWorker } from '../records/known-worker.js'
 import type { SeenJobs } from '../records/seen-jobs.js'
 import type { RunningJobs } from '../reconcile/running-jobs.js'
@@ -49,6 +50,8 @@ export interface EngineParts {
   readonly guards: Guards
   /** Reports those of them that the worker does not know any more. */
   readonly missing: MissingJobs
+  /** The recent claims, for a policy with a state. */
+  readonly claimLog?: ClaimLog
   readonly acceptNewWorker: boolean
   /** Compares the worker with the one that the queue was run with before. */
   readonly known: KnownWorker

@@ -173,7 +173,7 @@ export class Ticker {
       onControl: (control) => this.#control.note(tick.tally, control),
       answerSync: (control) => this.#answerSync(tick, control),
       onEnd: (control) => {
-        this.#atMost = mostAtOnce(tick.policy, control)
+        this.#atMost = mostAtOnce(tick, control)
       },
     })
   }
@@ -201,14 +201,15 @@ export class Ticker {
   }
 
   async #readControl(tick: Tick): Promise<void> {
-    const { lease, queue, sendState, record, policy, tally } = tick
+    const { lease, queue, sendState, record, tally } = tick
     if (!(await lease.take())) return
     this.#noteRole(tick)
+    if (tick.claimLog !== undefined) await tick.claimLog.read(lease.fencingToken)
     const control = await queue.control.read()
     this.#control.note(tally, control)
     const holdups = holdupsNow(tick, this.#last, control)
     const syncedTo = sendState.flights.syncedTo(control.syncs ?? 0)
-    await record.write({ syncedTo, holdups, atMost: mostAtOnce(policy, control) })
+    await record.write({ syncedTo, holdups, atMost: mostAtOnce(tick, control) })
   }
 
   #noteRole({ tally }: Tick): void {

@@ -92,12 +92,13 @@ export class StandDown {
    *
    * @throws SluiceError of the queue: the lease runs out by itself
    */
-  async leave({ lease }: EngineParts, note: DispatcherNote, ms: number): Promise<void> {
+  async leave({ lease, claimLog }: EngineParts, note: DispatcherNote, ms: number): Promise<void> {
     const { runtime, logger } = this.#options
     const endAtMonotonic = runtime.monotonicMs() + ms
     // With a record of its own: every call of an engine that was given up rejects.
     const record = new DispatcherRecord({ ...this.#options, lease })
-    if (lease.held) await within(runtime, ms / 2, record.write(note))
+    // Claims that could not be recorded as not made count for the next dispatcher.
+    if (lease.held) await within(runtime, ms / 2, Promise.all([record.write(note), claimLog?.close()]))
     const giving = lease.giveBack()
     if (await within(runtime, endAtMonotonic - runtime.monotonicMs(), giving)) await giving
     else logger.warn({}, 'the lease could not be given back in time; it runs out by itself')

@@ -61,6 +61,7 @@ test('who dispatches is in a document, written when it changes and not at each t
     leaseTtlMs: 15_000,
     syncedTo: 0,
     holdups: [],
+    policy: { policy: 'processingLimit', maxProcessing: 1 },
     sentWell: { id: 'i0', uid: sentFirst?.uid },
   }
   expect(await readDispatcher(world.queue)).toEqual(written)

@@ -32,7 +32,14 @@ describe('resourceLimit', () => {
   test('starts what fits, in order, past what does not', async () => {
     const world = new World()
     const engine = world.engine({ policy: resourceLimit({ gpu: 8 }) })
-    await put(world, { a: gpus(4), b: gpus(8), c: gpus(3), d: gpus(2), e: {}, f: { resources: { disk: 99 } } })
+    await put(world, {
+      a: gpus(4),
+      b: gpus(8),
+      c: gpus(3),
+      d: gpus(2),
+      e: {},
+      f: { resources: { disk: 99 } },
+    })
     const { holdups } = await engine.tick()
     expect(running(world)).toEqual(['a', 'c', 'e', 'f'])
     expect(holdups).toEqual([
@@ -50,10 +57,10 @@ describe('resourceLimit', () => {
   test('counts what a process before this one has started', async () => {
     const world = new World()
     await put(world, { a: gpus(8), b: gpus(1) })
-    await world.engine({ holder: 'first', policy: resourceLimit({ gpu: 8 }) }).stop({ deadlineMs: 0 })
+    await world.engine({ holder: 'first', policy: resourceLimit({ gpu: 8 }) }).close({ deadlineMs: 0 })
     const first = world.engine({ holder: 'second', policy: resourceLimit({ gpu: 8 }) })
     await first.tick()
-    await first.stop({ deadlineMs: 0 })
+    await first.close({ deadlineMs: 0 })
     await tickAgain(world, world.engine({ holder: 'third', policy: resourceLimit({ gpu: 8 }) }))
     expect(running(world)).toEqual(['a'])
   })
@@ -115,7 +122,9 @@ describe('resourceLimit', () => {
   })
 
   test.each([Number.NaN, -1, Number.POSITIVE_INFINITY])('refuses a limit of %d', (limit) => {
-    expect(() => resourceLimit({ gpu: limit })).toThrow(/the limit of resource gpu must be a number of 0 or more/)
+    expect(() => resourceLimit({ gpu: limit })).toThrow(
+      /the limit of resource gpu must be a number of 0 or more/,
+    )
   })
 })
 
@@ -208,7 +217,7 @@ test('under any order of puts, ends, limits and restarts no limit is exceeded, a
           await world.queue.put(`i${at}`, 1, options)
         }
         if (one.do === 'restart') {
-          await engine.stop({ deadlineMs: 0 })
+          await engine.close({ deadlineMs: 0 })
           engine = world.engine({ policy: policy(), holder: String(at) })
         }
         if (one.do === 'end') {

@@ -103,12 +103,12 @@ function freeIn(running: readonly Running[]): number {
 
 /** The policy. What can never start is left out, as the engine fails it. */
 function ours(plan: readonly Planned[], misfits: Map<string, string>): Scheduler {
-  const selection = resourceSelection({ gpu: GPUS }, { maxPassed: MAX_PASSED })
+  const selection = resourceSelection({ gpu: GPUS }, MAX_PASSED)
   const byItem = new Map(plan.map((one) => [one.item, one]))
   return ({ waiting, running }) => {
-    const pass = selection.begin({ running: running.map(({ item }) => item), limits: {} })
+    const pass = selection.begin({ running: running.map(({ item }) => item), limits: {}, nowAt: 0 })
     // Each of these items uses a GPU: no more of them can start than are free.
-    const options = { passes: [pass], room: freeIn(running) }
+    const options = { pass, room: freeIn(running) }
     const choice = choose(itemsAhead(waiting, misfits), options)
     for (const { item, reason } of choice.misfits) misfits.set(item.id, reason)
     return choice.starts.flatMap((item) => byItem.get(item) ?? [])

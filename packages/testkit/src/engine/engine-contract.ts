@@ -4,12 +4,14 @@ import { guardCases } from './cases/guard-cases.js'
 import { manyCases } from './cases/many-cases.js'
 import { onceCases } from './cases/once-cases.js'
 import { outcomeCases } from './cases/outcome-cases.js'
+import { policyCases } from './cases/policy-cases.js'
 import { troubleCases } from './cases/trouble-cases.js'
 import type { EngineCase } from './engine-harness.js'
 
 /** The contract of an engine, as data: run each case on a harness of its own. */
 export const engineContract: readonly EngineCase[] = [
   ...capCases,
+  ...policyCases,
   ...onceCases,
   ...manyCases,
   ...outcomeCases,

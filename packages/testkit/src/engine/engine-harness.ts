@@ -26,6 +26,12 @@ export interface EngineSettings {
   readonly worker: Worker
   /** Most unfinished jobs. */
   readonly limit: number
+  /** Most claims in any window. */
+  readonly rate?: { readonly count: number; readonly perMs: number }
+  /** In the notation of `timeWindow`: outside nothing starts. */
+  readonly windows?: readonly string[]
+  /** The bounds of the machine, and what is read of it. */
+  readonly machine?: EngineMachine
   readonly maxAttempts?: number
   /** Instead of `maxAttempts`: the first that matches decides. */
   readonly retryRules?: readonly EngineRetryRule[]
@@ -38,13 +44,26 @@ export interface EngineSettings {
   readonly stallMs?: number
 }
 
+/** A machine with a load and memory as a case sets them, and their bounds. */
+export interface EngineMachine {
+  readonly load: number
+  /** In bytes. */
+  readonly freeMemory: number
+  loadPerCore(): number
+  availableBytes(): number
+}
+
 /** What the contract reads of a tick. */
 export interface EngineTick {
   readonly role: 'dispatcher' | 'standby'
   readonly sent: number
   readonly processing: number
   readonly unavailable?: SluiceError
-  readonly holdups: readonly { readonly code: string; readonly message: string }[]
+  readonly holdups: readonly {
+    readonly code: string
+    readonly message: string
+    readonly untilAt?: number
+  }[]
 }
 
 export interface TestedEngine {

@@ -11,6 +11,22 @@ export const enginePromises: readonly ContractPromise[] = [
     text: 'Where attempt n did not end by a report, n+1 starts only after a look-up, or a poll begun after its claim, shows that n does not run; until then the item keeps its claim and counts once.',
   },
   {
+    id: 'E-LIMIT-1',
+    text: 'A live limit below what runs ends no job: as jobs end, none starts before fewer run than the limit.',
+  },
+  {
+    id: 'E-RATE-1',
+    text: 'With a rate of `count` claims per `perMs`, no window of `perMs` by the storage’s clock has more than `count` claims, across crashes, restarts and changes of dispatcher. After one of these fewer may be claimed for one window, and then as many as the rate allows.',
+  },
+  {
+    id: 'E-WINDOW-1',
+    text: 'Outside of its time windows an engine starts no more than the policy for that allows, whatever the live limit; jobs that run go on, and what holds the queue back says when the next window opens.',
+  },
+  {
+    id: 'E-MACHINE-1',
+    text: 'While the machine is above its bound of load, or below that of available memory, no new job starts; jobs that run go on.',
+  },
+  {
     id: 'E-ONE-1',
     text: 'Of any number of engines on one queue one dispatches and the others stand by; when it dies another takes over within the ttl of the lease, and after a stop at once.',
   },
