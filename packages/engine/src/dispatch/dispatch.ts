@@ -186,12 +186,14 @@ async function claimAndSend(tick: Tick, pass: SendPass, max: number): Promise<Cl
   }
   const claimedAtMonotonic = tick.runtime.monotonicMs()
   const items = await claim(tick, pass, wanted)
+  // What a policy chooses may fit once more jobs have ended.
+  if (items.length === 0) return { ...NOTHING_CLAIMED, isAll: tick.selector === undefined }
   const startable = (await startableNow(tick, items)).map((item) =>
     newSending(pass, item, claimedAtMonotonic),
   )
   const [fresh, later] = split(tick, startable)
   await startSends(tick, pass, fresh).begun
-  return { count: items.length, isAll: items.length === 0, later }
+  return { count: items.length, isAll: false, later }
 }
 
 function newSending({ claims }: SendPass, item: QueueItem<unknown>, claimedAtMonotonic: number): Sending {

@@ -28,7 +28,7 @@ export function resourceLimit(
 ): DispatchPolicy {
   const { maxPassed = DEFAULT_MAX_PASSED } = options
   const settings = { policy: 'resourceLimit', limits: { ...limits }, maxPassed }
-  return withSettings(noLimit, settings, { selection: resourceSelection(limits, maxPassed) })
+  return withSettings(noLimit(), settings, { selection: resourceSelection(limits, maxPassed) })
 }
 
 /** How many jobs of one limit key may run. */
@@ -46,10 +46,10 @@ export interface LimitPerOptions {
  * @throws TypeError for a number that is none
  */
 export function limitPer({ max }: LimitPerOptions): DispatchPolicy {
-  return withSettings(noLimit, { policy: 'limitPer', max }, { selection: keySelection(max) })
+  return withSettings(noLimit(), { policy: 'limitPer', max }, { selection: keySelection(max) })
 }
 
 /** The number of jobs is limited by other policies. */
-function noLimit(): number {
-  return Number.POSITIVE_INFINITY
+function noLimit(): () => number {
+  return () => Number.POSITIVE_INFINITY
 }

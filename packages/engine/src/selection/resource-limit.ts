@@ -73,7 +73,7 @@ class ResourcePass implements SelectionPass {
   noteStart(item: ItemSummary): void {
     this.#passed.delete(item.uid)
     this.#use(item)
-    for (const waiting of this.#waiting) this.#notePassed(waiting)
+    for (const waiting of this.#waiting) if (this.#competes(waiting, item)) this.#notePassed(waiting)
   }
 
   noteWait(item: ItemSummary): void {
@@ -89,6 +89,11 @@ class ResourcePass implements SelectionPass {
     const wanted = needs.map(({ name, amount }) => `${name} ${shown(amount)}`).join(', ')
     const message = `in use: ${used}; item ${JSON.stringify(first.id)} waits for ${wanted}`
     return { code: 'budget', message, items: this.#waiting.length }
+  }
+
+  /** Both need a resource that is limited. */
+  #competes({ resources = {} }: ItemSummary, other: ItemSummary): boolean {
+    return this.#needsOf(other).some(({ name }) => (resources[name] ?? 0) > 0)
   }
 
   #notePassed(item: ItemSummary): void {

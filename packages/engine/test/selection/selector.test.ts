@@ -12,7 +12,10 @@ async function put(world: World, items: Readonly<Record<string, Given>>): Promis
 }
 
 function running({ worker }: World): string[] {
-  return worker.running().map(({ id }) => id)
+  return worker
+    .running()
+    .map(({ id }) => id)
+    .toSorted()
 }
 
 function end(worker: DummyWorker, id: string): void {
@@ -152,7 +155,7 @@ describe('limitPer', () => {
     expect(running(world)).toEqual(['a0', 'b'])
     end(world.worker, 'a0')
     await engine.tick()
-    expect(running(world)).toEqual(['b', 'a1'])
+    expect(running(world)).toEqual(['a1', 'b'])
   })
 
   test('a live limit replaces the number, and ends nothing', async () => {
