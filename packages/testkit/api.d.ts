@@ -4,7 +4,7 @@
 import { a as QueueCase, b as WorkerCase, Q as QueueHarness, W as WorkerHarness, S as SlowQueue, C as CrashingQueue, T as TroubleOptions, c as TroubledQueue } from './worker-harness.js';
 export { d as CallSize, L as LinkOptions, O as ObstructedWorker, e as StorageTrouble, f as TroubledSends } from './worker-harness.js';
 import { a as EngineCase, E as EngineHarness } from './engine-harness.js';
-export { C as ControlledWorker, b as EngineSettings, c as EngineTick, M as ManualRuntime, T as TestedEngine } from './engine-harness.js';
+export { C as ControlledWorker, b as EngineMachine, c as EngineSettings, d as EngineTick, M as ManualRuntime, T as TestedEngine } from './engine-harness.js';
 import { Runtime, Queue, Worker, StoredQueue, DropQueueUse, DropOutcome } from '@sluice/core';
 
 /** The contract of a queue, as data: run each case on a harness of its own. */
@@ -719,6 +719,15 @@ interface EngineSettings {
     readonly worker: Worker;
     /** Most unfinished jobs. */
     readonly limit: number;
+    /** Most claims in any window. */
+    readonly rate?: {
+        readonly count: number;
+        readonly perMs: number;
+    };
+    /** In the notation of `timeWindow`: outside nothing starts. */
+    readonly windows?: readonly string[];
+    /** The bounds of the machine, and what is read of it. */
+    readonly machine?: EngineMachine;
     readonly maxAttempts?: number;
     /** Instead of `maxAttempts`: the first that matches decides. */
     readonly retryRules?: readonly EngineRetryRule[];
@@ -730,6 +739,14 @@ interface EngineSettings {
     readonly maxRetryAfterMs?: number;
     readonly stallMs?: number;
 }
+/** A machine with a load and memory as a case sets them, and their bounds. */
+interface EngineMachine {
+    readonly load: number;
+    /** In bytes. */
+    readonly freeMemory: number;
+    loadPerCore(): number;
+    availableBytes(): number;
+}
 /** What the contract reads of a tick. */
 interface EngineTick {
     readonly role: 'dispatcher' | 'standby';
@@ -739,6 +756,7 @@ interface EngineTick {
     readonly holdups: readonly {
         readonly code: string;
         readonly message: string;
+        readonly untilAt?: number;
     }[];
 }
 interface TestedEngine {
@@ -777,4 +795,4 @@ interface EngineCase {
 }
 
 export { ManualRuntime as M };
-export type { ControlledWorker as C, EngineHarness as E, TestedEngine as T, EngineCase as a, EngineSettings as b, EngineTick as c };
+export type { ControlledWorker as C, EngineHarness as E, TestedEngine as T, EngineCase as a, EngineMachine as b, EngineSettings as c, EngineTick as d };

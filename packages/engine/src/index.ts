@@ -23,6 +23,7 @@ export { processingLimit, unlimited } from './policies/processing-limit.js'
 export { rateLimit } from './policies/rate-limit.js'
 export type { RateLimitOptions } from './policies/rate-limit.js'
 export { timeWindow } from './policies/time-window.js'
+export { windowProblem } from './policies/windows/week-window.js'
 export { settingsOf } from './policies/dispatch-policy.js'
 export type {
   ItemSelection,

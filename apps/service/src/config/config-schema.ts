@@ -1,6 +1,7 @@
 import * as z from 'zod/mini'
 import type { Config } from './config.js'
 import { unknownClasses } from './failure-classes.js'
+import { processing } from './processing-schema.js'
 
 // zod/mini has no messages of its own. `jitless`: one parse is not worth a compiled parser.
 z.config({ ...z.locales.en(), jitless: true })
@@ -43,18 +44,6 @@ const worker = z
       "The worker, which runs the jobs. All further keys are options of its package; `name` is the queue's.",
     ),
   )
-
-const processing = z
-  .strictObject({
-    limit: z
-      ._default(z.int().check(z.gte(0)), 10)
-      .check(
-        z.describe(
-          'The most unfinished jobs; 0 starts no jobs. `sluice limit` overrides it while the service runs.',
-        ),
-      ),
-  })
-  .check(z.describe('The dispatch limits.'))
 
 const backoff = z
   .strictObject({

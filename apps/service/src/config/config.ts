@@ -9,7 +9,7 @@ export interface Config {
   readonly $schema?: string | undefined
   readonly queue: PackageSettings & { readonly name: string }
   readonly worker?: PackageSettings | undefined
-  readonly processing: { readonly limit: number }
+  readonly processing: ProcessingConfig
   readonly retry: RetryConfig
   readonly lost: { readonly policy: 'fail' | 'resend' | 'hold'; readonly graceMs: number }
   readonly jobs: {
@@ -36,6 +36,16 @@ export interface Config {
     readonly level: 'debug' | 'info' | 'warn' | 'error' | 'silent'
     readonly format: 'auto' | 'pretty' | 'json'
   }
+}
+
+interface ProcessingConfig {
+  readonly limit: number
+  readonly rate?: { readonly count: number; readonly perMs: number } | undefined
+  readonly windows?: readonly string[] | undefined
+  readonly outsideLimit?: number | undefined
+  readonly machine?:
+    | { readonly load?: number | undefined; readonly freeMemory?: string | undefined }
+    | undefined
 }
 
 interface RetryConfig {

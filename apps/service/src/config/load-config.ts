@@ -2,7 +2,7 @@ import { dirname } from 'node:path'
 import { SluiceError } from '@sluice/core'
 import { readEnvironment, type Environment } from './config-environment.js'
 import { findConfigFile, readConfigFile, type ConfigFile } from './config-file.js'
-import { describeIssues } from './config-issue.js'
+import { describeIssues, type FoundIssue } from './config-issue.js'
 import {
   isTree,
   layerOfEntries,
@@ -83,8 +83,10 @@ export async function loadConfig(options: LoadConfigOptions): Promise<LoadedConf
   secrets.readReferences(references, env)
   assertSet(unset.filter((one) => !isDeferred(one)))
   const fileDir = file === undefined ? cwd : dirname(file.path)
+  const config = check(withPackageText(tree), placeOf, file !== undefined)
+  await assertWindows(config, placeOf)
   return {
-    config: check(withPackageText(tree), placeOf, file !== undefined),
+    config,
     ...(file ? { file: file.path } : {}),
     baseDirs: [...new Set([fileDir, cwd])],
     baseDirOf: (path) => {
@@ -139,6 +141,25 @@ function placeIn(layers: readonly ConfigLayer[], path: readonly string[]): strin
   return undefined
 }
 
+/** Only where there are any: the engine is not loaded for each command. */
+async function assertWindows(
+  { processing: { windows = [] } }: Config,
+  placeOf: LoadedConfig['placeOf'],
+): Promise<void> {
+  if (windows.length === 0) return
+  const { windowProblem } = await import('@sluice/engine')
+  const issues = windows.flatMap((text, index) => {
+    const message = windowProblem(text)
+    return message === undefined ? [] : [{ path: ['processing', 'windows', String(index)], message }]
+  })
+  if (issues.length > 0) throw invalid(issues, placeOf)
+}
+
+function invalid(issues: readonly FoundIssue[], placeOf: LoadedConfig['placeOf']): SluiceError {
+  const lines = describeIssues(issues, { schema: configSchema, placeOf, prefix: [] })
+  return new SluiceError('SLUICE_CONFIG_INVALID', `The configuration is invalid:\n${lines.join('\n')}`)
+}
+
 function check(merged: unknown, placeOf: LoadedConfig['placeOf'], hasFile: boolean): Config {
   const result = configSchema.safeParse(merged)
   if (result.success) return result.data
@@ -148,6 +169,5 @@ function check(merged: unknown, placeOf: LoadedConfig['placeOf'], hasFile: boole
       'No configuration found. Create one with `sluice init`, or set its path with --config FILE.',
     )
   }
-  const lines = describeIssues(result.error.issues, { schema: configSchema, placeOf, prefix: [] })
-  throw new SluiceError('SLUICE_CONFIG_INVALID', `The configuration is invalid:\n${lines.join('\n')}`)
+  throw invalid(result.error.issues, placeOf)
 }

@@ -1,15 +1,16 @@
 import { hostname } from 'node:os'
 import type { Logger, Queue, Runtime, Stage, Worker } from '@sluice/core'
 import { systemRuntime } from '@sluice/core/backend'
-import { WorkQueue, processingLimit, readSelfPause, type SelfPause, type WorkEvent } from '@sluice/engine'
+import { WorkQueue, readSelfPause, type SelfPause, type WorkEvent } from '@sluice/engine'
 import type { Config } from '../config/config.js'
 import { StopDeadline, atMost } from '../cli/timing.js'
+import { dispatchPolicy } from './dispatch-policy.js'
 import { FoldedLog } from './folded-log.js'
 import { retryOptions } from './retry-options.js'
 import { QueueWatcher, type QueueWatcherOptions } from './queue-watcher.js'
 import { DispatcherWatch } from './dispatcher-watch.js'
 import { LeftOutLog, logEvent } from './service-events.js'
-import { logStandby } from './standby-log.js'
+import { logStandby, warnOfOtherPolicy } from './standby-log.js'
 import { assertCanCancel, checkAgain, checkWorker } from './worker-check.js'
 
 /** The longest wait for the counts of the last line. */
@@ -181,10 +182,11 @@ function makeWorkQueue(options: Running): WorkQueue {
   const { processing, retry, lost, jobs, sends, sweep, service } = config
   const { retentionMs, everyMs } = sweep
   const { pendingTimeoutMs, ...others } = jobs
+  const policy = dispatchPolicy(processing)
   return new WorkQueue({
     queue,
     worker,
-    policy: processingLimit(processing.limit),
+    policy,
     retry: retryOptions(retry),
     lost,
     jobs: pendingTimeoutMs === undefined ? others : { ...others, pendingTimeoutMs },
@@ -201,7 +203,10 @@ function makeWorkQueue(options: Running): WorkQueue {
     logger,
     onEvent: (event) => {
       logEvent(logger, event)
-      if (event.kind === 'standby') void logStandby(queue, logger)
+      if (event.kind === 'standby') {
+        void logStandby(queue, logger)
+        void warnOfOtherPolicy(queue, { policy, logger })
+      }
       onEvent?.(event)
     },
   })

@@ -15,7 +15,9 @@ const BLOCKING: ReadonlySet<HoldupCode> = new Set([
   'paused',
   'self-paused',
   'draining',
+  'outside-window',
   'nothing-due',
+  'machine',
 ])
 
 /** A healthy queue has these too. */
@@ -47,13 +49,13 @@ export async function queueHoldups(
   if (sizes.WAITING + sizes.PROCESSING === 0)
     return facts.selfPause === undefined ? [] : [selfPauseHoldup(facts.selfPause)]
   const isAtWork = service.state === 'dispatching'
+  const reported = reportedIn(facts)
   const seen = [
     ...(isAtWork ? silentDispatcher(facts) : [noDispatcher(service)]),
     ...pauseOf(facts),
     ...(sizes.WAITING === 0 ? [NOTHING_WAITING] : await nothingDue(queue, sizes.WAITING)),
-    ...fullOf(facts),
+    ...(reported.some(({ code }) => LOWERED.has(code)) ? [] : fullOf(facts)),
   ]
-  const reported = reportedIn(facts)
   return holdupsInOrder([
     ...reported,
     ...seen.filter(({ code }) => !reported.some((one) => one.code === code)),
@@ -72,6 +74,9 @@ function reportedIn({ said, service, liveLimit }: QueueFacts): Holdup[] {
   if (service.state !== 'dispatching') return all.filter(({ code }) => code === 'lost')
   return all.filter(({ code }) => !PAUSES.has(code) && (code !== 'limit' || liveLimit !== undefined))
 }
+
+/** With one of these the dispatcher's `atMost` is not the limit that is configured. */
+const LOWERED: ReadonlySet<HoldupCode> = new Set(['outside-window', 'machine'])
 
 /** Whether it makes an ETA meaningless. */
 export function isBlocked(holdups: readonly Holdup[], atMost?: number): boolean {

@@ -52,12 +52,13 @@ function shown(status: QueueStatus): StatusHoldup[] {
 }
 
 /** `held up: the queue is paused: maintenance, for 4m (…): sluice resume goes on`. */
-function holdupText({ message, items, sinceAt, forMs, advice, code }: StatusHoldup): string {
+function holdupText({ message, items, sinceAt, untilAt, forMs, advice, code }: StatusHoldup): string {
   const which = items === undefined || code === 'nothing-due' ? '' : ` (${itemsText(items)})`
   const when = sinceAt === undefined ? '' : `, since ${new Date(sinceAt).toISOString()}`
+  const until = untilAt === undefined ? '' : `, until ${new Date(untilAt).toISOString()}`
   const left = forMs === undefined || code === 'nothing-due' ? '' : `, for ${spanText(forMs)} more`
   const what = advice === undefined ? '' : `: ${advice}`
-  return `held up: ${withoutFullStop(oneLine(message, 300))}${which}${when}${left}${what}`
+  return `held up: ${withoutFullStop(oneLine(message, 300))}${which}${when}${until}${left}${what}`
 }
 
 /** Where no service dispatches while there is work, a holdup says so. */

@@ -54,11 +54,11 @@ test('a wrong number is a TypeError', () => {
   }
 })
 
-describe('all', () => {
-  const held =
-    (room: number, message: string): DispatchPolicy =>
-    () => ({ room, holdup: { code: 'rate', message } })
+const held =
+  (room: number, message: string): DispatchPolicy =>
+  () => ({ room, holdup: { code: 'rate', message } })
 
+describe('all', () => {
   test('the least room, and what the part says that gives it; of several the first', () => {
     expect(
       judge(

@@ -59,15 +59,15 @@ class Rated {
 
   /** Lets time go by until it has ended, or for `mostMs`. */
   async during(work: Promise<unknown>, mostMs = 2_000): Promise<void> {
-    let isOver = false
-    const noted = work.then(
-      () => (isOver = true),
-      () => (isOver = true),
-    )
-    for (let passedMs = 0; !isOver && passedMs < mostMs; passedMs += 100) {
+    const state = { isOver: false }
+    const end = (): void => {
+      state.isOver = true
+    }
+    const noted = work.then(end, end)
+    for (let passedMs = 0; !state.isOver && passedMs < mostMs; passedMs += 100) {
       await this.world.runtime.advance(passedMs === 0 ? 0 : 100)
     }
-    if (isOver) await noted
+    if (state.isOver) await noted
   }
 
   assertRate(count = COUNT, perMs = PER_MS): void {
@@ -160,7 +160,7 @@ test('jobs that are claimed and not sent are sent again, whatever the rate', asy
     await fresh.put(COUNT)
     await fresh.during(fresh.engine(death).tick())
     return fresh
-  }, 'claimed')
+  })
   await rated.during(rated.engine({ at: calls, effect: 'before' }).tick())
   expect(rated.world.started).toHaveLength(0)
   await rated.world.runtime.advance(LEASE_MS)
@@ -171,7 +171,7 @@ test('jobs that are claimed and not sent are sent again, whatever the rate', asy
 })
 
 /** The first call before which a death leaves claims that were not sent. */
-async function callsOf(run: (death: Death) => Promise<Rated>, _: 'claimed'): Promise<number> {
+async function callsOf(run: (death: Death) => Promise<Rated>): Promise<number> {
   for (let at = 0; at < 100; at++) {
     const { claimedAt, world } = await run({ at, effect: 'before' })
     if (claimedAt.length > 0 && world.started.length === 0) return at
@@ -319,7 +319,7 @@ test('without a policy that needs it no document is read or written', async () =
   const world = new World()
   await world.put(5)
   const documents: (string | undefined)[] = []
-  const { queue, worker } = wrapped(world, async (_, name, call, document) => {
+  const { queue, worker } = wrapped(world, async (_side, _name, call, document) => {
     documents.push(document)
     return call()
   })

@@ -12,6 +12,7 @@ import { AbsentQueueError, CommandError, messageOf } from '../../cli/command-err
 import { printable, saidOnce } from '../../output/output.js'
 import { itemsText } from '../../output/amounts.js'
 import { retryWarnings } from '../../run/retry-options.js'
+import { dispatchPolicy } from '../../run/dispatch-policy.js'
 import { assertCanCancel } from '../../run/worker-check.js'
 import { wholeNumber } from '../../cli/arguments.js'
 import { helpNotes, type CommandContext, type Program } from '../../cli/command.js'
@@ -135,6 +136,8 @@ async function tryWorker(context: CommandContext): Promise<Tried<Worker>> {
   const worker = await context.openWorker({ logger })
   const loaded = await context.config()
   assertCanCancel(worker, loaded.config)
+  // Refuses bounds that this machine has no readings for.
+  dispatchPolicy(loaded.config.processing)
   for (const text of retryWarnings({ ...loaded, supports: worker.supports })) {
     heard.warnings += 1
     context.output.warn(text)

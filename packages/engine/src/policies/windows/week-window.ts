@@ -77,6 +77,26 @@ function isZone(zone: string): boolean {
   }
 }
 
-function wrong(text: string, what: string): TypeError {
-  return new TypeError(`the time window ${JSON.stringify(text)} ${what}`)
+/** What is wrong with a window, without its text; `undefined` where nothing is. */
+export function windowProblem(text: string): string | undefined {
+  try {
+    parseWindow(text)
+    return undefined
+  } catch (error) {
+    if (error instanceof WindowError) return error.problem
+    throw error
+  }
+}
+
+class WindowError extends TypeError {
+  readonly problem: string
+
+  constructor(text: string, problem: string) {
+    super(`the time window ${JSON.stringify(text)} ${problem}`)
+    this.problem = problem
+  }
+}
+
+function wrong(text: string, problem: string): WindowError {
+  return new WindowError(text, problem)
 }

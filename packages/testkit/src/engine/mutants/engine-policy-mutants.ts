@@ -17,7 +17,11 @@ export const enginePolicyMutants: readonly EngineMutant[] = [
     })),
   }),
   broken(['always-open', 'it knows no time windows'], ['E-WINDOW-1'], {
-    settings: ({ windows: _, ...own }) => own,
+    settings: (own) => {
+      const open = { ...own }
+      Reflect.deleteProperty(open, 'windows')
+      return open
+    },
   }),
   broken(['knows-no-memory', 'it sees the load of the machine alone'], ['E-MACHINE-1'], {
     settings: ({ machine, ...own }) =>
