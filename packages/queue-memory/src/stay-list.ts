@@ -16,14 +16,14 @@ export class StayList {
    * of what a move would cost.
    */
   #stays: number[] = []
-  /** The number of each item's place when it came, if it is what cursors refer to. */
-  #places: number[] | undefined
+  /** What cursors refer to. */
+  readonly #ranks: 'stays' | 'places'
   /** Before it there are only gaps. */
   #front = 0
   #size = 0
 
   constructor(ranks: 'stays' | 'places' = 'stays') {
-    if (ranks === 'places') this.#places = []
+    this.#ranks = ranks
   }
 
   /** How many items there are. */
@@ -34,7 +34,6 @@ export class StayList {
   add(item: StoredItem): void {
     this.#items.push(item)
     this.#stays.push(item.stay)
-    this.#places?.push(item.place)
     this.#size += 1
   }
 
@@ -42,9 +41,20 @@ export class StayList {
   left(): void {
     this.#size -= 1
     if (this.#items.length < FEW || this.#size * 2 > this.#items.length) return
-    this.#places &&= this.#places.filter((_, index) => this.#at(index) !== undefined)
-    this.#items = this.#items.filter((item, index) => item.stay === this.#stays[index])
-    this.#stays = this.#items.map((item) => item.stay)
+    this.#sweep()
+  }
+
+  #sweep(): void {
+    const items: StoredItem[] = []
+    const stays: number[] = []
+    for (let index = this.#front; index < this.#items.length; index++) {
+      const item = this.#at(index)
+      if (item === undefined) continue
+      items.push(item)
+      stays.push(item.stay)
+    }
+    this.#items = items
+    this.#stays = stays
     this.#front = 0
   }
 
@@ -80,7 +90,7 @@ export class StayList {
       const stay = this.#stays[index] ?? 0
       index = stay < 0 ? -stay : index + 1
     }
-    if (this.#places !== undefined && index > from + 1) this.#stays[from] = -index
+    if (this.#ranks === 'places' && index > from + 1) this.#stays[from] = -index
     return index
   }
 
@@ -91,13 +101,29 @@ export class StayList {
   }
 
   #firstAfter(rank: number): number {
-    const ranks = this.#places ?? this.#stays
+    return this.#ranks === 'stays' ? this.#firstAfterStay(rank) : this.#firstAfterPlace(rank)
+  }
+
+  #firstAfterStay(stay: number): number {
     let low = this.#front
-    let high = ranks.length
+    let high = this.#stays.length
     while (low < high) {
       const middle = (low + high) >>> 1
-      if ((ranks[middle] ?? Infinity) > rank) high = middle
+      if ((this.#stays[middle] ?? Infinity) > stay) high = middle
       else low = middle + 1
+    }
+    return low
+  }
+
+  /** A gap says nothing of its place: the next item does. */
+  #firstAfterPlace(place: number): number {
+    let low = this.#front
+    let high = this.#items.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      const full = this.#full(middle)
+      if (full >= high || (this.#items[full]?.place ?? Infinity) > place) high = middle
+      else low = full + 1
     }
     return low
   }

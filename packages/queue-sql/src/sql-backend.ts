@@ -5,6 +5,7 @@ import type {
   Lease,
   Page,
   PageOptions,
+  PeekSummariesOptions,
   QueueItem,
   QueueSupports,
   Stage,
@@ -22,16 +23,18 @@ import {
   type QueueBackend,
   type RemoveOrder,
   type RequeueOrder,
+  type SelectionBackend,
 } from '@sluice/core/backend'
 import { sql } from 'kysely'
 import type { CallGate } from './calls/call-gate.js'
 import { SharedCalls } from './calls/shared-calls.js'
 import { expireItems } from './items/expiry.js'
 import { ItemMoves } from './items/item-moves.js'
-import { ItemPages } from './items/item-pages.js'
+import { ItemPages, MAX_SUMMARIES } from './items/item-pages.js'
 import { ItemPuts, partlyStored } from './items/item-puts.js'
 import { ItemReads, type ItemFacts } from './items/item-reads.js'
-import { peekedItem, recordOf, summaryOf, withBody } from './items/item-views.js'
+import { turnCursor, turnOf } from './items/turns.js'
+import { aheadSummary, claimedItem, peekedItem, recordOf, summaryOf, withBody } from './items/item-views.js'
 import type { Moves } from './items/moves.js'
 import type { StoredAs } from './queue-row.js'
 import { SqlControl } from './sql-control.js'
@@ -54,6 +57,10 @@ export class SqlBackend implements QueueBackend {
   readonly leases: SqlLeases
   readonly documents: SqlDocuments
   readonly control: SqlControl
+  readonly selection: SelectionBackend = {
+    peek: (maxItems, options) => this.#peekSummaries(maxItems, options),
+    claim: async (refs, lease) => (await this.#moves.claimNamed(refs, lease))?.map(claimedItem),
+  }
   readonly #store: SqlStore
   readonly #gate: CallGate
   readonly #statements: Moves
@@ -71,6 +78,7 @@ export class SqlBackend implements QueueBackend {
       orderPrecisionMs: 1,
       sweep: true,
       fencedClaims: true,
+      selection: { limitKeys: 'indexed' },
       longestCallMs: store.longestCallMs,
     }
     this.#store = store
@@ -200,6 +208,18 @@ export class SqlBackend implements QueueBackend {
 
   close(): Promise<void> {
     return this.#gate.close()
+  }
+
+  async #peekSummaries(
+    maxItems: number,
+    { after, limitKey }: PeekSummariesOptions,
+  ): Promise<Page<ItemSummary>> {
+    const max = Math.min(maxItems, MAX_SUMMARIES)
+    const from = after === undefined ? undefined : turnOf(after)
+    const order = { max, after: from, limitKey: limitKey ?? null }
+    const { rows, next } = await this.#read('peek at items', () => this.#statements.ahead(order))
+    const items = rows.map(aheadSummary)
+    return next === undefined ? { items } : { items, cursor: turnCursor(next) }
   }
 
   #read<T>(what: string, run: () => Promise<T>): Promise<T> {

@@ -49,7 +49,7 @@ export async function claimInOrder(steps: ClaimSteps, max: number): Promise<Clai
 }
 
 /** Characters rather than bytes: an estimate is enough. */
-export function bytesOf({ rows }: Claimed): number {
+export function bytesOf({ rows }: Pick<Claimed, 'rows'>): number {
   return rows.reduce((sum, { body }) => sum + body.length, 0)
 }
 

@@ -1,3 +1,4 @@
+import type { ItemRef } from '@sluice/core'
 import { judgeMove, type MoveRefusal, type RemoveOrder } from '@sluice/core/backend'
 import { batches, byId, MAX_BATCH_ROWS, rounds } from '../calls/batch.js'
 import type { CallGate } from '../calls/call-gate.js'
@@ -59,6 +60,32 @@ export class ItemMoves {
       if (rows.length === 0) throw error
     }
     return { rows: inOrder(rows), isCut: false }
+  }
+
+  /**
+   * Claims named items in batches, with the promises of {@link ItemMoves.claim}. Large bodies end it early,
+   * once it has an item.
+   */
+  async claimNamed(refs: readonly ItemRef[], lease?: HeldLease): Promise<readonly ClaimedRow[] | undefined> {
+    const { gate, moves } = this.#parts
+    const assertInTime = gate.startBatch('claim items')
+    const rows: ClaimedRow[] = []
+    let [from, bytes] = [0, 0]
+    try {
+      do {
+        assertInTime()
+        const batch = refs.slice(from, from + MAX_BATCH_ROWS)
+        const claimed = await gate.run('claim items', () => moves.claimNamed(batch, lease))
+        if (claimed === undefined) return rows.length === 0 ? undefined : rows
+        rows.push(...claimed.rows)
+        from += claimed.tried
+        bytes += bytesOf(claimed)
+      } while (from < refs.length && bytes < ENOUGH_CLAIM_BYTES)
+    } catch (error) {
+      // As in `claim`.
+      if (rows.length === 0) throw error
+    }
+    return rows
   }
 
   #claimSteps(lease: HeldLease | undefined): ClaimSteps {

@@ -6,7 +6,7 @@ import { fitting, type SummaryFacts, type ItemFacts, type ItemReads } from './it
 import type { ProcessingRows } from './processing-rows.js'
 
 /** The most items of a page, whatever its limit: a page is one answer in memory. */
-const MAX_SUMMARIES = 2_500
+export const MAX_SUMMARIES = 2_500
 const MAX_RECORDS = 500
 
 /** The pages of the stages of one queue. */

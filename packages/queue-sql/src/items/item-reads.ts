@@ -17,6 +17,9 @@ export interface SummaryFacts {
   readonly priority: number
   /** JSON text. */
   readonly retry_state: string | null
+  /** JSON text. */
+  readonly resources: string | null
+  readonly limit_key: string | null
 }
 
 export interface ItemFacts extends SummaryFacts {
@@ -56,7 +59,7 @@ const JOB_OUTCOME = ['failure_class', 'exit_code', 'job_uid'] as const
 
 /** The columns read from `facts`, with the current stage and attempt. */
 const FACTS = sql.raw(`i.seq, i.id, i.uid, i.refunds, i.priority, i.available_at, i.put_at, i.not_before_at,
-  i.retry_state,  coalesce(p.attempt, f.attempt, i.attempt) as attempt, coalesce(p.claimed_at, f.claimed_at, i.claimed_at) as claimed_at,
+  i.retry_state, i.resources, i.limit_key, coalesce(p.attempt, f.attempt, i.attempt) as attempt, coalesce(p.claimed_at, f.claimed_at, i.claimed_at) as claimed_at,
   ${stageColumn()} as stage`)
 
 /** Lengths are known without reading texts that are stored out of line. */

@@ -8,7 +8,7 @@ const NO_SUCH_ATTEMPT = 2_147_483_647
 
 /** A checked item as the statements take it. */
 export function newRow(item: CheckedItem, uid: string): NewRow {
-  const { id, bodyText, priority, notBeforeAt, delayMs } = item
+  const { id, bodyText, priority, notBeforeAt, delayMs, resources, limitKey } = item
   return {
     id,
     uid,
@@ -16,7 +16,14 @@ export function newRow(item: CheckedItem, uid: string): NewRow {
     not_before_at: notBeforeAt ?? null,
     delay_ms: delayMs ?? null,
     body: bodyText,
+    resources: resources === undefined ? null : JSON.stringify(resources),
+    limit_key: limitKey ?? null,
   }
+}
+
+/** Whether an item has resources or a limit key: most have none, and their statements omit the columns. */
+export function isChosen({ resources, limitKey }: Pick<CheckedItem, 'resources' | 'limitKey'>): boolean {
+  return resources !== undefined || limitKey !== undefined
 }
 
 /** A checked move as the statements take it, without the fields that do not apply to its stage. */
@@ -43,15 +50,21 @@ export function wantedRow(move: CheckedMove): WantedRow {
 }
 
 /** A checked change as the statements take it. */
-export function changeRow({ id, uid, bodyText, priority, notBeforeAt }: CheckedChange): ChangeRow {
+export function changeRow(change: CheckedChange): ChangeRow {
+  const { id, uid, bodyText, priority, notBeforeAt, resources, limitKey } = change
   return {
     id,
     uid: wantedUid(uid),
     body: bodyText ?? null,
     priority: priority ?? null,
     not_before_at: notBeforeAt ?? null,
+    resources: resources === undefined ? null : resources === null ? TAKEN_AWAY : JSON.stringify(resources),
+    limit_key: limitKey === undefined ? null : (limitKey ?? TAKEN_AWAY),
   }
 }
+
+/** Neither resources nor a limit key are the empty text. */
+const TAKEN_AWAY = ''
 
 /** A uid with NUL is that of no item, and PostgreSQL refuses it. */
 function wantedUid(uid: string | undefined): string | null {

@@ -7,7 +7,7 @@ import {
   type QueueItem,
 } from '@sluice/core'
 import type { AttemptFacts, SummaryFacts, ItemFacts } from './item-reads.js'
-import type { ClaimedRow } from './moves.js'
+import type { AheadRow, ClaimedRow } from './moves.js'
 import { NO_ATTEMPT, STAGE_NUMBERS, stageOf } from '../schema/tables.js'
 
 /** The view of one item; none if it was removed since its row was read. */
@@ -23,15 +23,26 @@ export function withBody<T>(
 /** The view without body, result and history. */
 export function summaryOf(row: SummaryFacts): ItemSummary {
   const { id, uid, attempt, refunds, priority } = row
-  return withRetryState({ id, uid, stage: stageOf(row.stage), attempt, uncounted: refunds, priority }, row)
+  return withSeldom({ id, uid, stage: stageOf(row.stage), attempt, uncounted: refunds, priority }, row)
 }
 
-/** Adds the retry state, if there is one [Q-MOVE-6]. */
-function withRetryState<T extends ItemSummary>(
+/** Adds what most items don't have [Q-MOVE-6, Q-PUT-6]. */
+function withSeldom<T extends ItemSummary>(
   summary: T,
-  { retry_state }: Pick<SummaryFacts, 'retry_state'>,
+  { retry_state, resources, limit_key }: Pick<SummaryFacts, 'retry_state' | 'resources' | 'limit_key'>,
 ): T {
-  return retry_state === null ? summary : { ...summary, retryState: parsed(retry_state) }
+  if (retry_state === null && resources === null && limit_key === null) return summary
+  return {
+    ...summary,
+    ...(retry_state !== null && { retryState: parsed(retry_state) }),
+    ...(resources !== null && { resources: parsed(resources) }),
+    ...(limit_key !== null && { limitKey: limit_key }),
+  }
+}
+
+/** The view of `peekSummaries`. */
+export function aheadSummary(row: AheadRow): ItemSummary {
+  return summaryOf({ ...row, stage: STAGE_NUMBERS.WAITING })
 }
 
 /** The view of `get`. */
@@ -48,7 +59,7 @@ export function claimedItem(row: ClaimedRow): QueueItem {
     putAt: row.put_at,
     claimedAt: row.claimed_at,
   }
-  return withRetryState(item, row)
+  return withSeldom(item, row)
 }
 
 /** The view of `peek`. */

@@ -1,4 +1,4 @@
-import type { Lease } from '@sluice/core'
+import type { ItemRef, Lease } from '@sluice/core'
 import type { CheckedItem, PutOrder, PutRefusal } from '@sluice/core/backend'
 
 /** The part of a lease that a claim or a write compares with the stored row. */
@@ -12,6 +12,9 @@ export interface NewRow {
   readonly not_before_at: number | null
   readonly delay_ms: number | null
   readonly body: string
+  /** JSON text. */
+  readonly resources: string | null
+  readonly limit_key: string | null
 }
 
 export type PutMode = Pick<PutOrder, 'compare' | 'stage'>
@@ -42,6 +45,10 @@ export interface ChangeRow {
   readonly body: string | null
   readonly priority: number | null
   readonly not_before_at: number | null
+  /** JSON text; the empty text takes them away. */
+  readonly resources: string | null
+  /** The empty text takes it away. */
+  readonly limit_key: string | null
 }
 
 /** An item as a claim returns it. `null` stands for the usual 0, and is cheaper to send. */
@@ -54,6 +61,8 @@ export interface ClaimedRow {
   readonly put_at: number
   readonly claimed_at: number
   readonly retry_state: string | null
+  readonly resources: string | null
+  readonly limit_key: string | null
   readonly body: string
   /** `null`: as `put_at`. With `seq` it gives the order of `get`. */
   readonly available_at: number | null
@@ -65,6 +74,48 @@ export interface Claimed {
   readonly rows: readonly ClaimedRow[]
   /** More items are claimable, but were left because of their size [Q-GET-3]. */
   readonly isCut: boolean
+}
+
+/** The outcome of a claim of named items. */
+export interface NamedClaim {
+  readonly rows: readonly ClaimedRow[]
+  /** How many of the names it has tried, from the first on: fewer than all because of their size. */
+  readonly tried: number
+}
+
+/** A place in the order of `get`. */
+export interface Turn {
+  readonly rank: number
+  readonly available_at: number
+  readonly seq: number
+}
+
+/** Which items a look ahead reads. */
+export interface AheadOrder {
+  readonly max: number
+  /** `undefined`: from the first on. */
+  readonly after: Turn | undefined
+  /** `null`: of all keys. */
+  readonly limitKey: string | null
+}
+
+/** An item that can be claimed, with its place. */
+export interface AheadRow extends Turn {
+  readonly id: string
+  readonly uid: string
+  readonly attempt: number
+  readonly refunds: number
+  readonly priority: number
+  readonly retry_state: string | null
+  readonly resources: string | null
+  readonly limit_key: string | null
+}
+
+/** Claimable items in the order of `get`. */
+export interface AheadPage {
+  readonly rows: readonly AheadRow[]
+  /** The place behind which more may follow. */
+  readonly next?: Turn
 }
 
 /** A move out of PROCESSING, as the statements take it. */
@@ -152,6 +203,14 @@ export interface Moves {
    * [Q-GET-5]
    */
   claim(scope: ClaimScope, max: number, lease?: HeldLease): Promise<Claimed | undefined>
+  /**
+   * Claims those of the named items that are due; no name comes twice.
+   *
+   * @returns `undefined`: as {@link Moves.claim}
+   */
+  claimNamed(refs: readonly ItemRef[], lease?: HeldLease): Promise<NamedClaim | undefined>
+  /** Reads what can be claimed, a bounded number of ranks at a time [Q-PEEK-1]. */
+  ahead(order: AheadOrder): Promise<AheadPage>
   /**
    * The first `limit` ranks of the backlog, ascending; the cost depends on the number of ranks, not of items.
    */

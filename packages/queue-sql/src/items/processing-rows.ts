@@ -10,6 +10,9 @@ export interface ProcessingRow {
   readonly priority: number
   /** JSON text. */
   readonly retry_state: string | null
+  /** JSON text. */
+  readonly resources: string | null
+  readonly limit_key: string | null
 }
 
 export interface RowPage {
@@ -35,7 +38,7 @@ export function scannedRows(
 ): ProcessingRows {
   return {
     page: async (limit, after) => {
-      const query = sql<ProcessingRow>`select p.id, p.uid, p.attempt, i.refunds, i.priority, i.retry_state
+      const query = sql<ProcessingRow>`select p.id, p.uid, p.attempt, i.refunds, i.priority, i.retry_state, i.resources, i.limit_key
         from ${claimed} where p.queue_id = ${queueId} and p.id > ${after} order by p.id limit ${limit + 1}`
       return pageOf((await query.execute(db)).rows, limit)
     },

@@ -1,7 +1,10 @@
-import type { Runtime } from '@sluice/core'
+import type { ItemRef, Runtime } from '@sluice/core'
 import { CompiledQuery, type Kysely } from 'kysely'
 import { ClaimSizes, isTooLarge } from './claim-sizes.js'
 import type {
+  AheadOrder,
+  AheadPage,
+  AheadRow,
   BulkPuts,
   ChangeRow,
   Claimed,
@@ -11,6 +14,7 @@ import type {
   ExpiryOrder,
   HeldLease,
   Moves,
+  NamedClaim,
   NewRow,
   NotAdded,
   PutMode,
@@ -19,6 +23,7 @@ import type {
   WantedRow,
 } from '../items/moves.js'
 import { inOrder } from '../items/claims.js'
+import { aheadPage, type NoneAhead } from './ahead-page.js'
 import type { FloorAnswer } from './backlog/backlog-floors.js'
 import { LowWater } from './backlog/low-water.js'
 import type { Mark } from './backlog/places.js'
@@ -82,6 +87,8 @@ export class PostgresMoves implements Moves {
       plainArray(rows.map(({ not_before_at }) => not_before_at)),
       1,
       rows.length,
+      optionalTextArray(rows.map(({ resources }) => resources)),
+      optionalTextArray(rows.map(({ limit_key }) => limit_key)),
     ])
     return outcome.ids ?? rows.map(({ id }) => id)
   }
@@ -94,6 +101,53 @@ export class PostgresMoves implements Moves {
       this.#sizes.noteTooLarge()
       return this.#claimSome(scope, max, lease)
     }
+  }
+
+  async claimNamed(refs: readonly ItemRef[], lease?: HeldLease): Promise<NamedClaim | undefined> {
+    try {
+      return await this.#claimSomeNamed(refs, lease)
+    } catch (error) {
+      if (!isTooLarge(error)) throw error
+      this.#sizes.noteTooLarge()
+      return this.#claimSomeNamed(refs, lease)
+    }
+  }
+
+  async #claimSomeNamed(
+    refs: readonly ItemRef[],
+    lease: HeldLease | undefined,
+  ): Promise<NamedClaim | undefined> {
+    const tried = refs.slice(0, this.#sizes.most)
+    const names = [textArray(tried.map(({ id }) => id)), uuidArray(tried.map(({ uid }) => uid)), 1]
+    const { claimNamed, claimNamedUnderLease } = this.#statements
+    const text = lease === undefined ? claimNamed : claimNamedUnderLease
+    const rows = await this.#claimBy(PLANNED_EACH_TIME + text, names, lease)
+    if (rows === undefined) return undefined
+    this.#sizes.note(rows)
+    return { rows, tried: tried.length }
+  }
+
+  async ahead({ max, after, limitKey }: AheadOrder): Promise<AheadPage> {
+    await this.#check()
+    const { from, note } = this.#low.ahead()
+    // A place in the same rank, or behind it, says more.
+    const since = from !== undefined && (after === undefined || after.rank < from.rank) ? from : undefined
+    const { ahead, aheadOfKey } = this.#statements
+    // Whether the index of keys or that of all is the better one depends on how many items the key has.
+    const text = limitKey === null ? ahead : PLANNED_EACH_TIME + aheadOfKey
+    const rows = await this.#all<AheadRow | NoneAhead>(text, [
+      max + 1,
+      after?.rank ?? null,
+      after?.available_at ?? 0,
+      after?.seq ?? 0,
+      since?.rank ?? NO_RANK,
+      since?.availableAt ?? 0,
+      since?.seq ?? 0,
+      since?.version ?? null,
+      ...(limitKey === null ? [] : [limitKey]),
+    ])
+    note()
+    return aheadPage(rows, max)
   }
 
   async #claimSome(scope: ClaimScope, max: number, lease?: HeldLease): Promise<Claimed | undefined> {
@@ -152,14 +206,17 @@ export class PostgresMoves implements Moves {
     lease: HeldLease | undefined,
   ): Promise<ClaimedRow[] | undefined> {
     const { claim, claimUnderLease } = this.#statements
-    if (lease === undefined) return inOrder(await this.#all<ClaimedRow>(claim[kind], backlog))
+    return this.#claimBy((lease === undefined ? claim : claimUnderLease)[kind], backlog, lease)
+  }
+
+  async #claimBy(
+    text: string,
+    parameters: readonly unknown[],
+    lease: HeldLease | undefined,
+  ): Promise<ClaimedRow[] | undefined> {
+    if (lease === undefined) return inOrder(await this.#all<ClaimedRow>(text, parameters))
     const { name, holder, fencingToken } = lease
-    const rows = await this.#all<ClaimedRow | LostRow>(claimUnderLease[kind], [
-      ...backlog,
-      name,
-      holder,
-      fencingToken,
-    ])
+    const rows = await this.#all<ClaimedRow | LostRow>(text, [...parameters, name, holder, fencingToken])
     const picked = rows.filter(isPicked)
     return picked.length < rows.length ? undefined : inOrder(picked)
   }

@@ -2,7 +2,7 @@ import { CompiledQuery, type Kysely } from 'kysely'
 import { comparedReason } from '../items/item-rows.js'
 import type { KnownReason, NewRow, NotAdded, PutMode } from '../items/moves.js'
 import { isKnownId, PostgresBulkPuts, type BulkPutsParts } from './copy/bulk-puts.js'
-import { jsonLines, plainArray, textArray } from './parameters.js'
+import { jsonLines, optionalTextArray, plainArray, textArray } from './parameters.js'
 import type { PostgresStatements } from './statements/statements.js'
 import type { PutStatements } from './statements/puts.js'
 import type { Tables } from '../schema/tables.js'
@@ -43,13 +43,16 @@ export class PostgresPuts {
   }
 
   put(rows: readonly NewRow[], { compare, stage }: PutMode): () => Promise<NotAdded> {
-    const statements = this.#statements[stage]
+    const isPlain = rows.every(hasNoColumns)
+    const statements = (isPlain ? this.#statements : this.#statements.chosen)[stage]
     const [only] = rows
-    if (only !== undefined && rows.length === 1 && !compare) return () => this.#putOne(only, statements)
+    if (only !== undefined && rows.length === 1 && !compare)
+      return () => this.#putOne(only, statements, isPlain)
     const batch = columnsOf(rows)
+    const more = isPlain ? [] : chosenColumns(rows)
     return compare
-      ? () => this.#putCompared(rows, batch, statements)
-      : () => this.#putMany(rows, batch, statements)
+      ? () => this.#putCompared(rows, { batch, more }, statements)
+      : () => this.#putMany(rows, [...batch, ...more], statements)
   }
 
   async #putMany(
@@ -67,12 +70,12 @@ export class PostgresPuts {
 
   async #putCompared(
     rows: readonly NewRow[],
-    batch: readonly unknown[],
+    { batch, more }: { readonly batch: readonly unknown[]; readonly more: readonly unknown[] },
     statements: PutStatements,
   ): Promise<NotAdded> {
     const outcome = await this.#puts.run<PutOutcome | CompareOutcome>(
-      () => this.#one<PutOutcome>(statements.putNew, batch),
-      () => this.#one<CompareOutcome>(statements.putCompared, [...batch, 1]),
+      () => this.#one<PutOutcome>(statements.putNew, [...batch, ...more]),
+      () => this.#one<CompareOutcome>(statements.putCompared, [...batch, 1, ...more]),
       ({ ids }) => ids !== null,
     )
     if (outcome.ids === null) return NONE
@@ -80,9 +83,10 @@ export class PostgresPuts {
     return notAmong(outcome.ids, rows, (id) => reasons.get(id))
   }
 
-  async #putOne(row: NewRow, statements: PutStatements): Promise<NotAdded> {
-    const { id, uid, priority, not_before_at, delay_ms, body } = row
-    const values = [id, uid, priority, not_before_at, delay_ms, body]
+  async #putOne(row: NewRow, statements: PutStatements, isPlain: boolean): Promise<NotAdded> {
+    const { id, uid, priority, not_before_at, delay_ms, body, resources, limit_key } = row
+    const chosen = isPlain ? [] : [resources, limit_key]
+    const values = [id, uid, priority, not_before_at, delay_ms, body, ...chosen]
     const { n } = await this.#puts.run(
       () => this.#one<{ n: number }>(statements.putOneNew, values),
       () => this.#one<{ n: number }>(statements.putOne, values),
@@ -98,6 +102,19 @@ export class PostgresPuts {
     if (row === undefined) throw new Error('a statement that always returns a row returned none')
     return row
   }
+}
+
+function hasNoColumns({ resources, limit_key }: NewRow): boolean {
+  return resources === null && limit_key === null
+}
+
+/** In the order of {@link columnsOf}. */
+function chosenColumns(rows: readonly NewRow[]): readonly unknown[] {
+  const sorted = rows.toSorted((a, b) => (a.id < b.id ? -1 : 1))
+  return [
+    jsonLines(sorted.map(({ resources }) => resources)),
+    optionalTextArray(sorted.map(({ limit_key }) => limit_key)),
+  ]
 }
 
 /** Sorted by id, because every statement locks in that order; `turn` keeps the order of the call. */

@@ -46,8 +46,7 @@ export function sqliteSteps(t: TableNames): SchemaSteps {
     sqliteItemsStayPut(t),
     sqliteDocumentsAndOutcomes(t),
     sqliteRefusesOlder(t),
-    // Version 5 changes nothing here: SQLite has no dead rows.
-    [],
+    sqliteSelectsItems(t),
   ]
 }
 
@@ -89,7 +88,7 @@ export function postgresSteps(t: TableNames): SchemaSteps {
     postgresItemsStayPut(t, churn),
     postgresDocumentsAndOutcomes(t),
     postgresRefusesOlder(t),
-    postgresFindsClaims(t),
+    [...postgresFindsClaims(t), ...postgresSelectsItems(t)],
   ]
 }
 
@@ -299,4 +298,25 @@ export function postgresFindsClaims(t: TableNames): string[] {
     `insert into ${t.counters} (queue_id, slot, waiting, processing, success, fail)
       select c.queue_id, n, 0, 0, 0, 0 from ${t.counters} c cross join generate_series(16, ${POSTGRES_SLOTS - 1}) n where c.slot = 0`,
   ]
+}
+
+/**
+ * Version 5, too: what a caller chooses items by. The index of limit keys has no entry of an item without
+ * one, and a null of another column takes no room: who gives neither pays nothing.
+ */
+function addSelection(t: TableNames, name: string): string[] {
+  return [
+    ...added(t.items, ['resources text', `limit_key ${name}`]),
+    ...added(t.waiting, [`limit_key ${name}`]),
+    `create index ${t.waiting}_keys on ${t.waiting} (queue_id, limit_key, rank, available_at, seq) where limit_key is not null`,
+  ]
+}
+
+export function postgresSelectsItems(t: TableNames): string[] {
+  return addSelection(t, 'text collate "C"')
+}
+
+/** The rest of version 5 changes nothing here: SQLite has no dead rows. */
+export function sqliteSelectsItems(t: TableNames): string[] {
+  return addSelection(t, 'text')
 }

@@ -81,6 +81,9 @@ interface ItemRow {
   body: string
   /** JSON text. */
   retry_state: string | null
+  /** JSON text. */
+  resources: string | null
+  limit_key: string | null
 }
 
 /** The backlog in the order of `get`. Rows are inserted and deleted; only updates of items rewrite them. */
@@ -90,6 +93,8 @@ interface WaitingRow {
   rank: number
   available_at: number
   seq: number
+  /** That of the item: an index finds the backlog of one key. */
+  limit_key: string | null
 }
 
 /**

@@ -2,6 +2,7 @@ import type { Runtime } from '@sluice/core'
 import type { CheckedItem } from '@sluice/core/backend'
 import { batches } from '../calls/batch.js'
 import type { BulkPuts, PutMode } from '../items/moves.js'
+import { isChosen } from '../items/item-rows.js'
 import { isSqliteKnown } from '../sql-errors.js'
 import type { RowRun } from './dialect.js'
 import { ROWS_PER_INSERT } from './statements.js'
@@ -48,22 +49,26 @@ export class SqliteBulkPuts implements BulkPuts {
 
   async #put(trx: Trx, items: readonly CheckedItem[], stage: PutMode['stage']): Promise<void> {
     const writes = this.#writes
-    const { insertItems, insertNewItem, enqueueRange, finishRange } = writes.statements
+    const { bulk, enqueueRange, finishRange } = writes.statements
+    const isPlain = !items.some(isChosen)
+    const { many, one } = isPlain ? bulk.plain : bulk.chosen
     const now = await writes.now(trx)
     let last = 0
     for (const batch of batches(items, ({ bodyText }) => bodyText.length, ROWS_PER_INSERT)) {
       // Fewer are the last, or large: they go one by one.
       const isWhole = batch.length === ROWS_PER_INSERT
-      const runs = (isWhole ? [batch] : batch.map((item) => [item])).map((rows) => this.#values(rows, now))
-      last = (await all<RowRun>(trx, isWhole ? insertItems : insertNewItem, runs)).at(-1)?.seq ?? last
+      const runs = (isWhole ? [batch] : batch.map((item) => [item])).map((rows) =>
+        this.#values(rows, now, isPlain),
+      )
+      last = (await all<RowRun>(trx, isWhole ? many : one, runs)).at(-1)?.seq ?? last
     }
     await all(trx, stage === 'WAITING' ? enqueueRange : finishRange, [last - items.length + 1, last])
     await writes.count(trx, stage === 'WAITING' ? { waiting: items.length } : { success: items.length })
   }
 
-  #values(items: readonly CheckedItem[], now: number): (string | number | null)[] {
+  #values(items: readonly CheckedItem[], now: number, isPlain: boolean): (string | number | null)[] {
     const values: (string | number | null)[] = []
-    for (const { id, bodyText, priority, notBeforeAt, delayMs } of items) {
+    for (const { id, bodyText, priority, notBeforeAt, delayMs, resources, limitKey } of items) {
       const notBefore = notBeforeAt ?? (delayMs === undefined ? null : now + delayMs)
       const availableAt = Math.max(now, notBefore ?? now)
       values.push(
@@ -76,6 +81,7 @@ export class SqliteBulkPuts implements BulkPuts {
         availableAt,
         bodyText,
       )
+      if (!isPlain) values.push(resources === undefined ? null : JSON.stringify(resources), limitKey ?? null)
     }
     return values
   }

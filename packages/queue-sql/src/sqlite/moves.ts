@@ -1,6 +1,9 @@
-import { MAX_HISTORY } from '@sluice/core'
+import { MAX_HISTORY, type ItemRef } from '@sluice/core'
 import type { Kysely } from 'kysely'
+import { aheadInSqlite } from './ahead.js'
 import type {
+  AheadOrder,
+  AheadPage,
   BulkPuts,
   ChangeRow,
   Claimed,
@@ -10,6 +13,7 @@ import type {
   ExpiryOrder,
   HeldLease,
   Moves,
+  NamedClaim,
   NewRow,
   NotAdded,
   PutMode,
@@ -105,16 +109,38 @@ export class SqliteMoves implements Moves {
     if (!(await this.#holds(this.#db, lease))) return undefined
     // Readers do not wait in SQLite: a claim from an idle queue takes no lock and writes nothing.
     if ((await all(this.#db, due.text, [...due.parameters, 1])).length === 0) return NOTHING
+    const rows = await this.#take({ text: due.deleteText, parameters: [...due.parameters, max] }, lease)
+    return rows && { rows, isCut: false }
+  }
+
+  async claimNamed(refs: readonly ItemRef[], lease?: HeldLease): Promise<NamedClaim | undefined> {
+    const parameters = [JSON.stringify(refs.map(({ id, uid }) => [id, uid])), this.#queueId]
+    const { named, deleteNamed } = this.#statements
+    if (!(await this.#holds(this.#db, lease))) return undefined
+    if ((await all(this.#db, named, parameters)).length === 0) return { rows: [], tried: refs.length }
+    const rows = await this.#take({ text: deleteNamed, parameters }, lease)
+    return rows && { rows, tried: refs.length }
+  }
+
+  /** Claims the items whose rows a statement deletes from the backlog. */
+  #take(
+    { text, parameters }: { readonly text: string; readonly parameters: readonly unknown[] },
+    lease: HeldLease | undefined,
+  ): Promise<ClaimedRow[] | undefined> {
     return this.#writes.write(async (trx) => {
       if (!(await this.#holds(trx, lease))) return undefined
-      const taken = await all<{ seq: number }>(trx, due.deleteText, [...due.parameters, max])
-      if (taken.length === 0) return NOTHING
+      const taken = await all<{ seq: number }>(trx, text, parameters)
+      if (taken.length === 0) return []
       const seqs = seqList(taken)
       await all(trx, this.#statements.insertProcessing, [seqs])
       const claimed = await all<ClaimedRow>(trx, this.#statements.claimed, [seqs])
       await this.#writes.count(trx, { waiting: -taken.length, processing: claimed.length })
-      return { rows: claimed, isCut: false }
+      return claimed
     })
+  }
+
+  ahead(order: AheadOrder): Promise<AheadPage> {
+    return aheadInSqlite({ db: this.#db, queueId: this.#queueId, statements: this.#statements }, order)
   }
 
   async #holds(db: Kysely<Tables>, lease: HeldLease | undefined): Promise<boolean> {

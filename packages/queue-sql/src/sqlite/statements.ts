@@ -23,6 +23,7 @@ export function sqliteStatements(t: TableNames) {
     ...putStatements(t),
     ...updateStatements(t),
     ...claimStatements(t),
+    ...selectionStatements(t),
     ...settleStatements(t),
     ...removalStatements(t),
     count: `${FOR_EACH_ROW}update ${t.counters} set waiting = waiting + ?, processing = processing + ?, success = success + ?,
@@ -37,11 +38,16 @@ function putStatements(t: TableNames) {
     insertItem: `${FOR_EACH_ROW}insert into ${t.items}
         (queue_id, id, uid, attempt, refunds, priority, put_at, not_before_at, available_at, body)
       values (?, ?, ?, 0, 0, ?, ?, ?, ?, ?) on conflict (queue_id, id) do nothing`,
-    insertItems: newItems(t, ROWS_PER_INSERT),
-    insertNewItem: newItems(t, 1),
+    insertChosenItem: `${FOR_EACH_ROW}insert into ${t.items}
+        (queue_id, id, uid, attempt, refunds, priority, put_at, not_before_at, available_at, body, resources, limit_key)
+      values (?, ?, ?, 0, 0, ?, ?, ?, ?, ?, ?, ?) on conflict (queue_id, id) do nothing`,
+    bulk: {
+      plain: { many: newItems(t, ROWS_PER_INSERT, 'plain'), one: newItems(t, 1, 'plain') },
+      chosen: { many: newItems(t, ROWS_PER_INSERT, 'chosen'), one: newItems(t, 1, 'chosen') },
+    },
     // The rows of one transaction have consecutive numbers.
-    enqueueRange: `insert into ${t.waiting} (queue_id, rank, available_at, seq)
-      select queue_id, -priority, available_at, seq from ${t.items} where seq between ? and ?`,
+    enqueueRange: `insert into ${t.waiting} (queue_id, rank, available_at, seq, limit_key)
+      select queue_id, -priority, available_at, seq, limit_key from ${t.items} where seq between ? and ?`,
     finishRange: `insert into ${t.finished} (queue_id, stage, seq, attempt, claimed_at, ended_at)
       select queue_id, ${STAGE_NUMBERS.SUCCESS}, seq, ${NO_ATTEMPT}, put_at, put_at from ${t.items} where seq between ? and ?`,
     compareBody: `${READ_EACH_ROW}select i.id, i.body = g.body as same,
@@ -54,24 +60,27 @@ function putStatements(t: TableNames) {
  * Inserts so many items by one run; a known id fails it. Without numbered parameters: with 50 rows
  * `node:sqlite` of Node 24.21 took twice as long for those.
  */
-function newItems(t: TableNames, rows: number): string {
-  const values = Array.from({ length: rows }, () => '(?, ?, ?, 0, 0, ?, ?, ?, ?, ?)')
+function newItems(t: TableNames, rows: number, columns: 'plain' | 'chosen'): string {
+  const [names, marks] = columns === 'plain' ? ['', ''] : [', resources, limit_key', ', ?, ?']
+  const values = Array.from({ length: rows }, () => `(?, ?, ?, 0, 0, ?, ?, ?, ?, ?${marks})`)
   return `${FOR_EACH_ROW}insert into ${t.items}
-      (queue_id, id, uid, attempt, refunds, priority, put_at, not_before_at, available_at, body)
+      (queue_id, id, uid, attempt, refunds, priority, put_at, not_before_at, available_at, body${names})
     values ${values.join(', ')}`
 }
 
 function updateStatements(t: TableNames) {
   return {
     // Only waiting items, with the key of their rows in the backlog.
-    changeable: `select i.seq, i.priority, i.available_at, i.not_before_at, w.key as turn
+    changeable: `select i.seq, i.priority, i.available_at, i.not_before_at, i.resources, i.limit_key, w.key as turn
       from json_each(?) w cross join ${t.items} i on i.id = w.value->>0
         cross join ${t.waiting} l on l.queue_id = i.queue_id and l.rank = -i.priority and l.available_at = i.available_at and l.seq = i.seq
       where i.queue_id = ? and (w.value->>1 is null or i.uid = w.value->>1)`,
-    changeItem: `${FOR_EACH_ROW}update ${t.items} set body = coalesce(?, body), priority = ?, not_before_at = ?, available_at = ?
-      where seq = ?`,
+    changeItem: `${FOR_EACH_ROW}update ${t.items} set body = coalesce(?, body), priority = ?, not_before_at = ?, available_at = ?,
+        resources = ?, limit_key = ? where seq = ?`,
     deleteWaiting: `${FOR_EACH_ROW}delete from ${t.waiting} where queue_id = ? and rank = ? and available_at = ? and seq = ?`,
     insertWaiting: `${FOR_EACH_ROW}insert into ${t.waiting} (queue_id, rank, available_at, seq) values (?, ?, ?, ?)`,
+    insertWaitingOfKey: `${FOR_EACH_ROW}insert into ${t.waiting} (queue_id, rank, available_at, seq, limit_key)
+      values (?, ?, ?, ?, ?)`,
   }
 }
 
@@ -106,10 +115,33 @@ function claimStatements(t: TableNames) {
       where queue_id = ? and name = ? and holder = ? and fence = ? and expires_at > ${SQLITE_NOW_MS}`,
     insertProcessing: `insert into ${t.processing} (queue_id, seq, claimed_at, attempt, uid, id)
       select queue_id, seq, ${SQLITE_NOW_MS}, attempt + 1, uid, id from ${t.items} where seq in ${LISTED}`,
-    claimed: `select i.id, i.uid, p.attempt, i.refunds, i.priority, i.put_at, p.claimed_at, i.retry_state, i.body,
+    claimed: `select i.id, i.uid, p.attempt, i.refunds, i.priority, i.put_at, p.claimed_at, i.retry_state,
+        i.resources, i.limit_key, i.body,
         nullif(i.available_at, i.put_at) as available_at, i.seq
       from ${t.items} i cross join ${t.processing} p on p.queue_id = i.queue_id and p.id = i.id
       where i.seq in ${LISTED} order by i.priority desc, i.available_at, i.seq`,
+  }
+}
+
+function selectionStatements(t: TableNames) {
+  const named = `select l.queue_id, l.rank, l.available_at, l.seq
+    from json_each(?) w cross join ${t.items} i on i.queue_id = ? and i.id = w.value->>0
+      cross join ${t.waiting} l on l.queue_id = i.queue_id and l.rank = -i.priority and l.available_at = i.available_at and l.seq = i.seq
+    where i.uid = w.value->>1 and l.available_at <= ${SQLITE_NOW_MS}`
+  const ahead = (index: string, key: string) => ({
+    rank: `select w.rank from ${t.waiting} w ${index} where w.queue_id = ? ${key} and w.rank > ? order by w.rank limit 1`,
+    page: `select w.rank, w.available_at, w.seq, i.id, i.uid, i.attempt, i.refunds, i.priority, i.retry_state,
+        i.resources, i.limit_key
+      from ${t.waiting} w ${index} cross join ${t.items} i on i.seq = w.seq
+      where w.queue_id = ? ${key} and w.rank = ? and (w.available_at, w.seq) > (?, ?) and w.available_at <= ${SQLITE_NOW_MS}
+      order by w.available_at, w.seq limit ?`,
+  })
+  return {
+    named: `${named} limit 1`,
+    deleteNamed: `delete from ${t.waiting} where (queue_id, rank, available_at, seq) in (${named}) returning seq`,
+    ahead: ahead('', ''),
+    // Named, since SQLite has no numbers of how many items a key has.
+    aheadOfKey: ahead(`indexed by ${t.waiting}_keys`, 'and w.limit_key = ?'),
   }
 }
 
@@ -140,7 +172,7 @@ function settleStatements(t: TableNames) {
       from (select value->>0 as seq, value->>1 as attempt, value->>2 as claimed_at, value->>3 as refunds,
         value->>4 as uncounted, value->>5 as priority, value->>6 as available_at,
         value->>7 as keep_place, value->>8 as retry_state, value->>9 as delayed from json_each(?)) w
-      where i.seq = w.seq returning seq, id, priority, available_at`,
+      where i.seq = w.seq returning seq, id, priority, available_at, limit_key`,
     trimAttempts: `delete from ${t.attempts} where seq = ? and attempt <= ? - ${MAX_HISTORY}`,
   }
 }

@@ -28,6 +28,7 @@ export interface WaitingPlace {
   readonly seq: number
   readonly priority: number
   readonly available_at: number
+  readonly limit_key: string | null
 }
 
 /** The changes of the sizes of the stages. */
@@ -61,7 +62,12 @@ export class SqliteWrites {
   }
 
   async enterWaiting(trx: Trx, places: readonly WaitingPlace[]): Promise<void> {
-    await all(trx, this.statements.insertWaiting, this.#keys(places))
+    if (places.every(({ limit_key }) => limit_key === null)) {
+      await all(trx, this.statements.insertWaiting, this.#keys(places))
+      return
+    }
+    const rows = this.#keys(places).map((key, index) => [...key, places[index]?.limit_key ?? null])
+    await all(trx, this.statements.insertWaitingOfKey, rows)
   }
 
   async leaveWaiting(trx: Trx, places: readonly WaitingPlace[]): Promise<void> {
@@ -95,7 +101,9 @@ export async function putInSqlite(
       const notBefore = row.not_before_at ?? (row.delay_ms === null ? null : now + row.delay_ms)
       return { ...row, not_before_at: notBefore, available_at: Math.max(now, notBefore ?? now) }
     })
-    const values = timed.map(({ id, uid, priority, not_before_at, available_at, body }) => [
+    const isPlain = rows.every(({ resources, limit_key }) => resources === null && limit_key === null)
+    const { insertItem, insertChosenItem } = writes.statements
+    const values = timed.map(({ id, uid, priority, not_before_at, available_at, body, ...row }) => [
       writes.queueId,
       id,
       uid,
@@ -104,8 +112,9 @@ export async function putInSqlite(
       not_before_at,
       available_at,
       body,
+      ...(isPlain ? [] : [row.resources, row.limit_key]),
     ])
-    const runs = await all<RowRun>(trx, writes.statements.insertItem, values)
+    const runs = await all<RowRun>(trx, isPlain ? insertItem : insertChosenItem, values)
     const added = timed.flatMap((row, index) => {
       const run = runs[index]
       return run?.changes === 1 ? [{ ...row, seq: run.seq }] : []
@@ -155,6 +164,7 @@ async function compared(
 
 interface Place extends WaitingPlace {
   readonly not_before_at: number | null
+  readonly resources: string | null
 }
 
 /** A waiting item, and the position of its change in the batch. */
@@ -184,6 +194,8 @@ export async function updateInSqlite(writes: SqliteWrites, rows: readonly Change
       to.priority,
       to.not_before_at,
       to.available_at,
+      to.resources,
+      to.limit_key,
       to.seq,
     ])
     await all(trx, statements.changeItem, values)
@@ -206,8 +218,14 @@ export async function updateInSqlite(writes: SqliteWrites, rows: readonly Change
  * With only a priority an item keeps its `available_at`; with an instant it is placed as an item that is put
  * then [Q-UPDATE-3].
  */
-function placeOf(from: Place, { priority, not_before_at }: ChangeRow, now: number): Place {
-  const placed = { ...from, priority: priority ?? from.priority }
+function placeOf(from: Place, change: ChangeRow, now: number): Place {
+  const { priority, not_before_at, resources, limit_key } = change
+  const placed = {
+    ...from,
+    priority: priority ?? from.priority,
+    resources: replaced(resources, from.resources),
+    limit_key: replaced(limit_key, from.limit_key),
+  }
   if (not_before_at === null) return placed
   const isLater = not_before_at > now
   return {
@@ -217,6 +235,15 @@ function placeOf(from: Place, { priority, not_before_at }: ChangeRow, now: numbe
   }
 }
 
+/** The empty text takes the value away, null leaves it. */
+function replaced(given: string | null, stored: string | null): string | null {
+  return given === null ? stored : given === '' ? null : given
+}
+
 function isSame(one: WaitingPlace, other: WaitingPlace): boolean {
-  return one.priority === other.priority && one.available_at === other.available_at
+  return (
+    one.priority === other.priority &&
+    one.available_at === other.available_at &&
+    one.limit_key === other.limit_key
+  )
 }

@@ -20,6 +20,8 @@ const row = (id: string, priority: number | null, available_at: number | null, s
   put_at: 50,
   claimed_at: 99,
   retry_state: null,
+  resources: null,
+  limit_key: null,
   body: '1',
   available_at,
   seq,

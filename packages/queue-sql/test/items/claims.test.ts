@@ -4,7 +4,16 @@ import type { ClaimedRow, ClaimScope } from '../../src/items/moves.js'
 
 function row(number: number): ClaimedRow {
   const id = String(number)
-  const summary = { id, uid: `u${id}`, attempt: 1, refunds: null, priority: null, retry_state: null }
+  const summary = {
+    id,
+    uid: `u${id}`,
+    attempt: 1,
+    refunds: null,
+    priority: null,
+    retry_state: null,
+    resources: null,
+    limit_key: null,
+  }
   return { ...summary, put_at: 1, claimed_at: 2, body: '1', available_at: null, seq: number }
 }
 

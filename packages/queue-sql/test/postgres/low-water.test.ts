@@ -10,7 +10,16 @@ import { tableNames } from '../../src/schema/tables.js'
 import { freshPrefix } from '../support/postgres-harness.js'
 
 function row(availableAt: number, priority: number | null = null, seq = 1): ClaimedRow {
-  const summary = { id: 'a', uid: 'u', attempt: 1, refunds: null, priority, retry_state: null }
+  const summary = {
+    id: 'a',
+    uid: 'u',
+    attempt: 1,
+    refunds: null,
+    priority,
+    retry_state: null,
+    resources: null,
+    limit_key: null,
+  }
   return { ...summary, put_at: 1, claimed_at: 0, body: '1', available_at: availableAt, seq }
 }
 

@@ -19,6 +19,7 @@ const lookup = `select i.seq, p.attempt, f.stage from ${facts} where i.queue_id 
 const stages = `select i.id, ${itemStageQuery(names)} where i.queue_id = $1 and i.id = any ($2::text[])`
 // These have no plans.
 const { lock: _, copyItems: __, copyEntries: ___, ...waitingPuts } = puts.WAITING
+const { WAITING: chosen, SUCCESS: doneChosen } = puts.chosen
 const texts = {
   ...others,
   ...waitingPuts,
@@ -27,6 +28,13 @@ const texts = {
   donePutNew: puts.SUCCESS.putNew,
   donePutOneNew: puts.SUCCESS.putOneNew,
   donePutCompared: puts.SUCCESS.putCompared,
+  chosenPut: chosen.put,
+  chosenPutOne: chosen.putOne,
+  chosenPutNew: chosen.putNew,
+  chosenPutOneNew: chosen.putOneNew,
+  chosenPutCompared: chosen.putCompared,
+  doneChosenPut: doneChosen.put,
+  doneChosenPutOne: doneChosen.putOne,
   lookup,
   stages,
   processingPage: processing.page,
@@ -135,7 +143,7 @@ describe('plans that a connection keeps', () => {
         const uids = `'{${each.map(() => randomUUID()).join(',')}}'`
         const put = [ids, uids, numbers, lines, 'null', 'null', 'null', '1000', '1']
         const batch = {
-          update: [ids, 'null', lines, numbers, 'null', '1', '1000'],
+          update: [ids, 'null', lines, numbers, 'null', '1', '1000', 'null', 'null'],
           putCompared: put,
           donePutCompared: put,
         }

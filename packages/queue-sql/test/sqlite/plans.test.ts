@@ -10,9 +10,18 @@ import { sqliteStatements } from '../../src/sqlite/statements.js'
 import { tableNames } from '../../src/schema/tables.js'
 
 const names = tableNames('plan_')
-const { due, deleteEverywhere, facts, claimedFrom, ...others } = sqliteStatements(names)
+const { due, deleteEverywhere, facts, claimedFrom, bulk, ahead, aheadOfKey, ...others } =
+  sqliteStatements(names)
 const texts: [string, string][] = [
   ...Object.entries(others),
+  ...Object.entries(bulk).flatMap(([columns, { many, one }]): [string, string][] => [
+    [`put many ${columns}`, many],
+    [`put one ${columns}`, one],
+  ]),
+  ['rank ahead', ahead.rank],
+  ['page ahead', ahead.page],
+  ['rank ahead of a key', aheadOfKey.rank],
+  ['page ahead of a key', aheadOfKey.page],
   ['find items', `select i.seq, p.attempt, f.stage from ${facts} where i.queue_id = ? and i.id = ?`],
   [
     'list summaries',

@@ -37,12 +37,14 @@ export class LowWater {
   #checkedAtMonotonic = Number.NEGATIVE_INFINITY
   readonly #claims: WholeScans
   readonly #ranks: WholeScans
+  readonly #aheads: WholeScans
   #resets = 0
 
   constructor(runtime: Pick<Runtime, 'monotonicMs'>) {
     this.#runtime = runtime
     this.#claims = new WholeScans(runtime)
     this.#ranks = new WholeScans(runtime)
+    this.#aheads = new WholeScans(runtime)
   }
 
   /** Whether to check the backlog before the next claim or scan. */
@@ -126,6 +128,16 @@ export class LowWater {
         this.#floors.propose(this.#rank, { availableAt: seenAt, seq: 0 })
       },
     }
+  }
+
+  /**
+   * Where a look ahead begins, as {@link LowWater.scan}; its scans of the whole backlog are its own, so that
+   * those of the claims take place.
+   */
+  ahead(): { readonly from: Mark | undefined; readonly note: () => void } {
+    const noteWhole = this.#aheads.next()
+    const from = noteWhole === undefined && this.#rank !== undefined ? this.#floors.of(this.#rank) : undefined
+    return { from, note: () => noteWhole?.() }
   }
 
   /** Items returned to places that may lie before the mark: the next claim scans the whole backlog. */

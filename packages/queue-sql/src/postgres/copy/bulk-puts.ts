@@ -3,6 +3,7 @@ import type { CheckedItem } from '@sluice/core/backend'
 import { CompiledQuery, type Kysely } from 'kysely'
 import type { BulkPuts, PutMode } from '../../items/moves.js'
 import { NO_ATTEMPT, STAGE_NUMBERS, type Tables } from '../../schema/tables.js'
+import { isChosen } from '../../items/item-rows.js'
 import { COPY_IN } from './copy-in.js'
 import { copyChunks, type CopyRows } from './copy-rows.js'
 import type { OptimisticPuts } from '../puts.js'
@@ -17,7 +18,7 @@ const ROWS_PER_TURN = 1_000
 export interface BulkPutsParts {
   readonly db: Kysely<Tables>
   readonly queueId: number
-  readonly statements: Pick<PostgresStatements['puts'], 'WAITING' | 'SUCCESS' | 'begin'>
+  readonly statements: Pick<PostgresStatements['puts'], 'WAITING' | 'SUCCESS' | 'chosen' | 'begin'>
   /** Shared with the puts by statements: after a known id all are checked for a while. */
   readonly optimism: OptimisticPuts
   readonly runtime: Pick<Runtime, 'newId'>
@@ -37,6 +38,8 @@ interface RowsOf {
   readonly now: number
   readonly queueId: number
   readonly newId: () => string
+  /** None of them has resources or a limit key: there are no columns for these. */
+  readonly isPlain: boolean
 }
 
 /** An item with its place in the order of `get`. */
@@ -84,13 +87,14 @@ export class PostgresBulkPuts implements BulkPuts {
 
   async #put(db: Kysely<Tables>, items: readonly CheckedItem[], stage: PutMode['stage']): Promise<void> {
     const { queueId, statements, runtime } = this.#parts
-    const texts = statements[stage]
+    const isPlain = !items.some(isChosen)
+    const texts = (isPlain ? statements : statements.chosen)[stage]
     if (stage === 'WAITING') await all(db, texts.lock)
     const begun = await first<Begun>(db, statements.begin, [Math.ceil(items.length / ROWS_PER_TURN)])
     const places = placesOf(items, begun)
     // By id, because two puts of the same ids then wait for each other in one order.
     const sorted = places.toSorted((a, b) => (a.item.id < b.item.id ? -1 : 1))
-    const of = { now: begun.now, queueId, newId: () => runtime.newId() }
+    const of = { now: begun.now, queueId, newId: () => runtime.newId(), isPlain }
     await copy(
       db,
       texts.copyItems,
@@ -154,8 +158,10 @@ function placesOf(items: readonly CheckedItem[], { now, turns }: Begun): Place[]
 
 /** The columns of `copyItems`. */
 function writeItem({ item, seq, notBefore, availableAt }: Place, of: RowsOf, to: CopyRows): void {
-  const { id, bodyText, priority } = item
-  to.row(11, id.length + bodyText.length)
+  const { id, bodyText, priority, resources, limitKey } = item
+  const amounts = resources && JSON.stringify(resources)
+  const chars = id.length + bodyText.length + (amounts?.length ?? 0) + (limitKey?.length ?? 0)
+  to.row(of.isPlain ? 11 : 13, chars)
   to.bigint(seq)
   to.bigint(availableAt)
   to.bigint(of.now)
@@ -168,15 +174,24 @@ function writeItem({ item, seq, notBefore, availableAt }: Place, of: RowsOf, to:
   to.uuid(of.newId())
   to.text(id)
   to.text(bodyText)
+  if (of.isPlain) return
+  optional(amounts, to)
+  optional(limitKey, to)
+}
+
+function optional(text: string | undefined, to: CopyRows): void {
+  if (text === undefined) to.null()
+  else to.text(text)
 }
 
 /** The columns of `copyEntries` of WAITING. */
-function writeWaiting({ item, seq, availableAt }: Place, { queueId }: RowsOf, to: CopyRows): void {
-  to.row(4, 0)
+function writeWaiting({ item, seq, availableAt }: Place, { queueId, isPlain }: RowsOf, to: CopyRows): void {
+  to.row(isPlain ? 4 : 5, item.limitKey?.length ?? 0)
   to.bigint(availableAt)
   to.bigint(seq)
   to.integer(queueId)
   to.integer(-item.priority)
+  if (!isPlain) optional(item.limitKey, to)
 }
 
 /** The columns of `copyEntries` of SUCCESS. */

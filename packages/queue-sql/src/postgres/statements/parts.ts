@@ -63,10 +63,11 @@ export function counted(t: TableNames, set: string): string {
  */
 export const QUEUE_EXISTS = `(select 1 / case when (select n from sums) = 0 then 1 else count(*) end from counted) = 1`
 
-/** Inserts items into the backlog. */
-export function enqueued(t: TableNames, from: string): string {
+/** Inserts items into the backlog. @param columns `plain`: none of them has a limit key */
+export function enqueued(t: TableNames, from: string, columns: 'plain' | 'chosen' = 'chosen'): string {
+  const key = columns === 'plain' ? '' : ', limit_key'
   return `enqueued as (
-    insert into ${t.waiting} (queue_id, rank, available_at, seq) select $1, -priority, available_at, seq from ${from}
+    insert into ${t.waiting} (queue_id, rank, available_at, seq${key}) select $1, -priority, available_at, seq${key} from ${from}
   )`
 }
 

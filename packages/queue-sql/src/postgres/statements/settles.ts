@@ -147,7 +147,7 @@ function releasedParts(t: TableNames, outcomes: boolean): string {
         retry_state = ${outcomes ? 'm.retry_state' : 'null'}
       from (select moved.* from moved ${once('$2')}) m
       where m.stage = 0 and i.seq = m.seq and i.seq = any (array(select seq from moved where stage = 0))
-      returning i.seq, i.priority, i.available_at${outcomes ? ', m.keep_place' : ''}
+      returning i.seq, i.priority, i.available_at, i.limit_key${outcomes ? ', m.keep_place' : ''}
     ),
     ${outcomes ? reorderedPart(t, 'select 1 from back where keep_place = 1') : ''}
     ${enqueued(t, 'back')},`

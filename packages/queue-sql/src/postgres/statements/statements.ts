@@ -1,9 +1,10 @@
 import { MAX_HISTORY } from '@sluice/core'
 import { DURABLY } from '../connection/durability.js'
-import { FITS } from '../claim-sizes.js'
-import { CLOCK, counted, heldPart, POSTGRES_NOW_MS, QUEUE_EXISTS, enqueued, NOW, once } from './parts.js'
+import { claimStatements, namedClaimStatement } from './claims.js'
+import { CLOCK, counted, POSTGRES_NOW_MS, QUEUE_EXISTS, enqueued, NOW, once } from './parts.js'
 import type { ProcessingTexts } from '../processing-view.js'
 import { beginStatement, putStatements } from './puts.js'
+import { aheadStatement, ranksStatement } from './scans.js'
 import { placesVersionQuery, updateStatement } from './update.js'
 import { uniformStatement, settleStatement } from './settles.js'
 import type { TableNames } from '../../schema/tables.js'
@@ -21,14 +22,22 @@ export type PostgresStatements = ReturnType<typeof postgresStatements>
 export function postgresStatements(t: TableNames) {
   return {
     puts: {
-      WAITING: putStatements(t, 'WAITING'),
-      SUCCESS: putStatements(t, 'SUCCESS'),
+      WAITING: putStatements(t, 'WAITING', 'plain'),
+      SUCCESS: putStatements(t, 'SUCCESS', 'plain'),
+      chosen: {
+        WAITING: putStatements(t, 'WAITING', 'chosen'),
+        SUCCESS: putStatements(t, 'SUCCESS', 'chosen'),
+      },
       begin: beginStatement(t),
     },
     update: updateStatement(t),
     floor: floorStatement(t),
     claim: claimStatements(t, 'any process'),
     claimUnderLease: claimStatements(t, 'holder of a lease'),
+    claimNamed: namedClaimStatement(t, 'any process'),
+    claimNamedUnderLease: namedClaimStatement(t, 'holder of a lease'),
+    ahead: aheadStatement(t, 'all keys'),
+    aheadOfKey: aheadStatement(t, 'one key'),
     ranks: ranksStatement(t),
     finish: settleStatement(t, { returns: false, outcomes: false }),
     finishOutcomes: settleStatement(t, { returns: false, outcomes: true }),
@@ -45,101 +54,6 @@ export function postgresStatements(t: TableNames) {
   }
 }
 
-/**
- * `since`: the place in parameters `$at` and `$at + 1`, before which a rank has no item while no process has
- * moved a waiting item to another place: while the version of the places is that of the next parameter. Rows
- * before it are deleted, but a scan would walk over their index entries until vacuum: 5,000 pages after a
- * million items.
- */
-function sincePart(t: TableNames, at: number): string {
-  return `since as materialized (
-      select case when is_valid then $${at}::bigint else 0 end as at,
-        case when is_valid then $${at + 1}::bigint else 0 end as seq
-      from (select $${at + 2}::bigint is not distinct from coalesce((${placesVersionQuery(t)}), 0) as is_valid) v
-    ),`
-}
-
-/** A condition on the place of a row. */
-const SINCE = '(available_at, seq) >= ((select at from since), (select seq from since))'
-
-/**
- * The first rank of the backlog, or `$3` if there is none before it, and the place from which it is scanned.
- */
-function topPart(t: TableNames): string {
-  return `${sincePart(t, 4)} top as materialized (
-      select coalesce(higher, $3::integer) as rank, case when higher is null then at else 0 end as at,
-        case when higher is null then seq else 0 end as seq
-      from since, (select (select rank from ${t.waiting} where queue_id = $1 and rank < coalesce($3::bigint, 2147483648)
-        order by rank limit 1) as higher) h
-    ),`
-}
-
-type Claimant = 'any process' | 'holder of a lease'
-
-function claimStatements(t: TableNames, claimant: Claimant) {
-  // The parameters of the lease follow those of the backlog.
-  const held = (first: number) => (claimant === 'any process' ? {} : { held: heldPart(t, first) })
-  return {
-    // One rank at a time: a claim must not walk over delayed items of a higher priority.
-    top: claimStatement(t, {
-      top: topPart(t),
-      where:
-        'rank = (select rank from top) and (available_at, seq) >= ((select at from top), (select seq from top))',
-      order: 'available_at, seq',
-      max: '$2',
-      ...held(7),
-    }),
-    at: claimStatement(t, {
-      top: sincePart(t, 4),
-      where: `rank = $2 and ${SINCE}`,
-      order: 'available_at, seq',
-      max: '$3',
-      ...held(7),
-    }),
-    after: claimStatement(t, { where: 'rank > $2', order: 'rank, available_at, seq', max: '$3', ...held(4) }),
-  }
-}
-
-interface Backlog {
-  /** The part that `where` refers to. */
-  readonly top?: string
-  /** The part that has a row while the lease of the claim is held. */
-  readonly held?: string
-  readonly where: string
-  readonly order: string
-  readonly max: string
-}
-
-/**
- * A claim whose lease is lost takes nothing and returns one row without an id, which distinguishes it from an
- * empty backlog in the same round trip.
- */
-function claimStatement(t: TableNames, { top = '', held = '', where, order, max }: Backlog): string {
-  const isHeld = held === '' ? '' : 'and exists (select 1 from held)'
-  const lost = `union all select null, null, null, null, null, null, null, null, null, null, null
-    where not exists (select 1 from held)`
-  return `with ${CLOCK}, ${held} ${top}
-    taken as (
-      delete from ${t.waiting} where ctid = any (array(
-        select ctid from ${t.waiting} where queue_id = $1 and ${where} and available_at <= ${NOW} ${isHeld}
-        order by ${order} limit ${max} for update skip locked))
-      returning seq
-    ),
-    picked as materialized (
-      select seq, id, uid, attempt, refunds, priority, put_at, available_at, retry_state, body
-      from ${t.items} where seq = any (array(select seq from taken))
-    ),
-    listed as (
-      insert into ${t.processing} (queue_id, seq, claimed_at, attempt, uid, id)
-      select $1, seq, ${NOW}, attempt + 1, uid, id from picked
-    ),
-    sums as (select count(*) as n, ${FITS} from picked),
-    ${counted(t, 'waiting = c.waiting - d.n, processing = c.processing + d.n')}
-    select id, uid, attempt + 1 as attempt, nullif(refunds, 0) as refunds, nullif(priority, 0) as priority, put_at,
-      ${NOW} as claimed_at, nullif(available_at, put_at) as available_at, seq, retry_state, body
-    from picked where (select fits from sums) and ${QUEUE_EXISTS} ${held === '' ? '' : lost}`
-}
-
 /** Deletes the oldest attempts of several items: `$1` their `seq`, `$2` their attempts. */
 function trimStatement(t: TableNames): string {
   return `delete from ${t.attempts} a using (
@@ -147,31 +61,6 @@ function trimStatement(t: TableNames): string {
     ) w
     where a.seq = any ($1::bigint[]) and a.seq = w.seq and a.attempt <= w.attempt - ${MAX_HISTORY}
       and ${DURABLY} is not null`
-}
-
-/**
- * The first `$2` ranks, whether each has a due item, and the clock before the snapshot of the statement. The
- * rank `$3` is scanned from the place in `$4` to `$6`. There is always a row, at least that of the clock.
- */
-function ranksStatement(t: TableNames): string {
-  const next = (rank: string) => `coalesce(
-      (select w.rank from ${t.waiting} w where w.queue_id = $1 and w.rank > ${rank} and w.rank < $3::bigint order by w.rank limit 1),
-      (select w.rank from ${t.waiting} w where w.queue_id = $1 and w.rank = $3::bigint and ${SINCE}
-        and $3::bigint > ${rank} order by w.available_at, w.seq limit 1),
-      (select w.rank from ${t.waiting} w where w.queue_id = $1 and w.rank > greatest($3::bigint, ${rank}) order by w.rank limit 1))`
-  return `with recursive ${CLOCK}, ${sincePart(t, 4)} level(rank, depth) as (
-      select ${next('-2147483648')}, 1
-      union all
-      select ${next('level.rank')}, depth + 1 from level where level.rank is not null and depth < $2
-    ),
-    seen as (select floor(extract(epoch from statement_timestamp()) * 1000)::bigint as seen_at)
-    select rank, coalesce((
-      select w.available_at from ${t.waiting} w where w.queue_id = $1 and w.rank = level.rank
-        and (w.available_at, w.seq) >= (case when level.rank = $3::bigint then (select at from since) else 0 end,
-          case when level.rank = $3::bigint then (select seq from since) else 0 end)
-      order by w.available_at, w.seq limit 1
-    ) <= ${NOW}, false) as due, seen_at
-    from seen left join level on rank is not null order by rank`
 }
 
 /**
@@ -214,7 +103,7 @@ function requeueStatement(t: TableNames): string {
         priority = coalesce($4::integer, i.priority), retry_state = null
       from (select freed.* from freed ${once('$6')}) f
       where i.seq = f.seq and i.seq = any (array(select seq from freed))
-      returning i.seq, i.id, i.priority, i.available_at
+      returning i.seq, i.id, i.priority, i.available_at, i.limit_key
     ),
     ${enqueued(t, 'moved')},
     sums as (select count(*) as n from moved),
@@ -289,14 +178,15 @@ function claimedSource(t: TableNames): string {
 }
 
 function itemOfClaim(t: TableNames): string {
-  return `cross join lateral (select refunds, priority, retry_state from ${t.items} where seq = p.seq limit 1) i`
+  return `cross join lateral (select refunds, priority, retry_state, resources, limit_key from ${t.items} where seq = p.seq limit 1) i`
 }
 
 /** The pages of PROCESSING; the first row has only the snapshot. */
 function processingStatements(t: TableNames): ProcessingTexts {
   const seen = `select null as id, null as uid, null as attempt, null as refunds, null as priority, null as retry_state,
-    pg_current_snapshot()::text as seen, pg_postmaster_start_time()::text as server`
-  const columns = 'p.id, p.uid, p.attempt, i.refunds, i.priority, i.retry_state, null, null'
+    null as resources, null as limit_key, pg_current_snapshot()::text as seen, pg_postmaster_start_time()::text as server`
+  const columns =
+    'p.id, p.uid, p.attempt, i.refunds, i.priority, i.retry_state, i.resources, i.limit_key, null, null'
   const rows = (where: string) => `select queue_id, seq, id, uid, attempt from ${t.processing} where ${where}`
   // Not `queue_id = $1`: the planner would find all rows of the queue by it, dead ones as well.
   const inQueue = 'queue_id + 0 = $1'

@@ -29,7 +29,8 @@ export function reorderedPart(t: TableNames, query: string): string {
 const NOW = `(select now from clock)`
 
 /**
- * Changes waiting items. `$2` to `$6` are the columns of the batch, `$7` is 1, `$8` the number of its rows.
+ * Changes waiting items. `$2` to `$6` are columns of the batch, `$7` is 1, `$8` the number of its rows; `$9` and
+ * `$10` its resources and limit keys, the empty text to take them away.
  *
  * A claim returns the body in the snapshot of its statement, and takes an item by deleting the version of its
  * backlog row in that snapshot. An update always rewrites that row, even if the row itself does not change.
@@ -51,18 +52,22 @@ export function updateStatement(t: TableNames): string {
     placed as materialized (
       select seq, body, -old_priority as rank, old_available_at as available_at, not_before_at,
         coalesce(priority, old_priority) as new_priority,
-        case when not_before_at is null then old_available_at else greatest(not_before_at, ${NOW}) end as new_available_at
+        case when not_before_at is null then old_available_at else greatest(not_before_at, ${NOW}) end as new_available_at,
+        resources, limit_key
       from locked
     ),
     moved as (
-      update ${t.waiting} w set rank = -p.new_priority, available_at = p.new_available_at from placed p
+      update ${t.waiting} w set rank = -p.new_priority, available_at = p.new_available_at,
+        limit_key = ${replaced('p.limit_key', 'w.limit_key')}
+      from placed p
       where w.queue_id = $1 and w.rank = p.rank and w.available_at = p.available_at and w.seq = p.seq
-      returning w.seq, w.available_at, p.body, p.new_priority, p.not_before_at,
+      returning w.seq, w.available_at, w.limit_key, p.resources, p.body, p.new_priority, p.not_before_at,
         w.rank <> p.rank or w.available_at <> p.available_at as is_elsewhere
     ),
     changed as (
       update ${t.items} i set body = coalesce(m.body, i.body), priority = m.new_priority, available_at = m.available_at,
-        not_before_at = case when m.not_before_at is null then i.not_before_at when m.not_before_at > ${NOW} then m.not_before_at end
+        not_before_at = case when m.not_before_at is null then i.not_before_at when m.not_before_at > ${NOW} then m.not_before_at end,
+        resources = ${replaced('m.resources', 'i.resources')}, limit_key = m.limit_key
       from moved m where i.seq = m.seq
       returning i.id
     ),
@@ -72,14 +77,20 @@ export function updateStatement(t: TableNames): string {
     ${reportPart('changed', '$8')}`
 }
 
+/** The empty text takes the value away, null leaves it. */
+function replaced(given: string, stored: string): string {
+  return `nullif(coalesce(${given}, ${stored}), '')`
+}
+
 /** `locked`: the waiting items of the batch, their backlog rows locked; and the clock after that. */
 function lockedParts(t: TableNames): string {
   return `with wanted as materialized (
-      select w.* from unnest($2::text[], $3::uuid[], ${jsonArray('$4')}, $5::integer[], $6::bigint[])
-        as w(id, uid, body, priority, not_before_at) ${once('$7')}
+      select w.* from unnest($2::text[], $3::uuid[], ${jsonArray('$4')}, $5::integer[], $6::bigint[], $9::text[], $10::text[])
+        as w(id, uid, body, priority, not_before_at, resources, limit_key) ${once('$7')}
     ),
     found as materialized (
-      select i.seq, i.id, i.priority as old_priority, i.available_at as old_available_at, w.body, w.priority, w.not_before_at
+      select i.seq, i.id, i.priority as old_priority, i.available_at as old_available_at, w.body, w.priority, w.not_before_at,
+        w.resources, w.limit_key
       from ${t.items} i join wanted w on w.id = i.id
       where i.queue_id = $1 and i.id = any ($2::text[]) and (w.uid is null or w.uid = i.uid)
     ),
