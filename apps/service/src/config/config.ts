@@ -40,6 +40,9 @@ export interface Config {
 
 interface ProcessingConfig {
   readonly limit: number
+  readonly resources?: Readonly<Record<string, number>> | undefined
+  readonly maxPassed?: number | undefined
+  readonly perKey?: number | undefined
   readonly rate?: { readonly count: number; readonly perMs: number } | undefined
   readonly windows?: readonly string[] | undefined
   readonly outsideLimit?: number | undefined

@@ -37,6 +37,8 @@ const machine = z
     z.describe('Bounds of this machine, for workers that run jobs on it.'),
   )
 
+const RESOURCE_NAME = /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/u
+
 /** The settings of dispatch. */
 export const processing = z
   .strictObject({
@@ -45,6 +47,36 @@ export const processing = z
       .check(
         z.describe(
           'The most unfinished jobs; 0 starts no jobs. `sluice limit` overrides it while the service runs.',
+        ),
+      ),
+    resources: z
+      .optional(
+        z.record(
+          z.string().check(
+            z.regex(RESOURCE_NAME, {
+              error: 'must be the name of a resource: a letter, then letters, digits, _, . or -',
+            }),
+          ),
+          z.number().check(z.gte(0)),
+        ),
+      )
+      .check(
+        z.describe(
+          'The most of each resource that unfinished jobs use together, such as `{ gpu: 8 }`; what a job uses is given with its item. `sluice limit --resource` overrides it.',
+        ),
+      ),
+    maxPassed: z.optional(z.int().check(z.gte(0))).check(
+      z.meta({
+        default: 1000,
+        description:
+          'The most later items that start before one that waits for `processing.resources`; then what it needs is kept free for it.',
+      }),
+    ),
+    perKey: z
+      .optional(z.int().check(z.gte(0)))
+      .check(
+        z.describe(
+          'The most unfinished jobs of each limit key, such as a user; the key is given with the item. `sluice limit --per-key` overrides it.',
         ),
       ),
     rate: z.optional(rate),
@@ -68,6 +100,10 @@ export const processing = z
     z.refine(({ windows, outsideLimit }) => outsideLimit === undefined || windows !== undefined, {
       path: ['outsideLimit'],
       message: 'has no effect without processing.windows',
+    }),
+    z.refine(({ resources, maxPassed }) => maxPassed === undefined || resources !== undefined, {
+      path: ['maxPassed'],
+      message: 'has no effect without processing.resources',
     }),
     z.describe('The dispatch limits. See `docs/flow-control.md`.'),
   )

@@ -1,9 +1,11 @@
-import { SluiceError } from '@sluice/core'
+import { SluiceError, type Queue } from '@sluice/core'
 import {
   all,
+  limitPer,
   machineLimit,
   processingLimit,
   rateLimit,
+  resourceLimit,
   timeWindow,
   type DispatchPolicy,
 } from '@sluice/engine'
@@ -20,10 +22,16 @@ export function dispatchPolicy({
   windows,
   outsideLimit = 0,
   machine,
+  resources,
+  maxPassed,
+  perKey,
 }: Config['processing']): DispatchPolicy {
   const places = processingLimit(limit)
   const within = windows === undefined ? places : timeWindow(windows, places, processingLimit(outsideLimit))
+  const passing = maxPassed === undefined ? {} : { maxPassed }
   const others = [
+    ...(resources === undefined ? [] : [resourceLimit(resources, passing)]),
+    ...(perKey === undefined ? [] : [limitPer({ max: perKey })]),
     ...(rate === undefined ? [] : [rateLimit(rate)]),
     ...(machine === undefined ? [] : [machinePolicy(machine)]),
   ]
@@ -40,4 +48,19 @@ function machinePolicy({ load, freeMemory }: NonNullable<Config['processing']['m
     if (!(error instanceof TypeError)) throw error
     throw new SluiceError('SLUICE_CONFIG_INVALID', `processing.machine: ${error.message}`, { cause: error })
   }
+}
+
+/**
+ * @throws SluiceError SLUICE_CONFIG_INVALID where items are to be chosen and the queue does not support it
+ */
+export function assertCanChoose(
+  { supports }: Pick<Queue, 'supports'>,
+  { processing: { resources, perKey } }: Pick<Config, 'processing'>,
+): void {
+  if ((resources === undefined && perKey === undefined) || supports.selection !== undefined) return
+  const setting = resources === undefined ? 'processing.perKey' : 'processing.resources'
+  throw new SluiceError(
+    'SLUICE_CONFIG_INVALID',
+    `${setting} is set, and this queue can’t give out chosen items: remove the setting, or use a queue that can.`,
+  )
 }

@@ -4,7 +4,7 @@ import { systemRuntime } from '@sluice/core/backend'
 import { WorkQueue, readSelfPause, type SelfPause, type WorkEvent } from '@sluice/engine'
 import type { Config } from '../config/config.js'
 import { StopDeadline, atMost } from '../cli/timing.js'
-import { dispatchPolicy } from './dispatch-policy.js'
+import { assertCanChoose, dispatchPolicy } from './dispatch-policy.js'
 import { FoldedLog } from './folded-log.js'
 import { retryOptions } from './retry-options.js'
 import { QueueWatcher, type QueueWatcherOptions } from './queue-watcher.js'
@@ -81,6 +81,7 @@ export interface ServiceEnd {
 export async function runService(options: ServiceOptions): Promise<ServiceEnd> {
   const { queue, worker, config, signal, runtime = systemRuntime } = options
   assertCanCancel(worker, config)
+  assertCanChoose(queue, config)
   const logger = new FoldedLog(options.logger, runtime)
   const leftOut = new LeftOutLog(logger)
   const onEvent = (event: WorkEvent): void => {

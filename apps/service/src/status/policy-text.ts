@@ -17,6 +17,11 @@ const KNOWN: Readonly<Record<string, (fields: Fields) => string[]>> = {
   processingLimit: ({ maxProcessing }) => [`at most ${jobs(maxProcessing)} at once`],
   unlimited: () => ['no limit of jobs'],
   nothing: () => ['nothing starts'],
+  resourceLimit: ({ limits }) =>
+    Object.entries(recordOf(limits)).map(
+      ([name, most]) => `at most ${textOf(most)} of ${oneLine(name, 64)} in use`,
+    ),
+  limitPer: ({ max }) => [`at most ${jobs(max)} at once of each limit key`],
   rateLimit: ({ count, perMs }) => [`at most ${items(count)} claimed in any ${span(perMs)}`],
   machineLimit: (fields) => [machineLine(fields)],
   timeWindow: ({ windows, inside, outside }) => [

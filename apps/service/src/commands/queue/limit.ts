@@ -1,34 +1,68 @@
+import { InvalidArgumentError } from '@commander-js/extra-typings'
 import { MAX_PROCESSING_LIMIT, type Queue } from '@sluice/core'
+import { KEY_LIMIT, RESOURCE_LIMIT_PREFIX } from '@sluice/engine'
 import { CommandError } from '../../cli/command-error.js'
 import { printable } from '../../output/output.js'
+import { liveLimitText } from '../../status/live-limits.js'
 import { statusLimit } from '../../status/read-status.js'
 import { limitText } from '../../status/status-text.js'
 import { wholeNumber } from '../../cli/arguments.js'
 import { helpNotes, type CommandContext, type Program } from '../../cli/command.js'
 
-/** `sluice limit`: the live limit on unfinished jobs. */
+/** `sluice limit`: the live limits on unfinished jobs. */
 export function registerLimit(program: Program, context: CommandContext): void {
   program
     .command('limit')
-    .description('Show or set the most unfinished jobs, while services run')
-    .argument('[n]', 'whole number; 0 starts no jobs', wholeNumber(0))
-    .option('--reset', 'return to `processing.limit` of the configuration')
+    .description('Show or set the limits on unfinished jobs, while services run')
+    .argument('[n]', 'the most unfinished jobs, a whole number; 0 starts no jobs', wholeNumber(0))
+    .option('--resource <name=amount>', 'the most of a resource; repeatable', resourceLimit, {})
+    .option('--per-key <n>', 'the most unfinished jobs of each limit key', wholeNumber(0))
+    .option('--reset', 'return to the limits of the configuration')
     .addHelpText('after', helpNotes(EXAMPLES, ['OK', 'INVALID', 'CONFLICT', 'UNAVAILABLE']))
-    .action(async (n, { reset }) => {
-      if (n !== undefined && reset) throw new CommandError('INVALID', 'Use a number or --reset, not both.')
-      const wanted = reset ? null : n
-      const queue = await context.openQueue({ reading: wanted === undefined })
-      if (wanted !== undefined) await queue.control.setLimits({ [MAX_PROCESSING_LIMIT]: wanted })
-      await printLimit(queue, context)
+    .action(async (n, { reset, resource, perKey }) => {
+      const wanted = {
+        ...(n === undefined ? {} : { [MAX_PROCESSING_LIMIT]: n }),
+        ...(perKey === undefined ? {} : { [KEY_LIMIT]: perKey }),
+        ...resource,
+      }
+      const isSetting = Object.keys(wanted).length > 0
+      if (isSetting && reset) throw new CommandError('INVALID', 'Use limits or --reset, not both.')
+      const queue = await context.openQueue({ reading: !isSetting && !reset })
+      if (isSetting) await queue.control.setLimits(wanted)
+      if (reset) await resetLimits(queue)
+      await printLimits(queue, context)
     })
 }
 
-const EXAMPLES = ['sluice limit', 'sluice limit 50', 'sluice limit --reset']
+const EXAMPLES = [
+  'sluice limit',
+  'sluice limit 50',
+  'sluice limit --resource gpu=4 --per-key 2',
+  'sluice limit --reset',
+]
 
-async function printLimit(queue: Queue, context: CommandContext): Promise<void> {
+/** `gpu=4`, by the name of its live limit. */
+function resourceLimit(text: string, others: Readonly<Record<string, number>>): Record<string, number> {
+  const [, name, amount] = /^([A-Za-z][A-Za-z0-9_.-]{0,63})=(\d+(?:\.\d+)?)$/u.exec(text) ?? []
+  if (name === undefined)
+    throw new InvalidArgumentError('It must be a name and a number of 0 or more, such as gpu=4.')
+  return { ...others, [`${RESOURCE_LIMIT_PREFIX}${name}`]: Number(amount) }
+}
+
+async function resetLimits({ control }: Queue): Promise<void> {
+  const names = Object.keys((await control.read()).limits)
+  await control.setLimits(Object.fromEntries([MAX_PROCESSING_LIMIT, ...names].map((name) => [name, null])))
+}
+
+async function printLimits(queue: Queue, context: CommandContext): Promise<void> {
   const { config } = await context.config()
   const { limits } = await queue.control.read()
-  const limit = statusLimit(limits[MAX_PROCESSING_LIMIT], config.processing.limit)
+  const { [MAX_PROCESSING_LIMIT]: jobs, ...others } = limits
   // A service may have another configuration than this process.
-  context.output.print(`${printable(queue.name)}: ${limitText(limit)}`, { limit })
+  const limit = statusLimit(jobs, config.processing.limit)
+  const lines = [limitText(limit), ...Object.entries(others).map(([name, most]) => liveLimitText(name, most))]
+  context.output.print(lines.map((line) => `${printable(queue.name)}: ${line}`).join('\n'), {
+    limit,
+    live: limits,
+  })
 }

@@ -1,8 +1,8 @@
 import { Argument } from '@commander-js/extra-typings'
-import { MAX_PROCESSING_LIMIT } from '@sluice/core'
 import { helpNotes, type CommandContext, type Program } from '../../cli/command.js'
 import { plural } from '../../output/amounts.js'
 import { printable, type Output } from '../../output/output.js'
+import { liveLimitText } from '../../status/live-limits.js'
 import { policyLines } from '../../status/policy-text.js'
 import { readPolicy, type PolicyView } from '../../status/read-policy.js'
 
@@ -38,17 +38,11 @@ export const DIFFERENT =
 function viewText({ queue, configured, live, inForce }: PolicyView, output: Output): string {
   const rows = [
     ...policyLines(configured).map((line) => ['configured', line]),
-    ...Object.entries(live).map(([name, limit]) => ['live', liveText(name, limit)]),
+    ...Object.entries(live).map(([name, limit]) => ['live', liveLimitText(name, limit)]),
     ...inForceLines(inForce).map((line) => ['in force', line]),
   ]
   const shown = rows.map(([part = '', line = ''], index) => [part === rows[index - 1]?.[0] ? '' : part, line])
   return [output.colors.bold(printable(queue)), output.table(['', 'policy'], shown)].join('\n')
-}
-
-function liveText(name: string, limit: number): string {
-  return name === MAX_PROCESSING_LIMIT
-    ? `at most ${plural(limit, 'job')} at once, set by \`sluice limit\``
-    : `${printable(name)}: ${limit}`
 }
 
 function inForceLines(inForce: PolicyView['inForce']): string[] {

@@ -12,7 +12,7 @@ import { AbsentQueueError, CommandError, messageOf } from '../../cli/command-err
 import { printable, saidOnce } from '../../output/output.js'
 import { itemsText } from '../../output/amounts.js'
 import { retryWarnings } from '../../run/retry-options.js'
-import { dispatchPolicy } from '../../run/dispatch-policy.js'
+import { assertCanChoose, dispatchPolicy } from '../../run/dispatch-policy.js'
 import { assertCanCancel } from '../../run/worker-check.js'
 import { wholeNumber } from '../../cli/arguments.js'
 import { helpNotes, type CommandContext, type Program } from '../../cli/command.js'
@@ -121,6 +121,7 @@ async function tryQueue(context: CommandContext): Promise<Tried<Queue>> {
   if (upgrade !== undefined) return { finding: ready(upgrade) }
   try {
     const queue = await context.openQueue({ brief: false, logger })
+    assertCanChoose(queue, (await context.config()).config)
     const { WAITING, PROCESSING, SUCCESS, FAIL } = await queue.sizes()
     return { finding: ready(itemsText(WAITING + PROCESSING + SUCCESS + FAIL)), opened: queue }
   } catch (error) {
