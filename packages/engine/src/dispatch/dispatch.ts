@@ -5,10 +5,10 @@ import { forEachParallel } from '../parallel.js'
 import { roomForClaimed, roomForNew } from '../policies/rooms.js'
 import { sendBatch, type SendBody, type Sending } from '../sending/send.js'
 import { giveBack, giveBackPaused, pausedReason } from './give-back.js'
-import { noteMisfits, withoutMisfits } from '../selection/misfits.js'
+import { startableOf, withoutMisfits } from '../selection/misfits.js'
 import { noteCapacityOver } from '../sending/note-capacity.js'
 import { probeWorker } from '../sending/probe.js'
-import type { SelectedItems } from '../selection/selector.js'
+import { NOTHING_SELECTED, type SelectedItems } from '../selection/selector.js'
 import type { SendPass } from './send-pass.js'
 import { giveUpStalled, judgeSuspects } from './set-aside.js'
 import { isAwaiting, settleAll } from '../settling/settle.js'
@@ -205,7 +205,8 @@ function newSending({ claims }: SendPass, item: QueueItem<unknown>, claimedAtMon
 async function claim(tick: Tick, pass: SendPass, wanted: number): Promise<readonly QueueItem<unknown>[]> {
   const { runtime, sendState, memory } = tick
   const beganAtMonotonic = runtime.monotonicMs()
-  const { items, misfits } = await claimItems(tick, pass, wanted)
+  const claimed = await claimItems(tick, pass, wanted)
+  const { items } = claimed
   sendState.rates.claims.note(items.length, runtime.monotonicMs() - beganAtMonotonic)
   tick.tally.claimed += items.length
   tick.tally.processing += items.length
@@ -214,20 +215,19 @@ async function claim(tick: Tick, pass: SendPass, wanted: number): Promise<readon
   }
   tick.unsent.noteClaimed(items)
   pass.expect(items)
-  return noteMisfits(pass, { items, misfits })
+  return startableOf(tick, pass, claimed)
 }
 
 /** Claims that a policy counts are counted by the items that were claimed, those that can never start too. */
 async function claimItems(tick: Tick, pass: SendPass, wanted: number): Promise<SelectedItems> {
   const { claimLog } = tick
   if (claimLog === undefined) return getItems(tick, pass, wanted)
-  let misfits: SelectedItems['misfits'] = []
-  const items = await claimLog.counted(wanted, async () => {
-    const claimed = await getItems(tick, pass, wanted)
-    misfits = claimed.misfits
+  let claimed = NOTHING_SELECTED
+  await claimLog.counted(wanted, async () => {
+    claimed = await getItems(tick, pass, wanted)
     return claimed.items
   })
-  return { items, misfits }
+  return claimed
 }
 
 /** Where the schema of the bodies fails, the queue has given back what it had claimed. */
@@ -237,14 +237,14 @@ async function getItems(tick: Tick, { control }: SendPass, wanted: number): Prom
   try {
     const claimed =
       selector === undefined
-        ? { items: await queue.get(wanted, held), misfits: [] }
+        ? { ...NOTHING_SELECTED, items: await queue.get(wanted, held) }
         : await selector.claim({ room: wanted, limits: control.limits, ...held })
     if (claimed.items.length > 0) reported.schemaFailing = false
     return claimed
   } catch (error) {
     if (queue.parseBody === undefined || !(error instanceof TypeError)) throw error
     noteSchemaFailed(tick, error)
-    return { items: [], misfits: [] }
+    return NOTHING_SELECTED
   }
 }
 

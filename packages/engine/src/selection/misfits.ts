@@ -1,19 +1,30 @@
 import type { ItemSummary, QueueItem } from '@sluice/core'
+import { giveBack } from '../dispatch/give-back.js'
 import type { SendPass } from '../dispatch/send-pass.js'
 import type { DecidedSettlement } from '../settling/settle.js'
 import type { Tick } from '../tick/tick.js'
 import type { Misfit } from './item-selection.js'
 import type { SelectedItems } from './selector.js'
 
-/** Items that can never start fail with the pass, as those that the worker rejects; the others are returned. */
-export function noteMisfits(
+/**
+ * Those of the claimed items that may start. What can never start fails with the pass, as what the worker
+ * rejects; what was changed between the choice and the claim goes back.
+ */
+export async function startableOf(
+  tick: Tick,
   pass: SendPass,
-  { items, misfits }: SelectedItems,
-): readonly QueueItem<unknown>[] {
-  if (misfits.length === 0) return items
-  const uids = new Set(misfits.map(({ item }) => item.uid))
+  { items, misfits, changed }: SelectedItems,
+): Promise<readonly QueueItem<unknown>[]> {
+  if (misfits.length === 0 && changed.length === 0) return items
   for (const misfit of misfits) reject(pass, misfit)
-  return items.filter(({ uid }) => !uids.has(uid))
+  for (const item of changed) pass.noteBegun(item)
+  if (changed.length > 0)
+    await giveBack(tick, {
+      items: changed,
+      reason: 'not sent: what it uses was changed while it was claimed',
+    })
+  const others = new Set([...misfits.map(({ item }) => item.uid), ...changed.map(({ uid }) => uid)])
+  return items.filter(({ uid }) => !others.has(uid))
 }
 
 /** The same for items that were claimed by a process that died before it failed them. */

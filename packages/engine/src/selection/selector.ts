@@ -54,7 +54,11 @@ export interface SelectedItems {
   readonly items: readonly QueueItem<unknown>[]
   /** Of the items, those that can never start: they fail. */
   readonly misfits: readonly Misfit[]
+  /** Of the items, those that were changed after they had been chosen: they go back. */
+  readonly changed: readonly ItemSummary[]
 }
+
+export const NOTHING_SELECTED: SelectedItems = { items: [], misfits: [], changed: [] }
 
 export interface SelectorOptions {
   readonly queue: AnyQueue & Required<Pick<AnyQueue, 'peekSummaries' | 'getItems'>>
@@ -118,7 +122,7 @@ export class Selector {
 
   /** @throws SluiceError of the queue */
   async claim({ room, limits, lease }: Selecting): Promise<SelectedItems> {
-    if (this.#isTooEarly()) return { items: [], misfits: [] }
+    if (this.#isTooEarly()) return NOTHING_SELECTED
     const running = [...this.#running.values()]
     const pass = this.#begin(running, limits)
     const search = new Search(pass, room)
@@ -128,13 +132,15 @@ export class Selector {
     this.#noteSearched(search, { pass, running })
     const misfits = search.misfits.slice(0, MAX_MISFITS)
     const wanted = [...search.starts, ...misfits.map(({ item }) => item)]
-    if (wanted.length === 0) return { items: [], misfits: [] }
+    if (wanted.length === 0) return NOTHING_SELECTED
     const refs = wanted.map(({ id, uid }) => ({ id, uid }))
     const items = await this.#options.queue.getItems(refs, lease === undefined ? {} : { lease })
     const claimed = new Map(items.map((item) => [item.uid, item]))
     for (const item of items) this.#running.set(item.uid, item)
+    const chosen = new Map(wanted.map((item) => [item.uid, item]))
     return {
       items,
+      changed: items.filter((item) => !isSameUse(item, chosen.get(item.uid))),
       misfits: misfits.flatMap(({ item, reason }) => {
         const own = claimed.get(item.uid)
         return own === undefined ? [] : [{ item: own, reason }]
@@ -217,6 +223,11 @@ function holdupOf(pass: SelectionPass, search: Search): SelectionHoldup | undefi
   const holdup = pass.holdup()
   if (holdup === undefined || !search.isPartial || search.starts.length > 0) return holdup
   return { ...holdup, message: `${holdup.message}; nothing that was read of those behind it fits either` }
+}
+
+function isSameUse(item: ItemSummary, chosen: ItemSummary | undefined): boolean {
+  const [one, other] = [item, chosen].map((each) => JSON.stringify([each?.resources, each?.limitKey]))
+  return one === other
 }
 
 function after(cursor: string | undefined): { after?: string } {

@@ -131,6 +131,27 @@ describe('resourceLimit', () => {
   })
 })
 
+test('an item that is changed between the choice and the claim goes back, and is chosen anew', async () => {
+  const world = new World()
+  const queue = world.openQueue()
+  const { getItems } = queue
+  if (getItems === undefined) throw new Error('the queue gives out no chosen items')
+  queue.getItems = async (...call) => {
+    queue.getItems = getItems
+    await world.queue.update([{ id: 'b', resources: { gpu: 8 } }])
+    return Reflect.apply(getItems, queue, call)
+  }
+  const engine = world.engine({ queue, policy: resourceLimit({ gpu: 8 }) })
+  await world.queue.put('a', 1, { resources: { gpu: 4 } })
+  await world.queue.put('b', 1, { resources: { gpu: 4 } })
+  await engine.tick()
+  expect(running(world)).toEqual(['a'])
+  end(world.worker, 'a')
+  await tickAgain(world, engine)
+  expect(running(world)).toEqual(['b'])
+  expect(await world.queue.lookup('b')).toMatchObject({ attempt: 2, uncounted: 1 })
+})
+
 describe('limitPer', () => {
   const of = (limitKey: string): Given => ({ limitKey })
 
