@@ -1,9 +1,11 @@
 import type { EngineHarness, EngineSettings, TestedEngine } from '@sluice/testkit'
 import {
   all,
+  limitPer,
   machineLimit,
   processingLimit,
   rateLimit,
+  resourceLimit,
   timeWindow,
   type DispatchPolicy,
 } from '../src/index.js'
@@ -48,11 +50,13 @@ function opened(world: World, settings: EngineSettings): TestedEngine {
   }
 }
 
-function policyOf({ limit, rate, windows, machine }: EngineSettings): DispatchPolicy {
+function policyOf({ limit, rate, windows, machine, resources, perKey }: EngineSettings): DispatchPolicy {
   const places = processingLimit(limit)
   return all(
     windows === undefined ? places : timeWindow(windows, places),
     ...(rate === undefined ? [] : [rateLimit(rate)]),
+    ...(resources === undefined ? [] : [resourceLimit(resources.limits, resources)]),
+    ...(perKey === undefined ? [] : [limitPer({ max: perKey })]),
     ...(machine === undefined
       ? []
       : [machineLimit({ load: machine.load, freeMemory: machine.freeMemory }, machine)]),

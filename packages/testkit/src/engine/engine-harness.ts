@@ -28,6 +28,10 @@ export interface EngineSettings {
   readonly limit: number
   /** Most claims in any window. */
   readonly rate?: { readonly count: number; readonly perMs: number }
+  /** The most of each resource in use, and how many later items may pass one that waits for some. */
+  readonly resources?: { readonly limits: Readonly<Record<string, number>>; readonly maxPassed: number }
+  /** The most unfinished jobs of each limit key. */
+  readonly perKey?: number
   /** In the notation of `timeWindow`: outside nothing starts. */
   readonly windows?: readonly string[]
   /** The bounds of the machine, and what is read of it. */

@@ -19,6 +19,14 @@ export const enginePromises: readonly ContractPromise[] = [
     text: 'With a rate of `count` claims per `perMs`, no window of `perMs` by the storage’s clock has more than `count` claims, across crashes, restarts and changes of dispatcher. After one of these fewer may be claimed for one window, and then as many as the rate allows.',
   },
   {
+    id: 'E-BUDGET-1',
+    text: 'With limits of resources, the unfinished jobs of items in PROCESSING never use more of one than its limit, across crashes, restarts and changes of dispatcher, as far as `update` changes no item meanwhile. Later items that fit pass one that does not, at most as often as configured for one dispatcher; an item that could not even start alone fails with the reason.',
+  },
+  {
+    id: 'E-KEY-1',
+    text: 'With a limit per key, no more items of one limit key have unfinished jobs; later items of other keys pass those that wait.',
+  },
+  {
     id: 'E-WINDOW-1',
     text: 'Outside of its time windows an engine starts no more than the policy for that allows, whatever the live limit; jobs that run go on, and what holds the queue back says when the next window opens.',
   },

@@ -4,7 +4,7 @@ import { wrapQueue } from '../../queue/queue-wrapping.js'
 import type { EngineCase, EngineHarness } from '../engine-harness.js'
 import { EngineScene } from '../engine-scene.js'
 
-/** E-LIMIT, E-RATE, E-WINDOW and E-MACHINE. */
+/** E-LIMIT, E-RATE, E-BUDGET, E-KEY, E-WINDOW and E-MACHINE. */
 export const policyCases: readonly EngineCase[] = [
   {
     id: 'E-LIMIT-1',
@@ -55,6 +55,78 @@ export const policyCases: readonly EngineCase[] = [
       const last = scene.engine({ queue: openQueue(), limit: 100, rate: RATE, leaseTtlMs: 1_000 })
       await scene.drain(last, () => assertRate(claimedAt))
       await scene.sizesAre({ SUCCESS: 40 }, 'every item is done in the end')
+    },
+  },
+  {
+    id: 'E-BUDGET-1',
+    title:
+      'jobs never use more of a resource than there is, restarts included, and no item is passed too often',
+    async run(harness) {
+      const scene = new EngineScene(harness)
+      const needs = [3, 4, 9, 1, 2, 1, 1, 3, 1, 1, 4, 2]
+      const items = needs.map((gpu, at) => ({ id: `g${at}`, body: at, resources: { gpu } }))
+      await scene.queue.putMany(items)
+      const needOf = (job: string): number => needs[Number(/^g(\d+) /u.exec(job)?.[1])] ?? 0
+      const resources = { limits: { gpu: 4 }, maxPassed: 2 }
+      const started: string[] = []
+      for (let turn = 0; turn < 40; turn++) {
+        const engine = scene.engine({
+          limit: 100,
+          resources,
+          leaseTtlMs: 1_000,
+          holder: String(turn % 4 > 1),
+        })
+        await scene.ended(engine.tick())
+        const running = scene.running()
+        const used = running.reduce((sum, job) => sum + needOf(job), 0)
+        check(used <= 4, 'no more than four of the resource are in use', running)
+        started.push(...running.filter((job) => !started.includes(job)))
+        const [first] = running
+        if (first !== undefined)
+          scene.worker.settleJob(first.slice(0, first.indexOf(' ')), { stage: 'SUCCESS' })
+        if (turn % 3 === 0) await scene.ended(engine.stop())
+        await harness.runtime.advance(1_000)
+      }
+      await scene.sizesAre({ SUCCESS: needs.length - 1, FAIL: 1 }, 'all but the one that needs nine is done')
+      same((await scene.queue.lookup('g2'))?.failureClass, 'rejected', 'that one was never started')
+      check(!started.some((job) => job.startsWith('g2 ')), 'not even once', started)
+    },
+  },
+  {
+    id: 'E-BUDGET-1/b',
+    title: 'an item that later ones have passed as often as allowed is next',
+    async run(harness) {
+      const scene = new EngineScene(harness)
+      const needs = [1, 4, 1, 1, 1, 1, 1, 1]
+      await scene.queue.putMany(needs.map((gpu, at) => ({ id: `g${at}`, body: at, resources: { gpu } })))
+      const engine = scene.engine({ limit: 2, resources: { limits: { gpu: 4 }, maxPassed: 3 } })
+      const passed = new Set<string>()
+      for (let turn = 0; turn < 12 && !scene.running().includes('g1 1'); turn++) {
+        await scene.ended(engine.tick())
+        for (const job of scene.running()) if (job !== 'g0 1' && job !== 'g1 1') passed.add(job)
+        const first = scene.running().find((job) => job !== 'g1 1')
+        if (first !== undefined)
+          scene.worker.settleJob(first.slice(0, first.indexOf(' ')), { stage: 'SUCCESS' })
+        await harness.runtime.advance(1_000)
+      }
+      same(passed.size, 3, 'three later items have started before it')
+    },
+  },
+  {
+    id: 'E-KEY-1',
+    title: 'no more jobs of one key run than allowed, and those of others start past them',
+    async run(harness) {
+      const scene = new EngineScene(harness)
+      const keys = ['a', 'a', 'a', 'b', undefined, 'b', 'b']
+      await scene.queue.putMany(
+        keys.map((key, at) => ({ id: `k${at}`, body: at, ...(key === undefined ? {} : { limitKey: key }) })),
+      )
+      const engine = scene.engine({ limit: 100, perKey: 2 })
+      await scene.ended(engine.tick())
+      same(scene.running(), ['k0 1', 'k1 1', 'k3 1', 'k4 1', 'k5 1'], 'two of each key, and the one without')
+      scene.worker.settleJob('k1', { stage: 'SUCCESS' })
+      await scene.ended(engine.tick())
+      same(scene.running(), ['k0 1', 'k2 1', 'k3 1', 'k4 1', 'k5 1'], 'the next of the key that has room')
     },
   },
   {

@@ -16,6 +16,16 @@ export const enginePolicyMutants: readonly EngineMutant[] = [
       document: (name) => (name === 'engine/policy' ? forgottenDocument(name) : queue.document(name)),
     })),
   }),
+  broken(['knows-no-resources', 'it starts items whatever they use'], ['E-BUDGET-1'], {
+    settings: ({ resources: _, ...own }) => own,
+  }),
+  broken(['starves-large-items', 'it lets any number of items pass one that waits'], ['E-BUDGET-1/b'], {
+    settings: ({ resources, ...own }) =>
+      resources === undefined ? own : { ...own, resources: { ...resources, maxPassed: 1_000 } },
+  }),
+  broken(['one-more-of-each-key', 'it starts one more job of each key'], ['E-KEY-1'], {
+    settings: ({ perKey, ...own }) => (perKey === undefined ? own : { ...own, perKey: perKey + 1 }),
+  }),
   broken(['always-open', 'it knows no time windows'], ['E-WINDOW-1'], {
     settings: (own) => {
       const open = { ...own }
