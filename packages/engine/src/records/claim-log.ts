@@ -19,7 +19,13 @@ export interface ClaimLogOptions {
   readonly state: PolicyState
 }
 
-/** The storage's clock, by the monotonic one of this process: between the two. */
+/** Claims that were made at about the same time: the latest instant of any, by the monotonic clock. */
+interface Claims {
+  readonly atMonotonic: number
+  readonly count: number
+}
+
+/** What the storage's clock is ahead of the monotonic one of this process: between the two. */
 interface StorageClock {
   readonly leastAheadMs: number
   readonly mostAheadMs: number
@@ -42,7 +48,8 @@ const MAX_WRITES = 4
  * they were made under had ended by then [E-RATE-1].
  *
  * A claim counts until it is older than asked by the latest instant at which the storage can have made it,
- * which is the end of the call.
+ * which is the end of the call. Within one process that is measured by the monotonic clock; the document has
+ * the storage's, which is read again now and then, since the two drift apart.
  */
 export class ClaimLog implements RecentClaims {
   readonly #options: ClaimLogOptions
@@ -54,10 +61,10 @@ export class ClaimLog implements RecentClaims {
   #isStale = false
   #version: number | undefined
   #clock: StorageClock = { leastAheadMs: 0, mostAheadMs: 0, readAtMonotonic: Number.NEGATIVE_INFINITY }
-  /** In order, by the storage's clock. */
-  #claims: ClaimsAt[] = []
+  /** In order. */
+  #claims: Claims[] = []
   /** When the first claim of the latest entry was made. */
-  #grainBeganAt = Number.NEGATIVE_INFINITY
+  #grainBeganAtMonotonic = Number.NEGATIVE_INFINITY
   #underWay = 0
   /** How many claims the document allows beyond those in it. */
   #reserved = 0
@@ -89,15 +96,18 @@ export class ClaimLog implements RecentClaims {
   }
 
   within(ms: number): number {
-    const since = this.#nowAt('least') - ms
-    return this.#claims.reduce((sum, { at, count }) => (at >= since ? sum + count : sum), this.#underWay)
+    const since = this.#since(ms)
+    return this.#claims.reduce(
+      (sum, { atMonotonic, count }) => (atMonotonic >= since ? sum + count : sum),
+      this.#underWay,
+    )
   }
 
   fewerIn(ms: number, count: number): number | undefined {
     let left = this.#claims.reduce((sum, claims) => sum + claims.count, this.#underWay)
     for (const claims of this.#claims) {
       left -= claims.count
-      if (left < count) return Math.max(1, Math.ceil(claims.at + ms + 1 - this.#nowAt('least')))
+      if (left < count) return Math.max(1, Math.ceil(claims.atMonotonic - this.#since(ms)) + 1)
     }
     return undefined
   }
@@ -141,36 +151,40 @@ export class ClaimLog implements RecentClaims {
   }
 
   #takeOver({ claims, reserved }: { claims: readonly ClaimsAt[]; reserved: number }): void {
-    const nowAt = Math.ceil(this.#nowAt('most'))
-    this.#claims = claims.map(({ at, count }) => ({ at: Math.min(at + OTHERS_CLOCK_MS, nowAt), count }))
-    if (reserved > 0) this.#claims.push({ at: nowAt, count: reserved })
-    this.#grainBeganAt = Number.NEGATIVE_INFINITY
+    const nowMonotonic = this.#options.runtime.monotonicMs()
+    const { leastAheadMs } = this.#clock
+    this.#claims = claims.map(({ at, count }) => ({
+      atMonotonic: Math.min(at + OTHERS_CLOCK_MS - leastAheadMs, nowMonotonic),
+      count,
+    }))
+    if (reserved > 0) this.#claims.push({ atMonotonic: nowMonotonic, count: reserved })
+    this.#grainBeganAtMonotonic = Number.NEGATIVE_INFINITY
     this.#underWay = this.#reserved = this.#spent = 0
   }
 
   #note(count: number): void {
-    const at = Math.ceil(this.#nowAt('most'))
+    const { runtime, state } = this.#options
+    const atMonotonic = runtime.monotonicMs()
     const last = this.#claims.at(-1)
-    const isSameGrain = at - this.#grainBeganAt < this.#options.state.claimsForMs / GRAINS
-    if (last !== undefined && isSameGrain) {
-      this.#claims.splice(-1, 1, { at: Math.max(last.at, at), count: last.count + count })
+    if (last !== undefined && atMonotonic - this.#grainBeganAtMonotonic < state.claimsForMs / GRAINS) {
+      this.#claims.splice(-1, 1, { atMonotonic, count: last.count + count })
       return
     }
     this.#forgetOld()
-    this.#grainBeganAt = at
-    this.#claims.push({ at: Math.max(last?.at ?? at, at), count })
+    this.#grainBeganAtMonotonic = atMonotonic
+    this.#claims.push({ atMonotonic, count })
   }
 
   #forgetOld(): void {
-    const since = this.#nowAt('least') - this.#options.state.claimsForMs
-    this.#claims = this.#claims.filter(({ at }) => at >= since)
+    const since = this.#since(this.#options.state.claimsForMs)
+    this.#claims = this.#claims.filter(({ atMonotonic }) => atMonotonic >= since)
   }
 
   async #store(reserved: number): Promise<void> {
     const { runtime } = this.#options
     if (runtime.monotonicMs() - this.#clock.readAtMonotonic > CLOCK_FRESH_MS) await this.#readClock()
     this.#forgetOld()
-    const value = claimsToJson({ claims: this.#claims, reserved })
+    const value = claimsToJson({ claims: this.#claims.map((claims) => this.#dated(claims)), reserved })
     for (let writes = 0; writes < MAX_WRITES; writes++) {
       if (this.#isStale) await this.#readVersion()
       if (!(await this.#write(value))) continue
@@ -216,9 +230,13 @@ export class ClaimLog implements RecentClaims {
     this.#clock = { leastAheadMs: now - readAtMonotonic, mostAheadMs: now - before, readAtMonotonic }
   }
 
-  #nowAt(bound: 'least' | 'most'): number {
-    const { leastAheadMs, mostAheadMs } = this.#clock
-    return this.#options.runtime.monotonicMs() + (bound === 'least' ? leastAheadMs : mostAheadMs)
+  /** Claims from then on count. A clock of whole ms shows up to one ms less between two instants. */
+  #since(ms: number): number {
+    return this.#options.runtime.monotonicMs() - ms - 1
+  }
+
+  #dated({ atMonotonic, count }: Claims): ClaimsAt {
+    return { at: Math.ceil(atMonotonic + this.#clock.mostAheadMs), count }
   }
 
   async #usable(what: 'read' | 'written', work: () => Promise<void>): Promise<void> {
