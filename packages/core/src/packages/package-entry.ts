@@ -106,6 +106,12 @@ export interface QueuePackage {
    */
   readonly queueExists?: (options: unknown, use?: QueueUse) => Promise<boolean>
   /**
+   * Opens the queue as `openQueue` does if it is there already, and creates nothing otherwise: `undefined`.
+   * For a package that can do both in fewer requests than `queueExists` and `openQueue` one after the other,
+   * which serve where this is missing. Rejects as they do.
+   */
+  readonly openIfExists?: (options: unknown, use?: QueueUse) => Promise<Queue | undefined>
+  /**
    * Tries all that a service will do with the storage, whether the queue is there or not: writes, conditional
    * writes and deletions, with the permissions for them. It tries too what the options say is not to be tried
    * at each opening. It creates no queue, changes nothing of one, leaves nothing behind, and may run beside
