@@ -41,10 +41,7 @@ export interface QueueFacts extends DispatcherFacts {
  *
  * @throws SluiceError of the queue
  */
-export async function queueHoldups(
-  queue: Pick<Queue, 'list' | 'now'>,
-  facts: QueueFacts,
-): Promise<Holdup[]> {
+export async function queueHoldups(queue: Pick<Queue, 'list' | 'now'>, facts: QueueFacts): Promise<Holdup[]> {
   const { sizes, service } = facts
   if (sizes.WAITING + sizes.PROCESSING === 0)
     return facts.selfPause === undefined ? [] : [selfPauseHoldup(facts.selfPause)]

@@ -59,8 +59,8 @@ export interface QueueUse extends PackageContext {
    */
   readonly reading?: boolean
   /**
-   * A short, interactive command opens it: only short trials of the storage are made. A caller that keeps the
-   * queue open makes all of them.
+   * A short, interactive command opens it: only short trials of the storage are made, and what counts is how
+   * often a call waits for the storage. A caller that keeps the queue open makes all trials.
    */
   readonly brief?: boolean
 }

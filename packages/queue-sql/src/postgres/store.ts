@@ -1,13 +1,9 @@
 import { Kysely, PostgresDialect, sql, type Dialect } from 'kysely'
-import {
-  DURABLY,
-  durabilityWarnings,
-  readServerSettings,
-  splitCommitLevel,
-} from './connection/durability.js'
+import { DURABLY, durabilityWarnings, readServerSettings, splitCommitLevel } from './connection/durability.js'
 import { addIndex, migrate, tryMigration, versionOf } from '../schema/migration.js'
 import { adviceOnRefusal, isRefusal, lackingPrivileges } from './grants.js'
 import { PostgresMoves } from './moves.js'
+import { MAX_PIPELINED } from './connection/brief-connections.js'
 import { postgresPool, UNLIMITED } from './connection/pool.js'
 import { assertUtf8, openKnown, readEncoding, type OpeningParts } from './opening.js'
 import { ProcessingView } from './processing-view.js'
@@ -27,9 +23,12 @@ const CONCURRENCY = 2
 
 /**
  * The longest call in units of `timeoutMs`: a page of whole items is five statements, each of which may wait
- * this long for a connection and again for its answer; one more for contention.
+ * this long for a connection and again for its answer, and for the answers to those that share its
+ * connection; one more for contention.
  */
-const LONGEST_CALL = 11
+function longestCall({ brief = false }: Pick<StoreOptions, 'brief'>): number {
+  return 5 * (1 + (brief ? MAX_PIPELINED : 1)) + 1
+}
 
 /** The server detects a deadlock after a second; the same transactions rarely conflict again. */
 const MAX_TRIES = 6
@@ -54,7 +53,7 @@ export function openPostgres(
     durable: true,
     sharedBy: 'network',
     timeoutMs: settings.timeoutMs,
-    longestCallMs: LONGEST_CALL * settings.timeoutMs,
+    longestCallMs: longestCall({ brief }) * settings.timeoutMs,
     concurrency: CONCURRENCY,
     ...expressionsOf(names),
     ...upkeepOf(db, { names, place, level, warn }),

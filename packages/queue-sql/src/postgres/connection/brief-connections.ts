@@ -12,8 +12,8 @@ export interface BriefConnectionsParts {
   readonly isAwaited: () => boolean
 }
 
-/** A read that another process makes slow delays only so many others. */
-const MAX_PIPELINED = 8
+/** The most reads that share a connection: a slow one delays the others. */
+export const MAX_PIPELINED = 8
 
 /** A statement that only reads, and is complete in itself. */
 const READ = /^(?:\/\*[^*]*\*\/ )?select\b/iu
@@ -40,7 +40,10 @@ export class BriefConnections {
   /** What is needed is known by the first statement only: this waits for no connection. */
   connect(): PostgresPoolClient {
     let own: TakenConnection | undefined
-    const query = async <R>(text: string, parameters: readonly unknown[]): Promise<PostgresQueryResult<R>> => {
+    const query = async <R>(
+      text: string,
+      parameters: readonly unknown[],
+    ): Promise<PostgresQueryResult<R>> => {
       if (own === undefined && READ.test(text)) return this.#read<R>(text, parameters)
       own ??= await this.#parts.take()
       return own.query<R>(text, parameters)
