@@ -1,4 +1,4 @@
-// A process of its own: a way to a PostgreSQL server on which each round trip takes so many ms more, that of
+// A process of its own: a way to a PostgreSQL server on which each round trip takes N ms more, that of
 // connecting too. It prints its url, and ends when its input does.
 //   node far-relay-process.ts postgres://… 5
 import { connect, createServer, type Socket } from 'node:net'

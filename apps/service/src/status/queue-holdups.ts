@@ -129,8 +129,8 @@ function fullOf({ service, sizes, liveLimit }: QueueFacts): Holdup[] {
 }
 
 /**
- * The item that would be claimed first, if one is due. `undefined`: unknown. Where other processes claim every listed item before it can be read, items are due,
- * and a status must not fail for that.
+ * The item that would be claimed first, if one is due. `undefined`: unknown. Where other processes claim
+ * every listed item before it can be read, items are due, and a status must not fail for that.
  */
 export async function peekOne(queue: Pick<Queue, 'peek'>): Promise<readonly QueueItem[] | undefined> {
   try {

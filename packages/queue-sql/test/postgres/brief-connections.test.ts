@@ -33,8 +33,11 @@ class ScriptedPool {
 
   #taken(): TakenConnection {
     const name = `connection ${++this.#number}`
-    const query = async <R>(text: string): Promise<PostgresQueryResult<R>> => {
-      this.log.push(`${name}: ${text}`)
+    const query = async <R>(
+      text: string,
+      parameters: readonly unknown[],
+    ): Promise<PostgresQueryResult<R>> => {
+      this.log.push([`${name}: ${text}`, ...parameters].join(' '))
       const { promise, resolve, reject } = Promise.withResolvers<void>()
       this.#answers.push((failure) => (failure === undefined ? resolve() : reject(failure)))
       await promise
@@ -94,7 +97,7 @@ describe('the connections of a short command', () => {
   })
 
   test.each([
-    ['a ninth read', (_: ScriptedPool) => 8],
+    ['a ninth read', () => 8],
     [
       'a read while another call waits for a connection',
       (pool: ScriptedPool) => Number((pool.isAwaited = true)),
@@ -109,24 +112,26 @@ describe('the connections of a short command', () => {
   })
 })
 
+type Ask = (text: string, parameters?: readonly unknown[]) => Promise<unknown>
+
+function askOf(pool: PostgresPool): Ask {
+  return async (text, parameters = []) => {
+    const connection = await pool.connect()
+    const { rows } = await connection.query<unknown>(text, parameters).finally(() => connection.release())
+    return rows[0]
+  }
+}
+
 describe('on PostgreSQL', () => {
   const url = inject('postgresUrl')
   const settings = optionsSchema.parse({ name: 'brief', url, timeoutMs: 1_000 })
-  let ask: (text: string, parameters?: readonly unknown[]) => Promise<unknown>
+  let ask: Ask
 
   beforeEach(() => {
     const pool = postgresPool(url, settings, { runtime: systemRuntime, brief: true })
     ask = askOf(pool)
     return () => pool.end()
   })
-
-  function askOf(pool: PostgresPool): typeof ask {
-    return async (text, parameters = []) => {
-      const connection = await pool.connect()
-      const { rows } = await connection.query<unknown>(text, parameters).finally(() => connection.release())
-      return rows[0]
-    }
-  }
 
   test('each of several reads at once has its own outcome', async () => {
     const same = 'select $1::int + 1 as sum, pg_backend_pid() as pid'
@@ -178,7 +183,8 @@ describe('on PostgreSQL', () => {
     const pool = postgresPool(through.href, patient, { runtime: systemRuntime, brief: true })
     await askOf(pool)('select 1')
     await pool.end()
-    await ended.promise
+    // The server has been told.
+    expect(await ended.promise).toBeUndefined()
   })
 
   test('an opening warns of settings with which data can be lost, and reports tables of a newer release', async () => {

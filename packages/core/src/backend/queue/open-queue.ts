@@ -68,18 +68,13 @@ export interface ExistingQueueOpener<
   readonly open: (settings: Settings, use: QueueUse) => Promise<QueueBackend<Item> | undefined>
 }
 
-/**
- * Makes the `openIfExists` of a package: as {@link queueOpener}, but for a queue that exists.
- *
- * @typeParam Options of `openIfExists`, as a caller gives them
- */
+/** Makes the `openIfExists` of a package: as {@link queueOpener}, but for a queue that exists. */
 export function existingQueueOpener<
-  Options,
   Settings extends { readonly name: string },
   Item extends { readonly id: string },
 >(
   opener: ExistingQueueOpener<Settings, Item>,
-): (options: Options, use?: QueueUse) => Promise<Queue | undefined> {
+): (options: unknown, use?: QueueUse) => Promise<Queue | undefined> {
   return async (options, use = {}) => {
     const { settings, body } = await checked(opener, options)
     const backend = await opener.open(settings, use)

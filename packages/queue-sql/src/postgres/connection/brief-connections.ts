@@ -2,7 +2,9 @@ import type { PostgresPoolClient, PostgresQueryResult } from 'kysely'
 
 /** A connection of the pool, taken until it is released. */
 export interface TakenConnection extends PostgresPoolClient {
-  /** Whether statements are sent without waiting for the answers to those before. Changed while it is idle. */
+  /**
+   * Whether statements are sent without waiting for the answers to those before. Changed while it is idle.
+   */
   setPipelining(isOn: boolean): void
 }
 

@@ -59,16 +59,7 @@ export function postgresPool(
   // process.
   pool.on('error', ignore)
   pool.on('connect', (client) => client.on('error', ignore))
-  const adapted = new WeakMap<pg.PoolClient, TakenConnection>()
-  const plans = new PlanGeneration()
-  const take = async (): Promise<TakenConnection> => {
-    const client = await currentClient(pool, plans)
-    const known = adapted.get(client)
-    if (known !== undefined) return known
-    const made = adaptClient(client, { ...settings, level, plans, runtime })
-    adapted.set(client, made)
-    return made
-  }
+  const take = takerOf(pool, { ...settings, level, plans: new PlanGeneration(), runtime })
   // A call that takes an idle connection waits until the next tick.
   const isAwaited = () => pool.waitingCount > pool.idleCount
   const shared = new BriefConnections({ take, isAwaited })
@@ -88,6 +79,19 @@ export function postgresPool(
       ended.abort()
       await overdue
     },
+  }
+}
+
+/** Takes a connection out of a pool. */
+function takerOf(pool: pg.Pool, settings: ClientSettings): () => Promise<TakenConnection> {
+  const adapted = new WeakMap<pg.PoolClient, TakenConnection>()
+  return async () => {
+    const client = await currentClient(pool, settings.plans)
+    const known = adapted.get(client)
+    if (known !== undefined) return known
+    const made = adaptClient(client, settings)
+    adapted.set(client, made)
+    return made
   }
 }
 
