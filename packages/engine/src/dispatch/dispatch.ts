@@ -2,6 +2,7 @@ import type { ItemSummary, QueueItem } from '@sluice/core'
 import { startableNow } from '../lookups/earlier-attempt.js'
 import type { Tick } from '../tick/tick.js'
 import { forEachParallel } from '../parallel.js'
+import { placesOf, roomNow } from './room.js'
 import { roomIn } from '../policies/dispatch-policy.js'
 import { sendBatch, type SendBody, type Sending } from '../sending/send.js'
 import { giveBack, giveBackPaused, pausedReason } from './give-back.js'
@@ -94,7 +95,10 @@ async function dueResends(tick: Tick, pass: SendPass, resends: readonly ItemSumm
   })
   if (resends.length > room)
     await giveBack(tick, { items: resends.slice(room), reason: 'claimed beyond the limit' })
-  const due = resends.slice(0, room).filter((item) => refused.maySend(item, nowMonotonic))
+  const kept = resends.slice(0, room)
+  const pressed = tick.backpressure.room(processing - resends.length + orphans)
+  const due = kept.slice(0, pressed).filter((item) => refused.maySend(item, nowMonotonic))
+  pass.keep(kept.length - due.length)
   pass.expect(due)
   return due
     .toSorted((a, b) => refused.triedAtMonotonic(a) - refused.triedAtMonotonic(b) || 0)
@@ -234,9 +238,8 @@ function claimSize({
   )
 }
 
-function roomFor({ policy, tally }: Tick, { control }: SendPass): number {
-  const { processing, orphans } = tally
-  return roomIn(policy, { processing, orphans, limits: control.limits })
+function roomFor(tick: Tick, { control }: SendPass): number {
+  return roomNow(tick, control)
 }
 
 async function sendAll(tick: Tick, pass: SendPass, sendings: readonly Sending[]): Promise<void> {
@@ -310,6 +313,8 @@ async function endPass(tick: Tick, pass: SendPass): Promise<void> {
   await tick.guards.record(pass.control)
   await settleAll(tick, rejected)
   noteCapacityOver(tick, pass)
+  if (outage !== undefined && pass.isPuzzling) tick.backpressure.noteRefused(outage)
+  tick.backpressure.endPass(tick.tally.sent, () => placesOf(tick, pass))
   sendState.noteOutage(pass)
   const standing = halted === 'retry-after' ? sendState.outage : outage
   if (standing !== undefined) tick.tally.unavailable ??= standing

@@ -4,6 +4,7 @@ import { guardCases } from './cases/guard-cases.js'
 import { manyCases } from './cases/many-cases.js'
 import { onceCases } from './cases/once-cases.js'
 import { outcomeCases } from './cases/outcome-cases.js'
+import { pressureCases } from './cases/pressure-cases.js'
 import { troubleCases } from './cases/trouble-cases.js'
 import type { EngineCase } from './engine-harness.js'
 
@@ -14,6 +15,7 @@ export const engineContract: readonly EngineCase[] = [
   ...manyCases,
   ...outcomeCases,
   ...troubleCases,
+  ...pressureCases,
   ...guardCases,
   ...engineControlCases,
 ]

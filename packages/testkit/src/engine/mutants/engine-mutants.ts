@@ -10,6 +10,7 @@ import {
 } from '@sluice/core'
 import { createLease } from '@sluice/core/backend'
 import { engineGuardMutants } from './engine-guard-mutants.js'
+import { enginePressureMutants } from './engine-pressure-mutants.js'
 import type { EngineSettings } from '../engine-harness.js'
 import { broken, forgottenDocument, handedOn, onQueue, onWorker, type EngineMutant } from './engine-mutant.js'
 import { wrapWorker } from '../../worker/worker-wrapping.js'
@@ -187,6 +188,7 @@ export const engineMutants: readonly EngineMutant[] = [
     settings: (own) => ({ ...own, stallMs: 100_000_000 }),
   }),
   ...engineGuardMutants,
+  ...enginePressureMutants,
 ]
 
 function onlyAwaited({ queue, worker }: EngineSettings): Partial<Worker> {
