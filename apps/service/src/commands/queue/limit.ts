@@ -2,6 +2,7 @@ import { MAX_PROCESSING_LIMIT, type Queue } from '@sluice/core'
 import { CommandError } from '../../cli/command-error.js'
 import { printable } from '../../output/output.js'
 import { statusLimit } from '../../status/read-status.js'
+import { readService } from '../../status/service-state.js'
 import { limitText } from '../../status/status-text.js'
 import { wholeNumber } from '../../cli/arguments.js'
 import { helpNotes, type CommandContext, type Program } from '../../cli/command.js'
@@ -27,8 +28,8 @@ const EXAMPLES = ['sluice limit', 'sluice limit 50', 'sluice limit --reset']
 
 async function printLimit(queue: Queue, context: CommandContext): Promise<void> {
   const { config } = await context.config()
-  const { limits } = await queue.control.read()
-  const limit = statusLimit(limits[MAX_PROCESSING_LIMIT], config.processing.limit)
+  const [{ limits }, { service }] = await Promise.all([queue.control.read(), readService(queue)])
+  const limit = statusLimit(limits[MAX_PROCESSING_LIMIT], config.processing.limit, service.lowered)
   // A service may have another configuration than this process.
   context.output.print(`${printable(queue.name)}: ${limitText(limit)}`, { limit })
 }
