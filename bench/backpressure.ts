@@ -80,9 +80,13 @@ async function recoveryOf(worker: OverloadedWorker, runtime: ManualRuntime): Pro
 }
 
 function print(title: string, rows: readonly Row[]): void {
-  const best = Math.max(...rows.filter(({ recoveryMs }) => recoveryMs === undefined).map((row) => row.perSecond))
+  const best = Math.max(
+    ...rows.filter(({ recoveryMs }) => recoveryMs === undefined).map((row) => row.perSecond),
+  )
   console.log(`\n${title}\n`)
-  console.log('| limit | jobs a second | of the best fixed | refused sends | median send | most unfinished | back at the cap after |')
+  console.log(
+    '| limit | jobs a second | of the best fixed | refused sends | median send | most unfinished | back at the cap after |',
+  )
   console.log('|---|---|---|---|---|---|---|')
   for (const { name, perSecond, refused, sendMs, peak, recoveryMs } of rows) {
     const cells = [

@@ -75,7 +75,8 @@ export class OverloadedWorker implements Worker {
     if (this.unfinished > 0)
       for (const { id, uid, attempt } of this.#running.values())
         reports.set(id, { stage: 'PROCESSING', uid, attempt, pending: false })
-    for (const { id, uid, attempt } of this.#done.values()) reports.set(id, { stage: 'SUCCESS', uid, attempt })
+    for (const { id, uid, attempt } of this.#done.values())
+      reports.set(id, { stage: 'SUCCESS', uid, attempt })
     return reports
   }
 
@@ -104,7 +105,11 @@ function refusal(trouble: 'rate-limited' | 'unavailable'): SluiceError {
         concerns: 'capacity',
         retryAfterMs: 1_000,
       })
-    : new SluiceError('SLUICE_WORKER_UNAVAILABLE', '503 the server is currently unable to handle the request', {
-        concerns: 'worker',
-      })
+    : new SluiceError(
+        'SLUICE_WORKER_UNAVAILABLE',
+        '503 the server is currently unable to handle the request',
+        {
+          concerns: 'worker',
+        },
+      )
 }

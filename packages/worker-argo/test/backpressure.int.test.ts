@@ -33,7 +33,9 @@ test('an overloaded Argo Server lowers the limit by its 429s and 503s, and fails
   // Above 120 it refuses all.
   expect(server.workflows.maxUnfinished).toBeLessThanOrEqual(121)
   server.overload = undefined
-  await eventually('the limit is the cap again', () => events.some(({ kind }) => kind === 'backpressure-over'))
+  await eventually('the limit is the cap again', () =>
+    events.some(({ kind }) => kind === 'backpressure-over'),
+  )
   await eventually('all are done', async () => (await queue.size('SUCCESS')) === ITEMS)
   stop.abort()
   await running
