@@ -7,7 +7,9 @@ import { seededRandom } from '@sluice/testkit'
 export interface OverloadProfile extends Overload {
   /** How long a job takes while the worker is well, in ms. */
   readonly jobMs: number
-  /** The power by which jobs above `above` take longer: with 1 they share what there is, with 2 it gets less. */
+  /**
+   * The power by which jobs above `above` take longer: with 1 they share what there is, with 2 it gets less.
+   */
   readonly slowdown: number
 }
 

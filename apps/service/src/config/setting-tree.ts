@@ -59,7 +59,7 @@ function propertiesOf({ properties, anyOf = [] }: JsonNode): Readonly<Record<str
 }
 
 function typeInWords(node: JsonNode): string {
-  if (node.const !== undefined) return String(node.const)
+  if (typeof node.const === 'string') return node.const
   if (node.anyOf !== undefined) return node.anyOf.map(typeInWords).join(' | ')
   if (node.enum !== undefined) return node.enum.map(String).join(' | ')
   if (node.properties !== undefined) return 'settings'

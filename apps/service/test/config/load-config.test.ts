@@ -71,7 +71,7 @@ describe('files', () => {
       retry: { backoff: { baseMs: 1000, maxMs: 300_000 } },
       lost: { policy: 'fail', graceMs: 60_000 },
       jobs: { pendingWarnMs: 600_000, askAfterMs: 300_000 },
-      backpressure: { algorithm: 'aimd', minLimit: 10, slowSendMs: 250, pendingMs: 30_000 },
+      backpressure: { algorithm: 'aimd', minLimit: 10, slowSendMs: 150, pendingMs: 30_000 },
       sends: { maxTries: 5, baseMs: 1000, maxMs: 60_000, maxRetryAfterMs: 300_000 },
       sweep: { everyMs: 3_600_000 },
       service: {
@@ -344,7 +344,7 @@ describe('errors contain the place, and never the value', () => {
   test('backpressure is off, or has defaults, in a file and in variables', async () => {
     const files = { 'sluice.config.yaml': `${YAML}backpressure: off\n` }
     expect((await load({ files })).config.backpressure).toBe('off')
-    const defaults = { algorithm: 'aimd', minLimit: 10, slowSendMs: 250, pendingMs: 30_000 }
+    const defaults = { algorithm: 'aimd', minLimit: 10, slowSendMs: 150, pendingMs: 30_000 }
     expect((await load({ files: { 'sluice.config.yaml': YAML } })).config.backpressure).toEqual(defaults)
     expect((await load({ env: { SLUICE_BACKPRESSURE: 'off' } })).config.backpressure).toBe('off')
     const env = { SLUICE_BACKPRESSURE_MIN_LIMIT: '3' }

@@ -6,13 +6,13 @@ import { assertSpan } from '@sluice/core/backend'
  */
 export interface BackpressureOptions {
   /**
-   * How far slow sends lower the limit. `aimd`: by a fixed share · `gradient`: as far as sends are slower than
-   * usual. Default `aimd`.
+   * How far slow sends lower the limit. `aimd`: by a fixed share · `gradient`: as far as sends are slower
+   * than usual. Default `aimd`.
    */
   readonly algorithm?: 'aimd' | 'gradient'
   /** The limit is never lowered below this, 1 or more. Default 10. */
   readonly minLimit?: number
-  /** Sends that take less never count as slow, in ms; 0 to leave the duration of sends aside. Default 250. */
+  /** Sends that take less never count as slow, in ms; 0 to leave the duration of sends aside. Default 150. */
   readonly slowSendMs?: number
   /**
    * Jobs that are pending for longer count as lack of room, in ms; 0 to leave pending jobs aside. Default
@@ -31,7 +31,7 @@ export function checkedBackpressure(given: 'off' | BackpressureOptions): Backpre
   if (given === 'off') return given
   if (typeof given !== 'object' || given === null)
     throw new TypeError(`backpressure must be 'off' or its options; got ${String(given)}`)
-  const rule = { algorithm: 'aimd', minLimit: 10, slowSendMs: 250, pendingMs: 30_000, ...given } as const
+  const rule = { algorithm: 'aimd', minLimit: 10, slowSendMs: 150, pendingMs: 30_000, ...given } as const
   for (const name of Object.keys(given))
     if (!['algorithm', 'minLimit', 'slowSendMs', 'pendingMs'].includes(name))
       throw new TypeError(`backpressure.${name} is no option`)

@@ -14,7 +14,9 @@ const SLOWER_FACTOR = 2
 const MAX_DECREASE = 0.5
 /** Jobs that are pending up to this share of the others are ready to start, and no lack of room. */
 const PENDING_SHARE = 0.1
-/** What was accepted of late starts, at least this share of it: then old pending jobs wait for something else. */
+/**
+ * What was accepted of late starts, at least this share of it: then old pending jobs wait for something else.
+ */
 const STARTED_SHARE = 0.5
 
 /** Sends that the worker refused. */

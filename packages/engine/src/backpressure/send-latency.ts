@@ -1,7 +1,9 @@
 /** So many sends show how long they take; fewer do after {@link MAX_WINDOW_MS}. */
 const ENOUGH_SENDS = 5
 const MAX_WINDOW_MS = 5_000
-/** Over this time what is usual grows to a duration that lasts: the worker may have become slower for good. */
+/**
+ * Over this time what is usual grows to a duration that lasts: the worker may have become slower for good.
+ */
 const USUAL_MS = 600_000
 
 /** How long sends take. */

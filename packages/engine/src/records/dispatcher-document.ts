@@ -26,8 +26,8 @@ export interface DispatcherState {
   readonly atMost?: number
   readonly holdups: readonly Holdup[]
   /**
-   * What the worker's pushback has lowered the limit to, and why, as far as it was reported; absent where only
-   * `atMost` limits. The next dispatcher starts with it.
+   * What the worker's pushback has lowered the limit to, and why, as far as it was reported; absent where
+   * only `atMost` limits. The next dispatcher starts with it.
    */
   readonly lowered?: LoweredLimit
   /** An item that was sent, for `probeSend`; updated rarely. */

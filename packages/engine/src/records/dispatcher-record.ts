@@ -83,8 +83,8 @@ export class DispatcherRecord {
   }
 
   /**
-   * The lowered limit that the dispatcher before has recorded. What is read serves the first write of the term
-   * too.
+   * The lowered limit that the dispatcher before has recorded. What is read serves the first write of the
+   * term too.
    *
    * @throws SluiceError of the queue
    */
