@@ -11,6 +11,8 @@ export type {
   WorkQueueOptions,
   WorkerOfAnyJson,
 } from './work-queue-options.js'
+export type { BackpressureOptions } from './backpressure/backpressure-options.js'
+export type { LoweredLimit } from './backpressure/effective-limit.js'
 export type { TickPoll, TickResult } from './tick/tick-result.js'
 export type { WorkEvent } from './work-event.js'
 export { all } from './policies/all.js'

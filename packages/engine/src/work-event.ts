@@ -67,3 +67,21 @@ export type WorkEvent =
   /** The worker accepts no more jobs for now, and no item fails for it: sends slow down to its rate. */
   | { readonly kind: 'capacity'; readonly message: string }
   | { readonly kind: 'capacity-over' }
+  /**
+   * The effective limit on unfinished jobs has changed, since the worker pushes back or does so less; small
+   * changes are not reported, and at most one in five seconds.
+   */
+  | {
+      readonly kind: 'backpressure'
+      readonly limit: number
+      /** The effective limit before; absent: that of the policy. */
+      readonly before?: number
+      /** What policy and live limits allow; absent without a limit. */
+      readonly atMost?: number
+      /** Of the latest pushback. `refused`: sends were · `slow`: sends are · `pending`: jobs stay pending. */
+      readonly cause: 'refused' | 'slow' | 'pending'
+      /** In one line, with numbers. */
+      readonly reason: string
+    }
+  /** Nothing but policy and live limits limits any more. */
+  | { readonly kind: 'backpressure-over' }

@@ -9,6 +9,11 @@ import {
   type Worker,
 } from '@sluice/core'
 import { assertSpan, systemRuntime } from '@sluice/core/backend'
+import {
+  checkedBackpressure,
+  type BackpressureOptions,
+  type BackpressureRule,
+} from './backpressure/backpressure-options.js'
 import type { LostPolicy } from './reconcile/decide.js'
 import type { DispatchPolicy } from './policies/dispatch-policy.js'
 import { processingLimit } from './policies/processing-limit.js'
@@ -113,6 +118,11 @@ export interface WorkQueueOptions<Body = JsonValue> {
   readonly jobs?: JobsOptions
   readonly sends?: SendsOptions
   /**
+   * How the limit follows what the worker can take: refused and slow sends, and jobs that stay pending, lower
+   * it for a while [E-PRESS-1]. `off`: it does not. Default: on, with the defaults of the options.
+   */
+  readonly backpressure?: 'off' | BackpressureOptions
+  /**
    * A tick without the end of a call of queue or worker for this time has stalled: the call is given up, and
    * the lease with it. At least twice the longest call that both declare. In ms, 1,000 or more. Default
    * 120,000.
@@ -156,6 +166,7 @@ export interface CheckedOptions {
   readonly sweep: SweepRule
   readonly jobs: JobsRule
   readonly sends: Required<SendsOptions>
+  readonly backpressure: BackpressureRule
   readonly stallMs: number
   readonly leaseTtlMs: number
   readonly holder: string
@@ -195,6 +206,7 @@ export function checkedOptions<Body>(options: WorkQueueOptions<Body>): CheckedOp
     sweep: { everyMs: 3_600_000, ...sweep },
     jobs: { pendingWarnMs: 600_000, askAfterMs: 300_000, ...jobs },
     sends: { maxTries: 5, baseMs: 1_000, maxMs: 60_000, maxRetryAfterMs: 300_000, ...sends },
+    backpressure: checkedBackpressure(options.backpressure ?? {}),
     stallMs,
     leaseTtlMs,
     holder: options.holder ?? runtime.newId(),

@@ -12,6 +12,7 @@ import { Names } from './names.js'
 import { perOperation, type ArgoOperation } from './server/operation.js'
 import { Operator } from './cluster/operator.js'
 import { PodLogs } from './pods/pod-logs.js'
+import { OverloadState, type Overload } from './server/overload.js'
 import { RateLimit } from './server/rate-limit.js'
 import type { EndpointParts } from './server/request-handler.js'
 import type { ArgoTraffic } from './server/request-log.js'
@@ -63,6 +64,8 @@ export interface ArgoServerOptions extends ArgoEndpointOptions {
   readonly archiveTtlMs?: number
   /** Requests a second, in all; Argo's default is 1,000. Default a million. */
   readonly apiRateLimit?: number
+  /** What many unfinished workflows do to the server. Default nothing. Later: `server.overload`. */
+  readonly overload?: Overload
   /** The settings of watches and of log streams. */
   readonly watching?: Partial<WatchSettings>
   /**
@@ -151,6 +154,11 @@ export class ArgoServer {
   /** Denials of the cluster's admission policies and webhooks for new workflows; `undefined`: none. */
   set admission(rule: AdmissionRule | undefined) {
     this.#parts.core.parts.admission = rule
+  }
+
+  /** What many unfinished workflows do to the server; `undefined`: nothing. */
+  set overload(overload: Overload | undefined) {
+    this.#parts.overload.overload = overload
   }
 
   /** How many workflows a namespace may have; `undefined`: any number. */
@@ -244,6 +252,7 @@ export async function startArgoServer(options: ArgoServerOptions = {}): Promise<
     core: new ArgoCore(partsOf(options, { runtime, access, namespace })),
     runtime,
     rateLimit: new RateLimit(options.apiRateLimit ?? 1_000_000),
+    overload: new OverloadState(options.overload),
     watching: {
       keepaliveMs: 15_000,
       chunkBytes: Number.POSITIVE_INFINITY,

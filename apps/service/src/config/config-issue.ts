@@ -7,6 +7,8 @@ export interface FoundIssue {
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined
   readonly code?: string | undefined
   readonly keys?: readonly string[] | undefined
+  /** Of a union: the issues of each of its options. */
+  readonly errors?: readonly (readonly FoundIssue[])[] | undefined
 }
 
 /** The context of an issue. */
@@ -28,8 +30,24 @@ export function describeIssues(issues: readonly FoundIssue[], places: IssuePlace
     if (issue.code === 'unrecognized_keys' && issue.keys !== undefined) {
       return issue.keys.map((key) => unknownKey([...path, key], places))
     }
+    // Settings by name where another form is allowed too: what is wrong is one of them.
+    const within = issue.errors?.find((option) => option.every(isWithin))
+    if (within !== undefined)
+      return describeIssues(
+        within.map((one) => below(issue, one)),
+        places,
+      )
     return [line(path, issueText(issue.message), places)]
   })
+}
+
+/** It is about a part of what was given, not about its form. */
+function isWithin({ path = [], code }: FoundIssue): boolean {
+  return path.length > 0 || code === 'unrecognized_keys'
+}
+
+function below({ path = [] }: FoundIssue, issue: FoundIssue): FoundIssue {
+  return { ...issue, path: [...path, ...(issue.path ?? [])] }
 }
 
 /** One step of an issue's path. */
@@ -82,7 +100,11 @@ function shapeOf(schema: unknown): object | undefined {
   // A section may be inside several wrappers, such as a default; zod has what is inside in `def`.
   if ('unwrap' in schema && typeof schema.unwrap === 'function') return shapeOf(schema.unwrap())
   const def = 'def' in schema ? schema.def : undefined
-  return isObject(def) ? shapeOf(def['innerType'] ?? def['element']) : undefined
+  if (!isObject(def)) return undefined
+  const options: readonly unknown[] = Array.isArray(def['options']) ? def['options'] : []
+  return (
+    options.map(shapeOf).find((shape) => shape !== undefined) ?? shapeOf(def['innerType'] ?? def['element'])
+  )
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

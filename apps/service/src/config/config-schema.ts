@@ -1,4 +1,5 @@
 import * as z from 'zod/mini'
+import { backpressure } from './backpressure-schema.js'
 import type { Config } from './config.js'
 import { unknownClasses } from './failure-classes.js'
 import { processing } from './processing-schema.js'
@@ -283,6 +284,7 @@ export const configSchema: z.ZodMiniType<Config> = z
     lost: z.prefault(lost, {}),
     jobs: z.prefault(jobs, {}),
     sends: z.prefault(sends, {}),
+    backpressure: z.prefault(backpressure, {}),
     sweep: z.prefault(sweep, {}),
     service: z.prefault(service, {}),
     log: z.prefault(log, {}),

@@ -23,6 +23,14 @@ export interface Config {
     readonly maxMs: number
     readonly maxRetryAfterMs: number
   }
+  readonly backpressure:
+    | 'off'
+    | {
+        readonly algorithm: 'aimd' | 'gradient'
+        readonly minLimit: number
+        readonly slowSendMs: number
+        readonly pendingMs: number
+      }
   readonly sweep: { readonly everyMs: number; readonly retentionMs?: number | undefined }
   readonly service: {
     readonly intervalMs: number

@@ -21,6 +21,9 @@ interface JsonNode {
   readonly enum?: readonly unknown[]
   readonly items?: JsonNode
   readonly properties?: Readonly<Record<string, JsonNode>>
+  readonly const?: unknown
+  /** One of several forms, such as `off` or settings by name. */
+  readonly anyOf?: readonly JsonNode[]
 }
 
 /** The JSON Schema of a configuration file, for editors. */
@@ -35,7 +38,7 @@ export function listSettings(): Setting[] {
 }
 
 function* walk(prefix: string, node: JsonNode): Generator<Setting> {
-  for (const [key, child] of Object.entries(node.properties ?? {})) {
+  for (const [key, child] of Object.entries(propertiesOf(node))) {
     if (key === '$schema') continue
     const path = prefix === '' ? key : `${prefix}.${key}`
     const isSection = child.properties !== undefined
@@ -51,8 +54,15 @@ function* walk(prefix: string, node: JsonNode): Generator<Setting> {
   }
 }
 
+function propertiesOf({ properties, anyOf = [] }: JsonNode): Readonly<Record<string, JsonNode>> {
+  return properties ?? anyOf.find((one) => one.properties !== undefined)?.properties ?? {}
+}
+
 function typeInWords(node: JsonNode): string {
+  if (typeof node.const === 'string') return node.const
+  if (node.anyOf !== undefined) return node.anyOf.map(typeInWords).join(' | ')
   if (node.enum !== undefined) return node.enum.map(String).join(' | ')
+  if (node.properties !== undefined) return 'settings'
   if (node.type === 'array') return `list of ${node.items?.type ?? 'anything'}s`
   return node.type ?? 'anything'
 }

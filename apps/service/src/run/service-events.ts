@@ -40,6 +40,8 @@ export function logEvent(logger: Logger, event: WorkEvent): void {
     case 'outage-over':
     case 'capacity':
     case 'capacity-over':
+    case 'backpressure':
+    case 'backpressure-over':
       return undefined
   }
 }

@@ -25,7 +25,7 @@ const READ_SHARE = 0.9
 /** The settings of a service. */
 export type ServiceConfig = Pick<
   Config,
-  'processing' | 'retry' | 'lost' | 'jobs' | 'sends' | 'sweep' | 'service'
+  'processing' | 'retry' | 'lost' | 'jobs' | 'sends' | 'backpressure' | 'sweep' | 'service'
 >
 
 /** What a service runs on. */
@@ -180,7 +180,7 @@ async function follow(options: Running, { stop, watcher, other }: Following): Pr
 
 function makeWorkQueue(options: Running): WorkQueue {
   const { queue, worker, config, runtime, logger, onEvent, acceptNewWorker = false, drain = false } = options
-  const { processing, retry, lost, jobs, sends, sweep, service } = config
+  const { processing, retry, lost, jobs, sends, backpressure, sweep, service } = config
   const { retentionMs, everyMs } = sweep
   const { pendingTimeoutMs, ...others } = jobs
   const policy = dispatchPolicy(processing)
@@ -192,6 +192,7 @@ function makeWorkQueue(options: Running): WorkQueue {
     lost,
     jobs: pendingTimeoutMs === undefined ? others : { ...others, pendingTimeoutMs },
     sends,
+    backpressure,
     sweep: retentionMs === undefined ? { everyMs } : { everyMs, retentionMs },
     leaseTtlMs: service.leaseTtlMs,
     stallMs: service.stallMs,

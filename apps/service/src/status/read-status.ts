@@ -1,5 +1,5 @@
 import { MAX_PROCESSING_LIMIT, STAGES, type Queue, type Runtime, type Stage } from '@sluice/core'
-import { HOLDUP_ADVICE, readSelfPause, type Holdup, type SelfPause } from '@sluice/engine'
+import { HOLDUP_ADVICE, readSelfPause, type Holdup, type LoweredLimit, type SelfPause } from '@sluice/engine'
 import type { RateMeter } from '../output/rate-meter.js'
 import { isBlocked, peekOne, queueHoldups } from './queue-holdups.js'
 import { readService, type ServiceState } from './service-state.js'
@@ -40,6 +40,10 @@ export interface StatusLimit {
   readonly live?: number
   /** In this reader's configuration. */
   readonly configured: number
+  /** What the worker's pushback has lowered it to, in the service that dispatches; absent: nothing. */
+  readonly effective?: number
+  /** Why it is lowered. */
+  readonly reason?: string
 }
 
 export interface ReadStatusOptions {
@@ -81,7 +85,7 @@ export async function readStatus(
     ...(reason === undefined ? {} : { reason }),
     ...(pausedAt === undefined ? {} : { pausedAt }),
     ...(selfPause === undefined ? {} : { selfPause }),
-    limit: statusLimit(liveLimit, configuredLimit),
+    limit: statusLimit(liveLimit, configuredLimit, dispatcher.service.lowered),
     service: dispatcher.service,
     holdups: holdups.map(advised),
     ...(rate === undefined
@@ -92,8 +96,18 @@ export async function readStatus(
 }
 
 /** The limit as `sluice status` and `sluice limit` print it with `--json`. */
-export function statusLimit(live: number | undefined, configured: number): StatusLimit {
-  return { ...(live === undefined ? {} : { live }), configured }
+export function statusLimit(
+  live: number | undefined,
+  configured: number,
+  lowered?: LoweredLimit,
+): StatusLimit {
+  // A live limit that was set since may be lower still.
+  const isLowered = lowered !== undefined && lowered.limit < (live ?? Number.POSITIVE_INFINITY)
+  return {
+    ...(live === undefined ? {} : { live }),
+    configured,
+    ...(!isLowered ? {} : { effective: lowered.limit, reason: lowered.reason }),
+  }
 }
 
 function advised(holdup: Holdup): StatusHoldup {

@@ -1,5 +1,5 @@
 import type { LeaseView, Queue } from '@sluice/core'
-import { DISPATCHER_LEASE, readDispatcher, type DispatcherState } from '@sluice/engine'
+import { DISPATCHER_LEASE, readDispatcher, type DispatcherState, type LoweredLimit } from '@sluice/engine'
 
 /**
  * The state of the service that dispatches, or did last.
@@ -21,6 +21,8 @@ export interface ServiceState {
   readonly heardOfMs?: number
   /** Only while it dispatches: the most unfinished jobs that its configuration and the live limit allow. */
   readonly atMost?: number
+  /** Only while it dispatches: what the worker's pushback has lowered that to, and why. */
+  readonly lowered?: LoweredLimit
 }
 
 /** The dispatcher's state, and its last report. */
@@ -71,5 +73,10 @@ export async function readService(queue: Pick<Queue, 'document' | 'readLease'>):
   if (own?.is === 'stalled') return { service: { state: 'stalled', ...facts }, said: own }
   if (leftMs <= 0) return { service: { state: 'gone', ...facts }, said: own }
   const atMost = own?.atMost === undefined ? {} : { atMost: own.atMost }
-  return { service: { state: 'dispatching', ...facts, ...atMost }, said: own, ...silenceOf(lease) }
+  const lowered = own?.lowered === undefined ? {} : { lowered: own.lowered }
+  return {
+    service: { state: 'dispatching', ...facts, ...atMost, ...lowered },
+    said: own,
+    ...silenceOf(lease),
+  }
 }

@@ -6,7 +6,14 @@ import type { QueueStatus, StatusHoldup, StatusLimit } from './read-status.js'
 import { spanText } from '../output/amounts.js'
 
 /** `at most 8 jobs at once, set by …`, as far as it is known. */
-export function limitText({ live, configured }: StatusLimit, atMost?: number): string {
+export function limitText(limit: StatusLimit, atMost?: number): string {
+  const { effective, reason = '' } = limit
+  const text = allowedText(limit, atMost)
+  if (effective === undefined) return text
+  return `${text}; lowered to ${countText(effective)} for now: ${withoutFullStop(oneLine(reason, 300))}`
+}
+
+function allowedText({ live, configured }: StatusLimit, atMost?: number): string {
   if (live !== undefined) return `at most ${plural(live, 'job')} at once, set by \`sluice limit\``
   if (atMost !== undefined) return `at most ${plural(atMost, 'job')} at once, as the service is configured`
   return `limit: ${countText(configured)} in this configuration, none set live`

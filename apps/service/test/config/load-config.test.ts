@@ -71,6 +71,7 @@ describe('files', () => {
       retry: { backoff: { baseMs: 1000, maxMs: 300_000 } },
       lost: { policy: 'fail', graceMs: 60_000 },
       jobs: { pendingWarnMs: 600_000, askAfterMs: 300_000 },
+      backpressure: { algorithm: 'aimd', minLimit: 10, slowSendMs: 150, pendingMs: 30_000 },
       sends: { maxTries: 5, baseMs: 1000, maxMs: 60_000, maxRetryAfterMs: 300_000 },
       sweep: { everyMs: 3_600_000 },
       service: {
@@ -324,6 +325,30 @@ describe('errors contain the place, and never the value', () => {
     expect(message).toContain(
       'queue.package: is missing (set it in the configuration file or as SLUICE_QUEUE_PACKAGE)',
     )
+  })
+
+  test.each([
+    ['on', 'backpressure: must be off, or settings by name (sluice.config.yaml:4)'],
+    ['[]', 'backpressure: must be off, or settings by name'],
+    ['{ algorithm: vegas }', 'backpressure.algorithm: must be one of aimd, gradient (sluice.config.yaml:4)'],
+    ['{ minLimit: 0 }', 'backpressure.minLimit: must be 1 or more (sluice.config.yaml:4)'],
+    ['{ minLimit: many }', 'backpressure.minLimit: must be a number, not text (sluice.config.yaml:4)'],
+    ['{ slowSendMs: -1 }', 'backpressure.slowSendMs: must be 0 or more'],
+    ['{ pendingMS: 3 }', 'backpressure.pendingMS: there is no such setting; did you mean `pendingMs`?'],
+  ])('backpressure: %s', async (text, expected) => {
+    expect(await refusal({ files: { 'sluice.config.yaml': `${YAML}backpressure: ${text}\n` } })).toContain(
+      expected,
+    )
+  })
+
+  test('backpressure is off, or has defaults, in a file and in variables', async () => {
+    const files = { 'sluice.config.yaml': `${YAML}backpressure: off\n` }
+    expect((await load({ files })).config.backpressure).toBe('off')
+    const defaults = { algorithm: 'aimd', minLimit: 10, slowSendMs: 150, pendingMs: 30_000 }
+    expect((await load({ files: { 'sluice.config.yaml': YAML } })).config.backpressure).toEqual(defaults)
+    expect((await load({ env: { SLUICE_BACKPRESSURE: 'off' } })).config.backpressure).toBe('off')
+    const env = { SLUICE_BACKPRESSURE_MIN_LIMIT: '3' }
+    expect((await load({ env })).config.backpressure).toEqual({ ...defaults, minLimit: 3 })
   })
 
   test.each([

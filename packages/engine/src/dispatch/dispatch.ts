@@ -3,6 +3,7 @@ import { startableNow } from '../lookups/earlier-attempt.js'
 import type { Tick } from '../tick/tick.js'
 import { forEachParallel } from '../parallel.js'
 import { roomForClaimed, roomForNew } from '../policies/rooms.js'
+import { placesOf, roomNow } from './room.js'
 import { sendBatch, type SendBody, type Sending } from '../sending/send.js'
 import { giveBack, giveBackPaused, pausedReason } from './give-back.js'
 import { startableOf, withoutMisfits } from '../selection/misfits.js'
@@ -99,7 +100,9 @@ async function dueResends(tick: Tick, pass: SendPass, resends: readonly ItemSumm
   if (resends.length > room)
     await giveBack(tick, { items: resends.slice(room), reason: 'claimed beyond the limit' })
   const fitting = withoutMisfits(tick, pass, resends.slice(0, room))
-  const due = fitting.filter((item) => refused.maySend(item, nowMonotonic))
+  const pressed = tick.backpressure.room(processing - resends.length + orphans)
+  const due = fitting.slice(0, pressed).filter((item) => refused.maySend(item, nowMonotonic))
+  pass.keep(fitting.length - due.length)
   pass.expect(due)
   return due
     .toSorted((a, b) => refused.triedAtMonotonic(a) - refused.triedAtMonotonic(b) || 0)
@@ -263,8 +266,7 @@ function claimSize({
 }
 
 function roomFor(tick: Tick, { control }: SendPass): number {
-  const { processing, orphans } = tick.tally
-  return roomForNew(tick, { processing, orphans, limits: control.limits }).room
+  return roomNow(tick, control)
 }
 
 async function sendAll(tick: Tick, pass: SendPass, sendings: readonly Sending[]): Promise<void> {
@@ -339,6 +341,8 @@ async function endPass(tick: Tick, pass: SendPass): Promise<void> {
   await settleAll(tick, rejected)
   noteCapacityOver(tick, pass)
   noteRateWait(tick, pass)
+  if (outage !== undefined && pass.isPuzzling) tick.backpressure.noteRefused(outage)
+  tick.backpressure.endPass(tick.tally.sent, () => placesOf(tick, pass))
   sendState.noteOutage(pass)
   const standing = halted === 'retry-after' ? sendState.outage : outage
   if (standing !== undefined) tick.tally.unavailable ??= standing

@@ -62,6 +62,7 @@ export class SendPass {
   #inFlight = 0
   readonly #sends = new Set<Promise<void>>()
   #waiting: (() => void)[] = []
+  #kept = 0
   /** Items that had never failed before, and whose sends began. */
   freshSends = 0
   /** The one probe of the pass. */
@@ -157,6 +158,16 @@ export class SendPass {
   /** They are claimed, and will be sent. */
   expect(items: readonly ItemSummary[]): void {
     for (const item of items) this.#unsent.set(item.uid, item)
+  }
+
+  /** So many items keep their claims, and are not sent in this pass. */
+  keep(items: number): void {
+    this.#kept += items
+  }
+
+  /** Claims that have no job, as far as it is known. */
+  get withoutJob(): number {
+    return this.#unsent.size + this.#kept
   }
 
   /** Its send begins, or it is known to have been moved. */

@@ -95,7 +95,7 @@ export function holdupsNow(
 }
 
 /** What keeps items from being sent, at the end of a tick. */
-export function sendHoldups({ sendState, polls, runtime, tally, selector }: Tick): Holdup[] {
+export function sendHoldups({ sendState, backpressure, polls, runtime, tally, selector }: Tick): Holdup[] {
   const nowMonotonic = runtime.monotonicMs()
   const { capacity, retryAfter, refused } = sendState
   const holdups: Holdup[] = []
@@ -109,7 +109,9 @@ export function sendHoldups({ sendState, polls, runtime, tally, selector }: Tick
     })
   const forMs = retryAfter.leftMs(nowMonotonic)
   if (forMs > 0) holdups.push({ code: 'backoff', message: retryAfter.message, forMs })
-  if (capacity.message !== undefined) holdups.push({ code: 'backpressure', message: capacity.message })
+  const pressed = backpressure.holdup(tally.processing + tally.orphans)
+  if (pressed !== undefined) holdups.push(pressed)
+  else if (capacity.message !== undefined) holdups.push({ code: 'backpressure', message: capacity.message })
   if (selector?.holdup !== undefined) holdups.push(selector.holdup)
   const set = refused.summary(nowMonotonic)
   if (set !== undefined) {

@@ -51,6 +51,7 @@ export async function observe(tick: Tick): Promise<Findings> {
     decideOne(tick, { item, report: reports.get(item.id), poll: asking.poll }, asking.decisions)
   tick.tally.pending = asking.decisions.pending.length
   warnOfPending(tick, asking.decisions.pending)
+  tick.backpressure.notePending(asking.decisions.pending)
   await lookUpMore(tick, { asking, found })
   const isSent = (item: ItemSummary): boolean => tick.memory.isSent(item)
   // Before anything follows from what was seen. Under the lease: one that has lost it stops here.

@@ -1,4 +1,5 @@
 import type { JsonValue, Queue } from '@sluice/core'
+import type { LoweredLimit } from '../backpressure/effective-limit.js'
 import { HOLDUP_CODES, type Holdup } from '../holdups/holdup.js'
 import { DISPATCHER_DOCUMENT } from './document-names.js'
 
@@ -26,6 +27,11 @@ export interface DispatcherState {
   /** Its dispatch policy as data: `DispatchPolicy.settings`. */
   readonly policy?: JsonValue
   readonly holdups: readonly Holdup[]
+  /**
+   * What the worker's pushback has lowered the limit to, and why, as far as it was reported; absent where
+   * only `atMost` limits. The next dispatcher starts with it.
+   */
+  readonly lowered?: LoweredLimit
   /** An item that was sent, for `probeSend`; updated rarely. */
   readonly sentWell?: { readonly id: string; readonly uid: string }
 }
@@ -47,6 +53,7 @@ export function parseDispatcher(value: JsonValue | undefined): DispatcherState |
   const { holder, fencingToken, sinceAt, leaseTtlMs, syncedTo, holdups, sentWell, is, atMost, policy } = value
   if (typeof holder !== 'string' || !isNumber(fencingToken)) return undefined
   const well = parseSentWell(sentWell)
+  const lowered = loweredLimitOf(value)
   return {
     holder,
     fencingToken,
@@ -56,14 +63,16 @@ export function parseDispatcher(value: JsonValue | undefined): DispatcherState |
     syncedTo: isNumber(syncedTo) ? syncedTo : 0,
     ...(isNumber(atMost) ? { atMost } : {}),
     ...(policy === undefined ? {} : { policy }),
+    ...(lowered === undefined ? {} : { lowered }),
     holdups: Array.isArray(holdups) ? holdups.flatMap(parseHoldup) : [],
     ...(well === undefined ? {} : { sentWell: well }),
   }
 }
 
-export function toJson({ holdups, sentWell, ...state }: DispatcherState): JsonValue {
+export function toJson({ holdups, sentWell, lowered, ...state }: DispatcherState): JsonValue {
   return {
     ...state,
+    ...(lowered === undefined ? {} : { lowered: { ...lowered } }),
     holdups: holdups.map((holdup) => ({ ...holdup })),
     ...(sentWell === undefined ? {} : { sentWell: { ...sentWell } }),
   }
@@ -72,6 +81,22 @@ export function toJson({ holdups, sentWell, ...state }: DispatcherState): JsonVa
 /** The item that was sent, whatever else is in the document. */
 export function sentWellOf(value: JsonValue | undefined): DispatcherState['sentWell'] {
   return isRecord(value) ? parseSentWell(value['sentWell']) : undefined
+}
+
+/** The lowered limit, whatever else is in the document. */
+export function loweredLimitOf(value: JsonValue | undefined): LoweredLimit | undefined {
+  const lowered = isRecord(value) ? value['lowered'] : undefined
+  if (!isRecord(lowered)) return undefined
+  const { limit, pushedBackAt, cause, reason } = lowered
+  if (!isPlaces(limit) || !isPlaces(pushedBackAt) || typeof reason !== 'string') return undefined
+  const known = CAUSES.find((one) => one === cause)
+  return { limit, pushedBackAt, cause: known ?? 'refused', reason }
+}
+
+const CAUSES = ['refused', 'slow', 'pending'] as const
+
+function isPlaces(value: unknown): value is number {
+  return Number.isSafeInteger(value) && isNumber(value) && value >= 1
 }
 
 function parseSentWell(value: unknown): DispatcherState['sentWell'] {

@@ -1,9 +1,16 @@
 import { isSluiceError, type Runtime, type Logger, type Queue } from '@sluice/core'
+import type { LoweredLimit } from '../backpressure/effective-limit.js'
 import type { LeaseKeeper } from '../tick/lease-keeper.js'
 import { settingsOf, type DispatchPolicy } from '../policies/dispatch-policy.js'
 import type { Holdup } from '../holdups/holdup.js'
 import type { CallWatch } from '../watchdog/call-watch.js'
-import { parseDispatcher, sentWellOf, toJson, type DispatcherState } from './dispatcher-document.js'
+import {
+  loweredLimitOf,
+  parseDispatcher,
+  sentWellOf,
+  toJson,
+  type DispatcherState,
+} from './dispatcher-document.js'
 import { DISPATCHER_DOCUMENT } from './document-names.js'
 
 export interface DispatcherRecordOptions {
@@ -24,8 +31,11 @@ export interface DispatcherNote {
   readonly syncedTo?: number
   readonly holdups?: readonly Holdup[]
   readonly atMost?: number | undefined
+  /** `none`: only the policy limits. Absent: as before. */
+  readonly lowered?: LoweredLimit | 'none'
 }
 
+type StoredDocument = Awaited<ReturnType<ReturnType<Queue['document']>['read']>> & object
 type SentWell = NonNullable<DispatcherState['sentWell']>
 
 /** How often the item that was sent is updated: it should still exist when it is needed. */
@@ -43,6 +53,8 @@ export class DispatcherRecord {
   /** As it is stored, by this engine, under this fencing token. */
   #stored: DispatcherState | undefined
   #version: number | undefined
+  /** What was read at the beginning of a term, for the first write of it. */
+  #before: { readonly fencingToken: number; readonly found: StoredDocument | undefined } | undefined
   #sentWell: SentWell | undefined
   #sentWellAtMonotonic = Number.NEGATIVE_INFINITY
   #isFailing = false
@@ -71,6 +83,18 @@ export class DispatcherRecord {
     if (this.#sentWell !== undefined && nowMonotonic - this.#sentWellAtMonotonic < SENT_WELL_MS) return
     this.#sentWell = { id, uid }
     this.#sentWellAtMonotonic = nowMonotonic
+  }
+
+  /**
+   * The lowered limit that the dispatcher before has recorded. What is read serves the first write of the
+   * term too.
+   *
+   * @throws SluiceError of the queue
+   */
+  async readLowered(fencingToken: number): Promise<LoweredLimit | undefined> {
+    const found = await this.#options.queue.document(DISPATCHER_DOCUMENT).read()
+    this.#before = { fencingToken, found }
+    return loweredLimitOf(found?.value)
   }
 
   /**
@@ -129,19 +153,28 @@ export class DispatcherRecord {
   /** The first state of a new dispatcher, based on that of the one before. */
   async #begin({ holder, fencingToken }: { holder: string; fencingToken: number }): Promise<DispatcherState> {
     const { queue, leaseTtlMs, runtime } = this.#options
-    const found = await queue.document(DISPATCHER_DOCUMENT).read()
+    const known = this.#before?.fencingToken === fencingToken ? this.#before : undefined
+    this.#before = undefined
+    const found = known === undefined ? await queue.document(DISPATCHER_DOCUMENT).read() : known.found
     const last = parseDispatcher(found?.value)
     this.#version = found?.version
     this.#sentWell ??= sentWellOf(found?.value)
     if (last?.fencingToken === fencingToken && last.holder === holder) return last
     const sinceAt = await queue.now()
     this.#clockAheadMs = sinceAt - runtime.monotonicMs()
-    return { holder, fencingToken, is: 'working', sinceAt, leaseTtlMs, syncedTo: 0, holdups: [] }
+    const lowered = last?.lowered === undefined ? {} : { lowered: last.lowered }
+    return { holder, fencingToken, is: 'working', sinceAt, leaseTtlMs, syncedTo: 0, holdups: [], ...lowered }
   }
 
   #next(
-    { atMost: before, sentWell: lastWell, policy: lastPolicy, ...last }: DispatcherState,
-    { is = 'working', syncedTo, holdups, atMost = before }: DispatcherNote,
+    {
+      atMost: before,
+      sentWell: lastWell,
+      policy: lastPolicy,
+      lowered: lastLowered,
+      ...last
+    }: DispatcherState,
+    { is = 'working', syncedTo, holdups, atMost = before, lowered = lastLowered ?? 'none' }: DispatcherNote,
   ): DispatcherState {
     const sentWell = this.#sentWell ?? lastWell
     const { policy: own } = this.#options
@@ -154,6 +187,7 @@ export class DispatcherRecord {
       holdups: holdups === undefined ? last.holdups : this.#dated(holdups, last.holdups),
       ...(atMost === undefined ? {} : { atMost }),
       ...(policy === undefined ? {} : { policy }),
+      ...(lowered === 'none' ? {} : { lowered }),
       ...(sentWell === undefined ? {} : { sentWell }),
     }
   }

@@ -12,8 +12,12 @@ export function noteCapacity(tick: Tick, pass: SendPass, error: SluiceError): vo
 }
 
 /** At the end of a pass. */
-export function noteCapacityOver({ sendState, runtime, logger, emit }: Tick, { unsent }: SendPass): void {
+export function noteCapacityOver(
+  { sendState, backpressure, runtime, logger, emit }: Tick,
+  { unsent }: SendPass,
+): void {
   if (!sendState.capacity.endPass(unsent.length > 0, runtime.monotonicMs())) return
+  backpressure.noteFullOver()
   logger.info({}, 'the worker accepts jobs again')
   emit({ kind: 'capacity-over' })
 }

@@ -36,6 +36,9 @@ export async function noteSendFailed(tick: Tick, pass: SendPass, failed: FailedS
   tick.logger.debug({ ...refOf(item), err: asOutage(error) }, 'a job could not be sent')
   if (trouble === 'item' || trouble === 'unknown') await suspect(tick, pass, failed)
   else noteKept(tick, pass, failed)
+  noteRefused(tick, error)
+  if (trouble === 'unknown' && !tick.sendState.refused.has(item))
+    tick.backpressure.noteUnclear(asOutage(error))
   if (tick.sendState.retryAfter.note(error, tick.runtime.monotonicMs())) pass.halt('retry-after')
 }
 
@@ -64,6 +67,7 @@ export async function noteSendsFailed(tick: Tick, pass: SendPass, failed: Failed
     { err: error, items: items.length },
     'the worker rejected many sends as a whole; they are sent one by one',
   )
+  noteRefused(tick, error)
   if (sendState.retryAfter.note(error, nowMonotonic)) {
     pass.halt('retry-after')
     return
@@ -72,9 +76,18 @@ export async function noteSendsFailed(tick: Tick, pass: SendPass, failed: Failed
   pass.tally.nextDelayMs = 0
 }
 
+/** An overloaded worker refuses sends as its own trouble, or asks for a pause. One that is full works. */
+function noteRefused({ backpressure }: Tick, error: unknown): void {
+  if (!isSluiceError(error)) return
+  const trouble = sendTrouble(error)
+  if (trouble === 'worker' || error.retryAfterMs !== undefined) backpressure.noteRefused(error)
+  else if (trouble === 'capacity') backpressure.noteFull(error)
+}
+
 /** The worker's trouble, or its limit: the item keeps its claim, and the try doesn't count. */
 function noteKept(tick: Tick, pass: SendPass, { item, error }: FailedSend): void {
   tick.sendState.refused.noteOutage(item, tick.runtime.monotonicMs())
+  pass.keep(1)
   const outage = asOutage(error)
   if (outage.concerns === 'capacity') noteCapacity(tick, pass, outage)
   else pass.noteOutage(outage)

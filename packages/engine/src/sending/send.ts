@@ -175,8 +175,10 @@ function noteSuccesses(tick: Tick, departed: readonly Departed[]): void {
   }
   const [first] = departed
   const noted = ended(tick, departed)
-  if (first !== undefined && noted.length > 0)
+  if (first !== undefined && noted.length > 0) {
     sendState.noteDuration(first.flight.beganAtMonotonic, runtime.monotonicMs())
+    tick.backpressure.noteSent(noted.length, first.flight.beganAtMonotonic)
+  }
   for (const departure of noted) {
     sendState.capacity.noteSent()
     sendState.trust.noteSuccess()

@@ -1,3 +1,4 @@
+import { Backpressure } from '../backpressure/backpressure.js'
 import { UnsentClaims } from '../dispatch/unsent-claims.js'
 import { Guards } from '../guards/guards.js'
 import { LookupBudget } from '../lookups/lookup-budget.js'
@@ -32,6 +33,7 @@ export function newEngineParts(options: CheckedOptions, emit: (event: WorkEvent)
   const queue = watchedQueue(options.queue, calls, { drain })
   const maxJobsPerSend = maxJobsOf(options)
   const lease = new LeaseKeeper({ queue: options.queue, holder, ttlMs: leaseTtlMs, runtime, calls })
+  const record = new DispatcherRecord({ queue, lease, leaseTtlMs, runtime, logger, calls, policy })
   return {
     ...options,
     queue,
@@ -47,7 +49,8 @@ export function newEngineParts(options: CheckedOptions, emit: (event: WorkEvent)
     stop: { requested: false },
     lease,
     calls,
-    record: new DispatcherRecord({ queue, lease, leaseTtlMs, runtime, logger, calls, policy }),
+    record,
+    backpressure: new Backpressure({ rule: options.backpressure, record, runtime, logger, emit }),
     unsent: new UnsentClaims(),
     seen: new SeenJobs({ queue, logger }),
     guards: new Guards({ queue, lease, logger, emit, drain }),

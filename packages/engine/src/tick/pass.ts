@@ -20,6 +20,7 @@ export interface PassHooks {
 export async function runPass(tick: Tick, { onControl, answerSync, onEnd }: PassHooks): Promise<void> {
   await tick.guards.read(tick.lease.fencingToken)
   if (tick.claimLog !== undefined) await tick.claimLog.read(tick.lease.fencingToken)
+  const resuming = tick.backpressure.resume(tick.lease.fencingToken)
   const readAtMonotonic = tick.runtime.monotonicMs()
   // In parallel: neither moves an item, and each round trip less is a shorter tick. Both end before the tick
   // can fail.
@@ -27,6 +28,7 @@ export async function runPass(tick: Tick, { onControl, answerSync, onEnd }: Pass
   const read = await settled(tick.queue.control.read())
   if (read.status === 'rejected') {
     await observing
+    await resuming
     throw read.reason
   }
   onControl(read.value)
@@ -35,6 +37,7 @@ export async function runPass(tick: Tick, { onControl, answerSync, onEnd }: Pass
   try {
     await answerSync(read.value)
     const observed = await observing
+    if (resuming !== undefined) await resuming
     if (observed.status === 'rejected') throw observed.reason
     tick.unsent.keepOnly(observed.value.found.items)
     await settleAndSend(tick, pass, observed.value)
@@ -43,6 +46,7 @@ export async function runPass(tick: Tick, { onControl, answerSync, onEnd }: Pass
     throw error
   } finally {
     await observing
+    if (resuming !== undefined) await resuming
     await pass.sendsEnded()
     pass.stop()
     tick.tally.holdups.unshift(...controlHoldups(tick, tick.tally, pass.control))

@@ -1,4 +1,5 @@
 import type { Runtime, Logger } from '@sluice/core'
+import type { Backpressure } from '../backpressure/backpressure.js'
 import type { DecideRules } from '../reconcile/decide.js'
 import type { Guards } from '../guards/guards.js'
 import type { JobMemory } from '../reconcile/job-memory.js'
@@ -63,6 +64,8 @@ export interface EngineParts {
   readonly open: OpenLookups
   readonly lease: LeaseKeeper
   readonly sendState: SendState
+  /** Lowers the limit while the worker pushes back. */
+  readonly backpressure: Backpressure
   /** Every call of `queue` and `worker` goes through it. */
   readonly calls: CallWatch
   /** What it records of itself for other processes. */

@@ -156,10 +156,10 @@ export class Ticker {
   }
 
   /** Writes the dispatcher's record for other processes, once a tick. */
-  async #record({ record, lease, tally: { unavailable, holdups } }: Tick): Promise<void> {
+  async #record({ record, lease, backpressure, tally: { unavailable, holdups } }: Tick): Promise<void> {
     if (this.#isRecorded || (unavailable !== undefined && sideOf(unavailable) === 'queue')) return
     try {
-      await record.write({ holdups, atMost: this.#atMost })
+      await record.write({ holdups, atMost: this.#atMost, lowered: backpressure.lowered ?? 'none' })
     } catch {
       // The one error that it has: the lease is lost.
       lease.noteLost()

@@ -8,6 +8,7 @@ import type { ArgoFault } from './fault.js'
 import { LogStream } from '../streams/log-stream.js'
 import type { RateLimit } from './rate-limit.js'
 import type { Replica } from './replica.js'
+import type { OverloadState } from './overload.js'
 import { parseRequest, type ArgoRequest } from './request.js'
 import type { ArgoRequestLog } from './request-log.js'
 import { troubleAnswer } from './trouble.js'
@@ -24,6 +25,7 @@ export interface EndpointParts {
   readonly core: ArgoCore
   readonly runtime: Runtime
   readonly rateLimit: RateLimit
+  readonly overload: OverloadState
   readonly watching: WatchSettings
 }
 
@@ -82,8 +84,11 @@ export class RequestHandler {
     if (limit.over) return sendAnswer(exchange, troubleAnswer('rate-limited', request, now))
     const fault = await this.onRequest?.(request)
     if (fault !== undefined) entry.fault = fault.do
-    const latencyMs = typeof this.latencyMs === 'number' ? this.latencyMs : this.latencyMs(request)
-    if (latencyMs > 0) await runtime.sleep(latencyMs)
+    const load = this.#parts.overload.effectOn(isNew(request), core.parts.cluster.unfinished)
+    const ownMs = typeof this.latencyMs === 'number' ? this.latencyMs : this.latencyMs(request)
+    if (ownMs + load.latencyMs > 0) await runtime.sleep(ownMs + load.latencyMs)
+    if (load.trouble !== undefined)
+      return sendAnswer(exchange, troubleAnswer(load.trouble, request, runtime.now()))
     return this.#carryOut(exchange, fault)
   }
 
@@ -201,4 +206,8 @@ export class RequestHandler {
     open.add(stream)
     reply.once('close', () => open.delete(stream))
   }
+}
+
+function isNew({ operation }: ArgoRequest): boolean {
+  return operation === 'SubmitWorkflow' || operation === 'CreateWorkflow'
 }

@@ -5,6 +5,7 @@ import { manyCases } from './cases/many-cases.js'
 import { onceCases } from './cases/once-cases.js'
 import { outcomeCases } from './cases/outcome-cases.js'
 import { policyCases } from './cases/policy-cases.js'
+import { pressureCases } from './cases/pressure-cases.js'
 import { troubleCases } from './cases/trouble-cases.js'
 import type { EngineCase } from './engine-harness.js'
 
@@ -16,6 +17,7 @@ export const engineContract: readonly EngineCase[] = [
   ...manyCases,
   ...outcomeCases,
   ...troubleCases,
+  ...pressureCases,
   ...guardCases,
   ...engineControlCases,
 ]

@@ -46,6 +46,8 @@ export interface EngineSettings {
   readonly maxTries?: number
   readonly maxRetryAfterMs?: number
   readonly stallMs?: number
+  /** Default: on, with the engine's defaults. */
+  readonly backpressure?: 'off'
 }
 
 /** A machine with a load and memory as a case sets them, and their bounds. */

@@ -100,6 +100,18 @@ export const enginePromises: readonly ContractPromise[] = [
     text: 'A `Retry-After` of the worker is obeyed, up to a stated bound; the control is read meanwhile.',
   },
   {
+    id: 'E-PRESS-1',
+    text: 'While the worker pushes back, by sends that it refuses as overloaded or that take far longer than usual, or by jobs that it does not start, the limit on unfinished jobs is lowered: never below the configured minimum, never above what policy and live limits allow. Within a minute without pushback it is theirs again. A worker that never pushes back is never limited by it.',
+  },
+  {
+    id: 'E-PRESS-2',
+    text: 'What lowered the limit, from what and to what, is reported: as an event, in the log and as the holdup `backpressure`.',
+  },
+  {
+    id: 'E-PRESS-3',
+    text: 'The next dispatcher begins with the limit that the one before had lowered.',
+  },
+  {
     id: 'E-GUARD-1',
     text: 'The same rejection 20 times, without a successful send in between, pauses the queue, at the start or during a run, counted across restarts and failovers. At most 20 items and the sends in flight fail for it; the reason of the pause says why.',
   },

@@ -5,6 +5,7 @@ import { CommandError } from '../../cli/command-error.js'
 import { printable } from '../../output/output.js'
 import { liveLimitText } from '../../status/live-limits.js'
 import { statusLimit } from '../../status/read-status.js'
+import { readService } from '../../status/service-state.js'
 import { limitText } from '../../status/status-text.js'
 import { wholeNumber } from '../../cli/arguments.js'
 import { helpNotes, type CommandContext, type Program } from '../../cli/command.js'
@@ -56,10 +57,10 @@ async function resetLimits({ control }: Queue): Promise<void> {
 
 async function printLimits(queue: Queue, context: CommandContext): Promise<void> {
   const { config } = await context.config()
-  const { limits } = await queue.control.read()
+  const [{ limits }, { service }] = await Promise.all([queue.control.read(), readService(queue)])
   const { [MAX_PROCESSING_LIMIT]: jobs, ...others } = limits
   // A service may have another configuration than this process.
-  const limit = statusLimit(jobs, config.processing.limit)
+  const limit = statusLimit(jobs, config.processing.limit, service.lowered)
   const lines = [limitText(limit), ...Object.entries(others).map(([name, most]) => liveLimitText(name, most))]
   context.output.print(lines.map((line) => `${printable(queue.name)}: ${line}`).join('\n'), {
     limit,

@@ -11,6 +11,7 @@ import {
 import { createLease } from '@sluice/core/backend'
 import { engineGuardMutants } from './engine-guard-mutants.js'
 import { enginePolicyMutants } from './engine-policy-mutants.js'
+import { enginePressureMutants } from './engine-pressure-mutants.js'
 import type { EngineSettings } from '../engine-harness.js'
 import { broken, forgottenDocument, handedOn, onQueue, onWorker, type EngineMutant } from './engine-mutant.js'
 import { wrapWorker } from '../../worker/worker-wrapping.js'
@@ -189,6 +190,7 @@ export const engineMutants: readonly EngineMutant[] = [
   }),
   ...engineGuardMutants,
   ...enginePolicyMutants,
+  ...enginePressureMutants,
 ]
 
 function onlyAwaited({ queue, worker }: EngineSettings): Partial<Worker> {
