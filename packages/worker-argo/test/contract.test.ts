@@ -71,6 +71,13 @@ class ArgoHarness implements WorkerHarness {
     return [...this.#names].reduce((sum, name) => sum + this.#bench.countOf(job, name), 0)
   }
 
+  readonly overrideName = 'seconds'
+
+  async startedWith(job: JobRef): Promise<string | undefined> {
+    const { parameters = [] } = this.#bench.server.workflows.get(this.#nameOf(job))?.spec.arguments ?? {}
+    return parameters.find(({ name }) => name === this.overrideName)?.value
+  }
+
   openUnreachable(): Promise<Worker> {
     return this.#open({ name: 'contract', baseUrl: 'http://127.0.0.1:9' })
   }

@@ -20,6 +20,7 @@ export type {
 export { workerOpener } from './worker/open-worker.js'
 export type { OpenWorker, WorkerOpener, WorkerWith } from './worker/open-worker.js'
 export { createWorker } from './worker/worker-front.js'
+export { assertOverrideName, assertOverrideValue } from './worker/worker-input.js'
 export type {
   BackendSupports,
   CheckedJob,
