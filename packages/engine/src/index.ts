@@ -4,9 +4,11 @@ export type { CloseOptions } from './work-queue.js'
 export type { RunOptions } from './run/run-options.js'
 export type { TickOptions } from './tick/ticker.js'
 export type {
+  DeadlinesOptions,
   JobsOptions,
   LostOptions,
   SendsOptions,
+  StragglersOptions,
   SweepingOptions,
   WorkQueueOptions,
   WorkerOfAnyJson,
@@ -17,6 +19,8 @@ export { processingLimit, unlimited } from './policies/dispatch-policy.js'
 export type { DispatchPolicy, DispatchSnapshot } from './policies/dispatch-policy.js'
 export type { Backoff } from './policies/backoff.js'
 export type { RetryOptions, RetryRule } from './policies/retry.js'
+export type { Escalation } from './policies/escalation.js'
+export { isSize, quantityOf } from './policies/quantity.js'
 export { retryFindings } from './policies/retry-findings.js'
 export type { RetryFinding } from './policies/retry-findings.js'
 export type { LostPolicy } from './reconcile/decide.js'

@@ -50,7 +50,13 @@ class TinyPlace {
     this.jobs.set(JSON.stringify([queue, id, uid, attempt]), {
       ref: { id, uid, attempt },
       queue,
-      report: { stage: 'PROCESSING', uid, attempt, jobUid: `job ${++this.#started}`, ...(overrides && { overrides }) },
+      report: {
+        stage: 'PROCESSING',
+        uid,
+        attempt,
+        jobUid: `job ${++this.#started}`,
+        ...(overrides && { overrides }),
+      },
       acknowledged: false,
       starts: 1,
       log: Buffer.alloc(0),

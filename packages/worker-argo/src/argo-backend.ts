@@ -241,9 +241,7 @@ export class ArgoBackend implements WorkerBackend {
    * SLUICE_WORKER_UNAVAILABLE
    */
   async check(use: CheckUse = {}): Promise<void> {
-    const roomBytes = await this.#withinList('check the access to Argo', () =>
-      this.#parts.check(use),
-    )
+    const roomBytes = await this.#withinList('check the access to Argo', () => this.#parts.check(use))
     if (this.#isSelectorLogged) return
     this.#isSelectorLogged = true
     const { settings, logger } = this.#parts

@@ -3,6 +3,7 @@ import type { DecideRules } from '../reconcile/decide.js'
 import type { Guards } from '../guards/guards.js'
 import type { JobMemory } from '../reconcile/job-memory.js'
 import type { AnyQueue, AnyWorker, JobsRule, SendsOptions } from '../work-queue-options.js'
+import type { JobClocks } from '../clocks/job-clocks.js'
 import type { LeaseKeeper } from './lease-keeper.js'
 import type { LookupBudget } from '../lookups/lookup-budget.js'
 import type { PollState } from '../reconcile/poll-state.js'
@@ -56,6 +57,8 @@ export interface EngineParts {
   /** Look-ups without an answer. */
   readonly open: OpenLookups
   readonly lease: LeaseKeeper
+  /** How long jobs run; absent where neither deadlines nor stragglers are configured. */
+  readonly clocks: JobClocks | undefined
   readonly sendState: SendState
   /** Every call of `queue` and `worker` goes through it. */
   readonly calls: CallWatch

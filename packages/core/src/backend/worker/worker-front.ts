@@ -66,8 +66,7 @@ function sends<Body>(gate: Gate, backend: WorkerBackend): Sends<Body> {
   const probeSend = backend.probeSend?.bind(backend)
   const checkItem = backend.checkItem?.bind(backend)
   return {
-    sendJob: (id, body, job) => 
-      gate.call(() => backend.sendJob(checkJob({ id, body, job }, takes))),
+    sendJob: (id, body, job) => gate.call(() => backend.sendJob(checkJob({ id, body, job }, takes))),
     ...(sendMany && {
       sendMany: (jobs: readonly NewJob<Body>[]) =>
         gate.call<Awaited<ReturnType<typeof sendMany.send>>>(() => {

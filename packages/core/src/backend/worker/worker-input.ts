@@ -40,7 +40,8 @@ export function checkJob<Body>({ id, body, job }: NewJob<Body>, { queue, ...take
   const ranked = priority === undefined ? {} : { priority }
   if (overrides === undefined || Object.keys(overrides).length === 0)
     return { id, uid, attempt, queue, ...ranked, body }
-  if (!takes.overrides) throw new TypeError('this worker starts no jobs with overrides: see supports.overrides')
+  if (!takes.overrides)
+    throw new TypeError('this worker starts no jobs with overrides: see supports.overrides')
   assertOverrides(overrides)
   return { id, uid, attempt, queue, ...ranked, overrides, body }
 }

@@ -44,7 +44,8 @@ export const overrideCases: readonly WorkerCase[] = [
     id: 'W-OVERRIDE-1/b',
     title: 'sendMany gives each of its jobs its own overrides',
     needs: (supports) =>
-      lacksOverrides(supports) ?? (supports.sendMany === undefined ? 'this worker has no sendMany' : undefined),
+      lacksOverrides(supports) ??
+      (supports.sendMany === undefined ? 'this worker has no sendMany' : undefined),
     async run(harness) {
       const worker = await harness.open()
       checkOffered(worker, 'sendMany')
@@ -52,7 +53,11 @@ export const overrideCases: readonly WorkerCase[] = [
         { job: jobOf('a'), value: SMALL },
         { job: jobOf('b'), value: LARGE },
       ]
-      const jobs = wishes.map((wish) => ({ id: wish.job.id, body: harness.body(), job: specWith(worker, harness, wish) }))
+      const jobs = wishes.map((wish) => ({
+        id: wish.job.id,
+        body: harness.body(),
+        job: specWith(worker, harness, wish),
+      }))
       same(JSON.stringify(await worker.sendMany?.(jobs)), '[null,null]', 'both are sent')
       for (const wish of wishes) {
         same(await startedWith(harness, wish.job), wish.value, `job ${wish.job.id} has its value`)
@@ -92,7 +97,10 @@ function nameIn({ overrideName = 'memory' }: WorkerHarness): string {
 }
 
 function specWith(worker: Worker, harness: WorkerHarness, { job, value }: Wish) {
-  return { ...specOf(worker, job), ...(value === undefined ? {} : { overrides: { [nameIn(harness)]: value } }) }
+  return {
+    ...specOf(worker, job),
+    ...(value === undefined ? {} : { overrides: { [nameIn(harness)]: value } }),
+  }
 }
 
 async function sendWith(worker: Worker, harness: WorkerHarness, wish: Wish): Promise<void> {
@@ -109,7 +117,11 @@ async function reported(worker: Worker, harness: WorkerHarness, { job, value }: 
   const name = nameIn(harness)
   const wanted: JobOverrides = value === undefined ? {} : { [name]: value }
   const saysSo = (report: JobReport | undefined, where: string): void =>
-    same(JSON.stringify(report?.overrides ?? {}), JSON.stringify(wanted), `${where} of job ${job.id} has its overrides`)
+    same(
+      JSON.stringify(report?.overrides ?? {}),
+      JSON.stringify(wanted),
+      `${where} of job ${job.id} has its overrides`,
+    )
   saysSo((await worker.pollAllStatus()).get(job.id), 'the poll')
   if (worker.lookupJob !== undefined) saysSo(await worker.lookupJob(job), 'the look-up')
 }
