@@ -20,7 +20,6 @@ export type { DispatchPolicy, DispatchSnapshot } from './policies/dispatch-polic
 export type { Backoff } from './policies/backoff.js'
 export type { RetryOptions, RetryRule } from './policies/retry.js'
 export type { Escalation } from './policies/escalation.js'
-export { isSize, quantityOf } from './policies/quantity.js'
 export { retryFindings } from './policies/retry-findings.js'
 export type { RetryFinding } from './policies/retry-findings.js'
 export type { LostPolicy } from './reconcile/decide.js'

@@ -1,7 +1,6 @@
 import { MAX_OVERRIDES, type ItemSummary, type JobOverrides, type JobReport } from '@sluice/core'
-import { assertOverrideName, assertOverrideValue } from '@sluice/core/backend'
+import { assertOverrideName, assertOverrideValue, quantityOf } from '@sluice/core/backend'
 import { retryStateOf } from '../settling/retry-state.js'
-import { quantityOf } from './quantity.js'
 
 /** What the next attempt gets more of, after a failure that its rule matches. */
 export interface Escalation {

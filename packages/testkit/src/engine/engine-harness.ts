@@ -19,6 +19,7 @@ export interface EngineRetryRule {
   readonly classes?: readonly string[]
   readonly exitCodes?: readonly (number | string)[]
   readonly maxAttempts: number
+  readonly escalate?: { readonly parameter: string; readonly values: readonly string[] }
 }
 
 export interface EngineSettings {
@@ -36,6 +37,12 @@ export interface EngineSettings {
   readonly maxTries?: number
   readonly maxRetryAfterMs?: number
   readonly stallMs?: number
+  readonly deadlines?: { readonly attemptMs?: number; readonly itemMs?: number }
+  readonly stragglers?: {
+    readonly factor: number
+    readonly minSamples: number
+    readonly action: 'mark' | 'retry'
+  }
 }
 
 /** What the contract reads of a tick. */
