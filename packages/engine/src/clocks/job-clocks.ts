@@ -58,6 +58,8 @@ const QUANTILE = 0.95
 const DELAY_SHARE = 0.01
 const MIN_DELAY_MS = 1_000
 const MAX_DELAY_MS = 60_000
+/** The same for stragglers, which have no span that is configured. */
+const STRAGGLER_DELAY_MS = 5_000
 /** The storage's clock is read again after this time. */
 const CLOCK_AGE_MS = 3_600_000
 
@@ -83,6 +85,8 @@ export class JobClocks {
   #readAtMonotonic = 0
   #writtenAtMonotonic = Number.NEGATIVE_INFINITY
   #isDirty = false
+  /** It is written at the next tick. */
+  #isUrgent = false
   #isStale = false
   #isFailing = false
   /** Of the quantile, as of so many durations. */
@@ -91,8 +95,11 @@ export class JobClocks {
   constructor(options: JobClocksOptions) {
     const { attemptMs = Number.POSITIVE_INFINITY, itemMs = Number.POSITIVE_INFINITY } = options
     this.#options = options
-    const wishMs = DELAY_SHARE * Math.min(attemptMs, itemMs)
-    this.#delayMs = Math.min(Math.max(wishMs, MIN_DELAY_MS), MAX_DELAY_MS)
+    const wishMs = Math.min(
+      DELAY_SHARE * Math.min(attemptMs, itemMs),
+      options.stragglers === undefined ? MAX_DELAY_MS : STRAGGLER_DELAY_MS,
+    )
+    this.#delayMs = Math.max(wishMs, MIN_DELAY_MS)
   }
 
   /**
@@ -184,7 +191,7 @@ export class JobClocks {
     const clock = this.#clocks.get(uid)
     if (clock === undefined || clock.isMarked === true) return false
     clock.isMarked = true
-    this.#isDirty = true
+    this.#isDirty = this.#isUrgent = true
     return true
   }
 
@@ -203,7 +210,7 @@ export class JobClocks {
   /** Writes it, where jobs came and the last write is some time ago. @throws SluiceError SLUICE_LEASE_LOST */
   async write(lease: Lease | undefined): Promise<void> {
     const isDue = this.#options.runtime.monotonicMs() - this.#writtenAtMonotonic >= this.#delayMs
-    if (this.#isDirty && isDue) await this.#write(lease)
+    if (this.#isUrgent || (this.#isDirty && isDue)) await this.#write(lease)
   }
 
   /**
@@ -270,7 +277,7 @@ export class JobClocks {
       if (!(await document.write(packClocks(clocks), options))) return false
       this.#version = (ifVersion ?? 0) + 1
       this.#writtenAtMonotonic = runtime.monotonicMs()
-      this.#isDirty = this.#isStale = this.#isFailing = false
+      this.#isDirty = this.#isUrgent = this.#isStale = this.#isFailing = false
       return true
     } catch (error) {
       this.#noteTrouble(error, 'written')

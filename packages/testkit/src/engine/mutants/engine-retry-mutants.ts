@@ -6,7 +6,7 @@ import { wrapWorker } from '../../worker/worker-wrapping.js'
 export const engineRetryMutants: readonly EngineMutant[] = [
   broken(
     ['never-escalates', 'every attempt has the first value'],
-    ['E-ESCALATE-1', 'E-ESCALATE-1/b', 'E-ESCALATE-1/c', 'E-ESCALATE-1/d'],
+    ['E-ESCALATE-1', 'E-ESCALATE-1/c', 'E-ESCALATE-1/d'],
     {
       ...onWorker((worker) => {
         let first: JobOverrides | undefined
