@@ -74,8 +74,7 @@ class ArgoHarness implements WorkerHarness {
   readonly overrideName = 'seconds'
 
   async startedWith(job: JobRef): Promise<string | undefined> {
-    const { parameters = [] } = this.#bench.server.workflows.get(this.#nameOf(job))?.spec.arguments ?? {}
-    return parameters.find(({ name }) => name === this.overrideName)?.value
+    return this.#bench.parameterOf(this.#nameOf(job), this.overrideName)
   }
 
   openUnreachable(): Promise<Worker> {

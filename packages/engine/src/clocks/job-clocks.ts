@@ -141,6 +141,9 @@ export class JobClocks {
       const clock = this.#clocks.get(uid)
       if (clock?.attempt === attempt) kept.set(uid, clock)
     }
+    // Readers of the queue see marks: one of a job that has ended must not stay.
+    const isGone = [...this.#clocks].some(([uid, { isMarked }]) => isMarked === true && !kept.has(uid))
+    if (isGone) this.#isDirty = this.#isUrgent = true
     this.#clocks = kept
   }
 
