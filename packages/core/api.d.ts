@@ -2,7 +2,7 @@
 
 // .
 import { g as CallOptions, m as Queue, a as Stage, j as ItemRecord, f as ItemSummary } from './runtime.js';
-export { A as AttemptRecord, ad as AttemptRef, ae as BackupOutcome, af as BackupProgress, ag as BackupUse, C as ControlState, ah as DocumentRemoveOptions, D as DocumentVersion, ai as DocumentWriteOptions, aj as DropOutcome, ak as DropProgress, al as DropQueueUse, am as ERROR_CODES, an as ErrorCode, ao as FAILURE_CLASSES, ap as FailOutcome, F as FailureClass, aq as FailureKind, ar as FinalStage, as as GetOptions, I as ItemChange, at as JobOutcome, r as JobRef, v as JobReport, u as JobReports, au as JobSpec, n as JsonCompatible, J as JsonValue, av as KnownFailureClass, L as Lease, e as LeaseView, aw as ListQueuesUse, ax as Logger, ay as MAX_DOCUMENT_NAME_BYTES, az as MAX_FAILURE_CLASS_CHARS, aA as MAX_HISTORY, aB as MAX_ID_BYTES, aC as MAX_JOB_UID_CHARS, aD as MAX_JSON_DEPTH, aE as MAX_PAGE_ITEMS, aF as MAX_PRIORITY, aG as MAX_PROCESSING_LIMIT, aH as MAX_REASON_CHARS, aI as MAX_RETRY_STATE_BYTES, aJ as MoveReport, N as NewItem, aK as NewJob, O as OptionsSchema, aL as PackageContext, k as Page, P as PageOptions, aM as ParsedBody, aN as PartlyStored, w as ProbeSample, aO as PutManyOptions, aP as PutOptions, aQ as PutReport, aR as QueueControl, aS as QueueDocument, i as QueueItem, aT as QueuePackage, Q as QueueSupports, o as QueueUse, aU as ReadLogOptions, aV as RefusedSettlement, aW as ReleaseOptions, R as RemoveOptions, aX as RemoveReport, b as RequeueOptions, aY as ReturnOptions, aZ as RoomNeed, z as Runtime, a_ as STAGES, q as SchemaInput, a$ as SchemaIssue, p as SchemaOutput, b0 as SchemaResult, B as Secrets, s as SendManySupport, b1 as SettleReport, d as Settlement, b2 as SharedBy, b3 as SkipReason, b4 as SkippedItem, b5 as SleepOptions, t as SluiceError, b6 as SluiceErrorOptions, S as StandardSchema, b7 as StorageFinding, b8 as StoredQueue, b9 as StoredQueueState, ba as SuccessOutcome, c as SweepOptions, l as SweepReport, bb as TroubleConcerns, bc as UpdateReport, x as Worker, bd as WorkerPackage, W as WorkerSupports, y as WorkerUse, be as isSluiceError, bf as isStage, bg as silentLogger } from './runtime.js';
+export { A as AttemptRecord, af as AttemptRef, ag as BackupOutcome, ah as BackupProgress, ai as BackupUse, y as CheckUse, C as ControlState, aj as DocumentRemoveOptions, D as DocumentVersion, ak as DocumentWriteOptions, al as DropOutcome, am as DropProgress, an as DropQueueUse, ao as ERROR_CODES, ap as ErrorCode, aq as FAILURE_CLASSES, ar as FailOutcome, F as FailureClass, as as FailureKind, at as FinalStage, au as GetOptions, I as ItemChange, av as JobOutcome, s as JobOverrides, r as JobRef, w as JobReport, v as JobReports, aw as JobSpec, n as JsonCompatible, J as JsonValue, ax as KnownFailureClass, L as Lease, e as LeaseView, ay as ListQueuesUse, az as Logger, aA as MAX_DOCUMENT_NAME_BYTES, aB as MAX_FAILURE_CLASS_CHARS, aC as MAX_HISTORY, aD as MAX_ID_BYTES, aE as MAX_JOB_UID_CHARS, aF as MAX_JSON_DEPTH, aG as MAX_OVERRIDES, aH as MAX_PAGE_ITEMS, aI as MAX_PRIORITY, aJ as MAX_PROCESSING_LIMIT, aK as MAX_REASON_CHARS, aL as MAX_RETRY_STATE_BYTES, aM as MoveReport, N as NewItem, aN as NewJob, O as OptionsSchema, aO as PackageContext, k as Page, P as PageOptions, aP as ParsedBody, aQ as PartlyStored, x as ProbeSample, aR as PutManyOptions, aS as PutOptions, aT as PutReport, aU as QueueControl, aV as QueueDocument, i as QueueItem, aW as QueuePackage, Q as QueueSupports, o as QueueUse, aX as ReadLogOptions, aY as RefusedSettlement, aZ as ReleaseOptions, R as RemoveOptions, a_ as RemoveReport, b as RequeueOptions, a$ as ReturnOptions, b0 as RoomNeed, E as Runtime, b1 as STAGES, q as SchemaInput, b2 as SchemaIssue, p as SchemaOutput, b3 as SchemaResult, G as Secrets, t as SendManySupport, b4 as SettleReport, d as Settlement, b5 as SharedBy, b6 as SkipReason, b7 as SkippedItem, b8 as SleepOptions, u as SluiceError, b9 as SluiceErrorOptions, S as StandardSchema, ba as StorageFinding, bb as StoredQueue, bc as StoredQueueState, bd as SuccessOutcome, c as SweepOptions, l as SweepReport, be as TroubleConcerns, bf as UpdateReport, z as Worker, bg as WorkerPackage, W as WorkerSupports, B as WorkerUse, bh as isSluiceError, bi as isStage, bj as silentLogger } from './runtime.js';
 
 interface EachOptions extends CallOptions {
     /** Items that are read at once, 1 to `MAX_PAGE_ITEMS`. Default 100 for items, 1,000 for summaries. */
@@ -29,9 +29,9 @@ export { CallOptions, ItemRecord, ItemSummary, Queue, Stage, eachItem, eachSumma
 export type { EachOptions };
 
 // ./backend
-import { h as CheckedItem, O as OptionsSchema, B as Secrets } from './runtime.js';
-import { StandardSchema, JsonValue, ItemChange, RemoveOptions, Stage, RequeueOptions, SweepOptions, AttemptRecord, Settlement, ControlState, DocumentVersion, Lease, LeaseView, ItemSummary, CallOptions, QueueSupports, NewItem, QueueItem, ItemRecord, PageOptions, Page, SweepReport, Queue, JsonCompatible, QueueUse, SchemaOutput, SchemaInput, WorkerSupports, JobRef, SendManySupport, SluiceError, JobReports, JobReport, ProbeSample, Worker, WorkerUse, Runtime, FailureClass } from './index.js';
-export { E as CopiedItem, M as MOVES, G as Move, H as SECRET_MARK, K as SecretRegistry, T as assertCount, U as assertItemId, V as assertJson, X as assertSpan, Y as assertStage, Z as baseDirOf, _ as canMove, $ as checkNewItem, a0 as checkNewItems, a1 as checkOptions, a2 as checkPutMany, a3 as copyNewItem, a4 as copyNewItems, a5 as cutReason, a6 as encodeItem, a7 as encodeJson, a8 as encodeOptional, a9 as isSameJson, aa as lastOutcome, ab as utf8Bytes, ac as withStored } from './runtime.js';
+import { h as CheckedItem, O as OptionsSchema, G as Secrets } from './runtime.js';
+import { StandardSchema, JsonValue, ItemChange, RemoveOptions, Stage, RequeueOptions, SweepOptions, AttemptRecord, Settlement, ControlState, DocumentVersion, Lease, LeaseView, ItemSummary, CallOptions, QueueSupports, NewItem, QueueItem, ItemRecord, PageOptions, Page, SweepReport, Queue, JsonCompatible, QueueUse, SchemaOutput, SchemaInput, WorkerSupports, JobRef, JobOverrides, SendManySupport, SluiceError, JobReports, JobReport, ProbeSample, CheckUse, Worker, WorkerUse, Runtime, FailureClass } from './index.js';
+export { H as CopiedItem, M as MOVES, K as Move, T as SECRET_MARK, U as SecretRegistry, V as assertCount, X as assertItemId, Y as assertJson, Z as assertSpan, _ as assertStage, $ as baseDirOf, a0 as canMove, a1 as checkNewItem, a2 as checkNewItems, a3 as checkOptions, a4 as checkPutMany, a5 as copyNewItem, a6 as copyNewItems, a7 as cutReason, a8 as encodeItem, a9 as encodeJson, aa as encodeOptional, ab as isSameJson, ac as lastOutcome, ad as utf8Bytes, ae as withStored } from './runtime.js';
 
 /** A schema of bodies. Its output need not be JSON: what it transforms a body into is the consumer's own. */
 type BodySchema = StandardSchema<unknown, JsonValue>;
@@ -363,6 +363,8 @@ declare function queueOpener<Options, Settings extends {
 interface CheckedJob extends JobRef {
     readonly queue: string;
     readonly priority?: number;
+    /** Absent where there are none. */
+    readonly overrides?: JobOverrides;
     readonly body: JsonValue;
 }
 /** How a log is read. */
@@ -379,7 +381,7 @@ interface CheckedReadLog {
  * What a backend can do beyond having a method. That the methods are there is what `supports` says of the
  * others.
  */
-type BackendSupports = Pick<WorkerSupports, 'durable' | 'pending' | 'incompletePolls' | 'identity' | 'failures' | 'longestCallMs'>;
+type BackendSupports = Pick<WorkerSupports, 'durable' | 'pending' | 'incompletePolls' | 'identity' | 'failures' | 'longestCallMs' | 'overrides'>;
 /** Many jobs in one call, and how many. */
 interface SendManyBackend extends SendManySupport {
     /** The list has 1 to `maxJobs` jobs. */
@@ -413,7 +415,7 @@ interface WorkerBackend {
      * worker is closed.
      */
     watch?(signal: AbortSignal): AsyncIterable<JobReport | undefined>;
-    check?(): Promise<void>;
+    check?(use: CheckUse): Promise<void>;
     /** Called once. */
     close?(): Promise<void>;
 }
@@ -467,6 +469,11 @@ declare function workerOpener<Options, Settings extends {
  * ```
  */
 declare function createWorker<Body = JsonValue>(name: string, backend: WorkerBackend): Worker<Body>;
+
+/** @throws TypeError */
+declare function assertOverrideName(name: string, what: string): void;
+/** @throws TypeError */
+declare function assertOverrideValue(value: unknown, what: string): void;
 
 /**
  * Wakes all who listen, so that they check earlier than they would. It carries nothing: what has happened is
@@ -745,6 +752,11 @@ declare function redactJson(value: JsonValue, secrets: Secrets): JsonValue;
  */
 declare function redactError(error: unknown, secrets: Secrets): unknown;
 
+/** A quantity as Kubernetes writes it, such as `4Gi`, `500m` or `2`; `undefined` for any other text. */
+declare function quantityOf(text: string): number | undefined;
+/** Whether a text is a size in bytes: a quantity with a unit that sizes have. */
+declare function isSize(text: string): boolean;
+
 /**
  * The last lines of a program's output as a terminal would leave them: what was overwritten after a carriage
  * return or a backspace, or erased by an ANSI sequence, is not there; colors, bells and other control
@@ -768,7 +780,7 @@ declare class TerminalTail {
 /** A text as a terminal would leave it: see {@link TerminalTail}. */
 declare function terminalText(text: string): string;
 
-export { CheckedItem, FAILURE_GROUP_ID_CHARS, FAILURE_RULES_VERSION, IDLE_TIMEOUT_MS, MAX_TEMPLATE_CHARS, MIN_BYTES_PER_SECOND, OptionsSchema, Secrets, TerminalTail, WakeSignal, assertDocumentName, assertDocumentPrefix, assertDocumentVersion, assertIds, assertLease, assertLeaseName, assertPageLimit, assertSignal, bodyValueAt, checkChanges, checkMove, checkRemovable, checkRequeue, checkRetention, checkSettlements, claimRecord, cloneJson, compareBytes, copyJson, createLease, createQueue, createWorker, failureGroupOf, isExactNumber, isLeaseHeld, isRuntime, itemNotFound, judgeMove, leaseLost, missingInBody, parseJson, putRecord, queueClosed, queueItemOf, queueOpener, readBodyPath, redactError, redactJson, requestTimeMs, requeueRecord, settleRecord, startTimer, summaryOf, systemRuntime, takesEncodedItems, terminalText, timeoutSignal, transactedParts, untilAborted, updateRecord, workerOpener };
+export { CheckedItem, FAILURE_GROUP_ID_CHARS, FAILURE_RULES_VERSION, IDLE_TIMEOUT_MS, MAX_TEMPLATE_CHARS, MIN_BYTES_PER_SECOND, OptionsSchema, Secrets, TerminalTail, WakeSignal, assertDocumentName, assertDocumentPrefix, assertDocumentVersion, assertIds, assertLease, assertLeaseName, assertOverrideName, assertOverrideValue, assertPageLimit, assertSignal, bodyValueAt, checkChanges, checkMove, checkRemovable, checkRequeue, checkRetention, checkSettlements, claimRecord, cloneJson, compareBytes, copyJson, createLease, createQueue, createWorker, failureGroupOf, isExactNumber, isLeaseHeld, isRuntime, isSize, itemNotFound, judgeMove, leaseLost, missingInBody, parseJson, putRecord, quantityOf, queueClosed, queueItemOf, queueOpener, readBodyPath, redactError, redactJson, requestTimeMs, requeueRecord, settleRecord, startTimer, summaryOf, systemRuntime, takesEncodedItems, terminalText, timeoutSignal, transactedParts, untilAborted, updateRecord, workerOpener };
 export type { AskedMove, BackendSupports, CheckedChange, CheckedJob, CheckedMove, CheckedReadLog, ControlBackend, CreateQueueOptions, DocumentBackend, DocumentCondition, DocumentRow, DocumentVerdict, Failure, FailureGroup, LeaseBackend, LeaseRow, MaybePromise, MoveRefusal, MovedItem, OpenQueue, OpenWorker, ParseJsonOptions, ParsedJson, PutOrder, PutRefusal, QueueBackend, QueueOpener, QueueTables, RecordChange, RecordPlace, RemoveOrder, RequeueOrder, SendManyBackend, Timer, TimerOptions, Transact, WantedMove, WorkerBackend, WorkerOpener, WorkerWith };
 
 // shared
@@ -955,7 +967,17 @@ interface JobSpec {
     /** The queue's name. */
     readonly queue: string;
     readonly priority?: number;
+    /**
+     * What this attempt is given in place of what the worker is configured with, such as `{ memory: '8Gi' }`:
+     * at most {@link MAX_OVERRIDES} values by their names, in printable ASCII. Only to a worker with
+     * `supports.overrides` [W-OVERRIDE-1].
+     */
+    readonly overrides?: JobOverrides;
 }
+/** Values of one attempt by their names. A name is a letter and then letters, digits, `-` or `_`. */
+type JobOverrides = Readonly<Record<string, string>>;
+/** How many overrides one job has at most. */
+declare const MAX_OVERRIDES = 4;
 /** One job of {@link Worker.sendMany}. */
 interface NewJob<Body = JsonValue> {
     readonly id: string;
@@ -1017,6 +1039,8 @@ interface JobReport {
      * deleted and the second made afterwards, it differs; of one job that was retried there it doesn't.
      */
     readonly jobUid?: string;
+    /** Those that the job was started with; absent where there are none, or it is not known [W-OVERRIDE-1]. */
+    readonly overrides?: JobOverrides;
     /**
      * The unfinished jobs of the same item id beside this one, of any earlier attempt, or of the uid that the
      * id had before it was removed and put again. Of a poll alone: a poll has one report for each id
@@ -1061,6 +1085,8 @@ interface WorkerSupports {
     readonly identity?: boolean;
     /** It has a `readLog` [W-LOG-1]. Default false. */
     readonly readLog?: boolean;
+    /** It starts jobs with {@link JobSpec.overrides} [W-OVERRIDE-1]. Default false. */
+    readonly overrides?: boolean;
     /**
      * All the ways in which its jobs end in FAIL, so that a retry rule about anything else is found to be a
      * mistake. Absent: not known.
@@ -1098,6 +1124,11 @@ interface ReadLogOptions {
      */
     readonly follow?: boolean;
 }
+/** What a worker is to be used for, as far as the caller knows. */
+interface CheckUse {
+    /** The names of the overrides that every send will have. */
+    readonly overrides?: readonly string[];
+}
 /** An item that was sent without trouble. */
 interface ProbeSample<Body = JsonValue> {
     readonly id: string;
@@ -1131,8 +1162,8 @@ interface Worker<Body = JsonValue> {
     readonly identity?: string | undefined;
     /**
      * Starts a job from an item. Of the same (queue, uid, attempt) twice, concurrently, after a crash or a lost
-     * answer, it makes one job [W-SEND-1]. An unknown outcome is resolved inside, by asking, before it answers
-     * [W-SEND-2].
+     * answer, it makes one job [W-SEND-1], with the overrides of the send that made it [W-OVERRIDE-1]. An
+     * unknown outcome is resolved inside, by asking, before it answers [W-SEND-2].
      *
      * @throws SluiceError SLUICE_JOB_REJECTED only when this item can never be accepted;
      * SLUICE_WORKER_UNAVAILABLE, with `retryAfterMs` if known, when it can't be sent now; SLUICE_WORKER_DENIED
@@ -1222,8 +1253,12 @@ interface Worker<Body = JsonValue> {
      * ends when its signal aborts or the worker is closed [W-CLOSE-1].
      */
     watch?(options?: CallOptions): AsyncIterable<JobReport | undefined>;
-    /** Credentials, reachability, permissions: a clear error at start-up instead of at the first item. */
-    check?(): Promise<void>;
+    /**
+     * Credentials, reachability, permissions: a clear error at start-up instead of at the first item. Overrides
+     * that the worker's configuration has no place for, such as a template without a parameter of that name,
+     * are an error too.
+     */
+    check?(use?: CheckUse): Promise<void>;
     /**
      * Ends the use of this object; jobs that run go on. Twice is fine. Every later call rejects with
      * SLUICE_WORKER_CLOSED [W-CLOSE-1].
@@ -2338,5 +2373,5 @@ interface SleepOptions {
     readonly background?: boolean;
 }
 
-export { checkNewItem as $, SECRET_MARK as H, SecretRegistry as K, MOVES as M, assertCount as T, assertItemId as U, assertJson as V, assertSpan as X, assertStage as Y, baseDirOf as Z, canMove as _, checkNewItems as a0, checkOptions as a1, checkPutMany as a2, copyNewItem as a3, copyNewItems as a4, cutReason as a5, encodeItem as a6, encodeJson as a7, encodeOptional as a8, isSameJson as a9, MAX_HISTORY as aA, MAX_ID_BYTES as aB, MAX_JOB_UID_CHARS as aC, MAX_JSON_DEPTH as aD, MAX_PAGE_ITEMS as aE, MAX_PRIORITY as aF, MAX_PROCESSING_LIMIT as aG, MAX_REASON_CHARS as aH, MAX_RETRY_STATE_BYTES as aI, STAGES as a_, lastOutcome as aa, utf8Bytes as ab, withStored as ac, ERROR_CODES as am, FAILURE_CLASSES as ao, MAX_DOCUMENT_NAME_BYTES as ay, MAX_FAILURE_CLASS_CHARS as az, isSluiceError as be, isStage as bf, silentLogger as bg, SluiceError as t };
-export type { AttemptRecord as A, Secrets as B, ControlState as C, DocumentVersion as D, CopiedItem as E, FailureClass as F, Move as G, ItemChange as I, JsonValue as J, Lease as L, NewItem as N, OptionsSchema as O, PageOptions as P, QueueSupports as Q, RemoveOptions as R, StandardSchema as S, WorkerSupports as W, Stage as a, SchemaIssue as a$, MoveReport as aJ, NewJob as aK, PackageContext as aL, ParsedBody as aM, PartlyStored as aN, PutManyOptions as aO, PutOptions as aP, PutReport as aQ, QueueControl as aR, QueueDocument as aS, QueuePackage as aT, ReadLogOptions as aU, RefusedSettlement as aV, ReleaseOptions as aW, RemoveReport as aX, ReturnOptions as aY, RoomNeed as aZ, AttemptRef as ad, BackupOutcome as ae, BackupProgress as af, BackupUse as ag, DocumentRemoveOptions as ah, DocumentWriteOptions as ai, DropOutcome as aj, DropProgress as ak, DropQueueUse as al, ErrorCode as an, FailOutcome as ap, FailureKind as aq, FinalStage as ar, GetOptions as as, JobOutcome as at, JobSpec as au, KnownFailureClass as av, ListQueuesUse as aw, Logger as ax, RequeueOptions as b, SchemaResult as b0, SettleReport as b1, SharedBy as b2, SkipReason as b3, SkippedItem as b4, SleepOptions as b5, SluiceErrorOptions as b6, StorageFinding as b7, StoredQueue as b8, StoredQueueState as b9, SuccessOutcome as ba, TroubleConcerns as bb, UpdateReport as bc, WorkerPackage as bd, SweepOptions as c, Settlement as d, LeaseView as e, ItemSummary as f, CallOptions as g, CheckedItem as h, QueueItem as i, ItemRecord as j, Page as k, SweepReport as l, Queue as m, JsonCompatible as n, QueueUse as o, SchemaOutput as p, SchemaInput as q, JobRef as r, SendManySupport as s, JobReports as u, JobReport as v, ProbeSample as w, Worker as x, WorkerUse as y, Runtime as z };
+export { baseDirOf as $, MOVES as M, SECRET_MARK as T, SecretRegistry as U, assertCount as V, assertItemId as X, assertJson as Y, assertSpan as Z, assertStage as _, canMove as a0, checkNewItem as a1, checkNewItems as a2, checkOptions as a3, checkPutMany as a4, copyNewItem as a5, copyNewItems as a6, cutReason as a7, encodeItem as a8, encodeJson as a9, MAX_DOCUMENT_NAME_BYTES as aA, MAX_FAILURE_CLASS_CHARS as aB, MAX_HISTORY as aC, MAX_ID_BYTES as aD, MAX_JOB_UID_CHARS as aE, MAX_JSON_DEPTH as aF, MAX_OVERRIDES as aG, MAX_PAGE_ITEMS as aH, MAX_PRIORITY as aI, MAX_PROCESSING_LIMIT as aJ, MAX_REASON_CHARS as aK, MAX_RETRY_STATE_BYTES as aL, encodeOptional as aa, isSameJson as ab, lastOutcome as ac, utf8Bytes as ad, withStored as ae, ERROR_CODES as ao, FAILURE_CLASSES as aq, STAGES as b1, isSluiceError as bh, isStage as bi, silentLogger as bj, SluiceError as u };
+export type { AttemptRecord as A, WorkerUse as B, ControlState as C, DocumentVersion as D, Runtime as E, FailureClass as F, Secrets as G, CopiedItem as H, ItemChange as I, JsonValue as J, Move as K, Lease as L, NewItem as N, OptionsSchema as O, PageOptions as P, QueueSupports as Q, RemoveOptions as R, StandardSchema as S, WorkerSupports as W, Stage as a, ReturnOptions as a$, MoveReport as aM, NewJob as aN, PackageContext as aO, ParsedBody as aP, PartlyStored as aQ, PutManyOptions as aR, PutOptions as aS, PutReport as aT, QueueControl as aU, QueueDocument as aV, QueuePackage as aW, ReadLogOptions as aX, RefusedSettlement as aY, ReleaseOptions as aZ, RemoveReport as a_, AttemptRef as af, BackupOutcome as ag, BackupProgress as ah, BackupUse as ai, DocumentRemoveOptions as aj, DocumentWriteOptions as ak, DropOutcome as al, DropProgress as am, DropQueueUse as an, ErrorCode as ap, FailOutcome as ar, FailureKind as as, FinalStage as at, GetOptions as au, JobOutcome as av, JobSpec as aw, KnownFailureClass as ax, ListQueuesUse as ay, Logger as az, RequeueOptions as b, RoomNeed as b0, SchemaIssue as b2, SchemaResult as b3, SettleReport as b4, SharedBy as b5, SkipReason as b6, SkippedItem as b7, SleepOptions as b8, SluiceErrorOptions as b9, StorageFinding as ba, StoredQueue as bb, StoredQueueState as bc, SuccessOutcome as bd, TroubleConcerns as be, UpdateReport as bf, WorkerPackage as bg, SweepOptions as c, Settlement as d, LeaseView as e, ItemSummary as f, CallOptions as g, CheckedItem as h, QueueItem as i, ItemRecord as j, Page as k, SweepReport as l, Queue as m, JsonCompatible as n, QueueUse as o, SchemaOutput as p, SchemaInput as q, JobRef as r, JobOverrides as s, SendManySupport as t, JobReports as v, JobReport as w, ProbeSample as x, CheckUse as y, Worker as z };
