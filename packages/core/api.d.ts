@@ -388,6 +388,8 @@ declare function queueOpener<Options, Settings extends {
 interface CheckedJob extends JobRef {
     readonly queue: string;
     readonly priority?: number;
+    /** Absent where there are none. */
+    readonly overrides?: JobOverrides;
     readonly body: JsonValue;
 }
 /** How a log is read. */
@@ -404,7 +406,7 @@ interface CheckedReadLog {
  * What a backend can do beyond having a method. That the methods are there is what `supports` says of the
  * others.
  */
-type BackendSupports = Pick<WorkerSupports, 'durable' | 'pending' | 'incompletePolls' | 'identity' | 'failures' | 'longestCallMs'>;
+type BackendSupports = Pick<WorkerSupports, 'durable' | 'pending' | 'incompletePolls' | 'identity' | 'failures' | 'longestCallMs' | 'overrides'>;
 /** Many jobs in one call, and how many. */
 interface SendManyBackend extends SendManySupport {
     /** The list has 1 to `maxJobs` jobs. */
@@ -438,7 +440,7 @@ interface WorkerBackend {
      * worker is closed.
      */
     watch?(signal: AbortSignal): AsyncIterable<JobReport | undefined>;
-    check?(): Promise<void>;
+    check?(use: CheckUse): Promise<void>;
     /** Called once. */
     close?(): Promise<void>;
 }
@@ -492,6 +494,11 @@ declare function workerOpener<Options, Settings extends {
  * ```
  */
 declare function createWorker<Body = JsonValue>(name: string, backend: WorkerBackend): Worker<Body>;
+
+/** @throws TypeError */
+declare function assertOverrideName(name: string, what: string): void;
+/** @throws TypeError */
+declare function assertOverrideValue(value: unknown, what: string): void;
 
 /**
  * Wakes all who listen, so that they check earlier than they would. It carries nothing: what has happened is
@@ -770,6 +777,11 @@ declare function redactJson(value: JsonValue, secrets: Secrets): JsonValue;
  */
 declare function redactError(error: unknown, secrets: Secrets): unknown;
 
+/** A quantity as Kubernetes writes it, such as `4Gi`, `500m` or `2`; `undefined` for any other text. */
+declare function quantityOf(text: string): number | undefined;
+/** Whether a text is a size in bytes: a quantity with a unit that sizes have. */
+declare function isSize(text: string): boolean;
+
 /**
  * The last lines of a program's output as a terminal would leave them: what was overwritten after a carriage
  * return or a backspace, or erased by an ANSI sequence, is not there; colors, bells and other control
@@ -980,7 +992,17 @@ interface JobSpec {
     /** The queue's name. */
     readonly queue: string;
     readonly priority?: number;
+    /**
+     * What this attempt is given in place of what the worker is configured with, such as `{ memory: '8Gi' }`:
+     * at most {@link MAX_OVERRIDES} values by their names, in printable ASCII. Only to a worker with
+     * `supports.overrides` [W-OVERRIDE-1].
+     */
+    readonly overrides?: JobOverrides;
 }
+/** Values of one attempt by their names. A name is a letter and then letters, digits, `-` or `_`. */
+type JobOverrides = Readonly<Record<string, string>>;
+/** How many overrides one job has at most. */
+declare const MAX_OVERRIDES = 4;
 /** One job of {@link Worker.sendMany}. */
 interface NewJob<Body = JsonValue> {
     readonly id: string;
@@ -1042,6 +1064,8 @@ interface JobReport {
      * deleted and the second made afterwards, it differs; of one job that was retried there it doesn't.
      */
     readonly jobUid?: string;
+    /** Those that the job was started with; absent where there are none, or it is not known [W-OVERRIDE-1]. */
+    readonly overrides?: JobOverrides;
     /**
      * The unfinished jobs of the same item id beside this one, of any earlier attempt, or of the uid that the
      * id had before it was removed and put again. Of a poll alone: a poll has one report for each id
@@ -1086,6 +1110,8 @@ interface WorkerSupports {
     readonly identity?: boolean;
     /** It has a `readLog` [W-LOG-1]. Default false. */
     readonly readLog?: boolean;
+    /** It starts jobs with {@link JobSpec.overrides} [W-OVERRIDE-1]. Default false. */
+    readonly overrides?: boolean;
     /**
      * All the ways in which its jobs end in FAIL, so that a retry rule about anything else is found to be a
      * mistake. Absent: not known.
@@ -1123,6 +1149,11 @@ interface ReadLogOptions {
      */
     readonly follow?: boolean;
 }
+/** What a worker is to be used for, as far as the caller knows. */
+interface CheckUse {
+    /** The names of the overrides that every send will have. */
+    readonly overrides?: readonly string[];
+}
 /** An item that was sent without trouble. */
 interface ProbeSample<Body = JsonValue> {
     readonly id: string;
@@ -1156,8 +1187,8 @@ interface Worker<Body = JsonValue> {
     readonly identity?: string | undefined;
     /**
      * Starts a job from an item. Of the same (queue, uid, attempt) twice, concurrently, after a crash or a lost
-     * answer, it makes one job [W-SEND-1]. An unknown outcome is resolved inside, by asking, before it answers
-     * [W-SEND-2].
+     * answer, it makes one job [W-SEND-1], with the overrides of the send that made it [W-OVERRIDE-1]. An
+     * unknown outcome is resolved inside, by asking, before it answers [W-SEND-2].
      *
      * @throws SluiceError SLUICE_JOB_REJECTED only when this item can never be accepted;
      * SLUICE_WORKER_UNAVAILABLE, with `retryAfterMs` if known, when it can't be sent now; SLUICE_WORKER_DENIED
@@ -1247,8 +1278,12 @@ interface Worker<Body = JsonValue> {
      * ends when its signal aborts or the worker is closed [W-CLOSE-1].
      */
     watch?(options?: CallOptions): AsyncIterable<JobReport | undefined>;
-    /** Credentials, reachability, permissions: a clear error at start-up instead of at the first item. */
-    check?(): Promise<void>;
+    /**
+     * Credentials, reachability, permissions: a clear error at start-up instead of at the first item. Overrides
+     * that the worker's configuration has no place for, such as a template without a parameter of that name,
+     * are an error too.
+     */
+    check?(use?: CheckUse): Promise<void>;
     /**
      * Ends the use of this object; jobs that run go on. Twice is fine. Every later call rejects with
      * SLUICE_WORKER_CLOSED [W-CLOSE-1].

@@ -86,8 +86,8 @@ interface TickResult {
     /** Those of them whose jobs are pending, as far as the worker reports it. */
     readonly pending: number;
     /**
-     * Jobs that were cancelled in this tick: pending for too long, of cancelled items, or created too late for
-     * their attempts.
+     * Jobs that were cancelled in this tick: pending for too long, past a deadline, stragglers, of cancelled
+     * items, or created too late for their attempts.
      */
     readonly cancelled: number;
     /**
@@ -170,8 +170,13 @@ interface Backoff {
     readonly jitter: number;
 }
 
-/** Why a part of the job's outcome is not stored with the item. */
-declare function leftOutOf({ details }: Pick<Settlement, 'details'>): readonly string[];
+/** What the next attempt gets more of, after a failure that its rule matches. */
+interface Escalation {
+    /** The name of the override, such as `memory`. */
+    readonly parameter: string;
+    /** One or more values, each larger than the one before; the first attempt has the first one. */
+    readonly values: readonly string[];
+}
 
 /**
  * Which failures are retried, and how often. An absent condition matches every failure; all given ones must
@@ -192,6 +197,13 @@ interface RetryRule {
     readonly maxAttempts: number;
     /** Default: that of the {@link RetryOptions}. */
     readonly backoff?: Partial<Backoff>;
+    /**
+     * The next attempt after such a failure gets the next larger value of a parameter, as an override of its
+     * job; after the last value it gets that one again. The first attempt gets the first value, and an attempt
+     * that is retried for another reason keeps its value. A `requeue` begins again at the first one. It needs a
+     * worker with `supports.overrides`.
+     */
+    readonly escalate?: Escalation;
 }
 /**
  * When an item whose job failed is retried. The classes `rejected`, `unsendable` and `invalid-body` never
@@ -213,6 +225,9 @@ interface RetryOptions {
      */
     readonly rules?: readonly RetryRule[];
 }
+
+/** Why a part of the job's outcome is not stored with the item. */
+declare function leftOutOf({ details }: Pick<Settlement, 'details'>): readonly string[];
 
 /** What happens to an item whose job has disappeared. */
 type LostPolicy = 'fail' | 'resend' | 'hold';
@@ -329,13 +344,24 @@ type WorkEvent =
     readonly longestMs: number;
 }
 /**
- * A job was cancelled, for the given reason: it was pending for longer than `pendingTimeoutMs`, and its
- * item waits for the end; its item was cancelled; or it was created too late for its attempt.
+ * A job was cancelled, for the given reason: it was pending for longer than `pendingTimeoutMs`, ran past a
+ * deadline, or was a straggler, and its item waits for the end; its item was cancelled; or it was created
+ * too late for its attempt.
  */
  | {
     readonly kind: 'job-cancelled';
     readonly job: JobRef;
     readonly reason: string;
+}
+/**
+ * A job has run for longer than the configured multiple of the 95th percentile of this queue's successful
+ * attempts. Comes once for each job.
+ */
+ | {
+    readonly kind: 'straggler';
+    readonly job: JobRef;
+    readonly runningMs: number;
+    readonly p95Ms: number;
 }
 /** Polls are incomplete from now on. */
  | {
@@ -432,6 +458,35 @@ interface JobsOptions {
      */
     readonly askAfterMs?: number;
 }
+/** How long work may take. They need a worker with `cancelJob`. */
+interface DeadlinesOptions {
+    /**
+     * A job that runs for longer is cancelled; in ms since it was first seen to run, 1 or more. Its end counts
+     * as class `timeout` under the retry rules, unless it ended well all the same. Default: none.
+     */
+    readonly attemptMs?: number;
+    /**
+     * In ms since the first claim of an item after it was put, requeued, or released by an operator, 1 or more.
+     * After it no attempt starts, a job that runs is cancelled, and the item fails with class `timeout`, unless
+     * its job ended well. A retry that would start later is none. Default: none.
+     */
+    readonly itemMs?: number;
+}
+/**
+ * The handling of jobs that run far longer than others: than `factor` times the 95th percentile of the
+ * successful attempts that this engine has seen.
+ */
+interface StragglersOptions {
+    /** More than 1. Default 3. */
+    readonly factor?: number;
+    /** No job counts as a straggler while fewer durations are known, 1 or more. Default 20. */
+    readonly minSamples?: number;
+    /**
+     * `mark`: it is reported, once · `retry`: it is also cancelled, and its item is released for another attempt
+     * at once, uncounted, once for each item; it needs a worker with `cancelJob`. Default `mark`.
+     */
+    readonly action?: 'mark' | 'retry';
+}
 /** The handling of items that the worker refuses while it accepts others. */
 interface SendsOptions {
     /**
@@ -478,6 +533,9 @@ interface WorkQueueOptions<Body = JsonValue> {
     readonly lost?: LostOptions;
     readonly sweep?: SweepingOptions;
     readonly jobs?: JobsOptions;
+    readonly deadlines?: DeadlinesOptions;
+    /** Default: none are looked for. */
+    readonly stragglers?: StragglersOptions;
     readonly sends?: SendsOptions;
     /**
      * A tick without the end of a call of queue or worker for this time has stalled: the call is given up, and
@@ -767,6 +825,19 @@ interface StartedJobs {
  * @throws SluiceError of the queue
  */
 declare function readStartedJobs(queue: Pick<Queue, 'document'>): Promise<StartedJobs>;
+
+/** The jobs that the dispatching engine has reported as stragglers, and that have not ended. */
+interface Stragglers {
+    readonly count: number;
+    /** Since when a straggler runs, by the storage's clock; `undefined` for another job. */
+    runningSince(job: Pick<JobRef, 'uid' | 'attempt'>): number | undefined;
+}
+/**
+ * For observers of a queue: which jobs run far longer than others.
+ *
+ * @throws SluiceError of the queue
+ */
+declare function readStragglers(queue: Pick<Queue, 'document'>): Promise<Stragglers>;
 
 /** Outcomes that were not stored completely, such as results that are too large. */
 interface LeftOut {

@@ -72,12 +72,14 @@ export type {
   DocumentWriteOptions,
   QueueDocument,
 } from './items/document.js'
-export { FAILURE_CLASSES } from './worker.js'
+export { FAILURE_CLASSES, MAX_OVERRIDES } from './worker.js'
 export type {
   Worker,
   WorkerSupports,
   SendManySupport,
   NewJob,
+  CheckUse,
+  JobOverrides,
   JobRef,
   JobSpec,
   JobReport,

@@ -16,7 +16,21 @@ export interface JobSpec {
   /** The queue's name. */
   readonly queue: string
   readonly priority?: number
+  /**
+   * What this attempt is given in place of what the worker is configured with, such as `{ memory: '8Gi' }`:
+   * at most {@link MAX_OVERRIDES} values by their names, in printable ASCII. Only to a worker with
+   * `supports.overrides` [W-OVERRIDE-1].
+   */
+  readonly overrides?: JobOverrides
 }
+
+/** Values of one attempt by their names. A name is a letter and then letters, digits, `-` or `_`. */
+export type JobOverrides = Readonly<Record<string, string>>
+
+/** How many overrides one job has at most. */
+export const MAX_OVERRIDES = 4
+/** Longest name of an override, and longest value. */
+export const MAX_OVERRIDE_CHARS = 64
 
 /** One job of {@link Worker.sendMany}. */
 export interface NewJob<Body = JsonValue> {
@@ -96,6 +110,8 @@ export interface JobReport {
    * deleted and the second made afterwards, it differs; of one job that was retried there it doesn't.
    */
   readonly jobUid?: string
+  /** Those that the job was started with; absent where there are none, or it is not known [W-OVERRIDE-1]. */
+  readonly overrides?: JobOverrides
   /**
    * The unfinished jobs of the same item id beside this one, of any earlier attempt, or of the uid that the
    * id had before it was removed and put again. Of a poll alone: a poll has one report for each id
@@ -142,6 +158,8 @@ export interface WorkerSupports {
   readonly identity?: boolean
   /** It has a `readLog` [W-LOG-1]. Default false. */
   readonly readLog?: boolean
+  /** It starts jobs with {@link JobSpec.overrides} [W-OVERRIDE-1]. Default false. */
+  readonly overrides?: boolean
   /**
    * All the ways in which its jobs end in FAIL, so that a retry rule about anything else is found to be a
    * mistake. Absent: not known.
@@ -182,6 +200,12 @@ export interface ReadLogOptions {
   readonly follow?: boolean
 }
 
+/** What a worker is to be used for, as far as the caller knows. */
+export interface CheckUse {
+  /** The names of the overrides that every send will have. */
+  readonly overrides?: readonly string[]
+}
+
 /** An item that was sent without trouble. */
 export interface ProbeSample<Body = JsonValue> {
   readonly id: string
@@ -218,8 +242,8 @@ export interface Worker<Body = JsonValue> {
 
   /**
    * Starts a job from an item. Of the same (queue, uid, attempt) twice, concurrently, after a crash or a lost
-   * answer, it makes one job [W-SEND-1]. An unknown outcome is resolved inside, by asking, before it answers
-   * [W-SEND-2].
+   * answer, it makes one job [W-SEND-1], with the overrides of the send that made it [W-OVERRIDE-1]. An
+   * unknown outcome is resolved inside, by asking, before it answers [W-SEND-2].
    *
    * @throws SluiceError SLUICE_JOB_REJECTED only when this item can never be accepted;
    * SLUICE_WORKER_UNAVAILABLE, with `retryAfterMs` if known, when it can't be sent now; SLUICE_WORKER_DENIED
@@ -319,8 +343,12 @@ export interface Worker<Body = JsonValue> {
    */
   watch?(options?: CallOptions): AsyncIterable<JobReport | undefined>
 
-  /** Credentials, reachability, permissions: a clear error at start-up instead of at the first item. */
-  check?(): Promise<void>
+  /**
+   * Credentials, reachability, permissions: a clear error at start-up instead of at the first item. Overrides
+   * that the worker's configuration has no place for, such as a template without a parameter of that name,
+   * are an error too.
+   */
+  check?(use?: CheckUse): Promise<void>
 
   /**
    * Ends the use of this object; jobs that run go on. Twice is fine. Every later call rejects with

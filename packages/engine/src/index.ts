@@ -4,9 +4,11 @@ export type { CloseOptions } from './work-queue.js'
 export type { RunOptions } from './run/run-options.js'
 export type { TickOptions } from './tick/ticker.js'
 export type {
+  DeadlinesOptions,
   JobsOptions,
   LostOptions,
   SendsOptions,
+  StragglersOptions,
   SweepingOptions,
   WorkQueueOptions,
   WorkerOfAnyJson,
@@ -46,6 +48,7 @@ export type {
 } from './policies/dispatch-policy.js'
 export type { Backoff } from './policies/backoff.js'
 export type { RetryOptions, RetryRule } from './policies/retry.js'
+export type { Escalation } from './policies/escalation.js'
 export { retryFindings } from './policies/retry-findings.js'
 export type { RetryFinding } from './policies/retry-findings.js'
 export type { LostPolicy } from './reconcile/decide.js'
@@ -59,6 +62,8 @@ export type { SelfPause } from './guards/self-pause.js'
 export { selfPauseHoldup } from './holdups/dispatch-holdups.js'
 export { readStartedJobs } from './records/started-jobs.js'
 export type { MissingSince, StartedJobs } from './records/started-jobs.js'
+export { readStragglers } from './clocks/stragglers.js'
+export type { Stragglers } from './clocks/stragglers.js'
 export { readLeftOut } from './records/left-out.js'
 export type { LeftOut } from './records/left-out.js'
 export { WORKER_DOCUMENT } from './records/document-names.js'

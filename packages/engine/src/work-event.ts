@@ -35,10 +35,21 @@ export type WorkEvent =
       readonly longestMs: number
     }
   /**
-   * A job was cancelled, for the given reason: it was pending for longer than `pendingTimeoutMs`, and its
-   * item waits for the end; its item was cancelled; or it was created too late for its attempt.
+   * A job was cancelled, for the given reason: it was pending for longer than `pendingTimeoutMs`, ran past a
+   * deadline, or was a straggler, and its item waits for the end; its item was cancelled; or it was created
+   * too late for its attempt.
    */
   | { readonly kind: 'job-cancelled'; readonly job: JobRef; readonly reason: string }
+  /**
+   * A job has run for longer than the configured multiple of the 95th percentile of this queue's successful
+   * attempts. Comes once for each job.
+   */
+  | {
+      readonly kind: 'straggler'
+      readonly job: JobRef
+      readonly runningMs: number
+      readonly p95Ms: number
+    }
   /** Polls are incomplete from now on. */
   | { readonly kind: 'poll-incomplete'; readonly reason?: string }
   /** Polls are complete again. */

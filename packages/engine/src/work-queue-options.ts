@@ -55,6 +55,37 @@ export interface JobsOptions {
   readonly askAfterMs?: number
 }
 
+/** How long work may take. They need a worker with `cancelJob`. */
+export interface DeadlinesOptions {
+  /**
+   * A job that runs for longer is cancelled; in ms since it was first seen to run, 1 or more. Its end counts
+   * as class `timeout` under the retry rules, unless it ended well all the same. Default: none.
+   */
+  readonly attemptMs?: number
+  /**
+   * In ms since the first claim of an item after it was put, requeued, or released by an operator, 1 or more.
+   * After it no attempt starts, a job that runs is cancelled, and the item fails with class `timeout`, unless
+   * its job ended well. A retry that would start later is none. Default: none.
+   */
+  readonly itemMs?: number
+}
+
+/**
+ * The handling of jobs that run far longer than others: than `factor` times the 95th percentile of the
+ * successful attempts that this engine has seen.
+ */
+export interface StragglersOptions {
+  /** More than 1. Default 3. */
+  readonly factor?: number
+  /** No job counts as a straggler while fewer durations are known, 1 or more. Default 20. */
+  readonly minSamples?: number
+  /**
+   * `mark`: it is reported, once · `retry`: it is also cancelled, and its item is released for another attempt
+   * at once, uncounted, once for each item; it needs a worker with `cancelJob`. Default `mark`.
+   */
+  readonly action?: 'mark' | 'retry'
+}
+
 /** {@link JobsOptions} with their defaults. */
 export type JobsRule = JobsOptions & { readonly pendingWarnMs: number; readonly askAfterMs: number }
 
@@ -116,6 +147,9 @@ export interface WorkQueueOptions<Body = JsonValue> {
   readonly lost?: LostOptions
   readonly sweep?: SweepingOptions
   readonly jobs?: JobsOptions
+  readonly deadlines?: DeadlinesOptions
+  /** Default: none are looked for. */
+  readonly stragglers?: StragglersOptions
   readonly sends?: SendsOptions
   /**
    * How the limit follows what the worker can take: refused and slow sends, and jobs that stay pending, lower
@@ -165,6 +199,8 @@ export interface CheckedOptions {
   readonly lost: Required<LostOptions>
   readonly sweep: SweepRule
   readonly jobs: JobsRule
+  readonly deadlines: DeadlinesOptions
+  readonly stragglers: Required<StragglersOptions> | undefined
   readonly sends: Required<SendsOptions>
   readonly backpressure: BackpressureRule
   readonly stallMs: number
@@ -205,6 +241,8 @@ export function checkedOptions<Body>(options: WorkQueueOptions<Body>): CheckedOp
     lost: { policy: lost.policy ?? 'fail', graceMs: lost.graceMs ?? 60_000 },
     sweep: { everyMs: 3_600_000, ...sweep },
     jobs: { pendingWarnMs: 600_000, askAfterMs: 300_000, ...jobs },
+    deadlines: options.deadlines ?? {},
+    stragglers: options.stragglers && { factor: 3, minSamples: 20, action: 'mark', ...options.stragglers },
     sends: { maxTries: 5, baseMs: 1_000, maxMs: 60_000, maxRetryAfterMs: 300_000, ...sends },
     backpressure: checkedBackpressure(options.backpressure ?? {}),
     stallMs,
@@ -253,6 +291,8 @@ function assertOptions({ queue, worker, lost, sweep, jobs, ...options }: Checked
   assertSpan(sweep.everyMs, 'sweep.everyMs')
   if (sweep.retentionMs !== undefined) assertSpan(sweep.retentionMs, 'sweep.retentionMs')
   assertJobs(jobs, worker)
+  assertOverrides(options.retry, worker)
+  assertTimes(options, worker)
   assertSends(options.sends)
   assertAtLeast(options.stallMs, 1_000, 'stallMs')
   assertAtLeast(options.leaseTtlMs, 100, 'leaseTtlMs')
@@ -274,8 +314,39 @@ function assertJobs({ pendingWarnMs, askAfterMs, pendingTimeoutMs }: JobsRule, w
   assertSpan(askAfterMs, 'jobs.askAfterMs')
   if (pendingTimeoutMs === undefined) return
   assertAtLeast(pendingTimeoutMs, 1, 'jobs.pendingTimeoutMs')
-  if (worker.supports.cancelJob && worker.cancelJob !== undefined) return
-  throw new TypeError('jobs.pendingTimeoutMs needs a worker that can end jobs: this one has no cancelJob')
+  assertCanCancel(worker, 'jobs.pendingTimeoutMs')
+}
+
+function assertTimes(
+  { deadlines, stragglers }: Pick<CheckedOptions, 'deadlines' | 'stragglers'>,
+  worker: AnyWorker,
+): void {
+  for (const [name, ms] of Object.entries(deadlines)) {
+    if (name !== 'attemptMs' && name !== 'itemMs') throw new TypeError(`deadlines.${name} is no option`)
+    if (ms === undefined) continue
+    assertAtLeast(ms, 1, `deadlines.${name}`)
+    assertCanCancel(worker, `deadlines.${name}`)
+  }
+  if (stragglers === undefined) return
+  const { factor, minSamples, action } = stragglers
+  if (!Number.isFinite(factor) || factor <= 1)
+    throw new TypeError(`stragglers.factor must be a number of more than 1; got ${factor}`)
+  assertAtLeast(minSamples, 1, 'stragglers.minSamples')
+  if (!['mark', 'retry'].includes(action))
+    throw new TypeError(`stragglers.action must be mark or retry; got ${String(action)}`)
+  if (action === 'retry') assertCanCancel(worker, 'stragglers.action: retry')
+}
+
+function assertCanCancel({ supports, cancelJob }: AnyWorker, what: string): void {
+  if (supports.cancelJob && cancelJob !== undefined) return
+  throw new TypeError(`${what} needs a worker that can end jobs: this one has no cancelJob`)
+}
+
+function assertOverrides({ escalations }: RetryPolicy, { supports }: AnyWorker): void {
+  if (escalations.size === 0 || supports.overrides === true) return
+  throw new TypeError(
+    `retry.rules escalate ${[...escalations.keys()].join(', ')}, which needs a worker that starts jobs with overrides: this one does not`,
+  )
 }
 
 function assertAtLeast(value: number, least: number, what: string): void {

@@ -31,6 +31,7 @@ function opened(world: World, settings: EngineSettings): TestedEngine {
   const { queue, worker, maxAttempts = 1, lost = 'fail', graceMs = 60_000 } = settings
   const { leaseTtlMs = 15_000, sendConcurrency = 16, maxTries = 5, stallMs = 120_000 } = settings
   const { maxRetryAfterMs = 300_000, retryRules, backpressure = {} } = settings
+  const { deadlines = {}, stragglers } = settings
   const backoff = { baseMs: 1_000, maxMs: 10_000 }
   const workQueue = world.engine({
     queue,
@@ -38,6 +39,8 @@ function opened(world: World, settings: EngineSettings): TestedEngine {
     policy: policyOf(settings),
     retry: retryRules === undefined ? { maxAttempts, backoff } : { rules: retryRules, backoff },
     lost: { policy: lost, graceMs },
+    deadlines,
+    ...(stragglers === undefined ? {} : { stragglers }),
     sends: { maxTries, maxRetryAfterMs },
     backpressure,
     leaseTtlMs,

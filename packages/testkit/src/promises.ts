@@ -226,6 +226,10 @@ export const workerPromises: readonly ContractPromise[] = [
     text: '`sendMany` sends each of its jobs as `sendJob` does, and gives the outcomes in order: an error at one place says nothing about the others. It rejects as a whole only if no job is known to have been sent.',
   },
   {
+    id: 'W-OVERRIDE-1',
+    text: 'A job starts with the overrides of the send that made it; sent again with others it stays the one job with the first ones. Polls and look-ups report those that the job was started with, to every object on its place.',
+  },
+  {
     id: 'W-PROBE-1',
     text: '`probeSend` resolves only if a job could be sent now, and rejects as `sendJob` would; it starts nothing.',
   },

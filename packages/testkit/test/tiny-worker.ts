@@ -3,6 +3,7 @@ import { setImmediate as turn } from 'node:timers/promises'
 import {
   SluiceError,
   isSluiceError,
+  type JobOverrides,
   type JobRef,
   type JobReport,
   type JobSpec,
@@ -44,12 +45,18 @@ class TinyPlace {
     return this.jobs.get(JSON.stringify([queue, job.id, job.uid, job.attempt]))
   }
 
-  start(queue: string, { id, uid, attempt }: JobRef): void {
+  start(queue: string, { id, uid, attempt }: JobRef, overrides?: JobOverrides): void {
     if (this.find(queue, { id, uid, attempt })) return
     this.jobs.set(JSON.stringify([queue, id, uid, attempt]), {
       ref: { id, uid, attempt },
       queue,
-      report: { stage: 'PROCESSING', uid, attempt, jobUid: `job ${++this.#started}` },
+      report: {
+        stage: 'PROCESSING',
+        uid,
+        attempt,
+        jobUid: `job ${++this.#started}`,
+        ...(overrides && { overrides }),
+      },
       acknowledged: false,
       starts: 1,
       log: Buffer.alloc(0),
@@ -82,7 +89,7 @@ function tinyWorker(
     // One that is there needs no capacity.
     begin(place.find(name, ref) === undefined ? 'sendJob' : 'other', id)
     if (body === REFUSED_BODY) throw new SluiceError('SLUICE_JOB_REJECTED', 'never')
-    place.start(name, ref)
+    place.start(name, ref, job.overrides)
     trouble('other')
     sentWell = true
   }
@@ -110,6 +117,7 @@ function tinyWorker(
       checkItem: true,
       identity: true,
       readLog: true,
+      overrides: true,
     },
     async sendJob(id: string, body: JsonValue, job: JobSpec) {
       assertItemId(id)
@@ -229,8 +237,8 @@ export async function tinyHarness(): Promise<WorkerHarness> {
     finish: async (job, how) => {
       const exitCode = how === 'SUCCESS' ? 0 : 3
       for (const found of place.all(job)) {
-        const { uid, attempt, jobUid = '' } = found.report
-        found.report = { stage: how, uid, attempt, jobUid, exitCode }
+        const { stage: _, ...kept } = found.report
+        found.report = { ...kept, stage: how, exitCode }
       }
     },
     writeLog: async (job, bytes) => {
@@ -274,6 +282,7 @@ export async function tinyHarness(): Promise<WorkerHarness> {
       const worker = tinyWorker(place, 'contract', undefined, obstruction)
       return { worker, obstruct: set(true), restore: set(false) }
     },
+    startedWith: async (job) => place.all(job)[0]?.report.overrides?.['memory'],
     starts: async (job) => place.all(job).reduce((sum, found) => sum + found.starts, 0),
     refusedItem: () => ({ id: 'refused', body: REFUSED_BODY }),
     openUnreachable: async () =>

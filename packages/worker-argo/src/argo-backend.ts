@@ -1,6 +1,7 @@
 import {
   SluiceError,
   silentLogger,
+  type CheckUse,
   type JobRef,
   type JobReport,
   type JobReports,
@@ -34,6 +35,7 @@ const SUPPORTS = {
   pending: true,
   incompletePolls: true,
   identity: true,
+  overrides: true,
   failures: FAILURES,
 } as const satisfies BackendSupports
 
@@ -102,10 +104,10 @@ export class ArgoBackend implements WorkerBackend {
    * pass, with `retryAfterMs` if it was said; SLUICE_WORKER_DENIED. `concerns` says whose trouble it is,
    * where the answer tells: the item's, the worker's, or that there is no capacity [W-SEND-2]
    */
-  sendJob({ id, uid, attempt, body, priority = 0 }: CheckedJob): Promise<void> {
+  sendJob({ id, uid, attempt, body, priority = 0, overrides: jobOverrides }: CheckedJob): Promise<void> {
     const job = this.#nameOf({ id, uid, attempt })
     return this.#within(`send item ${JSON.stringify(id)}`, () =>
-      this.#parts.sender.send({ job, body, priority }),
+      this.#parts.sender.send({ job, body, priority, jobOverrides }),
     )
   }
 
@@ -238,8 +240,8 @@ export class ArgoBackend implements WorkerBackend {
    * isn't there, or the parameters don't fit it; SLUICE_WORKER_DENIED that names every missing permission;
    * SLUICE_WORKER_UNAVAILABLE
    */
-  async check(): Promise<void> {
-    const roomBytes = await this.#withinList('check the access to Argo', this.#parts.check)
+  async check(use: CheckUse = {}): Promise<void> {
+    const roomBytes = await this.#withinList('check the access to Argo', () => this.#parts.check(use))
     if (this.#isSelectorLogged) return
     this.#isSelectorLogged = true
     const { settings, logger } = this.#parts

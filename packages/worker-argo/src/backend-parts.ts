@@ -1,4 +1,4 @@
-import type { Runtime, Logger } from '@sluice/core'
+import type { CheckUse, Runtime, Logger } from '@sluice/core'
 import { checkAccess } from './check/access-check.js'
 import type { ArgoApi } from './api/argo-api.js'
 import type { Deadlines } from './api/deadlines.js'
@@ -43,7 +43,7 @@ export interface WorkerParts {
   readonly runtime: Runtime
   readonly ioRuntime: Runtime
   readonly deadlines: Deadlines
-  readonly check: () => Promise<number>
+  readonly check: (use: CheckUse) => Promise<number>
 }
 
 /** What its parts are made of. */
@@ -102,6 +102,6 @@ export function partsOf(base: BaseParts): WorkerParts {
     probe: new SendProbe({ ...shared, review }),
     items: new ItemCheck({ ...shared, review }),
     ender,
-    check: () => checkAccess(shared),
+    check: (use) => checkAccess(shared, use),
   }
 }

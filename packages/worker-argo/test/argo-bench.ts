@@ -50,6 +50,15 @@ export class ArgoBench {
     return this.server.workflows.all(`sluice/job=${nameJob(queue, job).key}`).length
   }
 
+  /** What a workflow was given for a parameter of its template. */
+  parameterOf(workflow: string, parameter: string): string | undefined {
+    const spec = this.server.workflows.get(workflow)?.spec
+    const { arguments: given } = JSON.parse(JSON.stringify(spec ?? {})) as {
+      readonly arguments?: { readonly parameters?: readonly { name: string; value?: string }[] }
+    }
+    return given?.parameters?.find(({ name }) => name === parameter)?.value
+  }
+
   async close(): Promise<void> {
     await Promise.all(this.#opened.map((worker) => worker.close()))
     await this.server.close()

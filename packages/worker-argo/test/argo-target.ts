@@ -94,6 +94,14 @@ export class TargetHarness implements WorkerHarness {
     return (await this.#find(job)).length / 2
   }
 
+  readonly overrideName = 'seconds'
+
+  async startedWith(job: JobRef): Promise<string | undefined> {
+    const [name = ''] = await this.#find(job)
+    const found = await this.#ask('GET', `workflows/${this.#target.namespace}/${name}`)
+    return found?.spec?.arguments?.parameters?.find((one) => one.name === this.overrideName)?.value
+  }
+
   /** It is made as the worker would, and waits for a lock of this name that another workflow has. */
   async sendPending(worker: Worker, job: JobRef, message: string): Promise<void> {
     const queue = `${worker.name} ${this.#run}`
@@ -271,5 +279,10 @@ class ObstructedWay {
 interface Shown {
   readonly metadata: { readonly name: string }
   readonly status?: { readonly phase?: string }
+  readonly spec?: {
+    readonly arguments?: {
+      readonly parameters?: readonly { readonly name: string; readonly value?: string }[]
+    }
+  }
   readonly items?: readonly Shown[] | null
 }

@@ -71,6 +71,12 @@ class ArgoHarness implements WorkerHarness {
     return [...this.#names].reduce((sum, name) => sum + this.#bench.countOf(job, name), 0)
   }
 
+  readonly overrideName = 'seconds'
+
+  async startedWith(job: JobRef): Promise<string | undefined> {
+    return this.#bench.parameterOf(this.#nameOf(job), this.overrideName)
+  }
+
   openUnreachable(): Promise<Worker> {
     return this.#open({ name: 'contract', baseUrl: 'http://127.0.0.1:9' })
   }

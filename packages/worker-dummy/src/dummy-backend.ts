@@ -48,6 +48,7 @@ export class DummyBackend implements WorkerBackend {
       durable: false,
       pending: true,
       incompletePolls: true,
+      overrides: true,
       identity: identity !== undefined,
     }
     this.sendMany = maxJobs === undefined ? undefined : { maxJobs, send: (jobs) => this.#sendMany(jobs) }
@@ -135,9 +136,10 @@ export class DummyBackend implements WorkerBackend {
     await this.#parts.faults.untilAnswered(call)
   }
 
-  #start({ id, uid, attempt }: CheckedJob): void {
-    this.#parts.jobs.start({ id, uid, attempt })
-    this.#lastKnown.set(id, { stage: 'PROCESSING', uid, attempt })
+  #start({ id, uid, attempt, overrides }: CheckedJob): void {
+    const given = overrides === undefined ? {} : { overrides }
+    this.#parts.jobs.start({ id, uid, attempt, ...given })
+    this.#lastKnown.set(id, { stage: 'PROCESSING', uid, attempt, ...given })
   }
 
   #tryStart(job: CheckedJob): SluiceError | undefined {

@@ -1,4 +1,4 @@
-import type { JobRef, JobReport } from '@sluice/core'
+import type { JobOverrides, JobRef, JobReport } from '@sluice/core'
 import { WakeSignal } from '@sluice/core/backend'
 
 /** One job of the dummy. */
@@ -7,6 +7,8 @@ export interface DummyJob extends JobRef {
   readonly startedAt: number
   /** The store's own id of it: a job of the same name that is made after this one was lost has another. */
   jobUid?: string
+  /** Those of the send that started it [W-OVERRIDE-1]. */
+  readonly overrides?: JobOverrides
   /** What holds it up, as `holdJob` said; `false`: `beginJob` let it begin; absent: only a rule knows. */
   pending?: string | false
   /** What it wrote, by `writeLog`; `gone`: it was lost. */

@@ -1,4 +1,4 @@
-import { SluiceError, type JobRef, type JobReport, type Runtime } from '@sluice/core'
+import { SluiceError, type JobOverrides, type JobRef, type JobReport, type Runtime } from '@sluice/core'
 import { jobFate, type JobRule } from './job-rule.js'
 import type { DummyJob, JobTable } from './job-table.js'
 
@@ -39,10 +39,11 @@ export class QueueJobs {
   }
 
   /** Starts a job unless it was started before; one that was needs no capacity. */
-  start({ id, uid, attempt }: JobRef): void {
+  start({ id, uid, attempt, overrides }: JobRef & { readonly overrides?: JobOverrides }): void {
     const { queue, table, runtime } = this.#parts
     if (this.find({ uid, attempt }) === undefined) this.assertCapacity(`send item ${JSON.stringify(id)}`)
-    table.start({ id, uid, attempt, queue, startedAt: runtime.now() })
+    const given = overrides === undefined ? {} : { overrides }
+    table.start({ id, uid, attempt, queue, startedAt: runtime.now(), ...given })
   }
 
   /** @throws SluiceError SLUICE_WORKER_UNAVAILABLE when as many jobs run as the limit allows */
@@ -83,9 +84,9 @@ export class QueueJobs {
   }
 
   end(job: DummyJob, end: JobEnd): void {
-    const { uid, attempt, startedAt, jobUid } = job
+    const { uid, attempt, startedAt } = job
     const finishedAt = this.#parts.runtime.now()
-    job.report = { ...end, ...present(jobUid), uid, attempt, startedAt, finishedAt }
+    job.report = { ...end, ...present(job), uid, attempt, startedAt, finishedAt }
     this.#parts.table.changes.notify()
   }
 
@@ -101,8 +102,8 @@ export class QueueJobs {
 
   report(job: DummyJob): JobReport {
     if (job.report !== undefined) return job.report
-    const { uid, attempt, startedAt, pending, jobUid } = job
-    const running: JobReport = { stage: 'PROCESSING', uid, attempt, startedAt, ...present(jobUid) }
+    const { uid, attempt, startedAt, pending } = job
+    const running: JobReport = { stage: 'PROCESSING', uid, attempt, startedAt, ...present(job) }
     if (typeof pending === 'string') return { ...running, pending: true, message: pending }
     const begun: JobReport = pending === false ? { ...running, pending } : running
     const { rule, runtime } = this.#parts
@@ -126,6 +127,6 @@ function ruled({ id, attempt, startedAt }: DummyJob, { begun, running, rule, now
   return { ...running, stage: 'FAIL', finishedAt, message: 'failed by the rule', failureClass: 'failed' }
 }
 
-function present(jobUid: string | undefined): Pick<JobReport, 'jobUid'> {
-  return jobUid === undefined ? {} : { jobUid }
+function present({ jobUid, overrides }: DummyJob): Pick<JobReport, 'jobUid' | 'overrides'> {
+  return { ...(jobUid === undefined ? {} : { jobUid }), ...(overrides === undefined ? {} : { overrides }) }
 }

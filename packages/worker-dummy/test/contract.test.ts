@@ -53,6 +53,7 @@ function harness(): WorkerHarness {
       }
       return { worker, obstruct: async () => obstruct(), restore: async () => restore() }
     },
+    startedWith: async (job) => store.find('contract', job)?.overrides?.['memory'],
     starts: async (job) => starts.get(nameOf(job)) ?? 0,
     async openUnreachable() {
       const worker = open()

@@ -3,6 +3,7 @@ import { access, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
   SluiceError,
+  type CheckUse,
   type JobRef,
   type JobReport,
   type JobReports,
@@ -22,6 +23,7 @@ import {
 } from '@sluice/core/backend'
 import {
   WAITING_ADVICE,
+  overrideNames,
   parseArgument,
   renderArguments,
   type ArgumentTemplate,
@@ -47,6 +49,7 @@ import { systemProcessTable, type ProcessTable } from './processes/process-table
 const SUPPORTS = {
   durable: true,
   incompletePolls: true,
+  overrides: true,
   failures: FAILURES,
   // A local disk answers, and nothing here waits for a job.
   longestCallMs: 60_000,
@@ -176,6 +179,7 @@ export class ProcessBackend implements WorkerBackend {
    */
   async sendJob(job: CheckedJob): Promise<void> {
     const place = this.#parts.layout.place(job)
+    this.#assertOverridden(job)
     const newJob = this.#newJob(job)
     await this.#onDisk(`start a job for item ${JSON.stringify(job.id)}`, () =>
       this.#parts.room.inTurn(() => this.#parts.runner.send(place, newJob)),
@@ -273,9 +277,11 @@ export class ProcessBackend implements WorkerBackend {
   /**
    * @throws SluiceError SLUICE_CONFIG_INVALID when the program, the interpreter that its first line names,
    * the script that it runs, or `cwd` is missing; SLUICE_WORKER_DENIED or SLUICE_WORKER_UNAVAILABLE when
-   * `dir` can't be written, or has no room for a job; how many it has room for is logged
+   * `dir` can't be written, or has no room for a job; how many it has room for is logged.
+   * SLUICE_CONFIG_INVALID too for a placeholder of an override that no send will have
    */
-  async check(): Promise<void> {
+  async check({ overrides }: CheckUse = {}): Promise<void> {
+    if (overrides !== undefined) this.#checkOverrides(overrides)
     const { layout } = this.#parts
     await this.#onDisk(`use the folder of the jobs ${layout.root}`, async () => {
       await this.#checkCommand()
@@ -305,6 +311,22 @@ export class ProcessBackend implements WorkerBackend {
     if (doubtful !== undefined) logger?.warn({}, doubtful)
   }
 
+  /** No item is to blame for a placeholder that only the configuration can fill. */
+  #assertOverridden({ id, overrides = {} }: CheckedJob): void {
+    const missing = overrideNames(this.#arguments).find((name) => overrides[name] === undefined)
+    if (missing === undefined) return
+    const message = `Could not start item ${JSON.stringify(id)}: the command has the placeholder {override.${missing}}, and the send has no override ${missing}. Let a retry rule escalate it, or take the placeholder out.`
+    throw new SluiceError('SLUICE_WORKER_UNAVAILABLE', message, { itemId: id, concerns: 'worker' })
+  }
+
+  #checkOverrides(given: readonly string[]): void {
+    const [missing] = overrideNames(this.#arguments).filter((name) => !given.includes(name))
+    if (missing === undefined) return
+    throw invalid(
+      `it has the placeholder {override.${missing}}, and no retry rule escalates ${missing}: add \`escalate\` to a rule of \`retry.rules\`, or take the placeholder out.`,
+    )
+  }
+
   async #checkRoom(): Promise<void> {
     const { layout, logger } = this.#parts
     const free = await freeRoom(layout.root)
@@ -317,8 +339,11 @@ export class ProcessBackend implements WorkerBackend {
   }
 
   #newJob(
-    { id, uid, attempt, queue, body }: CheckedJob,
-    args = renderArguments(this.#arguments, { id, uid, attempt, queue, body }),
+    { id, uid, attempt, queue, body, overrides }: CheckedJob,
+    args = renderArguments(this.#arguments, {
+      ...{ id, uid, attempt, queue, body },
+      ...(overrides === undefined ? {} : { overrides }),
+    }),
   ): NewJob {
     const { settings, bootId, runtime } = this.#parts
     const stdin = encodeJson(body, Number.MAX_SAFE_INTEGER)
@@ -332,6 +357,7 @@ export class ProcessBackend implements WorkerBackend {
       acceptedAt: runtime.now(),
       jobUid: runtime.newId(),
       killAfterMs: settings.killAfterMs,
+      ...(overrides === undefined ? {} : { overrides }),
     }
     return { file, stdin: settings.stdin === 'json' ? stdin : undefined }
   }

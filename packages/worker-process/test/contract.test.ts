@@ -58,7 +58,7 @@ testWorker('a local process', async () => new ProcessHarness(new WorkerBench()),
 
 /** The command counts its start and waits at a pipe until it is told how to end. */
 const SCRIPT =
-  '#!/bin/sh\necho "$SLUICE_JOB_KEY" >> "$LOG"; cd "$SLUICE_OUTPUT_DIR"; mkfifo gate; ' +
+  '#!/bin/sh\necho "$SLUICE_JOB_KEY" >> "$LOG"; cd "$SLUICE_OUTPUT_DIR"; printf %s "$SLUICE_OVERRIDE_MEMORY" > memory; mkfifo gate; ' +
   // A writer that is late to close the pipe gives the next read an end of file.
   'while :; do read -r how < gate || continue; [ "$how" = WRITE ] || break; cat write; mv write written; done; ' +
   '[ "$how" = SUCCESS ]'
@@ -161,6 +161,13 @@ class ProcessHarness implements WorkerHarness {
     const until = Date.now() + 1_000
     await eventually('it starts', async () => (await this.#count(place)) > 0 || Date.now() > until)
     return this.#count(place)
+  }
+
+  async startedWith(job: JobRef): Promise<string | undefined> {
+    await this.#gate(job)
+    const { output } = (await this.#place(job)) ?? { output: '' }
+    const value = await readFile(join(output, 'memory'), 'utf8')
+    return value === '' ? undefined : value
   }
 
   async openUnreachable(): Promise<Worker> {

@@ -72,6 +72,7 @@ retry:
   # rules:
   #   - { classes: [evicted], maxAttempts: 5 }
   #   - { exitCodes: [75, '130-145'], maxAttempts: 3 }
+  #   - { classes: [oom], maxAttempts: 3, escalate: { parameter: memory, values: [4Gi, 8Gi, 16Gi] } }
 
 # A job that started and disappeared: fail the item, resend it, or hold it for an operator.
 lost:
@@ -82,6 +83,9 @@ lost:
 jobs:
   pendingWarnMs: 600000 # log a warning after ten minutes
   # pendingTimeoutMs: 3600000 # cancel it after an hour; its item is retried or fails, as unschedulable
+
+# deadlines: { attemptMs: 3600000, itemMs: 86400000 } # cancel a job after an hour, give an item up after a day
+# stragglers: { factor: 3, action: mark } # report jobs that run far longer than others
 
 service:
   intervalMs: 1000

@@ -1,6 +1,7 @@
 import * as z from 'zod/mini'
 import { backpressure } from './backpressure-schema.js'
 import type { Config } from './config.js'
+import { escalationIssues } from './escalation-issues.js'
 import { unknownClasses } from './failure-classes.js'
 import { processing } from './processing-schema.js'
 
@@ -65,6 +66,32 @@ function isExitCodes(text: string): boolean {
   return low !== '' && Number(low) <= Number(high) && Number(high) <= MAX_EXIT_CODE
 }
 
+const escalate = z.strictObject({
+  parameter: z
+    .string()
+    .check(
+      z.regex(
+        /^[a-z][-\w]{0,63}$/iu,
+        'must be a letter and then letters, digits, - or _, at most 64 in total',
+      ),
+      z.describe(
+        'With `argo` the parameter of the template; with `process` the placeholder `{override.NAME}` and the variable `SLUICE_OVERRIDE_NAME`.',
+      ),
+    ),
+  values: z
+    .array(
+      z
+        .string()
+        .check(z.regex(/^[\x20-\x7E]{1,64}$/u, 'must be a text of 1 to 64 printable ASCII characters')),
+    )
+    .check(
+      z.minLength(1),
+      z.describe(
+        'The values, the smallest first, such as `[4Gi, 8Gi, 16Gi]`; the first attempt has the first one.',
+      ),
+    ),
+})
+
 const retryRule = z.strictObject({
   classes: z
     .optional(z.array(z.string().check(z.minLength(1))).check(z.minLength(1)))
@@ -99,6 +126,9 @@ const retryRule = z.strictObject({
   backoff: z
     .optional(z.strictObject({ baseMs: z.optional(wholeMs), maxMs: z.optional(wholeMs) }))
     .check(z.describe('The backoff between attempts; default `retry.backoff`.')),
+  escalate: z
+    .optional(escalate)
+    .check(z.describe('The next attempt after such a failure gets the next larger value of a parameter.')),
 })
 
 const retry = z
@@ -176,6 +206,45 @@ const jobs = z
       'The policy for jobs that do not start, with workers that report pending jobs (`argo` and `dummy` do), and for jobs without news.',
     ),
   )
+
+const deadlines = z
+  .strictObject({
+    attemptMs: z
+      .optional(z.int().check(z.gte(1), z.lte(2_147_483_647)))
+      .check(
+        z.describe(
+          'After this running time a job is cancelled, in ms; its end counts as `timeout`. Default: never.',
+        ),
+      ),
+    itemMs: z
+      .optional(z.int().check(z.gte(1)))
+      .check(
+        z.describe(
+          'After this time since its first claim an item fails as `timeout`, and a job that runs is cancelled, in ms; a requeue begins it again. Default: never.',
+        ),
+      ),
+  })
+  .check(z.describe('How long work may take, with workers that can cancel jobs.'))
+
+const stragglers = z
+  .strictObject({
+    factor: z
+      ._default(z.number().check(z.gt(1)), 3)
+      .check(
+        z.describe(
+          'A job is a straggler beyond this multiple of the 95th percentile of successful attempts.',
+        ),
+      ),
+    minSamples: z
+      ._default(z.int().check(z.gte(1)), 20)
+      .check(z.describe('How many successful attempts the service must have seen before.')),
+    action: z
+      ._default(z.enum(['mark', 'retry']), 'mark')
+      .check(
+        z.describe('`mark` it in the log and in `show`, or also cancel and `retry` it, once for each item.'),
+      ),
+  })
+  .check(z.describe('Jobs that run far longer than others. Default: none are looked for.'))
 
 const sends = z
   .strictObject({
@@ -283,6 +352,8 @@ export const configSchema: z.ZodMiniType<Config> = z
     retry: z.prefault(retry, {}),
     lost: z.prefault(lost, {}),
     jobs: z.prefault(jobs, {}),
+    deadlines: z.prefault(deadlines, {}),
+    stragglers: z.optional(stragglers),
     sends: z.prefault(sends, {}),
     backpressure: z.prefault(backpressure, {}),
     sweep: z.prefault(sweep, {}),
@@ -291,7 +362,7 @@ export const configSchema: z.ZodMiniType<Config> = z
   })
   .check(
     z.superRefine((config, context) => {
-      for (const { path, message } of unknownClasses(config))
+      for (const { path, message } of [...unknownClasses(config), ...escalationIssues(config)])
         context.addIssue({ code: 'custom', path: [...path], message })
     }),
   )

@@ -17,6 +17,8 @@ export interface Config {
     readonly pendingTimeoutMs?: number | undefined
     readonly askAfterMs: number
   }
+  readonly deadlines: { readonly attemptMs?: number | undefined; readonly itemMs?: number | undefined }
+  readonly stragglers?: StragglersConfig | undefined
   readonly sends: {
     readonly maxTries: number
     readonly baseMs: number
@@ -59,6 +61,12 @@ interface ProcessingConfig {
     | undefined
 }
 
+interface StragglersConfig {
+  readonly factor: number
+  readonly minSamples: number
+  readonly action: 'mark' | 'retry'
+}
+
 interface RetryConfig {
   readonly maxAttempts?: number | undefined
   readonly backoff: { readonly baseMs: number; readonly maxMs: number }
@@ -71,4 +79,5 @@ interface RetryRuleConfig {
   readonly exitCodes?: readonly (number | string)[] | undefined
   readonly maxAttempts: number
   readonly backoff?: { readonly baseMs?: number | undefined; readonly maxMs?: number | undefined } | undefined
+  readonly escalate?: { readonly parameter: string; readonly values: readonly string[] } | undefined
 }

@@ -1,5 +1,5 @@
 import { inspect } from 'node:util'
-import type { AttemptRecord, ItemRecord, JsonValue } from '@sluice/core'
+import type { AttemptRecord, ItemRecord, JsonValue, JobOverrides } from '@sluice/core'
 import { leftOutOf } from '@sluice/engine'
 import type { JobAnswer } from '../jobs/ask-jobs.js'
 import { cancelledText, runningText } from '../jobs/job-text.js'
@@ -17,13 +17,16 @@ export interface AskedJob {
 /** An item and its job. */
 export interface ShownItem extends AskedJob {
   readonly item: ItemRecord
+  /** Since when its job runs, if that is far longer than others: epoch ms. */
+  readonly straggler?: number | undefined
 }
 
 const NAME_CHARS = 12
 const REASON_CHARS = 120
 
 /** All fields of an item as lines. A value longer than `maxChars` is cut, with a note. */
-export function itemText({ item, job, earlier }: ShownItem, output: Output, maxChars: number): string {
+export function itemText(shown: ShownItem, output: Output, maxChars: number): string {
+  const { item } = shown
   const rows: [string, string | undefined][] = [
     ['id', printable(item.id)],
     ['stage', item.stage],
@@ -43,7 +46,7 @@ export function itemText({ item, job, earlier }: ShownItem, output: Output, maxC
     ['result', jsonText(item.result, maxChars)],
     ['not stored', textsText(leftOutOf(item), maxChars)],
     [isOver(item) ? 'details' : 'last details', detailsText(item.details, maxChars)],
-    ...jobRows({ item, job, earlier }, maxChars),
+    ...jobRows(shown, maxChars),
     ['uid', printable(item.uid)],
     ['job uid', printableOf(item.jobUid)],
   ]
@@ -61,7 +64,20 @@ function isOver({ stage }: ItemRecord): boolean {
   return stage === 'SUCCESS' || stage === 'FAIL'
 }
 
-function jobRows({ item, job, earlier }: ShownItem, maxChars: number): [string, string | undefined][] {
+function stragglerText(sinceAt: number): string {
+  return `it runs since ${new Date(sinceAt).toISOString()}, far longer than others of the queue`
+}
+
+function overridesText(overrides: JobOverrides): string {
+  return Object.entries(overrides)
+    .map(([name, value]) => `${printable(name, 64)} ${printable(value, 64)}`)
+    .join(', ')
+}
+
+function jobRows(
+  { item, job, earlier, straggler }: ShownItem,
+  maxChars: number,
+): [string, string | undefined][] {
   if (job === undefined) return []
   if (earlier !== undefined) {
     const why = `the job of attempt ${earlier} has not ended; this attempt starts after it`
@@ -69,9 +85,11 @@ function jobRows({ item, job, earlier }: ShownItem, maxChars: number): [string, 
   }
   const text = item.stage === 'PROCESSING' ? runningText(job, maxChars) : cancelledText(job, maxChars)
   if (job.kind !== 'report') return [['job', text]]
-  const { details, result, url } = job.report
+  const { details, result, url, overrides } = job.report
   return [
     ['job', text],
+    ['straggler', straggler === undefined ? undefined : stragglerText(straggler)],
+    ['job started with', overrides === undefined ? undefined : overridesText(overrides)],
     ['job link', url === undefined ? undefined : printable(url, maxChars)],
     ['job result', jsonText(result, maxChars)],
     ['job details', detailsText(details, maxChars)],

@@ -2,6 +2,7 @@ import { eachItem, type ItemRecord, type Queue, type Runtime, type Stage } from 
 import { readLeftOut, type LeftOut } from '@sluice/engine'
 import { inPages } from '../items/pages.js'
 import { FailureGroups } from './failure-groups.js'
+import { OverrideHours, type OverrideUse } from './override-hours.js'
 import { summaryOf, type FailureSummary } from './failure-table.js'
 
 /** The default stages of a report. */
@@ -36,6 +37,8 @@ export interface ReportSummary extends FailureSummary {
   readonly sizes: Readonly<Record<Stage, number>>
   /** Outcomes that were not stored whole; absent: none. */
   readonly leftOut?: LeftOut
+  /** Attempts at each value of the parameters in `escalated`. */
+  readonly overrides: readonly OverrideUse[]
 }
 
 export interface SummarizeOptions extends Omit<ReportRowsOptions, 'stages'> {
@@ -43,21 +46,28 @@ export interface SummarizeOptions extends Omit<ReportRowsOptions, 'stages'> {
   readonly limit: number
   /** Which failures count; default all. */
   readonly isWanted?: (item: ItemRecord) => boolean
+  /** The parameters that retry rules escalate. If there are any, items of SUCCESS are read too. */
+  readonly escalated?: readonly string[]
 }
 
 /**
- * Counts the stages and groups the failures by cause. Reads every item of FAIL, one page in memory at a time.
+ * Counts the stages and groups the failures by cause. Reads every item of FAIL, and of SUCCESS where
+ * parameters are escalated, one page in memory at a time.
  */
 export async function summarize(
   queue: Queue,
-  { limit, isWanted, ...reading }: SummarizeOptions,
+  { limit, isWanted, escalated = [], ...reading }: SummarizeOptions,
 ): Promise<ReportSummary> {
   const { signal } = reading
   const sizes = await queue.sizes({ ...(signal !== undefined && { signal }) })
   const leftOut = await readLeftOut(queue)
   const groups = new FailureGroups()
-  for await (const item of reportRows(queue, { ...reading, stages: ['FAIL'] })) {
-    if (isWanted === undefined || isWanted(item)) groups.add(item)
+  const hours = new OverrideHours(escalated)
+  const stages: readonly Stage[] = escalated.length === 0 ? ['FAIL'] : REPORT_STAGES
+  for await (const item of reportRows(queue, { ...reading, stages })) {
+    hours.add(item)
+    if (item.stage === 'FAIL' && (isWanted === undefined || isWanted(item))) groups.add(item)
   }
-  return { sizes, ...summaryOf(groups, limit), ...(leftOut === undefined ? {} : { leftOut }) }
+  const overrides = hours.uses()
+  return { sizes, overrides, ...summaryOf(groups, limit), ...(leftOut === undefined ? {} : { leftOut }) }
 }

@@ -15,27 +15,33 @@ export function retryOptions({ maxAttempts, backoff, on, rules }: Config['retry'
 
 type ConfiguredRule = NonNullable<Config['retry']['rules']>[number]
 
-function retryRule({ classes, exitCodes, maxAttempts, backoff = {} }: ConfiguredRule): RetryRule {
+function retryRule({ classes, exitCodes, maxAttempts, backoff = {}, escalate }: ConfiguredRule): RetryRule {
   const { baseMs, maxMs } = backoff
   return {
     maxAttempts,
     ...(classes === undefined ? {} : { classes }),
     ...(exitCodes === undefined ? {} : { exitCodes }),
     backoff: { ...(baseMs === undefined ? {} : { baseMs }), ...(maxMs === undefined ? {} : { maxMs }) },
+    ...(escalate === undefined ? {} : { escalate }),
   }
+}
+
+/** The overrides that every send will have, for the worker to check. */
+export function escalated({ retry: { rules = [] } }: Pick<Config, 'retry'>): readonly string[] {
+  return [...new Set(rules.flatMap(({ escalate }) => (escalate === undefined ? [] : [escalate.parameter])))]
 }
 
 /** The input for checking retry rules. */
 export interface RetryFacts extends Pick<LoadedConfig, 'placeOf'> {
-  readonly config: Pick<Config, 'retry' | 'jobs'>
+  readonly config: Pick<Config, 'retry' | 'jobs' | 'deadlines'>
   /** Absent: the worker is unknown. */
   readonly supports?: Worker['supports']
 }
 
 /** The retry rules that can never match with this worker, a line each, with the source of the rule. */
 export function retryWarnings({ config, supports, placeOf }: RetryFacts): readonly string[] {
-  const { retry, jobs } = config
-  const found = retryFindings(retryOptions(retry), failuresOf(supports, jobs)).map(({ rule, message }) => {
+  const { retry } = config
+  const found = retryFindings(retryOptions(retry), failuresOf(supports, config)).map(({ rule, message }) => {
     const path = retry.rules === undefined ? ['retry', 'on'] : ['retry', 'rules', String(rule)]
     const place = placeOf(path)
     return `${path.join('.')}: ${message}${place === undefined ? '' : ` (${place})`}`
@@ -45,8 +51,15 @@ export function retryWarnings({ config, supports, placeOf }: RetryFacts): readon
 }
 
 /** The failures of the worker, and that of the service itself for jobs that do not start. */
-function failuresOf(supports: RetryFacts['supports'], { pendingTimeoutMs }: Config['jobs']) {
+function failuresOf(
+  supports: RetryFacts['supports'],
+  { jobs: { pendingTimeoutMs }, deadlines }: RetryFacts['config'],
+) {
   const { failures, pending } = supports ?? {}
-  if (failures === undefined || pendingTimeoutMs === undefined || pending !== true) return failures
-  return [...failures, { failureClass: 'unschedulable' }]
+  if (failures === undefined) return undefined
+  return [
+    ...failures,
+    ...(pendingTimeoutMs === undefined || pending !== true ? [] : [{ failureClass: 'unschedulable' }]),
+    ...(deadlines.attemptMs === undefined ? [] : [{ failureClass: 'timeout' }]),
+  ]
 }

@@ -33,6 +33,7 @@ export function logEvent(logger: Logger, event: WorkEvent): void {
     // The engine logs these itself.
     case 'orphan':
     case 'jobs-pending':
+    case 'straggler':
     case 'poll-incomplete':
     case 'poll-complete':
     case 'stalled':

@@ -3,15 +3,16 @@ import type { Logger, Queue, Runtime, Stage, Worker } from '@sluice/core'
 import { systemRuntime } from '@sluice/core/backend'
 import { WorkQueue, readSelfPause, type SelfPause, type WorkEvent } from '@sluice/engine'
 import type { Config } from '../config/config.js'
+import type { LoadedConfig } from '../config/load-config.js'
 import { StopDeadline, atMost } from '../cli/timing.js'
 import { assertCanChoose, dispatchPolicy } from './dispatch-policy.js'
 import { FoldedLog } from './folded-log.js'
-import { retryOptions } from './retry-options.js'
+import { escalated, retryOptions } from './retry-options.js'
 import { QueueWatcher, type QueueWatcherOptions } from './queue-watcher.js'
 import { DispatcherWatch } from './dispatcher-watch.js'
 import { LeftOutLog, logEvent } from './service-events.js'
 import { logStandby, warnOfOtherPolicy } from './standby-log.js'
-import { assertCanCancel, checkAgain, checkWorker } from './worker-check.js'
+import { assertSupported, checkAgain, checkWorker } from './worker-check.js'
 
 /** The longest wait for the counts of the last line. */
 const FINAL_READ_MS = 2000
@@ -25,7 +26,16 @@ const READ_SHARE = 0.9
 /** The settings of a service. */
 export type ServiceConfig = Pick<
   Config,
-  'processing' | 'retry' | 'lost' | 'jobs' | 'sends' | 'backpressure' | 'sweep' | 'service'
+  | 'processing'
+  | 'retry'
+  | 'lost'
+  | 'jobs'
+  | 'deadlines'
+  | 'stragglers'
+  | 'sends'
+  | 'backpressure'
+  | 'sweep'
+  | 'service'
 >
 
 /** What a service runs on. */
@@ -33,6 +43,8 @@ export interface ServiceOptions {
   readonly queue: Queue
   readonly worker: Worker
   readonly config: ServiceConfig
+  /** The source of a setting, for errors. */
+  readonly placeOf?: LoadedConfig['placeOf']
   readonly logger: Logger
   /**
    * Its abort ends the service: no more jobs are sent, ended ones are settled, the lease is released, and
@@ -80,7 +92,7 @@ export interface ServiceEnd {
  */
 export async function runService(options: ServiceOptions): Promise<ServiceEnd> {
   const { queue, worker, config, signal, runtime = systemRuntime } = options
-  assertCanCancel(worker, config)
+  assertSupported(worker, { config, placeOf: options.placeOf ?? (() => undefined) })
   assertCanChoose(queue, config)
   const logger = new FoldedLog(options.logger, runtime)
   const leftOut = new LeftOutLog(logger)
@@ -152,8 +164,9 @@ async function startChecked(
   ended: AbortSignal,
 ): Promise<{ unusable: AbortSignal }> {
   const unusable = new AbortController()
-  const isReady = await checkWorker(worker, { logger, signal, runtime, stallMs: config.service.stallMs })
-  const until = { runtime, signal: AbortSignal.any([signal, ended]) }
+  const use = { overrides: escalated(config) }
+  const isReady = await checkWorker(worker, { logger, signal, runtime, stallMs: config.service.stallMs, use })
+  const until = { runtime, use, signal: AbortSignal.any([signal, ended]) }
   if (!isReady) void checkAgain(worker, until).catch((error: unknown) => unusable.abort(error))
   return { unusable: unusable.signal }
 }
@@ -180,7 +193,8 @@ async function follow(options: Running, { stop, watcher, other }: Following): Pr
 
 function makeWorkQueue(options: Running): WorkQueue {
   const { queue, worker, config, runtime, logger, onEvent, acceptNewWorker = false, drain = false } = options
-  const { processing, retry, lost, jobs, sends, backpressure, sweep, service } = config
+  const { processing, retry, lost, jobs, deadlines, stragglers, sends, backpressure, sweep, service } = config
+  const { attemptMs, itemMs } = deadlines
   const { retentionMs, everyMs } = sweep
   const { pendingTimeoutMs, ...others } = jobs
   const policy = dispatchPolicy(processing)
@@ -191,6 +205,11 @@ function makeWorkQueue(options: Running): WorkQueue {
     retry: retryOptions(retry),
     lost,
     jobs: pendingTimeoutMs === undefined ? others : { ...others, pendingTimeoutMs },
+    deadlines: {
+      ...(attemptMs === undefined ? {} : { attemptMs }),
+      ...(itemMs === undefined ? {} : { itemMs }),
+    },
+    ...(stragglers === undefined ? {} : { stragglers }),
     sends,
     backpressure,
     sweep: retentionMs === undefined ? { everyMs } : { everyMs, retentionMs },

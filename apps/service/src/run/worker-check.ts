@@ -1,5 +1,13 @@
-import { SluiceError, isSluiceError, type Logger, type Runtime, type Worker } from '@sluice/core'
+import {
+  SluiceError,
+  isSluiceError,
+  type CheckUse,
+  type Logger,
+  type Runtime,
+  type Worker,
+} from '@sluice/core'
 import type { Config } from '../config/config.js'
+import type { LoadedConfig } from '../config/load-config.js'
 
 const RETRY_MS = 2_000
 
@@ -10,6 +18,8 @@ export interface CheckOptions {
   /** A check has stalled after this time, or after twice the worker's longest call if that is more. */
   readonly stallMs: number
   readonly runtime: Pick<Runtime, 'sleep'>
+  /** What the configuration will ask of it. */
+  readonly use?: CheckUse
 }
 
 /**
@@ -32,7 +42,7 @@ export async function checkWorker(worker: Worker, options: CheckOptions): Promis
   }
 }
 
-async function answered(worker: Worker, { signal, stallMs, runtime }: CheckOptions): Promise<boolean> {
+async function answered(worker: Worker, { signal, stallMs, runtime, use }: CheckOptions): Promise<boolean> {
   if (worker.check === undefined) return true
   const waitMs = Math.max(stallMs, 2 * (worker.supports.longestCallMs ?? 0))
   const ended = new AbortController()
@@ -45,7 +55,7 @@ async function answered(worker: Worker, { signal, stallMs, runtime }: CheckOptio
     })
   }
   try {
-    return await Promise.race([worker.check().then(() => true), stalled()])
+    return await Promise.race([worker.check(use).then(() => true), stalled()])
   } finally {
     ended.abort()
   }
@@ -60,13 +70,13 @@ async function answered(worker: Worker, { signal, stallMs, runtime }: CheckOptio
  */
 export async function checkAgain(
   worker: Worker,
-  { signal, runtime }: Pick<CheckOptions, 'signal' | 'runtime'>,
+  { signal, runtime, use }: Pick<CheckOptions, 'signal' | 'runtime' | 'use'>,
 ): Promise<void> {
   for (;;) {
     await runtime.sleep(RETRY_MS, signal)
     if (signal.aborted) return
     try {
-      await worker.check?.()
+      await worker.check?.(use)
       return
     } catch (error) {
       if (signal.aborted) return
@@ -75,13 +85,45 @@ export async function checkAgain(
   }
 }
 
+type Demanding = Pick<LoadedConfig, 'placeOf'> & {
+  readonly config: Pick<Config, 'jobs' | 'deadlines' | 'stragglers' | 'retry'>
+}
+
 /**
- * @throws SluiceError SLUICE_CONFIG_INVALID where jobs are to be cancelled and the worker does not support it
+ * @throws SluiceError SLUICE_CONFIG_INVALID, with the place of the setting, where jobs are to be cancelled or
+ * started with overrides, and the worker does not support it
  */
-export function assertCanCancel({ supports }: Worker, { jobs }: Pick<Config, 'jobs'>): void {
-  if (jobs.pendingTimeoutMs === undefined || supports.cancelJob) return
+export function assertSupported(
+  { supports }: Pick<Worker, 'supports'>,
+  { config, placeOf }: Demanding,
+): void {
+  const lacking = [
+    ...(supports.cancelJob ? [] : cancelling(config).map((path) => ({ path, lacks: 'can’t cancel jobs' }))),
+    ...(supports.overrides === true
+      ? []
+      : escalating(config).map((path) => ({ path, lacks: 'starts no jobs with overrides' }))),
+  ]
+  const [first] = lacking
+  if (first === undefined) return
+  const place = placeOf(first.path)
   throw new SluiceError(
     'SLUICE_CONFIG_INVALID',
-    'jobs.pendingTimeoutMs is set, and this worker can’t cancel jobs: remove the setting, or use a worker that can.',
+    `${first.path.join('.')} is set${place === undefined ? '' : ` (${place})`}, and this worker ${first.lacks}: remove the setting, or use a worker that can.`,
+  )
+}
+
+/** The settings by which jobs are cancelled. */
+function cancelling({ jobs, deadlines, stragglers }: Demanding['config']): string[][] {
+  return [
+    ...(jobs.pendingTimeoutMs === undefined ? [] : [['jobs', 'pendingTimeoutMs']]),
+    ...(deadlines.attemptMs === undefined ? [] : [['deadlines', 'attemptMs']]),
+    ...(deadlines.itemMs === undefined ? [] : [['deadlines', 'itemMs']]),
+    ...(stragglers?.action === 'retry' ? [['stragglers', 'action']] : []),
+  ]
+}
+
+function escalating({ retry: { rules = [] } }: Demanding['config']): string[][] {
+  return rules.flatMap(({ escalate }, at) =>
+    escalate === undefined ? [] : [['retry', 'rules', String(at), 'escalate']],
   )
 }

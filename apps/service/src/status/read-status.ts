@@ -1,5 +1,12 @@
 import { MAX_PROCESSING_LIMIT, STAGES, type Queue, type Runtime, type Stage } from '@sluice/core'
-import { HOLDUP_ADVICE, readSelfPause, type Holdup, type LoweredLimit, type SelfPause } from '@sluice/engine'
+import {
+  HOLDUP_ADVICE,
+  readSelfPause,
+  readStragglers,
+  type Holdup,
+  type LoweredLimit,
+  type SelfPause,
+} from '@sluice/engine'
 import type { RateMeter } from '../output/rate-meter.js'
 import { isBlocked, peekOne, queueHoldups } from './queue-holdups.js'
 import { readService, type ServiceState } from './service-state.js'
@@ -21,6 +28,8 @@ export interface QueueStatus {
   readonly service: ServiceState
   /** What holds the queue back, causes before effects; empty when nothing does. */
   readonly holdups: readonly StatusHoldup[]
+  /** Jobs that run far longer than others; absent where none are looked for. */
+  readonly stragglers?: number
   /** Items finished a minute; absent where not measured. */
   readonly ratePerMinute?: number
   /** The span of the measurement, in ms. */
@@ -48,6 +57,8 @@ export interface StatusLimit {
 
 export interface ReadStatusOptions {
   readonly configuredLimit: number
+  /** Stragglers are looked for, by this configuration. */
+  readonly countsStragglers?: boolean
   readonly meter: RateMeter
   readonly runtime: Pick<Runtime, 'monotonicMs'>
 }
@@ -59,15 +70,16 @@ export interface ReadStatusOptions {
  */
 export async function readStatus(
   queue: Queue,
-  { configuredLimit, meter, runtime }: ReadStatusOptions,
+  { configuredLimit, countsStragglers = false, meter, runtime }: ReadStatusOptions,
 ): Promise<QueueStatus> {
   // At once: each storage takes its time to answer, and may be far away.
-  const [sizes, control, dispatcher, selfPause, next] = await Promise.all([
+  const [sizes, control, dispatcher, selfPause, next, stragglers] = await Promise.all([
     queue.sizes(),
     queue.control.read(),
     readService(queue),
     readSelfPause(queue),
     peekOne(queue),
+    countsStragglers ? readStragglers(queue) : undefined,
   ])
   const { paused, reason, pausedAt, limits } = control
   const liveLimit = limits[MAX_PROCESSING_LIMIT]
@@ -88,6 +100,8 @@ export async function readStatus(
     limit: statusLimit(liveLimit, configuredLimit, dispatcher.service.lowered),
     service: dispatcher.service,
     holdups: holdups.map(advised),
+    // A service that has stopped may have left some that ended with it.
+    ...(stragglers === undefined ? {} : { stragglers: Math.min(stragglers.count, sizes.PROCESSING) }),
     ...(rate === undefined
       ? {}
       : { ratePerMinute: Math.round(rate * 10) / 10, measuredMs: Math.round(meter.spanMs()) }),

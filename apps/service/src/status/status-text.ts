@@ -50,7 +50,16 @@ export function statusLine(status: QueueStatus): string {
 
 function notes(status: QueueStatus, { colors }: Output, limit: string): string[] {
   const first = [speed(status), serviceText(status), limit].filter((part) => part !== '').join(' · ')
-  return [first, ...shown(status).map((holdup) => colors.yellow(holdupText(holdup)))]
+  return [
+    first,
+    ...stragglerLines(status),
+    ...shown(status).map((holdup) => colors.yellow(holdupText(holdup))),
+  ]
+}
+
+function stragglerLines({ stragglers = 0 }: QueueStatus): string[] {
+  if (stragglers === 0) return []
+  return [`${plural(stragglers, 'job')} running far longer than others: \`sluice show\` marks such an item`]
 }
 
 function shown(status: QueueStatus): StatusHoldup[] {

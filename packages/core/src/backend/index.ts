@@ -21,6 +21,7 @@ export type {
 export { workerOpener } from './worker/open-worker.js'
 export type { OpenWorker, WorkerOpener, WorkerWith } from './worker/open-worker.js'
 export { createWorker } from './worker/worker-front.js'
+export { assertOverrideName, assertOverrideValue } from './worker/worker-input.js'
 export type {
   BackendSupports,
   CheckedJob,
@@ -104,4 +105,5 @@ export type { Failure, FailureGroup } from '../failure/failure-group.js'
 export { SECRET_MARK, SecretRegistry } from '../secrets/secrets.js'
 export type { Secrets } from '../secrets/secrets.js'
 export { redactError, redactJson } from '../secrets/redact-value.js'
+export { isSize, quantityOf } from '../text/quantity.js'
 export { TerminalTail, terminalText } from '../text/terminal-tail.js'

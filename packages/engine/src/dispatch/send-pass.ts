@@ -191,7 +191,7 @@ export class SendPass {
     if (guards.isTripped) this.halt('guard')
   }
 
-  /** Its body does not fit the queue's schema: no refusal of the worker. */
+  /** Its body does not fit the queue's schema, or its deadline is over: no refusal of the worker. */
   noteInvalid(decided: DecidedSettlement): void {
     this.#rejected.push(decided)
   }

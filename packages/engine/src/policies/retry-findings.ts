@@ -43,6 +43,7 @@ export function retryFindings(
     const parts = [
       ...deadClasses(rule, possible, failures !== undefined),
       ...deadExitCodes(rule, options.rules?.[at]?.exitCodes ?? [], possible),
+      ...deadValues(rule, rules),
     ]
     const own = possible.filter((failure) => matches(rule, failure))
     const caught = own.length === 0 ? [] : caughtBefore(own, rules.slice(0, at))
@@ -115,6 +116,18 @@ function deadExitCodeText(code: number | string, { classes, others }: DeadExitCo
   const whose = classes === 'any' ? 'with this worker' : `with the class ${[...classes].join(' or ')}`
   const instead = [...new Set(others.map(({ failureClass }) => failureClass))].join(' or ')
   return `${what} ${whose}${instead === '' ? '' : `: such a failure is of the class ${instead}`}`
+}
+
+/** The value of an attempt follows from failures before it: n attempts have at most n values. */
+function deadValues({ escalate }: CheckedRetryRule, rules: readonly CheckedRetryRule[]): readonly string[] {
+  if (escalate === undefined) return []
+  const { parameter, values } = escalate
+  const most = Math.max(
+    ...rules.flatMap((rule) => (rule.escalate?.parameter === parameter ? [rule.maxAttempts] : [])),
+  )
+  const dead = values.slice(most)
+  if (dead.length === 0) return []
+  return [`no attempt gets ${parameter} ${dead.join(', ')}: there are at most ${most} attempts`]
 }
 
 /** @returns one message where earlier rules match all failures of a rule */

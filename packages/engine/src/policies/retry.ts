@@ -1,4 +1,5 @@
 import type { FailureClass, ItemSummary, JobReport, KnownFailureClass } from '@sluice/core'
+import { escalationsOf, type Escalation, type Escalations } from './escalation.js'
 import { assertBackoff, backoffMs, type Backoff, type Random } from './backoff.js'
 
 /**
@@ -20,6 +21,13 @@ export interface RetryRule {
   readonly maxAttempts: number
   /** Default: that of the {@link RetryOptions}. */
   readonly backoff?: Partial<Backoff>
+  /**
+   * The next attempt after such a failure gets the next larger value of a parameter, as an override of its
+   * job; after the last value it gets that one again. The first attempt gets the first value, and an attempt
+   * that is retried for another reason keeps its value. A `requeue` begins again at the first one. It needs a
+   * worker with `supports.overrides`.
+   */
+  readonly escalate?: Escalation
 }
 
 /**
@@ -55,6 +63,7 @@ export interface CheckedRetryRule {
   readonly exitCodes: readonly ExitCodeRange[] | 'any'
   readonly maxAttempts: number
   readonly backoff: Backoff
+  readonly escalate?: Escalation
 }
 
 /** The {@link RetryOptions} with their defaults filled in. */
@@ -63,6 +72,7 @@ export interface RetryPolicy {
   readonly rules: readonly CheckedRetryRule[]
   /** For attempts that are not subject to a rule, such as those of lost jobs that are sent again. */
   readonly backoff: Backoff
+  readonly escalations: Escalations
 }
 
 /** Another attempt would end in the same way: the worker can't accept the item, or its body is invalid. */
@@ -81,14 +91,16 @@ export function retryPolicy(options: RetryOptions): RetryPolicy {
   assertBackoff(backoff, 'retry.backoff')
   if (rules === undefined) {
     const only = { maxAttempts: maxAttempts ?? 1, backoff, ...(on === undefined ? {} : { classes: on }) }
-    return { rules: [checkedRule(only, 'retry', backoff)], backoff }
+    return { rules: [checkedRule(only, 'retry', backoff)], backoff, escalations: new Map() }
   }
   if (maxAttempts !== undefined || on !== undefined)
     throw new TypeError(
       `retry.${on === undefined ? 'maxAttempts' : 'on'} can't be given together with retry.rules: each rule has its own`,
     )
   for (const [at, rule] of rules.entries()) assertNotEmpty(rule, `retry.rules[${at}]`)
-  return { rules: rules.map((rule, at) => checkedRule(rule, `retry.rules[${at}]`, backoff)), backoff }
+  const checked = rules.map((rule, at) => checkedRule(rule, `retry.rules[${at}]`, backoff))
+  const escalations = escalationsOf(checked, (at) => `retry.rules[${at}].escalate`)
+  return { rules: checked, backoff, escalations }
 }
 
 /** An empty list would match nothing, which is hardly intended. */
@@ -100,7 +112,7 @@ function assertNotEmpty({ classes, exitCodes }: RetryRule, what: string): void {
 }
 
 function checkedRule(rule: RetryRule, what: string, standard: Backoff): CheckedRetryRule {
-  const { classes, exitCodes, maxAttempts } = rule
+  const { classes, exitCodes, maxAttempts, escalate } = rule
   if (!Number.isSafeInteger(maxAttempts) || maxAttempts < 1)
     throw new TypeError(`${what}.maxAttempts must be a whole number of 1 or more; got ${maxAttempts}`)
   const backoff = { ...standard, ...rule.backoff }
@@ -110,6 +122,7 @@ function checkedRule(rule: RetryRule, what: string, standard: Backoff): CheckedR
     exitCodes: exitCodes?.map((code, at) => exitCodeRange(code, `${what}.exitCodes[${at}]`)) ?? 'any',
     maxAttempts,
     backoff,
+    ...(escalate === undefined ? {} : { escalate }),
   }
 }
 
@@ -141,13 +154,24 @@ export interface FailedAttempt extends Pick<JobReport, 'exitCode'> {
   readonly failureClass: FailureClass
 }
 
-/** The delay before the next attempt in ms, or `undefined`: this was the last one. */
-export function retryDelayMs(policy: RetryPolicy, failed: FailedAttempt, random: Random): number | undefined {
+/** The next attempt. */
+export interface Retry {
+  readonly delayMs: number
+  /** Of the rule that decided. */
+  readonly escalate?: Escalation
+}
+
+/** The next attempt, or `undefined`: this was the last one. */
+export function retryOf(policy: RetryPolicy, failed: FailedAttempt, random: Random): Retry | undefined {
   if (NEVER_RETRIED.has(failed.failureClass)) return undefined
   const rule = policy.rules.find((one) => matches(one, failed))
   const counted = countedAttempts(failed.item)
   if (rule === undefined || counted >= rule.maxAttempts) return undefined
-  return backoffMs(rule.backoff, counted, random)
+  const { escalate } = rule
+  return {
+    delayMs: backoffMs(rule.backoff, counted, random),
+    ...(escalate === undefined ? {} : { escalate }),
+  }
 }
 
 /** Whether a rule matches a failure. */

@@ -1,7 +1,18 @@
 import type { ItemSummary, JobReport } from '@sluice/core'
 import { backoffMs, type Random } from '../policies/backoff.js'
-import { failed, lost, succeeded, type JobSettlement } from '../settling/settlement.js'
-import { countedAttempts, retryDelayMs, type RetryPolicy } from '../policies/retry.js'
+import { nextOverrides, overridesOf, type Escalation } from '../policies/escalation.js'
+import { countedAttempts, retryOf, type RetryPolicy } from '../policies/retry.js'
+import { retryStateOf } from '../settling/retry-state.js'
+import {
+  failed,
+  lost,
+  straggled,
+  succeeded,
+  type Attempt,
+  type JobSettlement,
+  type NextAttempt,
+} from '../settling/settlement.js'
+import { cancelledReport, type CancelCause, type JobCancel } from './job-cancel.js'
 
 /** What happens to an item whose job has disappeared. */
 export type LostPolicy = 'fail' | 'resend' | 'hold'
@@ -32,14 +43,18 @@ export interface JobFacts {
    * has begun [W-PEND-1].
    */
   readonly pendingMs?: number
-  /** This engine cancelled it for being pending too long. */
-  readonly cancelled?: PendingCancel
-}
-
-/** Why a pending job was cancelled. */
-export interface PendingCancel {
-  /** What the job was waiting for, in the worker's words. */
-  readonly message?: string
+  /** How long it has run, as far as engines have seen it; where deadlines or stragglers are configured. */
+  readonly runningMs?: number
+  /** What is left of the item's deadline; 0 or less: it is over. Absent: there is none. */
+  readonly itemLeftMs?: number
+  /** When the first claim of the item was seen, by the storage's clock; where the item has a deadline. */
+  readonly sinceAt?: number
+  /** It has run for so long that it counts as a straggler. */
+  readonly isStraggler?: boolean
+  /** This engine, or one before it, has recorded that it is to be cancelled. */
+  readonly cancelling?: CancelCause
+  /** This engine cancelled it. */
+  readonly cancelled?: JobCancel
 }
 
 export interface DecideRules {
@@ -47,6 +62,11 @@ export interface DecideRules {
   readonly lost: { readonly policy: LostPolicy; readonly graceMs: number }
   /** A job that is pending for this long is cancelled. Absent: none is. */
   readonly pendingTimeoutMs?: number
+  /** A job that runs for this long is cancelled. Absent: none is. */
+  readonly attemptMs?: number
+  readonly itemMs?: number
+  /** Stragglers are cancelled, each item's first one. */
+  readonly retriesStragglers?: boolean
   readonly random: Random
 }
 
@@ -62,8 +82,10 @@ export type Action =
   | { readonly kind: 'await-earlier' }
   /** The same, and they may be looked up. */
   | { readonly kind: 'ask-earlier' }
-  /** Cancel a job that does not begin; the item keeps its place until the end is seen. */
-  | { readonly kind: 'cancel' }
+  /** Cancel the job; the item keeps its place until the end is seen. */
+  | { readonly kind: 'cancel'; readonly cause: CancelCause }
+  /** The item's deadline is over, and it has no job: it fails. */
+  | { readonly kind: 'overdue' }
   /** Its job is lost, and an operator is to decide. */
   | { readonly kind: 'hold' }
 
@@ -78,9 +100,14 @@ const WAIT: Action = { kind: 'wait' }
  * | running | | | | | wait |
  * | pending for less than the timeout, or cancelled for it | | | | | wait |
  * | pending for the timeout | | | | | cancel |
+ * | running for the attempt's deadline, past the item's, or the item's first straggler | | | | | cancel |
+ * | recorded as to be cancelled, and not cancelled by this engine | | | | | cancel |
  * | succeeded, cancelled or not | | | | | settle: SUCCESS |
  * | failed | | | | | settle: WAITING by the retry policy, else FAIL |
  * | failed, cancelled for the timeout | | | | | the same, of class `unschedulable` |
+ * | failed, cancelled for the attempt's deadline | | | | | the same, of class `timeout` |
+ * | failed, cancelled for the item's deadline | | | | | settle: FAIL, of class `timeout` |
+ * | failed, cancelled as a straggler | | | | | settle: WAITING, uncounted |
  * | none | unsent | | | | resend |
  * | none | unknown, sent | due | | | ask |
  * | none | unknown, sent | later | | | wait |
@@ -101,6 +128,9 @@ const WAIT: Action = { kind: 'wait' }
  * | running | | await-earlier |
  * | unknown | due, later, no such job | ask-earlier |
  * | unknown | not supported | await-earlier |
+ *
+ * Where the item's deadline is over, `overdue` takes the place of `resend`. A retry that would start after it
+ * is none.
  */
 export function decide(
   item: ItemSummary,
@@ -117,33 +147,88 @@ interface Reported {
   readonly facts: JobFacts
 }
 
-function decideReport(item: ItemSummary, { report, facts }: Reported, rules: DecideRules): Action {
-  if (report.stage === 'SUCCESS') return { kind: 'settle', settlement: succeeded(item, report), lost: false }
-  if (report.stage !== 'FAIL') return isPendingTooLong({ report, facts }, rules) ? { kind: 'cancel' } : WAIT
-  const failure = facts.cancelled === undefined ? report : unschedulable(report, facts.cancelled, rules)
+function decideReport(item: ItemSummary, job: Reported, rules: DecideRules): Action {
+  const { report, facts } = job
+  const attempt = attemptOf(item, rules, report)
+  if (report.stage === 'SUCCESS') return settle(succeeded(attempt, report))
+  if (report.stage !== 'FAIL') {
+    const cause = causeToCancel(item, job, rules)
+    return cause === undefined ? WAIT : { kind: 'cancel', cause }
+  }
+  const cancelled = facts.cancelled ?? (facts.cancelling && { cause: facts.cancelling })
+  const failure = cancelled === undefined ? report : cancelledReport(report, cancelled, rules)
+  if (cancelled?.cause === 'item-deadline') return settle(failed(attempt, failure, undefined))
+  if (cancelled?.cause === 'straggler')
+    return settle(straggled(attempt, failure, stateOf(attempt, { facts, rules })))
   const { failureClass = 'failed', exitCode } = failure
   const code = exitCode === undefined ? {} : { exitCode }
-  const delayMs = retryDelayMs(rules.retry, { item, failureClass, ...code }, rules.random)
-  return { kind: 'settle', settlement: failed(item, failure, delayMs), lost: false }
+  const retry = retryOf(rules.retry, { item, failureClass, ...code }, rules.random)
+  const next = retry && { delayMs: retry.delayMs, state: stateOf(attempt, { facts, rules, ...retry }) }
+  return settle(failed(attempt, ...withinDeadline({ report: failure, next }, facts, rules)))
+}
+
+function settle(settlement: JobSettlement, isLost = false): Action {
+  return { kind: 'settle', settlement, lost: isLost }
+}
+
+/** Why a job that has not ended is to be cancelled; `undefined`: it is not, or was. */
+function causeToCancel(item: ItemSummary, job: Reported, rules: DecideRules): CancelCause | undefined {
+  const { cancelled, cancelling, itemLeftMs, runningMs, isStraggler } = job.facts
+  if (cancelled !== undefined) return undefined
+  if (cancelling !== undefined) return cancelling
+  if (isPendingTooLong(job, rules)) return 'pending'
+  if (itemLeftMs !== undefined && itemLeftMs <= 0) return 'item-deadline'
+  if (rules.attemptMs !== undefined && (runningMs ?? 0) >= rules.attemptMs) return 'attempt-deadline'
+  const mayStraggle = rules.retriesStragglers === true && retryStateOf(item).straggled !== true
+  return isStraggler === true && mayStraggle ? 'straggler' : undefined
 }
 
 function isPendingTooLong({ report, facts }: Reported, { pendingTimeoutMs }: DecideRules): boolean {
-  const { pendingMs = 0, cancelled } = facts
   if (report.pending !== true || pendingTimeoutMs === undefined) return false
-  return pendingMs >= pendingTimeoutMs && cancelled === undefined
+  return (facts.pendingMs ?? 0) >= pendingTimeoutMs
 }
 
-/**
- * The report of a job that this engine cancelled: the reason for that replaces what the worker calls the end.
- */
-function unschedulable(report: JobReport, { message }: PendingCancel, rules: DecideRules): JobReport {
-  const why = message ?? 'the worker did not say what it was waiting for'
-  const span = `${rules.pendingTimeoutMs ?? 0} ms`
+function attemptOf(item: ItemSummary, { retry }: DecideRules, report?: JobReport): Attempt {
+  return { item, overrides: overridesOf(retry.escalations, { item, report }) }
+}
+
+interface Retrying {
+  readonly facts: JobFacts
+  readonly rules: DecideRules
+  /** Of the rule by which it is retried. */
+  readonly escalate?: Escalation | undefined
+}
+
+/** What the next attempt is told. */
+function stateOf(
+  { item, overrides: current }: Attempt,
+  { facts, rules, escalate }: Retrying,
+): NextAttempt['state'] {
+  const { since: known, straggled: hasStraggled } = retryStateOf(item)
+  const since = facts.sinceAt ?? known
+  const overrides = nextOverrides(rules.retry.escalations, { current, escalate })
   return {
-    ...report,
-    failureClass: 'unschedulable',
-    message: `unschedulable: nothing of the job began within ${span}, and it was cancelled: ${why}`,
+    ...(overrides === undefined ? {} : { overrides }),
+    ...(since === undefined ? {} : { since }),
+    ...(hasStraggled === true ? { straggled: true } : {}),
   }
+}
+
+interface Failed {
+  readonly report: JobReport
+  readonly next: NextAttempt | undefined
+}
+
+/** No attempt starts after the item's deadline: one that would is not waited for. */
+function withinDeadline(
+  { report, next }: Failed,
+  { itemLeftMs }: JobFacts,
+  { itemMs = 0 }: DecideRules,
+): [JobReport, NextAttempt | undefined] {
+  if (next === undefined || itemLeftMs === undefined || next.delayMs < itemLeftMs) return [report, next]
+  const { message = 'the job failed; the worker did not say why' } = report
+  const why = `not retried: the next attempt would start after the item's deadline of ${itemMs} ms (deadlines.itemMs)`
+  return [{ ...report, message: `${message}; ${why}` }, undefined]
 }
 
 function decideAbsent(item: ItemSummary, facts: JobFacts, rules: DecideRules): Action {
@@ -157,20 +242,25 @@ function decideAbsent(item: ItemSummary, facts: JobFacts, rules: DecideRules): A
   // No grace passes without a complete poll that lacks the job too.
   if (facts.poll === 'incomplete') return WAIT
   if (facts.absentMs < rules.lost.graceMs) return WAIT
-  return facts.sent === 'unknown' ? start(facts) : decideLost(item, rules)
+  return facts.sent === 'unknown' ? start(facts) : decideLost(item, facts, rules)
 }
 
 /**
  * Two jobs of one item never run at once: where the attempt before did not end by a report, it is checked
  * first.
  */
-function start({ earlier = 'ended', asking }: JobFacts): Action {
-  if (earlier === 'ended') return { kind: 'resend' }
+function start({ earlier = 'ended', asking, itemLeftMs }: JobFacts): Action {
+  if (earlier === 'ended') return { kind: itemLeftMs !== undefined && itemLeftMs <= 0 ? 'overdue' : 'resend' }
   return { kind: earlier === 'unknown' && asking !== 'not-supported' ? 'ask-earlier' : 'await-earlier' }
 }
 
-function decideLost(item: ItemSummary, { lost: { policy, graceMs }, retry, random }: DecideRules): Action {
+function decideLost(item: ItemSummary, facts: JobFacts, rules: DecideRules): Action {
+  const { policy, graceMs } = rules.lost
   if (policy === 'hold') return { kind: 'hold' }
-  const delayMs = policy === 'resend' ? backoffMs(retry.backoff, countedAttempts(item), random) : undefined
-  return { kind: 'settle', settlement: lost(item, graceMs, delayMs), lost: true }
+  const attempt = attemptOf(item, rules)
+  if (policy === 'fail') return settle(lost(attempt, graceMs, undefined), true)
+  const delayMs = backoffMs(rules.retry.backoff, countedAttempts(item), rules.random)
+  const isTooLate = facts.itemLeftMs !== undefined && delayMs >= facts.itemLeftMs
+  const next = isTooLate ? undefined : { delayMs, state: stateOf(attempt, { facts, rules }) }
+  return settle(lost(attempt, graceMs, next), true)
 }

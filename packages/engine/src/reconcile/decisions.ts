@@ -2,8 +2,11 @@ import type { ItemSummary, JobReport, Settlement } from '@sluice/core'
 import { decide, type Action, type JobFacts } from './decide.js'
 import type { Tick } from '../tick/tick.js'
 import { isReportOf } from './found.js'
+import type { DueCancel } from './cancel-job.js'
 import type { PendingJob } from './pending.js'
 import { refOf, type DecidedSettlement } from '../settling/settle.js'
+import { overdue } from '../settling/settlement.js'
+import type { CancelCause } from './job-cancel.js'
 import { retryStateOf } from '../settling/retry-state.js'
 
 /**
@@ -19,7 +22,7 @@ export interface Decisions {
   /** Their jobs are to be looked up. */
   readonly asks: ItemSummary[]
   readonly pending: PendingJob[]
-  readonly cancels: PendingJob[]
+  readonly cancels: DueCancel[]
   /** They wait for jobs of earlier attempts, which are to be looked up. */
   readonly earlierAsks: ItemSummary[]
   /** They wait for jobs of earlier attempts, and nothing more can be done. */
@@ -70,7 +73,9 @@ export function decideOne(tick: Tick, { item, report, poll }: Seen, decisions: D
   if (own === undefined && poll.poll === 'incomplete') memory.noteUnseen(item, nowMonotonic)
   else memory.noteReport(item, own, nowMonotonic)
   if (own !== undefined) tick.quiet.noteReport(item, own, nowMonotonic)
+  tick.clocks?.note(item, own)
   const facts = factsOf(tick, item, poll)
+  if (facts.isStraggler === true) reportStraggler(tick, item)
   if (own?.pending === true && own.stage === 'PROCESSING')
     decisions.pending.push({ item, report: own, pendingMs: facts.pendingMs ?? 0 })
   act(tick, { item, report: own, facts }, decisions)
@@ -86,7 +91,12 @@ export function factsOf(tick: Tick, item: ItemSummary, poll: Poll): JobFacts {
   // Before the record is read, an item that is not known to have been sent may have a job that was seen: it
   // is neither looked up nor sent.
   const isOpen = facts.sent === 'unknown' && !tick.seen.isKnown
-  return { ...facts, ...(isOpen ? { asking: 'later' } : {}), earlier: earlierOf(tick, item, poll) }
+  return {
+    ...facts,
+    ...tick.clocks?.facts(item),
+    ...(isOpen ? { asking: 'later' } : {}),
+    earlier: earlierOf(tick, item, poll),
+  }
 }
 
 /**
@@ -133,7 +143,10 @@ export function act(tick: Tick, { item, report, facts }: Judged, decisions: Deci
       else decisions.earlierWaits.push(item)
       return
     case 'cancel':
-      if (report !== undefined) decisions.cancels.push({ item, report, pendingMs: facts.pendingMs ?? 0 })
+      if (report !== undefined) decisions.cancels.push(dueCancel({ item, report, facts }, action.cause))
+      return
+    case 'overdue':
+      decisions.settlements.push({ settlement: overdue(item, tick.rules.itemMs ?? 0), why: 'overdue' })
       return
     case 'hold':
       decisions.held.push(item)
@@ -142,6 +155,23 @@ export function act(tick: Tick, { item, report, facts }: Judged, decisions: Deci
     case 'settle':
       decisions.settlements.push(decidedOf(action, report))
   }
+}
+
+function dueCancel(
+  { item, report, facts }: { item: ItemSummary; report: JobReport; facts: JobFacts },
+  cause: CancelCause,
+): DueCancel {
+  const forMs = (cause === 'pending' ? facts.pendingMs : facts.runningMs) ?? 0
+  return { item, report, cause, forMs }
+}
+
+/** Once for each job. */
+function reportStraggler(tick: Tick, item: ItemSummary): void {
+  const straggler = tick.clocks?.straggler(item)
+  if (straggler === undefined || tick.clocks?.firstMark(item) !== true) return
+  const measured = { runningMs: Math.round(straggler.runningMs), p95Ms: Math.round(straggler.p95Ms) }
+  tick.logger.warn({ ...refOf(item), ...measured }, 'a job runs far longer than others of the queue')
+  tick.emit({ kind: 'straggler', job: refOf(item), ...measured })
 }
 
 function decidedOf(

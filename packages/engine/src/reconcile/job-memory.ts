@@ -1,6 +1,7 @@
 import type { ItemSummary, JobReport } from '@sluice/core'
 import { backoffMs, type Backoff, type Random } from '../policies/backoff.js'
-import type { JobFacts, PendingCancel } from './decide.js'
+import type { JobFacts } from './decide.js'
+import type { JobCancel } from './job-cancel.js'
 
 /** What one engine remembers of the job of an item in PROCESSING. */
 interface KnownJob {
@@ -21,7 +22,7 @@ interface KnownJob {
   reportedWith?: string
   /** It was reported as pending for too long, alone or with its group. */
   isWarnedOf?: boolean
-  cancelled?: PendingCancel
+  cancelled?: JobCancel
   cancelAtMonotonic?: number
   /** Look-ups that failed since one was answered, and the worker's last message. */
   askFailures?: number
@@ -206,8 +207,8 @@ export class JobMemory {
     return this.#of(job).isEarlierEnded === true
   }
 
-  /** It was cancelled for being pending too long. */
-  noteCancelled(job: Job, cancelled: PendingCancel): void {
+  /** This engine cancelled it. */
+  noteCancelled(job: Job, cancelled: JobCancel): void {
     this.#of(job).cancelled = cancelled
   }
 

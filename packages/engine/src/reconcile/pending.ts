@@ -1,6 +1,5 @@
 import type { ItemSummary, JobReport, JsonValue } from '@sluice/core'
 import type { Tick } from '../tick/tick.js'
-import { callWorker, isOutage } from '../engine-errors.js'
 import { foldMessage } from './fold-message.js'
 import { refOf } from '../settling/settle.js'
 
@@ -72,54 +71,4 @@ function warn({ logger, emit }: Tick, late: readonly PendingJob[], alike: number
   // `example`, not `id`: the line is about all of them, and must not be folded with those of single items.
   logger.warn({ ...group, example: job.id }, 'jobs were accepted and are pending; they keep their places')
   emit({ kind: 'jobs-pending', ...group, example: job })
-}
-
-/**
- * Cancels a job that has been pending for too long. It is looked up before that: it may have begun since the
- * poll, or an incomplete poll may be outdated.
- *
- * @returns the worker's report of a job that is no longer pending
- */
-export async function cancelPending(
-  tick: Tick,
-  { item, report, isFresh }: { item: ItemSummary; report: JobReport; isFresh: boolean },
-): Promise<JobReport | 'cancelled' | undefined> {
-  const now = isFresh ? report : await lookedUp(tick, item)
-  if (now?.stage !== 'PROCESSING' || now.pending !== true) return now
-  await cancel(tick, { item, report: now })
-  return 'cancelled'
-}
-
-async function lookedUp({ worker }: Tick, item: ItemSummary): Promise<JobReport | undefined> {
-  const answer = await callWorker('lookupJob', async () => worker.lookupJob?.(refOf(item)))
-  return answer?.uid === item.uid && answer.attempt === item.attempt ? answer : undefined
-}
-
-async function cancel(
-  tick: Tick,
-  { item, report: { message } }: { item: ItemSummary; report: JobReport },
-): Promise<void> {
-  const { worker, memory, emit, jobs, reported } = tick
-  // After a delay since the poll, another engine may have settled the item: the job's end is then not ours to
-  // name.
-  if (!(await tick.lease.keep())) return
-  const reason = `pending for longer than ${jobs.pendingTimeoutMs ?? 0} ms${message === undefined ? '' : `: ${message}`}`
-  await callWorker('cancelJob', async () => worker.cancelJob?.(refOf(item), reason))
-  reported.cancelFailing = false
-  memory.noteCancelled(item, message === undefined ? {} : { message })
-  tick.tally.cancelled += 1
-  emit({ kind: 'job-cancelled', job: refOf(item), reason })
-}
-
-/** A job that could not be cancelled stays pending, and its item keeps its place: the others go on. */
-export function noteCancelFailed(tick: Tick, item: ItemSummary, error: unknown): void {
-  if (!isOutage(error)) throw error
-  const { memory, runtime, logger, reported } = tick
-  memory.noteNotCancelled(item, runtime.monotonicMs())
-  const level = reported.cancelFailing ? 'debug' : 'warn'
-  reported.cancelFailing = true
-  logger[level](
-    { err: error },
-    'a job that is pending for too long could not be cancelled; it is tried again',
-  )
 }

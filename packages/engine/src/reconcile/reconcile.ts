@@ -7,7 +7,9 @@ import { listProcessing } from './found.js'
 import { reconcileOrphans } from './orphans.js'
 import type { MissingJob } from '../records/missing-jobs.js'
 import { forEachParallel } from '../parallel.js'
-import { cancelPending, noteCancelFailed, warnOfPending } from './pending.js'
+import { cancelJob, noteCancelFailed, type DueCancel } from './cancel-job.js'
+import type { RecordedCause } from '../clocks/job-clocks-format.js'
+import { warnOfPending } from './pending.js'
 import { isComplete } from './running-jobs.js'
 import { refOf, settleAll } from '../settling/settle.js'
 import type { Tally } from '../tick/tick-result.js'
@@ -36,6 +38,7 @@ export interface Findings {
 /** Reads what is in PROCESSING and what the worker reports, and decides what to do; nothing moves. */
 export async function observe(tick: Tick): Promise<Findings> {
   await tick.seen.read(tick.lease.fencingToken)
+  if (tick.clocks !== undefined) await tick.clocks.read(tick.lease.fencingToken)
   // The list is read before the poll: an item claimed and sent in between would be in the list, and look
   // lost.
   const items = await listProcessing(tick.queue)
@@ -56,7 +59,8 @@ export async function observe(tick: Tick): Promise<Findings> {
   const isSent = (item: ItemSummary): boolean => tick.memory.isSent(item)
   // Before anything follows from what was seen. Under the lease: one that has lost it stops here.
   await tick.seen.write({ items: items.values(), isSent, lease: tick.lease.current })
-  await cancelThosePending(tick, asking)
+  if (tick.clocks !== undefined) await tick.clocks.write(tick.lease.current)
+  await cancelDue(tick, asking)
   tick.tally.orphans = tick.running.orphanPlaces(items, isSent)
   const missing = missingOf(tick, items.values())
   await tick.missing.note(missing, tick.lease.current)
@@ -106,6 +110,7 @@ function notePoll(tick: Tick, found: Found): void {
   tick.polls.note(reports)
   tick.running.notePoll(found)
   tick.memory.keepOnly(items.values())
+  tick.clocks?.keepOnly(items.values())
   tick.quiet.keepOnly(items)
   tick.open.keepOnly(items.values())
   tick.tally.poll = tickPollOf(reports, tick.polls.mayStart)
@@ -140,15 +145,17 @@ export async function reconcile(tick: Tick, { found, decisions }: Findings): Pro
   await reconcileOrphans(tick, found)
 }
 
-/** Cancels jobs that have been pending for too long, after all other look-ups. */
-async function cancelThosePending(tick: Tick, { decisions, poll }: Asking): Promise<void> {
+/** Cancels jobs that do not begin, or run for too long, after all other look-ups. */
+async function cancelDue(tick: Tick, { decisions, poll }: Asking): Promise<void> {
   const { runtime, memory, lookups } = tick
   const isFresh = !poll.canAsk
   // An incomplete poll may be outdated, and this worker has no look-ups.
   if (isFresh && poll.poll === 'incomplete') return
   const beganAtMonotonic = runtime.monotonicMs()
-  const due = decisions.cancels.toSorted((a, b) => b.pendingMs - a.pendingMs)
-  await forEachParallel(due, tick.sendConcurrency, async ({ item, report }) => {
+  const recorded = await recordedCancels(tick, decisions.cancels)
+  const due = recorded.toSorted((a, b) => b.forMs - a.forMs)
+  await forEachParallel(due, tick.sendConcurrency, async (one) => {
+    const { item } = one
     const nowMonotonic = runtime.monotonicMs()
     if (
       tick.tally.unavailable !== undefined ||
@@ -158,12 +165,23 @@ async function cancelThosePending(tick: Tick, { decisions, poll }: Asking): Prom
       return
     if (!lookups.take(nowMonotonic)) return
     try {
-      const answer = await cancelPending(tick, { item, report, isFresh })
+      const answer = await cancelJob(tick, { ...one, isFresh })
       if (answer !== 'cancelled') noteAnswer(tick, { item, report: answer, poll }, decisions)
     } catch (error) {
-      noteCancelFailed(tick, item, error)
+      noteCancelFailed(tick, one, error)
     }
   })
+}
+
+/** Those that may be cancelled now: a later engine must know the end of a job that this one has cancelled. */
+async function recordedCancels(tick: Tick, cancels: readonly DueCancel[]): Promise<readonly DueCancel[]> {
+  if (tick.clocks === undefined || cancels.length === 0) return cancels
+  const isRecorded = await tick.clocks.recordCancels(cancels.flatMap(ofRunning), tick.lease.current)
+  return isRecorded ? cancels : cancels.filter(({ cause }) => cause === 'pending')
+}
+
+function ofRunning({ item, cause }: DueCancel): { item: ItemSummary; cause: RecordedCause }[] {
+  return cause === 'pending' ? [] : [{ item, cause }]
 }
 
 /** It has ended meanwhile, or has begun: it is no longer pending. */

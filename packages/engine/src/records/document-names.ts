@@ -8,6 +8,8 @@ export const WORKER_DOCUMENT = `${ENGINE_DOCUMENTS}worker`
 export const SEEN_JOBS_DOCUMENT = `${ENGINE_DOCUMENTS}jobs`
 /** Those of them that the worker no longer knows, and since when: see `MissingJobs`. */
 export const MISSING_JOBS_DOCUMENT = `${ENGINE_DOCUMENTS}missing`
+/** How long jobs of items in PROCESSING run, for deadlines and stragglers: see `JobClocks`. */
+export const JOB_CLOCKS_DOCUMENT = `${ENGINE_DOCUMENTS}clocks`
 /** Refusals in a row, and the pause by Sluice itself: see `Guards`. */
 export const GUARDS_DOCUMENT = `${ENGINE_DOCUMENTS}guards`
 /** How many outcomes are not stored completely: see `LeftOut`. */

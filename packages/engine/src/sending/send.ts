@@ -1,8 +1,10 @@
 import type { ItemSummary, NewJob, ParsedBody } from '@sluice/core'
+import { overridesFor } from '../policies/escalation.js'
 import type { SendPass } from '../dispatch/send-pass.js'
 import { forEachParallel } from '../parallel.js'
 import { invalidBody } from '../settling/send-settlements.js'
 import { refOf } from '../settling/settle.js'
+import { overdue } from '../settling/settlement.js'
 import type { Tick } from '../tick/tick.js'
 import type { Flight } from './flights.js'
 import { noteSendFailed, noteSendsFailed } from './send-failure.js'
@@ -91,6 +93,11 @@ function departureOf(
   pass: SendPass,
   { sending: { item, again }, body }: { sending: Sending; body: SendBody },
 ): Departure[] {
+  if (tick.clocks?.isOverdue(item) === true) {
+    noteBegun(tick, pass, item)
+    pass.noteInvalid({ settlement: overdue(item, tick.rules.itemMs ?? 0), why: 'overdue' })
+    return []
+  }
   if (body === 'unknown') return []
   if (body !== 'moved' && body.reason === undefined) return [{ item, again, body: body.body }]
   noteBegun(tick, pass, item)
@@ -145,10 +152,17 @@ function ended<T extends Departed>({ sendState }: Tick, departed: readonly T[]):
  */
 type Outcomes = { readonly errors: readonly unknown[] } | { readonly rejection: unknown }
 
-async function callSend({ worker, queue, running }: Tick, departed: readonly Departed[]): Promise<Outcomes> {
-  const jobs = departed.map(({ item: { id, uid, attempt, priority }, body }): NewJob<unknown> => {
+async function callSend(
+  { worker, queue, running, rules }: Tick,
+  departed: readonly Departed[],
+): Promise<Outcomes> {
+  const { escalations } = rules.retry
+  const jobs = departed.map(({ item, body }): NewJob<unknown> => {
+    const { id, uid, attempt, priority } = item
     running.noteSending({ id, uid, attempt })
-    return { id, body, job: { uid, attempt, priority, queue: queue.name } }
+    const overrides = worker.supports.overrides === true ? overridesFor(escalations, item) : undefined
+    const job = { uid, attempt, priority, queue: queue.name }
+    return { id, body, job: overrides === undefined ? job : { ...job, overrides } }
   })
   const [first] = jobs
   try {

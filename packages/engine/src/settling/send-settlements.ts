@@ -22,11 +22,12 @@ export function answerOf(error: unknown): string {
 
 /** The worker refused it, and has no job for it: it waits for its next try. */
 export function setAside(
-  tick: Pick<Tick, 'memory'>,
+  tick: Pick<Tick, 'memory' | 'clocks'>,
   item: ItemSummary,
   { answer, tries, delayMs }: Refusal & { readonly answer: string },
 ): JobSettlement {
-  const again = passedOn(tick, item, { tries })
+  const since = tick.clocks?.sinceOf(item)
+  const again = passedOn(tick, item, { tries, ...(since === undefined ? {} : { since }) })
   return { ...refOf(item), stage: 'WAITING', reason: answer, unsent: true, delayMs, ...again }
 }
 
@@ -49,9 +50,13 @@ export function givenBack(tick: Pick<Tick, 'memory'>, item: ItemSummary, reason:
 }
 
 /** Its own job doesn't run; whether those of earlier attempts have ended is passed on where it is known. */
-function passedOn(tick: Pick<Tick, 'memory'>, item: ItemSummary, { tries }: EngineRetryState) {
+function passedOn(tick: Pick<Tick, 'memory'>, item: ItemSummary, known: EngineRetryState) {
+  const { tries: _, ended: __, ...kept } = retryStateOf(item)
+  const { tries, since } = known
   return withRetryState({
+    ...kept,
     ...(tries === undefined ? {} : { tries }),
+    ...(since === undefined ? {} : { since }),
     ...(isEarlierEnded(tick, item) ? { ended: true } : {}),
   })
 }

@@ -7,7 +7,7 @@ import { leftOutOf, storable, type JobSettlement } from './settlement.js'
 /** A settlement, and why it was decided. `unsent`: it is given back, and no job was started. */
 export interface DecidedSettlement {
   readonly settlement: JobSettlement
-  readonly why: 'reported' | 'lost' | 'rejected' | 'unsendable' | 'invalid-body' | 'unsent'
+  readonly why: 'reported' | 'lost' | 'rejected' | 'unsendable' | 'invalid-body' | 'overdue' | 'unsent'
   /** Of a reported one: its job was refused at its start. */
   readonly isRefusedStart?: boolean
   /** Of a reported one, by the worker's clock. */
@@ -65,6 +65,7 @@ function noteSettled(tick: Tick, { settlement, why }: DecidedSettlement): void {
   if (settlement.stage === 'FAIL') tick.tally.settled.fail += 1
   if (settlement.stage === 'WAITING') tick.tally.settled.waiting += 1
   const job = refOf(settlement)
+  if (settlement.stage === 'SUCCESS') tick.clocks?.noteSucceeded(settlement, job)
   tick.memory.drop(job)
   tick.unsent.noteBegun(job)
   tick.running.noteEnded(job)

@@ -2,6 +2,7 @@ import {
   MAX_FAILURE_CLASS_CHARS,
   MAX_JOB_UID_CHARS,
   type ItemSummary,
+  type JobOverrides,
   type JobOutcome,
   type JobRef,
   type JobReport,
@@ -9,20 +10,34 @@ import {
   type Settlement,
 } from '@sluice/core'
 import { encodeOptional } from '@sluice/core/backend'
-import { withRetryState } from './retry-state.js'
+import { withRetryState, type EngineRetryState } from './retry-state.js'
 
 /** A settlement with the whole job reference: the uid is required. */
 export type JobSettlement = Settlement & JobRef
 
 type Details = Readonly<Record<string, JsonValue>>
 
+/** The attempt that is settled. */
+export interface Attempt {
+  readonly item: ItemSummary
+  /** What its job was sent with; the details keep it. */
+  readonly overrides?: JobOverrides | undefined
+}
+
+/** The next attempt of an item. */
+export interface NextAttempt {
+  readonly delayMs: number
+  /** What it is told. */
+  readonly state: EngineRetryState
+}
+
 /** The job ended well. */
-export function succeeded(item: ItemSummary, report: JobReport): JobSettlement {
+export function succeeded({ item, overrides }: Attempt, report: JobReport): JobSettlement {
   return {
     ...refOf(item),
     stage: 'SUCCESS',
     ...(report.result === undefined ? {} : { result: report.result }),
-    ...evidenceOf(report),
+    ...evidenceOf({ overrides, ...report }),
     ...numbersOf(report),
   }
 }
@@ -30,28 +45,55 @@ export function succeeded(item: ItemSummary, report: JobReport): JobSettlement {
 /**
  * The job failed.
  *
- * @param delayMs before the next attempt; `undefined`: there is none, the item fails
+ * @param next `undefined`: there is none, the item fails
  */
-export function failed(item: ItemSummary, report: JobReport, delayMs: number | undefined): JobSettlement {
+export function failed(
+  { item, overrides }: Attempt,
+  report: JobReport,
+  next: NextAttempt | undefined,
+): JobSettlement {
   const reason = report.message ?? 'the job failed; the worker did not say why'
   return {
     ...refOf(item),
     reason,
-    ...evidenceOf(report),
+    ...evidenceOf({ overrides, ...report }),
     failureClass: classOf(report),
     ...numbersOf(report),
-    ...outOfProcessing(delayMs),
     // The job has ended, and those before it had ended when it started: the next attempt needs no look-up.
-    ...(delayMs === undefined ? {} : withRetryState({ ended: true })),
+    ...outOfProcessing(next && { ...next, state: { ...next.state, ended: true } }),
   }
 }
 
+/** The job was cancelled for running far longer than others: the attempt does not count. */
+export function straggled(
+  { item, overrides }: Attempt,
+  report: JobReport,
+  state: EngineRetryState,
+): JobSettlement {
+  const { delayMs: _, ...settlement } = failed({ item, overrides }, report, {
+    delayMs: 0,
+    state: { ...state, straggled: true },
+  })
+  return { ...settlement, countAttempt: false, keepPlace: true }
+}
+
+/** It has no job, and its deadline is over. */
+export function overdue(item: ItemSummary, itemMs: number): JobSettlement {
+  const reason = `timeout: no attempt starts later than ${itemMs} ms after the item's first claim (deadlines.itemMs)`
+  return { ...refOf(item), stage: 'FAIL', reason, failureClass: 'timeout' }
+}
+
 /** The job has disappeared. */
-export function lost(item: ItemSummary, graceMs: number, delayMs: number | undefined): JobSettlement {
+export function lost(
+  { item, overrides }: Attempt,
+  graceMs: number,
+  next: NextAttempt | undefined,
+): JobSettlement {
   const reason =
     `lost: the job of attempt ${item.attempt} was started and the worker has not known it for ${graceMs} ms or longer; ` +
     'how it ended is not known'
-  return { ...refOf(item), reason, failureClass: 'lost', ...outOfProcessing(delayMs) }
+  const evidence = overrides === undefined ? {} : { details: { overrides } }
+  return { ...refOf(item), reason, failureClass: 'lost', ...evidence, ...outOfProcessing(next) }
 }
 
 /** The worker can never accept the item. */
@@ -63,19 +105,25 @@ function refOf({ id, uid, attempt }: ItemSummary): JobRef {
   return { id, uid, attempt }
 }
 
-function outOfProcessing(delayMs: number | undefined): Pick<Settlement, 'stage' | 'delayMs'> {
-  return delayMs === undefined ? { stage: 'FAIL' } : { stage: 'WAITING', delayMs }
+function outOfProcessing(
+  next: NextAttempt | undefined,
+): Pick<Settlement, 'stage' | 'delayMs' | 'retryState'> {
+  if (next === undefined) return { stage: 'FAIL' }
+  return { stage: 'WAITING', delayMs: next.delayMs, ...withRetryState(next.state) }
 }
 
+type Evidence = Omit<JobReport, 'overrides'> & Pick<Attempt, 'overrides'>
+
 /** What is kept of a job after the worker has dropped it. */
-function evidenceOf(report: JobReport): { details?: JsonValue } {
-  const { url, startedAt, finishedAt } = report
+function evidenceOf(report: Evidence): { details?: JsonValue } {
+  const { url, startedAt, finishedAt, overrides } = report
   const leftOut = textsOf(report.leftOut)
   const details: Details = {
     ...asDetails(report.details),
     ...(url === undefined ? {} : { url }),
     ...(startedAt === undefined ? {} : { startedAt }),
     ...(finishedAt === undefined ? {} : { finishedAt }),
+    ...(overrides === undefined ? {} : { overrides }),
     ...(leftOut.length === 0 ? {} : { leftOut }),
   }
   return Object.keys(details).length === 0 ? {} : { details }

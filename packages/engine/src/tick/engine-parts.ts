@@ -1,9 +1,12 @@
 import { Backpressure } from '../backpressure/backpressure.js'
+import { JobClocks } from '../clocks/job-clocks.js'
 import { UnsentClaims } from '../dispatch/unsent-claims.js'
 import { Guards } from '../guards/guards.js'
 import { LookupBudget } from '../lookups/lookup-budget.js'
 import { OpenLookups } from '../lookups/open-lookups.js'
 import { QuietJobs } from '../lookups/quiet-jobs.js'
+import type { DecideRules } from '../reconcile/decide.js'
+import type { Random } from '../policies/backoff.js'
 import { JobMemory } from '../reconcile/job-memory.js'
 import { PollState } from '../reconcile/poll-state.js'
 import { RunningJobs } from '../reconcile/running-jobs.js'
@@ -26,8 +29,8 @@ import type { EngineParts } from './tick.js'
  * its own.
  */
 export function newEngineParts(options: CheckedOptions, emit: (event: WorkEvent) => void): EngineParts {
-  const { holder, leaseTtlMs, runtime, retry, lost, logger, drain, maxLookupsPerSecond, policy } = options
-  const { pendingTimeoutMs, askAfterMs } = options.jobs
+  const { holder, leaseTtlMs, runtime, lost, logger, drain, maxLookupsPerSecond, policy } = options
+  const { askAfterMs } = options.jobs
   const random = (): number => runtime.random()
   const calls = new CallWatch(runtime)
   const queue = watchedQueue(options.queue, calls, { drain })
@@ -39,7 +42,7 @@ export function newEngineParts(options: CheckedOptions, emit: (event: WorkEvent)
     queue,
     worker: watchedWorker(options.worker, calls),
     stallMs: stallSpanMs(options),
-    rules: { retry, lost, random, ...(pendingTimeoutMs === undefined ? {} : { pendingTimeoutMs }) },
+    rules: rulesOf(options, random),
     memory: new JobMemory(lost.graceMs, random),
     running: new RunningJobs(),
     selector: selectorOf(options.policy, queue, runtime),
@@ -48,6 +51,7 @@ export function newEngineParts(options: CheckedOptions, emit: (event: WorkEvent)
     open: new OpenLookups(),
     stop: { requested: false },
     lease,
+    clocks: clocksOf(options, queue),
     calls,
     record,
     backpressure: new Backpressure({ rule: options.backpressure, record, runtime, logger, emit }),
@@ -65,6 +69,27 @@ export function newEngineParts(options: CheckedOptions, emit: (event: WorkEvent)
     sendState: new SendState({ ...options, queue, maxJobsPerSend, random }),
     emit,
   }
+}
+
+function rulesOf({ retry, lost, jobs, deadlines, stragglers }: CheckedOptions, random: Random): DecideRules {
+  const { pendingTimeoutMs } = jobs
+  return {
+    retry,
+    lost,
+    random,
+    ...(pendingTimeoutMs === undefined ? {} : { pendingTimeoutMs }),
+    ...deadlines,
+    ...(stragglers?.action === 'retry' ? { retriesStragglers: true } : {}),
+  }
+}
+
+function clocksOf(
+  { deadlines, stragglers, runtime, logger }: CheckedOptions,
+  queue: EngineParts['queue'],
+): JobClocks | undefined {
+  const { attemptMs, itemMs } = deadlines
+  if (attemptMs === undefined && itemMs === undefined && stragglers === undefined) return undefined
+  return new JobClocks({ queue, runtime, logger, attemptMs, itemMs, stragglers })
 }
 
 function nothingReported(): EngineParts['reported'] {

@@ -18,8 +18,8 @@ export interface TickResult {
   /** Those of them whose jobs are pending, as far as the worker reports it. */
   readonly pending: number
   /**
-   * Jobs that were cancelled in this tick: pending for too long, of cancelled items, or created too late for
-   * their attempts.
+   * Jobs that were cancelled in this tick: pending for too long, past a deadline, stragglers, of cancelled
+   * items, or created too late for their attempts.
    */
   readonly cancelled: number
   /**

@@ -4,6 +4,7 @@ import type { DecideRules } from '../reconcile/decide.js'
 import type { Guards } from '../guards/guards.js'
 import type { JobMemory } from '../reconcile/job-memory.js'
 import type { AnyQueue, AnyWorker, JobsRule, SendsOptions } from '../work-queue-options.js'
+import type { JobClocks } from '../clocks/job-clocks.js'
 import type { LeaseKeeper } from './lease-keeper.js'
 import type { LookupBudget } from '../lookups/lookup-budget.js'
 import type { PollState } from '../reconcile/poll-state.js'
@@ -63,6 +64,8 @@ export interface EngineParts {
   /** Look-ups without an answer. */
   readonly open: OpenLookups
   readonly lease: LeaseKeeper
+  /** How long jobs run; absent where neither deadlines nor stragglers are configured. */
+  readonly clocks: JobClocks | undefined
   readonly sendState: SendState
   /** Lowers the limit while the worker pushes back. */
   readonly backpressure: Backpressure

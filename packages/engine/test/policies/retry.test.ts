@@ -1,7 +1,11 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { backoffMs } from '../../src/policies/backoff.js'
-import { retryDelayMs, retryPolicy } from '../../src/policies/retry.js'
+import { retryOf, retryPolicy } from '../../src/policies/retry.js'
+
+function retryDelayMs(...args: Parameters<typeof retryOf>): number | undefined {
+  return retryOf(...args)?.delayMs
+}
 
 test('exponential up to a bound, and jitter takes from it', () => {
   const backoff = { baseMs: 100, factor: 3, maxMs: 1_000, jitter: 0.5 }

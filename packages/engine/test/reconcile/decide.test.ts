@@ -220,13 +220,14 @@ test.each([
   ['pending for as long', true, { pendingMs: 1_000 }, 'cancel'],
   ['not known to be pending now', undefined, { pendingMs: 9_999 }, 'wait'],
   ['begun', false, {}, 'wait'],
-  ['cancelled for it already', true, { pendingMs: 9_999, cancelled: {} }, 'wait'],
+  ['cancelled for it already', true, { pendingMs: 9_999, cancelled: { cause: 'pending' } }, 'wait'],
 ] as const)('running, %s: %s', (_, pending, more, kind) => {
   const job = {
     report: report('PROCESSING', pending === undefined ? {} : { pending }),
     facts: { ...facts('sent', 'due'), ...more },
   }
-  expect(decide(item, job, { ...rules(), pendingTimeoutMs: 1_000 })).toEqual({ kind })
+  const action = kind === 'cancel' ? { kind, cause: 'pending' } : { kind }
+  expect(decide(item, job, { ...rules(), pendingTimeoutMs: 1_000 })).toEqual(action)
   expect(decide(item, job, rules())).toEqual({ kind: 'wait' })
 })
 
@@ -237,7 +238,11 @@ test.each([
 ] as const)('ended in %s after it was cancelled for the timeout, retried on %o: %s', (end, on, stage) => {
   const job = {
     report: report(end, { message: 'Stopped', failureClass: 'killed', url: 'http://x/1' }),
-    facts: { ...facts('sent', 'due'), pendingMs: 9_999, cancelled: { message: 'no room' } },
+    facts: {
+      ...facts('sent', 'due'),
+      pendingMs: 9_999,
+      cancelled: { cause: 'pending', message: 'no room' } as const,
+    },
   }
   const action = decide(item, job, { ...rules('fail', { maxAttempts: 3, on }), pendingTimeoutMs: 1_000 })
   expect(action).toMatchObject({ kind: 'settle', lost: false, settlement: { ...ref, stage } })

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { processingLimit } from '../../src/index.js'
-import { retryDelayMs, retryPolicy } from '../../src/policies/retry.js'
+import { retryOf, retryPolicy } from '../../src/policies/retry.js'
 import { retryStateOf, withRetryState } from '../../src/settling/retry-state.js'
 import { World } from '../world.js'
 
@@ -78,8 +78,8 @@ test.each(['rejected', 'unsendable', 'invalid-body'])(
     const failed = { item: { attempt: 1, uncounted: 0 }, failureClass }
     for (const on of [undefined, [failureClass]]) {
       const policy = retryPolicy({ maxAttempts: 9, ...(on === undefined ? {} : { on }) })
-      expect(retryDelayMs(policy, failed, () => 0)).toBeUndefined()
-      expect(retryDelayMs(policy, { ...failed, failureClass: 'oom' }, () => 0)).toBe(
+      expect(retryOf(policy, failed, () => 0)).toBeUndefined()
+      expect(retryOf(policy, { ...failed, failureClass: 'oom' }, () => 0)?.delayMs).toBe(
         on === undefined ? 1_000 : undefined,
       )
     }

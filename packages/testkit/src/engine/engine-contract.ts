@@ -1,5 +1,7 @@
 import { capCases } from './cases/cap-cases.js'
 import { engineControlCases } from './cases/control-cases.js'
+import { deadlineCases } from './cases/deadline-cases.js'
+import { escalationCases } from './cases/escalation-cases.js'
 import { guardCases } from './cases/guard-cases.js'
 import { manyCases } from './cases/many-cases.js'
 import { onceCases } from './cases/once-cases.js'
@@ -16,6 +18,8 @@ export const engineContract: readonly EngineCase[] = [
   ...onceCases,
   ...manyCases,
   ...outcomeCases,
+  ...escalationCases,
+  ...deadlineCases,
   ...troubleCases,
   ...pressureCases,
   ...guardCases,

@@ -19,6 +19,7 @@ export interface EngineRetryRule {
   readonly classes?: readonly string[]
   readonly exitCodes?: readonly (number | string)[]
   readonly maxAttempts: number
+  readonly escalate?: { readonly parameter: string; readonly values: readonly string[] }
 }
 
 export interface EngineSettings {
@@ -48,6 +49,12 @@ export interface EngineSettings {
   readonly stallMs?: number
   /** Default: on, with the engine's defaults. */
   readonly backpressure?: 'off'
+  readonly deadlines?: { readonly attemptMs?: number; readonly itemMs?: number }
+  readonly stragglers?: {
+    readonly factor: number
+    readonly minSamples: number
+    readonly action: 'mark' | 'retry'
+  }
 }
 
 /** A machine with a load and memory as a case sets them, and their bounds. */

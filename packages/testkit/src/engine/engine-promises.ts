@@ -71,6 +71,22 @@ export const enginePromises: readonly ContractPromise[] = [
     text: 'Of several retry rules the first that matches the failure’s class and exit code decides; without a match it is not retried. Uncounted attempts stay uncounted.',
   },
   {
+    id: 'E-ESCALATE-1',
+    text: 'The attempt after a failure whose rule escalates a parameter starts with its next larger value, up to the last; the first attempt has the first. One that is retried for another reason, or not sent, keeps its value; so does an attempt that is sent again. This outlives crashes, restarts and changes of the rules; a requeue begins at the first value.',
+  },
+  {
+    id: 'E-DEADLINE-1',
+    text: 'A job that has run for the deadline of an attempt is cancelled, and its end counts as class `timeout` under the retry rules, unless it ended well. The time goes on over restarts and changes of dispatcher, and so does the knowledge of a cancel.',
+  },
+  {
+    id: 'E-DEADLINE-2',
+    text: 'After the deadline of an item, counted from its first claim after it was put or requeued, none of its attempts starts; a job that runs is cancelled, and the item fails as `timeout` with the reason, unless its job ended well.',
+  },
+  {
+    id: 'E-STRAGGLER-1',
+    text: 'A job that has run for the configured multiple of the 95th percentile of the successful attempts, of which enough are known, is cancelled where that is configured, and its item retried at once, uncounted, with the same overrides; this happens once for each item, over restarts.',
+  },
+  {
     id: 'E-LOST-1',
     text: 'An item whose job was seen and has disappeared keeps its place for the grace; then the lost policy applies.',
   },

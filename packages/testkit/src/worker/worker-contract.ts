@@ -5,6 +5,7 @@ import { identityCases } from './cases/identity-cases.js'
 import { incompletePollCases } from './cases/incomplete-poll-cases.js'
 import { logCases } from './cases/log-cases.js'
 import { pendingCases } from './cases/pending-cases.js'
+import { overrideCases } from './cases/send/override-cases.js'
 import { pollCases } from './cases/poll-cases.js'
 import { probeCases } from './cases/send/probe-cases.js'
 import { reportCases } from './cases/report-cases.js'
@@ -19,6 +20,7 @@ export const workerContract: readonly WorkerCase[] = [
   ...sendCases,
   ...sendMixtureCases,
   ...sendManyCases,
+  ...overrideCases,
   ...concernsCases,
   ...probeCases,
   ...checkCases,

@@ -76,6 +76,13 @@ export interface WorkerHarness {
   loseLog?(job: JobRef): Promise<void>
   /** Logs are given byte by byte, whatever they hold. Absent: as lines of text [W-LOG-1]. */
   readonly exactLogs?: boolean
+  /**
+   * What a job was really started with, read where it runs: its value of `overrideName`; `undefined` where it
+   * has none. Of a worker whose `supports.overrides` is true it must be there [W-OVERRIDE-1].
+   */
+  startedWith?(job: JobRef): Promise<string | undefined>
+  /** The name of an override that this place has a use for. Default `memory`. */
+  readonly overrideName?: string
   /** Its reports have a `jobUid` [W-POLL-1]. */
   readonly hasJobUids?: boolean
   /** The exit codes of the programs that `finish` ends. Absent: its reports have none [W-POLL-1]. */

@@ -1,6 +1,7 @@
 import { checkMutants } from './mutants/check-mutants.js'
 import { identityMutants } from './mutants/identity-mutants.js'
 import { logMutants } from './mutants/log-mutants.js'
+import { overrideMutants } from './mutants/override-mutants.js'
 import { pollMutants } from './mutants/poll-mutants.js'
 import { reportMutants } from './mutants/report-mutants.js'
 import { sendMutants } from './mutants/send-mutants.js'
@@ -15,6 +16,7 @@ export type { WorkerMutant } from './mutants/worker-mutant.js'
 export const workerMutants: readonly WorkerMutant[] = [
   ...sendMutants,
   ...sendManyMutants,
+  ...overrideMutants,
   ...troubleMutants,
   ...checkMutants,
   ...pollMutants,

@@ -19,7 +19,7 @@ export function wrapWorker(inner: Worker, changes: Partial<Worker>): Worker {
     ...(inner.checkItem && { checkItem: async (id, body) => inner.checkItem?.(id, body) }),
     ...(inner.watch && { watch: (options) => inner.watch?.(options) ?? nothing() }),
     ...(inner.readLog && { readLog: (job, options) => inner.readLog?.(job, options) ?? nothing() }),
-    ...(inner.check && { check: async () => inner.check?.() }),
+    ...(inner.check && { check: async (use) => inner.check?.(use) }),
     close: () => inner.close(),
     [Symbol.asyncDispose]: () => inner[Symbol.asyncDispose](),
     ...changes,

@@ -1,4 +1,4 @@
-import { SluiceError, type Runtime, type Logger } from '@sluice/core'
+import { SluiceError, type CheckUse, type Runtime, type Logger } from '@sluice/core'
 import { z } from 'zod'
 import { isSsoSession, logWarning, restrictedOptions, versionWarnings } from './argo-advice.js'
 import type { ArgoApi } from '../api/argo-api.js'
@@ -40,7 +40,7 @@ export interface CheckParts {
  * @throws SluiceError SLUICE_CONFIG_INVALID, SLUICE_WORKER_DENIED that names every missing permission,
  * SLUICE_WORKER_UNAVAILABLE
  */
-export async function checkAccess(parts: CheckParts): Promise<number> {
+export async function checkAccess(parts: CheckParts, { overrides = [] }: CheckUse = {}): Promise<number> {
   const { settings, template } = parts
   const missing: string[] = []
   const note = (permission: string, why: string | undefined): void => {
@@ -54,6 +54,7 @@ export async function checkAccess(parts: CheckParts): Promise<number> {
   if (knowledge.kind === 'denied') note(`get ${RESOURCES[settings.templateKind]}`, await refusedSubmit(parts))
   if (missing.length > 0) throw lacking(settings, missing)
   checkTemplate(parts, knowledge)
+  checkOverrides(parts, overrides, knowledge)
   if (settings.deleteFinished !== 'never') {
     const { refused, warning } = await tryDelete(parts)
     note('delete workflows, for deleteFinished', refused)
@@ -199,6 +200,23 @@ function checkTemplate({ settings, parameters, logger }: CheckParts, knowledge: 
   if (problems.length > 0)
     throw invalid(`the parameters don't fit ${templateKind} ${name}: ${problems.join('; ')}.`)
   logger.debug({ template: name }, 'the parameters fit the template')
+}
+
+/** A template without a parameter would run every attempt alike. */
+function checkOverrides(
+  { settings: { templateKind, template } }: CheckParts,
+  overrides: readonly string[],
+  knowledge: TemplateKnowledge,
+): void {
+  if (knowledge.kind !== 'known') return
+  const declared = knowledge.parameters.map(({ name }) => name)
+  const missing = overrides.find((name) => !declared.includes(name))
+  if (missing === undefined) return
+  const has = declared.length === 0 ? 'none' : declared.join(', ')
+  throw invalid(
+    `a retry rule escalates ${missing}, and ${templateKind} ${template} has no parameter of that name; it has ${has}. ` +
+      `Declare it in the template with a default value and use it, as in \`podSpecPatch\`, or correct \`escalate.parameter\` in \`retry.rules\`.`,
+  )
 }
 
 /** What would be wrong with every item. */

@@ -1,6 +1,9 @@
-import type { JobRef } from '@sluice/core'
+import type { JobOverrides, JobRef } from '@sluice/core'
 import { ANNOTATIONS, LABELS, nameJob, type JobName } from './job-name.js'
 import type { Workflow } from '../workflow/workflow.js'
+import { z } from 'zod'
+
+const overridesSchema = z.record(z.string(), z.string())
 
 /**
  * Whether the workflow under a job's name is the job's. Its labels say so; or, since a `kubectl apply` may
@@ -34,6 +37,18 @@ function refIn({ metadata: { labels = {}, annotations = {} } }: Workflow): JobRe
   const attempt = labels[LABELS.attempt]
   if (id === undefined || uid === undefined || attempt === undefined) return undefined
   return /^\d{1,16}$/u.test(attempt) ? { id, uid, attempt: Number(attempt) } : undefined
+}
+
+/** What the workflow was made with; `undefined` where it has none, or they were changed manually. */
+export function overridesIn({ metadata: { annotations = {} } }: Workflow): JobOverrides | undefined {
+  const text = decoded(annotations[ANNOTATIONS.overrides])
+  if (text === undefined) return undefined
+  try {
+    return overridesSchema.parse(JSON.parse(text))
+  } catch {
+    // It was written manually.
+    return undefined
+  }
 }
 
 function decoded(text: string | undefined): string | undefined {

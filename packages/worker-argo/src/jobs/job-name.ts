@@ -20,6 +20,8 @@ export const ANNOTATIONS = {
   id: 'sluice/id',
   uid: 'sluice/uid',
   queue: 'sluice/queue-name',
+  /** Those of the send, as JSON and percent-encoded; absent where it had none [W-OVERRIDE-1]. */
+  overrides: 'sluice/overrides',
 } as const
 
 /** All that names the workflow of one job. It depends on the queue, the item and the attempt alone. */

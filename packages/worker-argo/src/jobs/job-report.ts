@@ -5,6 +5,7 @@ import { exitCodeOf, failedNode, onlyExitHandlerFailed } from '../workflow/faile
 import { failureClassOf } from '../workflow/failure-class.js'
 import { CONTAINER_END } from '../workflow/hidden-cause.js'
 import { holdUpOf, type HoldUp } from '../workflow/hold-up.js'
+import { overridesIn } from './job-identity.js'
 import type { JobName } from './job-name.js'
 import { withoutOwnName } from '../workflow/own-name.js'
 import {
@@ -200,6 +201,7 @@ function withoutContainer(message: string): string {
 function heading(workflow: Workflow, { job, namespace, uiUrl }: ReportContext) {
   const { metadata, status } = workflow
   const startedAt = instantOf(status?.startedAt)
+  const overrides = overridesIn(workflow)
   const finishedAt = endedPhase(workflow) === undefined ? undefined : instantOf(status?.finishedAt)
   return {
     uid: job.ref.uid,
@@ -208,6 +210,7 @@ function heading(workflow: Workflow, { job, namespace, uiUrl }: ReportContext) {
     jobUid: metadata.uid,
     ...(startedAt === undefined ? {} : { startedAt }),
     ...(finishedAt === undefined ? {} : { finishedAt }),
+    ...(overrides === undefined ? {} : { overrides }),
   }
 }
 

@@ -1,4 +1,4 @@
-import { SluiceError, type JsonValue } from '@sluice/core'
+import { SluiceError, type JobOverrides, type JsonValue } from '@sluice/core'
 import { assertJson, bodyValueAt, missingInBody } from '@sluice/core/backend'
 import type { ParameterFunction } from '../argo-options.js'
 import type { ArgoWorkerSettings, MappingSettings } from '../options.js'
@@ -13,6 +13,16 @@ export interface ParameterValue {
   readonly text: string
   /** `settled`: its dollars are the mapping's responsibility, or it has none. */
   readonly form: 'text' | 'json' | 'settled'
+}
+
+/** Parameters with the overrides of a send in place of, or beside, those of the item. */
+export function withOverrides(
+  values: ReadonlyMap<string, ParameterValue>,
+  overrides: JobOverrides | undefined,
+): ReadonlyMap<string, ParameterValue> {
+  if (overrides === undefined) return values
+  const own = Object.entries(overrides).map(([name, text]) => [name, { text, form: 'text' }] as const)
+  return new Map([...values, ...own])
 }
 
 /** What Argo takes as the name of a parameter. */

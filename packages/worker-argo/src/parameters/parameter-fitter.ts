@@ -20,6 +20,8 @@ export interface FitInput {
   readonly itemId: string
   readonly values: ReadonlyMap<string, ParameterValue>
   readonly overrides: Overrides
+  /** Those that the template must have, whatever `unknownFields` says: the overrides. */
+  readonly mustHave?: readonly string[]
   /** See {@link ParameterMaker.whyMissing}. */
   readonly whyMissing?: (name: string) => string | undefined
 }
@@ -37,7 +39,7 @@ export function fitParameters(
   input: FitInput,
   settings: FitSettings,
 ): FittedParameters {
-  const { values, overrides } = input
+  const { values, overrides, mustHave = [] } = input
   if (knowledge.kind !== 'known') {
     if (knowledge.kind !== 'denied' && needsTemplate(values)) throw waiting(knowledge, input, settings)
     const { parameters, problems } = fitBlindly(values, settings.maxParameterBytes)
@@ -49,9 +51,11 @@ export function fitParameters(
   const uses = usesWith(family, overrides)
   const names = new Set(declared.map(({ name }) => name))
   const sent = [...values].filter(([name]) => settings.unknownFields === 'reject' || names.has(name))
+  const lacking = settings.unknownFields === 'reject' ? [] : mustHave.filter((name) => !names.has(name))
   const fit = fitValues(new Map(sent), uses, settings.maxParameterBytes)
   const problems = [
     ...parameterProblems(fit.parameters, declared, { ...settings, whyMissing: input.whyMissing }),
+    ...lacking.map((name) => `the template has no parameter ${name}, which a retry rule escalates`),
     ...fit.problems,
     ...tooLong(fit.parameters, settings),
   ]

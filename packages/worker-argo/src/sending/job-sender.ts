@@ -1,4 +1,4 @@
-import { isSluiceError, type Runtime, type JsonValue, type Logger } from '@sluice/core'
+import { isSluiceError, type JobOverrides, type Runtime, type JsonValue, type Logger } from '@sluice/core'
 import type { ArgoApi } from '../api/argo-api.js'
 import { argoFailure } from '../api/argo-errors.js'
 import { overridesFor } from '../parameters/item-overrides.js'
@@ -6,7 +6,7 @@ import { isWorkflowOf } from '../jobs/job-identity.js'
 import type { JobKeeper } from '../jobs/job-keeper.js'
 import type { JobLedger } from '../jobs/job-ledger.js'
 import type { JobName } from '../jobs/job-name.js'
-import { rejectedItem, type ParameterMaker } from '../parameters/job-parameters.js'
+import { rejectedItem, withOverrides, type ParameterMaker } from '../parameters/job-parameters.js'
 import { sentBody, type Manifest } from './manifest.js'
 import type { ArgoWorkerSettings } from '../options.js'
 import { withoutOwnName } from '../workflow/own-name.js'
@@ -50,6 +50,7 @@ export interface JobOrder {
   readonly body: JsonValue
   /** The item's own. */
   readonly priority: number
+  readonly jobOverrides?: JobOverrides | undefined
 }
 
 interface WrittenManifest extends Manifest {
@@ -91,18 +92,19 @@ export class JobSender {
     return error.concerns === 'item' || error.concerns === 'capacity'
   }
 
-  async #send({ job, body, priority }: JobOrder): Promise<void> {
+  async #send({ job, body, priority, jobOverrides }: JobOrder): Promise<void> {
     const { ledger, settings } = this.#parts
     const input = { ...job.ref, queue: settings.name, body }
     const overrides = overridesFor(settings, { id: job.ref.id, body })
-    const values = await this.#parts.parameters.make(input)
+    const values = withOverrides(await this.#parts.parameters.make(input), jobOverrides)
     const { parameters, templateBytes, version } = await this.#fitted(job, {
       itemId: job.ref.id,
       values,
       overrides,
+      mustHave: Object.keys(jobOverrides ?? {}),
       whyMissing: (name) => this.#parts.parameters.whyMissing(name, input),
     })
-    const manifest = { job, parameters, overrides, itemPriority: priority }
+    const manifest = { job, parameters, overrides, jobOverrides, itemPriority: priority }
     const text = sentBody(settings, manifest)
     const tooLarge = totalProblem({ parameters, templateBytes, body: text }, settings)
     if (tooLarge !== undefined) throw rejectedItem(job.ref.id, tooLarge)

@@ -1,5 +1,5 @@
-import type { JsonValue } from '@sluice/core'
-import { annotationsOfJob, labelsOfJob, type JobName } from '../jobs/job-name.js'
+import type { JobOverrides, JsonValue } from '@sluice/core'
+import { ANNOTATIONS, annotationsOfJob, labelsOfJob, type JobName } from '../jobs/job-name.js'
 import type { JobParameters } from '../parameters/job-parameters.js'
 import type { ArgoWorkerSettings, Overrides } from '../options.js'
 
@@ -9,6 +9,8 @@ export interface Manifest {
   readonly parameters: JobParameters
   /** The options' and the item's, the item's on top. */
   readonly overrides: Overrides
+  /** Those of the send, which are among the parameters. */
+  readonly jobOverrides?: JobOverrides | undefined
   /** The item's own, for `priority: item`. */
   readonly itemPriority: number
 }
@@ -113,8 +115,13 @@ function labelsOf(queue: string, { job, overrides }: Manifest): Record<string, s
   return { ...overrides.labels, ...labelsOfJob(queue, job) }
 }
 
-function annotationsOf(queue: string, { job, overrides }: Manifest): Record<string, string> {
-  return { ...overrides.annotations, ...annotationsOfJob(queue, job) }
+function annotationsOf(queue: string, { job, overrides, jobOverrides }: Manifest): Record<string, string> {
+  const own = jobOverrides === undefined ? {} : { [ANNOTATIONS.overrides]: encodedOf(jobOverrides) }
+  return { ...overrides.annotations, ...annotationsOfJob(queue, job), ...own }
+}
+
+function encodedOf(overrides: JobOverrides): string {
+  return encodeURIComponent(JSON.stringify(overrides))
 }
 
 /**

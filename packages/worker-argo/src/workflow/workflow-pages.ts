@@ -17,7 +17,9 @@ const FIELDS = [
   'metadata',
   ...['name', 'uid', 'creationTimestamp'].map((each) => `items.metadata.${each}`),
   ...[LABELS.job, LABELS.attempt, ...ARGO_LABELS].map((each) => `items.metadata.labels.${each}`),
-  ...[ANNOTATIONS.id, ANNOTATIONS.uid].map((each) => `items.metadata.annotations.${each}`),
+  ...[ANNOTATIONS.id, ANNOTATIONS.uid, ANNOTATIONS.overrides].map(
+    (each) => `items.metadata.annotations.${each}`,
+  ),
   'items.spec.shutdown',
   'items.spec.suspend',
   ...['phase', 'message', 'progress', 'startedAt', 'finishedAt'].map((each) => `items.status.${each}`),

@@ -1,4 +1,4 @@
-import { SluiceError, type JsonValue } from '@sluice/core'
+import { SluiceError, type JobOverrides, type JsonValue } from '@sluice/core'
 import { bodyValueAt, missingInBody, readBodyPath } from '@sluice/core/backend'
 
 /** What placeholders are filled from. */
@@ -8,20 +8,24 @@ export interface TemplateItem {
   readonly attempt: number
   readonly queue: string
   readonly body: JsonValue
+  /** Those of the attempt; absent where they are not known, as in a check: placeholders of them are empty. */
+  readonly overrides?: JobOverrides
 }
 
 interface Placeholder {
   /** As written, for messages. */
   readonly text: string
-  readonly root: keyof TemplateItem
-  /** Into the body. */
+  readonly root: Root
+  /** Into the body, or the name of an override. */
   readonly keys: readonly string[]
 }
 
 /** One argument: literal text and placeholders in turn. */
 export type ArgumentTemplate = readonly (string | Placeholder)[]
 
-const ROOTS: readonly (keyof TemplateItem)[] = ['id', 'uid', 'attempt', 'queue', 'body']
+type Root = Exclude<keyof TemplateItem, 'overrides'> | 'override'
+
+const ROOTS: readonly Root[] = ['id', 'uid', 'attempt', 'queue', 'body', 'override']
 const PLAIN = /\{\{|\}\}|[^{}]+|\}/uy
 const ROOT = /\{([^.[\]{}]*)/uy
 
@@ -55,13 +59,22 @@ function readPlaceholder(text: string, at: number): Placeholder {
   if (text.charAt(end) !== '}') throw new TypeError(unreadable(text, at, end))
   const token = text.slice(at, end + 1)
   const root = ROOTS.find((known) => known === name)
-  if (root === undefined || (keys.length > 0 && root !== 'body')) {
+  const isWhole = root !== undefined && (keys.length === 0 ? root !== 'override' : root === 'body')
+  if (root === undefined || !(isWhole || (root === 'override' && keys.length === 1))) {
     throw new TypeError(
-      `has the unknown placeholder ${token}; there are {id}, {uid}, {attempt}, {queue}, {body}, {body.field} and ` +
-        '{body["any field"]}, and "{{" for a plain brace',
+      `has the unknown placeholder ${token}; there are {id}, {uid}, {attempt}, {queue}, {body}, {body.field}, ` +
+        '{body["any field"]} and {override.name}, and "{{" for a plain brace',
     )
   }
   return { text: token, root, keys }
+}
+
+/** The names of the overrides that a command has placeholders for. */
+export function overrideNames(templates: readonly ArgumentTemplate[]): readonly string[] {
+  const names = templates
+    .flat()
+    .flatMap((piece) => (typeof piece === 'object' && piece.root === 'override' ? piece.keys : []))
+  return [...new Set(names)]
 }
 
 function unreadable(text: string, from: number, at: number): string {
@@ -108,6 +121,7 @@ export const WAITING_ADVICE =
 
 function fill(placeholder: Placeholder, item: TemplateItem): string | { readonly why: string } {
   const { root, keys } = placeholder
+  if (root === 'override') return item.overrides?.[keys[0] ?? ''] ?? ''
   const value = root === 'body' ? bodyValueAt(item.body, keys) : item[root]
   // The text "null" would run a job on something that the item does not name.
   if (value === undefined || value === null)

@@ -20,6 +20,8 @@ const jobFileSchema = z.object({
    * end a job at its timeout alone.
    */
   killAfterMs: z.optional(z.number()),
+  /** Of the send that the job was accepted with; absent where it had none [W-OVERRIDE-1]. */
+  overrides: z.optional(z.record(z.string(), z.string())),
 })
 
 /** What is written of a job before it starts. */

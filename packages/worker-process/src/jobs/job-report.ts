@@ -73,6 +73,7 @@ function heading(place: JobPlace, file: JobFile, claim: Claim | undefined) {
     url: pathToFileURL(place.home).href,
     ...jobUid,
     ...startedAt,
+    ...(file.overrides === undefined ? {} : { overrides: file.overrides }),
   }
 }
 

@@ -96,6 +96,7 @@ class Supervisor {
       SLUICE_ATTEMPT: String(file.attempt),
       SLUICE_QUEUE: this.#config.queue,
       SLUICE_OUTPUT_DIR: this.#layout.placeOf(key).output,
+      ...overrideVariables(file),
       [MARKER]: key,
     }
   }
@@ -180,6 +181,16 @@ class Supervisor {
     if (process.connected) process.send?.(message, undefined, {}, () => {})
     this.endIfIdle()
   }
+}
+
+/** Such as `SLUICE_OVERRIDE_MEMORY` for `memory`: capitals, and `_` in place of `-`. */
+function overrideVariables({ overrides = {} }: SupervisedJob['file']): NodeJS.ProcessEnv {
+  return Object.fromEntries(
+    Object.entries(overrides).map(([name, value]) => [
+      `SLUICE_OVERRIDE_${name.toUpperCase().replaceAll('-', '_')}`,
+      value,
+    ]),
+  )
 }
 
 /** The shell stands for the program: it takes the same arguments, and does nothing. */

@@ -24,6 +24,7 @@ export interface AcceptedFile {
   readonly acceptedAt: number
   readonly jobUid?: string | undefined
   readonly killAfterMs?: number | undefined
+  readonly overrides?: Readonly<Record<string, string>> | undefined
 }
 
 /** A job and the program that runs it. */

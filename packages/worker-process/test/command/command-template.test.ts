@@ -1,11 +1,27 @@
 import { isSluiceError, type JsonValue } from '@sluice/core'
 import { describe, expect, test } from 'vitest'
-import { parseArgument, renderArguments } from '../../src/command/command-template.js'
+import { overrideNames, parseArgument, renderArguments } from '../../src/command/command-template.js'
 
 function render(argument: string, body: JsonValue = {}): string {
   const item = { id: 'tile/1', uid: 'u1', attempt: 2, queue: 'tiles', body }
   return renderArguments([parseArgument(argument)], item)[0] ?? ''
 }
+
+describe('overrides', () => {
+  const item = { id: 'a', uid: 'u1', attempt: 2, queue: 'tiles', body: {} }
+  const templates = ['{override.memory}', '--{override["disk-size"]}', '{id}'].map(parseArgument)
+
+  test('fill their placeholders, which are empty where none are known', () => {
+    const overrides = { memory: '8Gi', 'disk-size': '1' }
+    expect(renderArguments(templates, { ...item, overrides })).toEqual(['8Gi', '--1', 'a'])
+    expect(renderArguments(templates, item)).toEqual(['', '--', 'a'])
+    expect(overrideNames(templates)).toEqual(['memory', 'disk-size'])
+  })
+
+  test.each(['{override}', '{override.a.b}', '{id.memory}'])('%s is no placeholder', (text) => {
+    expect(() => parseArgument(text)).toThrow('unknown placeholder')
+  })
+})
 
 describe('renderArguments', () => {
   test.each<[string, JsonValue, string]>([

@@ -1,5 +1,5 @@
-import { SluiceError, type ItemRecord } from '@sluice/core'
-import { isCancelled } from '@sluice/engine'
+import { SluiceError, type ItemRecord, type Queue } from '@sluice/core'
+import { isCancelled, readStragglers } from '@sluice/engine'
 import { itemText, type AskedJob, type ShownItem } from '../../items/item-text.js'
 import { JobAsker, jobJson } from '../../jobs/ask-jobs.js'
 import { printable } from '../../output/output.js'
@@ -29,13 +29,26 @@ export function registerShow(program: Program, context: CommandContext): void {
         )
       }
       const maxChars = full ? Number.POSITIVE_INFINITY : CUT_CHARS
-      const shown: ShownItem = { item, ...(await askJob(item, context)) }
+      const straggler = await stragglerSince(item, queue, context)
+      const shown: ShownItem = { item, straggler, ...(await askJob(item, context)) }
       context.output.print(() => itemText(shown, context.output, maxChars), {
         ...item,
         ...jobJson(shown.job),
+        ...(straggler === undefined ? {} : { stragglerSince: straggler }),
         ...(shown.earlier === undefined ? {} : { waitsForAttempt: shown.earlier }),
       })
     })
+}
+
+/** Read only where stragglers are looked for, by this configuration. */
+async function stragglerSince(
+  item: ItemRecord,
+  queue: Queue,
+  context: CommandContext,
+): Promise<number | undefined> {
+  const { config } = await context.config()
+  if (item.stage !== 'PROCESSING' || config.stragglers === undefined) return undefined
+  return (await readStragglers(queue)).runningSince(item)
 }
 
 /** For a running job, and for a cancelled one, whose end is recorded nowhere else. */

@@ -7,6 +7,7 @@ import { assertReplaceable } from '../../output/replaceable-file.js'
 import { countText, plural } from '../../output/amounts.js'
 import { failureJson, failureLines } from '../../report/failure-table.js'
 import { REPORT_COLUMNS, type ReportColumn } from '../../report/report-columns.js'
+import { overrideLines } from '../../report/override-hours.js'
 import type { ReportSummary } from '../../report/report-rows.js'
 import type { ReportFormat, WriteReportOptions } from '../../report/report-writer.js'
 import { wholeNumber } from '../../cli/arguments.js'
@@ -51,7 +52,8 @@ durationMs is the time from the item's latest claim to its outcome in the queue:
 service to see its end. details.durationMs is the job's own, where the worker reports it.
 --group, --class, --exit-code and --reason-matches apply to items in FAIL, unless --stage is set; an item must match each of them.
 --summary groups failures by class, exit code and the most specific line of the reason, without what differs between items: ids, numbers,
-paths, dates. \`requeue --group\` and \`rm --group\` take the id of a group.`
+paths, dates. \`requeue --group\` and \`rm --group\` take the id of a group. Where retry rules escalate a parameter, and without a filter, it
+also reads SUCCESS and adds up the attempts, job hours and GiB hours at each value.`
 
 /** Registers `sluice report`. */
 export function registerReport(program: Program, context: CommandContext): void {
@@ -237,6 +239,7 @@ const SHOWN_GROUPS = 20
 
 async function printSummary(queue: Queue, flags: ReportFlags, context: CommandContext): Promise<void> {
   const { summarize } = await import('../../report/report-rows.js')
+  const { escalated } = await import('../../run/retry-options.js')
   const { runtime } = context
   const signal = context.interrupted()
   const isWanted = await wantedOf(queue, flags, context)
@@ -245,7 +248,7 @@ async function printSummary(queue: Queue, flags: ReportFlags, context: CommandCo
     limit: limit === 0 ? Number.POSITIVE_INFINITY : limit,
     runtime,
     signal,
-    ...(isWanted === undefined ? {} : { isWanted }),
+    ...(isWanted === undefined ? { escalated: escalated((await context.config()).config) } : { isWanted }),
   })
   if (isWanted !== undefined && summary.failures === 0)
     throw await nothingMatches(queue, flags, { stages: stagesOf(flags), done: 'reported' })
@@ -253,6 +256,7 @@ async function printSummary(queue: Queue, flags: ReportFlags, context: CommandCo
     sizes: summary.sizes,
     failed: summary.failures,
     ...(summary.leftOut === undefined ? {} : { leftOut: summary.leftOut }),
+    ...(summary.overrides.length === 0 ? {} : { overrides: summary.overrides }),
     ...failureJson(summary),
   })
 }
@@ -263,6 +267,7 @@ function summaryText(summary: ReportSummary, output: Output): string {
   return [
     output.table(['stage', 'items'], counts),
     ...leftOutLines(summary),
+    ...overrideLines(summary.overrides, output),
     ...failureLines(summary, output),
   ].join('\n')
 }

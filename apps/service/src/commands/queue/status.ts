@@ -8,6 +8,7 @@ import { LastStatus, watchedLine, watchedText } from '../../status/last-status.j
 import { readStatus, type QueueStatus } from '../../status/read-status.js'
 import { statusText } from '../../status/status-text.js'
 import { spanMs } from '../../cli/arguments.js'
+import type { Config } from '../../config/config.js'
 import { helpNotes, type CommandContext, type Program } from '../../cli/command.js'
 
 /** `sluice status`: counts, rate and ETA, once or repeatedly. */
@@ -31,7 +32,7 @@ export function registerStatus(program: Program, context: CommandContext): void 
     .action(async ({ watch, interval, sample }) => {
       const queue = await context.openQueue({ reading: true })
       const { config } = await context.config()
-      const read = makeReader(queue, config.processing.limit, context.runtime)
+      const read = makeReader(queue, config, context.runtime)
       if (watch) await watchStatus(read, context, Math.max(interval, 100))
       else await showStatus(read, context, sample)
     })
@@ -47,9 +48,14 @@ const EXAMPLES = ['sluice status', 'sluice status --watch', 'sluice status --jso
 
 type Reader = () => Promise<QueueStatus>
 
-function makeReader(queue: Queue, configuredLimit: number, runtime: Runtime): Reader {
+function makeReader(
+  queue: Queue,
+  { processing, stragglers }: Pick<Config, 'processing' | 'stragglers'>,
+  runtime: Runtime,
+): Reader {
   const meter = new RateMeter()
-  return () => readStatus(queue, { configuredLimit, meter, runtime })
+  const countsStragglers = stragglers !== undefined
+  return () => readStatus(queue, { configuredLimit: processing.limit, countsStragglers, meter, runtime })
 }
 
 async function showStatus(

@@ -11,9 +11,9 @@ import { assertSet } from '../../config/env-reference.js'
 import { AbsentQueueError, CommandError, messageOf } from '../../cli/command-error.js'
 import { printable, saidOnce } from '../../output/output.js'
 import { itemsText } from '../../output/amounts.js'
-import { retryWarnings } from '../../run/retry-options.js'
+import { escalated, retryWarnings } from '../../run/retry-options.js'
 import { assertCanChoose, dispatchPolicy } from '../../run/dispatch-policy.js'
-import { assertCanCancel } from '../../run/worker-check.js'
+import { assertSupported } from '../../run/worker-check.js'
 import { wholeNumber } from '../../cli/arguments.js'
 import { helpNotes, type CommandContext, type Program } from '../../cli/command.js'
 
@@ -136,7 +136,7 @@ async function tryWorker(context: CommandContext): Promise<Tried<Worker>> {
   const logger = listening(heard, (message) => context.output.warn(`worker: ${message}`))
   const worker = await context.openWorker({ logger })
   const loaded = await context.config()
-  assertCanCancel(worker, loaded.config)
+  assertSupported(worker, loaded)
   // Refuses bounds that this machine has no readings for.
   dispatchPolicy(loaded.config.processing)
   for (const text of retryWarnings({ ...loaded, supports: worker.supports })) {
@@ -144,7 +144,7 @@ async function tryWorker(context: CommandContext): Promise<Tried<Worker>> {
     context.output.warn(text)
   }
   const isChecked = worker.check !== undefined
-  await worker.check?.()
+  await worker.check?.({ overrides: escalated(loaded.config) })
   const found = isChecked ? readyText(heard) : readyText(heard, 'this worker has no check of its own')
   return { finding: { ok: true, found }, opened: worker }
 }

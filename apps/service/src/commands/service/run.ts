@@ -151,7 +151,16 @@ async function serve(context: CommandContext, { loaded, logger, flags }: Serving
   // Not awaited: counting WAITING can take long and must not delay the start.
   if (!flags.drain) void warnOfRoom(queue, context, logger)
   const { runtime } = context
-  const end = await runService({ queue, worker, config, logger, signal, runtime, ...flags })
+  const end = await runService({
+    queue,
+    worker,
+    config,
+    placeOf: loaded.placeOf,
+    logger,
+    signal,
+    runtime,
+    ...flags,
+  })
   if (context.output.json) context.output.print('', end)
   if (end.why === 'paused') context.exitWith('PAUSED')
   else if (flags.failIfFailed && end.why === 'empty') await assertNoneFailed(context, { queue, logger, end })

@@ -2,6 +2,8 @@ import type { SluiceError } from '../../errors.js'
 import type { CallOptions } from '../../items/queue.js'
 import type { JsonValue } from '../../json/json.js'
 import type {
+  CheckUse,
+  JobOverrides,
   JobRef,
   JobReport,
   JobReports,
@@ -14,6 +16,8 @@ import type {
 export interface CheckedJob extends JobRef {
   readonly queue: string
   readonly priority?: number
+  /** Absent where there are none. */
+  readonly overrides?: JobOverrides
   readonly body: JsonValue
 }
 
@@ -34,7 +38,7 @@ export interface CheckedReadLog {
  */
 export type BackendSupports = Pick<
   WorkerSupports,
-  'durable' | 'pending' | 'incompletePolls' | 'identity' | 'failures' | 'longestCallMs'
+  'durable' | 'pending' | 'incompletePolls' | 'identity' | 'failures' | 'longestCallMs' | 'overrides'
 >
 
 /** Many jobs in one call, and how many. */
@@ -71,7 +75,7 @@ export interface WorkerBackend {
    * worker is closed.
    */
   watch?(signal: AbortSignal): AsyncIterable<JobReport | undefined>
-  check?(): Promise<void>
+  check?(use: CheckUse): Promise<void>
   /** Called once. */
   close?(): Promise<void>
 }

@@ -62,14 +62,15 @@ type Sends<Body> = Pick<Worker<Body>, 'sendJob' | 'sendMany' | 'probeSend' | 'ch
 
 function sends<Body>(gate: Gate, backend: WorkerBackend): Sends<Body> {
   const { sendMany } = backend
+  const takes = { queue: gate.queue, overrides: backend.supports.overrides === true }
   const probeSend = backend.probeSend?.bind(backend)
   const checkItem = backend.checkItem?.bind(backend)
   return {
-    sendJob: (id, body, job) => gate.call(() => backend.sendJob(checkJob({ id, body, job }, gate.queue))),
+    sendJob: (id, body, job) => gate.call(() => backend.sendJob(checkJob({ id, body, job }, takes))),
     ...(sendMany && {
       sendMany: (jobs: readonly NewJob<Body>[]) =>
         gate.call<Awaited<ReturnType<typeof sendMany.send>>>(() => {
-          const checked = checkJobs(jobs, gate.queue, sendMany)
+          const checked = checkJobs(jobs, { ...takes, ...sendMany })
           return checked.length === 0 ? Promise.resolve([]) : sendMany.send(checked)
         }),
     }),
@@ -105,7 +106,7 @@ function questions(
           return lookupJob(job, options)
         }),
     }),
-    ...(check && { check: () => gate.call(check) }),
+    ...(check && { check: (use = {}) => gate.call(() => check(use)) }),
   }
 }
 

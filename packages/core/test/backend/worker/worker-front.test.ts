@@ -297,3 +297,41 @@ describe('readLog', () => {
     expect(left).toBe(1)
   })
 })
+
+describe('overrides', () => {
+  const takes = { supports: { durable: true, overrides: true } }
+
+  test('reach a backend that takes them; empty ones are none', async () => {
+    const { backend, calls } = recording(takes)
+    const worker = createWorker('q', backend)
+    await worker.sendJob('a', null, { ...SPEC, overrides: { memory: '8Gi' } })
+    await worker.sendJob('a', null, { ...SPEC, overrides: {} })
+    const sent = calls.map(({ args: [job] }) => job)
+    expect(sent).toEqual([
+      { ...SPEC, id: 'a', body: null, overrides: { memory: '8Gi' } },
+      { ...SPEC, id: 'a', body: null },
+    ])
+  })
+
+  test('are refused by a worker that does not take them', async () => {
+    const { backend, calls } = recording()
+    const sending = createWorker('q', backend).sendJob('a', null, { ...SPEC, overrides: { memory: '8Gi' } })
+    await expect(sending).rejects.toThrow('starts no jobs with overrides')
+    expect(calls).toEqual([])
+  })
+
+  test.each<[string, Readonly<Record<string, unknown>>]>([
+    ['too many', { a: '1', b: '1', c: '1', d: '1', e: '1' }],
+    ['a name that begins with a digit', { '1a': '1' }],
+    ['a name that is too long', { ['a'.repeat(65)]: '1' }],
+    ['no value', { a: '' }],
+    ['a value that is no text', { a: 1 }],
+    ['a value with a line break', { a: '1\n' }],
+    ['a value that is not ASCII', { a: 'ä' }],
+  ])('%s: a TypeError, and nothing is sent', async (_, overrides) => {
+    const { backend, calls } = recording(takes)
+    const spec = { ...SPEC, overrides } as JobSpec
+    await expect(createWorker('q', backend).sendJob('a', null, spec)).rejects.toThrow(TypeError)
+    expect(calls).toEqual([])
+  })
+})

@@ -9,6 +9,7 @@ import {
   type Worker,
 } from '@sluice/core'
 import { createLease } from '@sluice/core/backend'
+import { engineRetryMutants } from './engine-retry-mutants.js'
 import { engineGuardMutants } from './engine-guard-mutants.js'
 import { enginePolicyMutants } from './engine-policy-mutants.js'
 import { enginePressureMutants } from './engine-pressure-mutants.js'
@@ -188,6 +189,7 @@ export const engineMutants: readonly EngineMutant[] = [
   broken(['patient-for-ever', 'it waits for every answer for ever'], ['E-STALL-1'], {
     settings: (own) => ({ ...own, stallMs: 100_000_000 }),
   }),
+  ...engineRetryMutants,
   ...engineGuardMutants,
   ...enginePolicyMutants,
   ...enginePressureMutants,

@@ -92,6 +92,8 @@ export function handedOn(harness: WorkerHarness): WorkerHarness {
     ...(harness.loseJob && { loseJob: async (job) => harness.loseJob?.(job) }),
     ...(harness.writeLog && { writeLog: async (job, bytes) => harness.writeLog?.(job, bytes) }),
     ...(harness.loseLog && { loseLog: async (job) => harness.loseLog?.(job) }),
+    ...(harness.startedWith && { startedWith: async (job) => harness.startedWith?.(job) }),
+    ...(harness.overrideName !== undefined && { overrideName: harness.overrideName }),
     ...(harness.exactLogs !== undefined && { exactLogs: harness.exactLogs }),
     ...(harness.hasJobUids !== undefined && { hasJobUids: harness.hasJobUids }),
     ...(harness.exitCodes !== undefined && { exitCodes: harness.exitCodes }),
