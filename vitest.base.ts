@@ -15,7 +15,13 @@ export const testBase = {
 }
 
 /**
- * For packages whose tests are mostly in one process: some files at a time, after what other packages test
- * one by one. More files than cores, since many of them wait for timeouts most of the time.
+ * For packages whose tests start processes and kill them: one file at a time, since two cores are soon too
+ * few for two of those. They come first, as the check has other steps beside them then.
  */
-export const besideOthers = { fileParallelism: true, maxWorkers: 3, sequence: { groupOrder: 1 } }
+export const oneByOne = { fileParallelism: false, sequence: { groupOrder: 1 } }
+
+/**
+ * For packages whose tests are mostly in one process: more files at a time than cores, since many of them
+ * wait for timeouts most of the time.
+ */
+export const besideOthers = { fileParallelism: true, maxWorkers: 3, sequence: { groupOrder: 2 } }

@@ -5,8 +5,5 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     projects: ['packages/*', 'apps/*'],
-    // One file at a time, but for the packages that take `besideOthers`: the others start processes and kill
-    // them, and two cores are soon too few for two of those.
-    fileParallelism: false,
   },
 })
