@@ -26,10 +26,10 @@ const steps = {
   types: turbo('typecheck'),
   unused: [...bin('knip/bin/knip.js')],
   'old-versions': [pinnedNode, 'scripts/old-versions.mjs', '--check'],
-  packages: [pinnedNode, 'scripts/check-packages.mjs'],
   api: [pinnedNode, 'scripts/api-reports.mjs', '--check'],
   'type-cost': [pinnedNode, 'scripts/type-cost.mjs', '--check'],
   test: ['npm', 'test'],
+  packages: [pinnedNode, 'scripts/check-packages.mjs'],
   radosgw: [pinnedNode, 'scripts/radosgw-test.mjs'],
   pgbouncer: [pinnedNode, 'scripts/pgbouncer-test.mjs'],
   's3-servers': [pinnedNode, 'scripts/s3-servers.mjs', 'ci'],
@@ -69,7 +69,7 @@ await install()
 await build()
 const names = Object.keys(steps).filter((name) => wanted.length === 0 || wanted.includes(name))
 const ofTest = ['test', 'docs']
-/** They use both cores as they are, or wait for nothing: the other steps before the tests run beside them. */
+/** As long as all other steps before the tests together. */
 const ofCompiler = ['types', 'type-cost']
 const beforeTest = Object.keys(steps).slice(0, Object.keys(steps).indexOf('test'))
 await inLanes(
