@@ -21,6 +21,8 @@ function cpuSeconds(): number {
 }
 
 const { SLUICE_TEST_CPU: log = '' } = process.env
+// What the tests start is to have nothing of it.
+delete process.env['SLUICE_TEST_CPU']
 afterAll(() => {
   const line = { file: expect.getState().testPath, cpuSeconds: cpuSeconds() }
   if (log !== '') appendFileSync(log, `${JSON.stringify(line)}\n`)
