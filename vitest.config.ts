@@ -5,8 +5,5 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     projects: ['packages/*', 'apps/*'],
-    // One file at a time: several of them start servers and kill processes, and two cores are soon too few
-    // for two of those.
-    fileParallelism: false,
   },
 })

@@ -1,7 +1,9 @@
 // `npm run check`: all that CI runs, in the order in which a mistake is cheapest to find. `npm run check --
 // lint test` runs some. A terminal sees what each step prints. Elsewhere a step that passes is one line, so
-// that a log shows what failed and nothing else; `--verbose` prints it all.
+// that a log shows what failed and nothing else; `--verbose` prints it all. At the end, a table says where
+// the time went.
 import { spawn } from 'node:child_process'
+import { cpuSecondsOf, printTimes, timed } from './check-times.mjs'
 import { build, cleanEnvironment, install, pinnedNode, pnpm, root, say } from './setup.mjs'
 
 const bin = (name) => [pinnedNode, `node_modules/${name}`]
@@ -24,10 +26,10 @@ const steps = {
   types: turbo('typecheck'),
   unused: [...bin('knip/bin/knip.js')],
   'old-versions': [pinnedNode, 'scripts/old-versions.mjs', '--check'],
-  packages: [pinnedNode, 'scripts/check-packages.mjs'],
   api: [pinnedNode, 'scripts/api-reports.mjs', '--check'],
   'type-cost': [pinnedNode, 'scripts/type-cost.mjs', '--check'],
   test: ['npm', 'test'],
+  packages: [pinnedNode, 'scripts/check-packages.mjs'],
   radosgw: [pinnedNode, 'scripts/radosgw-test.mjs'],
   pgbouncer: [pinnedNode, 'scripts/pgbouncer-test.mjs'],
   's3-servers': [pinnedNode, 'scripts/s3-servers.mjs', 'ci'],
@@ -49,6 +51,8 @@ const steps = {
 }
 const counts = { passed: 0, failed: 0, skipped: 0 }
 const broken = []
+/** Of each step that ran, its name and how long it took. */
+const times = []
 /** Of each step that failed, what it said last: repeated at the end. */
 const lastWords = []
 const LAST_LINES = 120
@@ -65,19 +69,30 @@ await install()
 await build()
 const names = Object.keys(steps).filter((name) => wanted.length === 0 || wanted.includes(name))
 const ofTest = ['test', 'docs']
+/** As long as all other steps before the tests together. */
+const ofCompiler = ['types', 'type-cost']
 const beforeTest = Object.keys(steps).slice(0, Object.keys(steps).indexOf('test'))
-await inTurn(names.filter((name) => beforeTest.includes(name)))
-const rest = names.filter((name) => !beforeTest.includes(name))
-const others = rest.filter((name) => !ofTest.includes(name))
-const tests = rest.filter((name) => ofTest.includes(name))
-// The tests take half of the time and one core. What a person watches comes in turn, as its lines would mix.
-if (streams) await inTurn(rest)
-else await Promise.all([inTurn(tests), inTurn(others)])
+await inLanes(
+  names.filter((name) => beforeTest.includes(name)),
+  (name) => ofCompiler.includes(name),
+)
+// Two lanes for two cores. The tests have one of them, as they take most of the time.
+await inLanes(
+  names.filter((name) => !beforeTest.includes(name)),
+  (name) => ofTest.includes(name),
+)
 
 for (const words of lastWords) process.stdout.write(words)
 if (broken.length > 0) say(`failed: ${broken.join(', ')}`)
+printTimes(times)
 console.log(`tests: ${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`)
 process.exitCode = broken.length === 0 ? 0 : 1
+
+/** What a person watches comes in turn, as the lines of two lanes would mix. */
+async function inLanes(some, isFirst) {
+  if (streams) await inTurn(some)
+  else await Promise.all([inTurn(some.filter(isFirst)), inTurn(some.filter((name) => !isFirst(name)))])
+}
 
 async function inTurn(some) {
   for (const name of some) await step(name, steps[name])
@@ -86,7 +101,7 @@ async function inTurn(some) {
 async function step(name, command) {
   const started = performance.now()
   say(`${name} …`)
-  const { code, output } = await run(command)
+  const { code, output, cpuText } = await run(command)
   const found = closingLine(output)
   // A step that isn't a test suite counts as one test; a suite counts as its own last line says.
   if (found === undefined) counts[code === 0 ? 'passed' : 'failed'] += 1
@@ -100,26 +115,32 @@ async function step(name, command) {
   // A step that was skipped as a whole says why.
   const isSkipped = found !== undefined && found.passed === 0 && found.skipped > 0
   if (!streams && (code !== 0 || isSkipped)) process.stdout.write(output)
-  const seconds = ((performance.now() - started) / 1000).toFixed(1)
+  const seconds = (performance.now() - started) / 1000
+  times.push({ name, seconds, cpuSeconds: cpuSecondsOf(cpuText) })
   const told = found === undefined ? '' : `, ${found.passed} passed, ${found.skipped} skipped`
-  say(`${name} ${code === 0 ? 'holds' : 'FAILED'} (${seconds} s${told})`)
+  say(`${name} ${code === 0 ? 'holds' : 'FAILED'} (${seconds.toFixed(1)} s${told})`)
 }
 
-function run([command, ...args]) {
+function run(command) {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, {
+    const [file, ...args] = timed(command)
+    const child = spawn(file, args, {
       cwd: root,
       env: cleanEnvironment(),
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
     })
     const chunks = []
+    let cpuText = ''
+    child.stdio[3].on('data', (chunk) => (cpuText += chunk))
     for (const from of ['stdout', 'stderr'])
       child[from].on('data', (chunk) => {
         if (streams) process[from].write(chunk)
         chunks.push(chunk)
       })
     child.on('error', reject)
-    child.on('close', (code) => resolve({ code: code ?? 1, output: Buffer.concat(chunks).toString() }))
+    child.on('close', (code) =>
+      resolve({ code: code ?? 1, output: Buffer.concat(chunks).toString(), cpuText }),
+    )
   })
 }
 

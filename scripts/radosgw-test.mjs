@@ -14,7 +14,7 @@ const FILES = [
   'packages/queue-s3/test/probe/versioning-race.test.ts',
   'packages/queue-s3/test/format/python-producer.test.ts',
 ]
-const KILL_TEST = ['packages/queue-s3/scripts/kill-test.mjs', '--items', '300', '--seconds', '12']
+const KILL_TEST = ['packages/queue-s3/scripts/kill-test.mjs', '--items', '200', '--seconds', '8']
 const report = join(root, 'node_modules', '.cache', 'sluice', 'radosgw-tests.json')
 
 const log = (line) => say(`radosgw: ${line}`)

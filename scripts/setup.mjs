@@ -15,6 +15,8 @@ const stamp = join(root, 'node_modules', '.sluice-installed')
 
 /** Where `npm test` leaves its report, for the documentation to be generated from. */
 export const testReport = join(root, 'node_modules', '.cache', 'sluice', 'tests.json')
+/** And the CPU time of each test file, a line of JSON each. */
+export const testCpu = join(root, 'node_modules', '.cache', 'sluice', 'tests-cpu.jsonl')
 
 /**
  * The Node that the root package pins, for whatever runs built code: the person's own may be too old for it.
@@ -27,10 +29,14 @@ export const pinnedNode = join(
   process.platform === 'win32' ? 'node.exe' : 'node',
 )
 
-/** The variables npm sets for its scripts would be taken by pnpm as its own configuration. */
+/**
+ * The environment without what npm and pnpm add for their scripts: pnpm would take npm's variables as its own
+ * configuration, and `NODE_PATH`, set by the shims in `.bin`, makes every dependency of this repository
+ * resolvable, declared or not.
+ */
 export function cleanEnvironment(more = {}) {
   const kept = Object.entries(process.env).filter(
-    ([name]) => !/^npm_(?!config_(registry|cafile))/iu.test(name),
+    ([name]) => name !== 'NODE_PATH' && !/^npm_(?!config_(registry|cafile))/iu.test(name),
   )
   return { ...Object.fromEntries(kept), TURBO_TELEMETRY_DISABLED: '1', ...more }
 }

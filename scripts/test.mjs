@@ -1,14 +1,17 @@
 // `npm test`: set up, then every test of every package, and a last line that counts them.
-import { readFileSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
-import { build, install, pinnedNode, root, run, testReport } from './setup.mjs'
+import { mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { build, install, pinnedNode, root, run, testCpu, testReport } from './setup.mjs'
 
 await install()
 await build()
-rmSync(testReport, { force: true })
+for (const file of [testReport, testCpu]) rmSync(file, { force: true })
+mkdirSync(dirname(testCpu), { recursive: true })
 const vitest = join(root, 'node_modules/vitest/vitest.mjs')
 const args = [vitest, 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${testReport}`]
-const code = await run(pinnedNode, [...args, ...process.argv.slice(2)])
+const code = await run(pinnedNode, [...args, ...process.argv.slice(2)], {
+  env: { SLUICE_TEST_CPU: testCpu },
+})
 let failed = 1
 try {
   const { numPassedTests, numFailedTests, numPendingTests, numTodoTests, numFailedTestSuites, success } =

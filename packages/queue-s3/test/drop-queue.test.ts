@@ -4,7 +4,7 @@ import { answerWith, startS3Server, type S3Endpoint, type S3Server } from '@slui
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { dropQueue, listQueues, openQueue } from '../src/index.js'
 import { optionsOn } from './s3-harness.js'
-import { SkippingRuntime } from './leaping-runtime.js'
+import { LONG_MS, SkippingRuntime } from './leaping-runtime.js'
 
 let runtime: SkippingRuntime
 let server: S3Server
@@ -39,8 +39,14 @@ function harness(): DropHarness {
     passTime: (ms) => runtime.advance(ms),
     dropCrashing: async (name, point) => {
       const endpoint = await server.addEndpoint()
-      endpoint.onRequest = ({ index }) => (index < point ? undefined : { do: 'crash' })
+      endpoint.onRequest = ({ index }) => {
+        if (index < point) return undefined
+        // A dead process tries nothing again: its retries take no time.
+        runtime.skipsFromMs = 0
+        return { do: 'crash' }
+      }
       await dropQueue({ ...settingsOf(name, endpoint), timeoutMs: 300 }).catch(() => undefined)
+      runtime.skipsFromMs = LONG_MS
       return endpoint.crashed()
     },
   }

@@ -21,13 +21,13 @@ export function endpointOptions(prefix: string, name = 'contract', at = endpoint
   return { name, bucket, prefix, endpoint: at, region, credentials: { accessKeyId, secretAccessKey } }
 }
 
-/**
- * Of the same store by another address: a probe of it would be a hundred requests for each process that is to
- * die.
- */
+/** A probe is a hundred requests, for each queue and for each address of the store. */
 function unprobed(...place: Parameters<typeof endpointOptions>) {
   return { ...endpointOptions(...place), probe: 'off' as const }
 }
+
+/** The first queue is opened as a user opens it. */
+let isProbed = false
 
 /** A prefix of its own on a real store, whose clock can't be set on: time is waited for. */
 export async function endpointHarness(): Promise<QueueHarness> {
@@ -41,7 +41,11 @@ export async function endpointHarness(): Promise<QueueHarness> {
     return queue
   }
   return {
-    open: (name) => open(endpointOptions(prefix, name)),
+    open: (name) => {
+      const how = isProbed ? unprobed : endpointOptions
+      isProbed = true
+      return open(how(prefix, name))
+    },
     // The store's clock has whole seconds: a process may be as much behind.
     passTime: (ms) => pause(ms + 1_000),
     openCrashing: async (point) => {

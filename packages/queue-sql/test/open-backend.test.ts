@@ -230,7 +230,8 @@ describe('PostgreSQL', () => {
     expect(await refusal(queue.get(1))).toMatchObject({ code: 'SLUICE_QUEUE_UNAVAILABLE', retryable: true })
     expect(await refusal(queue.get(1))).toMatchObject({ code: 'SLUICE_QUEUE_UNAVAILABLE' })
     await queue.close()
-    expect(performance.now() - startedAt).toBeLessThan(3_000)
+    // The machine may be busy: far from the time that nothing would end it in.
+    expect(performance.now() - startedAt).toBeLessThan(2 * (queue.supports.longestCallMs ?? 0) + 10_000)
     await relay.cut()
   })
 

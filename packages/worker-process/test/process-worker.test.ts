@@ -543,12 +543,15 @@ describe('probeSend', () => {
 describe('a timeout', () => {
   test('ends a job with its grandchildren, those that ignore SIGTERM too', async () => {
     const script = 'trap "" TERM; sleep 100 & echo $! > "$SLUICE_OUTPUT_DIR/pid"; wait'
-    const worker = await bench.open(bench.options(['sh', '-c', script], { timeoutMs: 150, killAfterMs: 100 }))
+    // Long enough for a busy machine to start the shell and set its trap.
+    const worker = await bench.open(
+      bench.options(['sh', '-c', script], { timeoutMs: 2_000, killAfterMs: 100 }),
+    )
     const job = newJob('a')
     await send(worker, job)
     const report = await outcome(worker, job)
     expect(report).toMatchObject({ stage: 'FAIL', failureClass: 'timeout' })
-    expect(report.message).toBe('timed out after 150 ms (killed by SIGKILL)')
+    expect(report.message).toBe('timed out after 2000 ms (killed by SIGKILL)')
     const pid = Number(await readFile(join(bench.layout().place(job).output, 'pid'), 'utf8'))
     await eventually('the grandchild is gone', async () => !(await isAlive(pid)))
   })

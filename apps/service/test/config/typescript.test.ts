@@ -21,8 +21,6 @@ const WITH_ENUM = `enum Name { Tiles = 'tiles' }\n${CONFIG}`
 async function put(): Promise<{ code: number | undefined; out: string; err: string }> {
   const { exitCode, stdout, stderr } = await execa(process.execPath, [CLI, 'put', 'a', '{}'], {
     cwd: box.dir,
-    // `npm test` has it, and it leads to the jiti of this repository.
-    env: { NODE_PATH: '' },
     reject: false,
   })
   return { code: exitCode, out: stdout, err: stderr }

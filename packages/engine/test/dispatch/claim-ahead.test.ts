@@ -1,4 +1,4 @@
-import { setTimeout } from 'node:timers/promises'
+import { setImmediate } from 'node:timers/promises'
 import { SluiceError } from '@sluice/core'
 import { expect, test } from 'vitest'
 import { processingLimit } from '../../src/index.js'
@@ -17,8 +17,8 @@ function watched(world: World, options: { cap: number; failGetAt?: number; failS
     if (name === 'get' && gets++ === options.failGetAt)
       throw new SluiceError('SLUICE_QUEUE_UNAVAILABLE', 'down')
     const answer = await call()
-    // A settle takes long enough for whatever does not wait for it to begin.
-    if (name === 'settle') await setTimeout(20)
+    // A settle takes long enough for whatever does not wait for it to begin, by turns and not by time.
+    if (name === 'settle') for (let turns = 0; turns < 100; turns++) await setImmediate()
     calls.push(`${name} ends`)
     return answer
   })

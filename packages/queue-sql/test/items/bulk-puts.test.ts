@@ -12,16 +12,23 @@ import { wrapStatements } from '../support/crashing-dialect.js'
 import { openSqlQueue } from '../support/open-sql-queue.js'
 import { freshPrefix, postgresHarness } from '../support/postgres-harness.js'
 import { sqliteHarness } from '../support/sqlite-harness.js'
+import { waitsMostly } from '../support/waiting-cases.js'
 
 /** Every put of two items or more is one by `BulkPuts` where it can be. */
 const EARLY = { minBulkRows: 2 }
 const putsOnly = (id: string) => /^Q-(PUT|BULK|GET|ABORT|DOWN)/.test(id)
+const ways = [
+  ['PostgreSQL, by COPY', () => postgresHarness(inject('postgresUrl'), {}, EARLY)],
+  ['SQLite, by one statement', () => sqliteHarness({}, EARLY)],
+] as const
 
 describe('puts of many rows', () => {
-  testQueue('PostgreSQL, by COPY', () => postgresHarness(inject('postgresUrl'), {}, EARLY), {
-    only: putsOnly,
+  for (const [name, makeHarness] of ways)
+    testQueue(name, makeHarness, { only: (id) => putsOnly(id) && !waitsMostly(id) })
+  describe.concurrent('that wait for items to be old', () => {
+    for (const [name, makeHarness] of ways)
+      testQueue(name, makeHarness, { only: (id) => putsOnly(id) && waitsMostly(id), concurrent: true })
   })
-  testQueue('SQLite, by one statement', () => sqliteHarness({}, EARLY), { only: putsOnly })
 })
 
 const MANY = 4_321

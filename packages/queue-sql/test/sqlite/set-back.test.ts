@@ -151,7 +151,7 @@ describe('the lease of a dispatcher', () => {
     await pause(TTL_MS + 50)
     // It sees the row for the first time: for it, all of the ttl lies ahead.
     expect(await two.lease('dispatcher', 'two', TTL_MS)).toBeUndefined()
-    const next = await taken(one, 'one')
+    const next = await taken(one, 'one', 60_000)
     expect(next.fencingToken).toBe(dead.fencingToken + 1)
     await next.renew()
     expect(await two.lease('dispatcher', 'two', TTL_MS)).toBeUndefined()

@@ -192,7 +192,8 @@ describe('a watch ends a request', () => {
     watch.sent(undefined)
     watch.answered({ body: { socket }, bytes: 6_554 })
     expect(await endOf(watch)).toBe('TimeoutError')
-    expect(performance.now() - began).toBeGreaterThanOrEqual(150)
+    // A timer may fire a fraction of a millisecond early, and there are several.
+    expect(performance.now() - began).toBeGreaterThanOrEqual(145)
   })
 
   test('and no longer once it is done, or from outside', async () => {
