@@ -10,6 +10,7 @@ import {
 } from '@sluice/core'
 import { assertSpan, systemRuntime } from '@sluice/core/backend'
 import type { LostPolicy } from './reconcile/decide.js'
+import { checkedGuards, type GuardOptions, type GuardRule } from './guards/breaker-options.js'
 import { processingLimit, type DispatchPolicy } from './policies/dispatch-policy.js'
 import { retryPolicy, type RetryOptions, type RetryPolicy } from './policies/retry.js'
 import type { WorkEvent } from './work-event.js'
@@ -100,7 +101,7 @@ export type WorkerOfAnyJson<Body> =
     : never
 
 /** The options of {@link WorkQueue}. `Body` is what the queue's `get` gives and the worker takes. */
-export interface WorkQueueOptions<Body = JsonValue> {
+export interface WorkQueueOptions<Body = JsonValue> extends GuardOptions {
   readonly queue: Queue<Body, unknown, unknown>
   /** Its name must be the queue's. */
   readonly worker: Worker<NoInfer<Body>> | WorkerOfAnyJson<Body>
@@ -155,6 +156,7 @@ export interface CheckedOptions {
   readonly sweep: SweepRule
   readonly jobs: JobsRule
   readonly sends: Required<SendsOptions>
+  readonly guards: GuardRule
   readonly stallMs: number
   readonly leaseTtlMs: number
   readonly holder: string
@@ -193,6 +195,7 @@ export function checkedOptions<Body>(options: WorkQueueOptions<Body>): CheckedOp
     lost: { policy: lost.policy ?? 'fail', graceMs: lost.graceMs ?? 60_000 },
     sweep: { everyMs: 3_600_000, ...sweep },
     jobs: { pendingWarnMs: 600_000, askAfterMs: 300_000, ...jobs },
+    guards: checkedGuards(options),
     sends: { maxTries: 5, baseMs: 1_000, maxMs: 60_000, maxRetryAfterMs: 300_000, ...sends },
     stallMs,
     leaseTtlMs,
@@ -207,11 +210,14 @@ export function checkedOptions<Body>(options: WorkQueueOptions<Body>): CheckedOp
     onEvent,
   }
   for (const name of Object.keys(options)) {
-    if (!(name in checked)) throw new TypeError(`${name} is no option of WorkQueue`)
+    if (!(name in checked) && !GUARD_OPTIONS.has(name)) throw new TypeError(`${name} is no option of WorkQueue`)
   }
   assertOptions(checked)
   return checked
 }
+
+/** They are checked together. */
+const GUARD_OPTIONS: ReadonlySet<string> = new Set<keyof GuardOptions>(['canary', 'breaker', 'halt'])
 
 function ignore(): void {
   // Without a listener events are dropped.

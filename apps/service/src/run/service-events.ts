@@ -1,5 +1,5 @@
 import type { JobRef, Logger } from '@sluice/core'
-import { HOLDUP_ADVICE, type SelfPause, type WorkEvent } from '@sluice/engine'
+import { HOLDUP_ADVICE, type OpenBreaker, type WorkEvent } from '@sluice/engine'
 import { countText } from '../output/amounts.js'
 import { withoutFullStop } from '../output/output.js'
 
@@ -19,8 +19,8 @@ export function logEvent(logger: Logger, event: WorkEvent): void {
       return logger.info({ fencingToken: event.fencingToken }, 'this service dispatches')
     case 'paused':
       return logger.warn({ reason: event.reason }, 'paused: no new jobs start')
-    case 'self-paused':
-      return logSelfPause(logger, event.pause)
+    case 'breaker-open':
+      return logOpenBreaker(logger, event.pause)
     case 'resumed':
       return logger.info({}, 'resumed')
     case 'swept':
@@ -44,9 +44,9 @@ export function logEvent(logger: Logger, event: WorkEvent): void {
   }
 }
 
-function logSelfPause(logger: Logger, { guard, reason, example, sinceAt }: SelfPause): void {
+function logOpenBreaker(logger: Logger, { guard, reason, example, sinceAt }: OpenBreaker): void {
   const fields = { guard, example, since: new Date(sinceAt).toISOString() }
-  const advice = HOLDUP_ADVICE['self-paused'] ?? ''
+  const advice = HOLDUP_ADVICE['breaker-open'] ?? ''
   logger.error(fields, `Sluice paused the queue itself: ${withoutFullStop(reason)}: ${advice}`)
 }
 

@@ -1,7 +1,7 @@
 import { hostname } from 'node:os'
 import type { Logger, Queue, Runtime, Stage, Worker } from '@sluice/core'
 import { systemRuntime } from '@sluice/core/backend'
-import { WorkQueue, processingLimit, readSelfPause, type SelfPause, type WorkEvent } from '@sluice/engine'
+import { WorkQueue, processingLimit, readOpenBreaker, type OpenBreaker, type WorkEvent } from '@sluice/engine'
 import type { Config } from '../config/config.js'
 import { StopDeadline, atMost } from '../cli/timing.js'
 import { FoldedLog } from './folded-log.js'
@@ -61,7 +61,7 @@ export interface ServiceEnd {
    */
   readonly why: 'empty' | 'drained' | 'paused' | 'stopped'
   /** Of `paused`. */
-  readonly selfPause?: SelfPause
+  readonly openBreaker?: OpenBreaker
   /** Absent where the queue no longer answered. */
   readonly sizes?: Readonly<Record<Stage, number>>
 }
@@ -125,19 +125,19 @@ async function keepAlive(runtime: Runtime, ended: AbortSignal): Promise<void> {
 function endOf(
   { queue, untilEmpty, drain }: ServiceOptions,
   emptied: AbortController,
-): Pick<QueueWatcherOptions, 'onEmpty' | 'onPaused' | 'readSelfPause' | 'endsWith'> {
+): Pick<QueueWatcherOptions, 'onEmpty' | 'onPaused' | 'readOpenBreaker' | 'endsWith'> {
   if (drain !== true && untilEmpty !== true) return {}
   const end = (how: Ending): void => emptied.abort(how)
   return {
     onEmpty: () => end({ why: drain === true ? 'drained' : 'empty' }),
-    onPaused: (selfPause) => end({ why: 'paused', selfPause }),
-    readSelfPause: () => readSelfPause(queue),
+    onPaused: (openBreaker) => end({ why: 'paused', openBreaker }),
+    readOpenBreaker: () => readOpenBreaker(queue),
     ...(drain === true ? { endsWith: ['PROCESSING'] } : {}),
   }
 }
 
 /** Why a service ended. */
-type Ending = Pick<ServiceEnd, 'why' | 'selfPause'>
+type Ending = Pick<ServiceEnd, 'why' | 'openBreaker'>
 
 /** The options with their defaults. */
 type Running = ServiceOptions & { readonly runtime: Runtime }

@@ -1,5 +1,5 @@
 import { isSluiceError, type Queue, type QueueItem, type Stage } from '@sluice/core'
-import { holdupsInOrder, selfPauseHoldup, type Holdup, type HoldupCode, type SelfPause } from '@sluice/engine'
+import { holdupsInOrder, openBreakerHoldup, type Holdup, type HoldupCode, type OpenBreaker } from '@sluice/engine'
 import { itemsText, plural } from '../output/amounts.js'
 import type { DispatcherFacts, ServiceState } from './service-state.js'
 import { spanText } from '../output/amounts.js'
@@ -13,7 +13,7 @@ const BLOCKING: ReadonlySet<HoldupCode> = new Set([
   'worker-denied',
   'backoff',
   'paused',
-  'self-paused',
+  'breaker-open',
   'draining',
   'nothing-due',
 ])
@@ -28,7 +28,7 @@ export interface QueueFacts extends DispatcherFacts {
   readonly pausedAt?: number | undefined
   readonly reason?: string | undefined
   /** Sluice itself paused the queue. */
-  readonly selfPause?: SelfPause | undefined
+  readonly openBreaker?: OpenBreaker | undefined
   /** The live limit, if one is set. */
   readonly liveLimit: number | undefined
 }
@@ -45,7 +45,7 @@ export async function queueHoldups(
 ): Promise<Holdup[]> {
   const { sizes, service } = facts
   if (sizes.WAITING + sizes.PROCESSING === 0)
-    return facts.selfPause === undefined ? [] : [selfPauseHoldup(facts.selfPause)]
+    return facts.openBreaker === undefined ? [] : [openBreakerHoldup(facts.openBreaker)]
   const isAtWork = service.state === 'dispatching'
   const seen = [
     ...(isAtWork ? silentDispatcher(facts) : [noDispatcher(service)]),
@@ -61,7 +61,7 @@ export async function queueHoldups(
 }
 
 /** This reader's own view of these is newer. */
-const PAUSES: ReadonlySet<HoldupCode> = new Set(['paused', 'self-paused'])
+const PAUSES: ReadonlySet<HoldupCode> = new Set(['paused', 'breaker-open'])
 
 /**
  * What the dispatcher reported, as far as it still holds: it updates its report only at the end of a tick.
@@ -112,8 +112,8 @@ function silentDispatcher({ silent }: DispatcherFacts): Holdup[] {
   return [{ code: 'no-dispatcher', message }]
 }
 
-function pauseOf({ paused, reason, pausedAt, selfPause }: QueueFacts): Holdup[] {
-  if (selfPause !== undefined) return [selfPauseHoldup(selfPause)]
+function pauseOf({ paused, reason, pausedAt, openBreaker }: QueueFacts): Holdup[] {
+  if (openBreaker !== undefined) return [openBreakerHoldup(openBreaker)]
   if (!paused) return []
   const why = reason === undefined ? '' : `: ${reason}`
   const since = pausedAt === undefined ? {} : { sinceAt: pausedAt }

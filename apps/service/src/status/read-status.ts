@@ -1,5 +1,5 @@
 import { MAX_PROCESSING_LIMIT, STAGES, type Queue, type Runtime, type Stage } from '@sluice/core'
-import { HOLDUP_ADVICE, readSelfPause, type Holdup, type SelfPause } from '@sluice/engine'
+import { HOLDUP_ADVICE, readOpenBreaker, type Holdup, type OpenBreaker } from '@sluice/engine'
 import type { RateMeter } from '../output/rate-meter.js'
 import { isBlocked, queueHoldups } from './queue-holdups.js'
 import { readService, type ServiceState } from './service-state.js'
@@ -15,7 +15,7 @@ export interface QueueStatus {
   /**
    * Where Sluice itself paused the queue: the guard, why, and since when. Absent where only an operator did.
    */
-  readonly selfPause?: SelfPause
+  readonly openBreaker?: OpenBreaker
   readonly limit: StatusLimit
   /** Whether a service dispatches, and which. */
   readonly service: ServiceState
@@ -57,15 +57,15 @@ export async function readStatus(
   queue: Queue,
   { configuredLimit, meter, runtime }: ReadStatusOptions,
 ): Promise<QueueStatus> {
-  const [sizes, control, dispatcher, selfPause] = await Promise.all([
+  const [sizes, control, dispatcher, openBreaker] = await Promise.all([
     queue.sizes(),
     queue.control.read(),
     readService(queue),
-    readSelfPause(queue),
+    readOpenBreaker(queue),
   ])
   const { paused, reason, pausedAt, limits } = control
   const liveLimit = limits[MAX_PROCESSING_LIMIT]
-  const pauses = { paused, reason, pausedAt, selfPause }
+  const pauses = { paused, reason, pausedAt, openBreaker }
   const holdups = await queueHoldups(queue, { ...dispatcher, ...pauses, sizes, liveLimit })
   meter.add(runtime.monotonicMs(), sizes.SUCCESS + sizes.FAIL)
   const rate = meter.perMinute()
@@ -78,7 +78,7 @@ export async function readStatus(
     paused,
     ...(reason === undefined ? {} : { reason }),
     ...(pausedAt === undefined ? {} : { pausedAt }),
-    ...(selfPause === undefined ? {} : { selfPause }),
+    ...(openBreaker === undefined ? {} : { openBreaker }),
     limit: statusLimit(liveLimit, configuredLimit),
     service: dispatcher.service,
     holdups: holdups.map(advised),

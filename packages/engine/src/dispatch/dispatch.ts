@@ -207,11 +207,12 @@ async function claim(tick: Tick, pass: SendPass, wanted: number): Promise<readon
 
 /** Where the schema of the bodies fails, the queue has given back what it had claimed. */
 async function getItems(tick: Tick, wanted: number): Promise<readonly QueueItem<unknown>[]> {
-  const { queue, lease, reported } = tick
+  const { queue, lease, reported, guards } = tick
   const held = lease.current
   try {
     const items = await queue.get(wanted, held === undefined ? {} : { lease: held })
     if (items.length > 0) reported.schemaFailing = false
+    guards.noteClaimed(items.length)
     return items
   } catch (error) {
     if (queue.parseBody === undefined || !(error instanceof TypeError)) throw error
@@ -234,9 +235,10 @@ function claimSize({
   )
 }
 
-function roomFor({ policy, tally }: Tick, { control }: SendPass): number {
+function roomFor({ policy, tally, guards }: Tick, { control }: SendPass): number {
   const { processing, orphans } = tally
-  return roomIn(policy, { processing, orphans, limits: control.limits })
+  const room = roomIn(policy, { processing, orphans, limits: control.limits })
+  return room === 0 ? 0 : Math.min(room, guards.admission(processing).room)
 }
 
 async function sendAll(tick: Tick, pass: SendPass, sendings: readonly Sending[]): Promise<void> {
@@ -309,6 +311,7 @@ async function endPass(tick: Tick, pass: SendPass): Promise<void> {
   const rejected = pass.takeRejected()
   await tick.guards.record(pass.control)
   await settleAll(tick, rejected)
+  await tick.guards.noteEnd(tick.tally.processing)
   noteCapacityOver(tick, pass)
   sendState.noteOutage(pass)
   const standing = halted === 'retry-after' ? sendState.outage : outage

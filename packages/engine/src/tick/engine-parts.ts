@@ -30,8 +30,9 @@ export function newEngineParts(options: CheckedOptions, emit: (event: WorkEvent)
   const queue = watchedQueue(options.queue, calls, { drain })
   const maxJobsPerSend = maxJobsOf(options)
   const lease = new LeaseKeeper({ queue: options.queue, holder, ttlMs: leaseTtlMs, runtime, calls })
+  const { guards: rule, ...others } = options
   return {
-    ...options,
+    ...others,
     queue,
     worker: watchedWorker(options.worker, calls),
     stallMs: stallSpanMs(options),
@@ -47,7 +48,7 @@ export function newEngineParts(options: CheckedOptions, emit: (event: WorkEvent)
     record: new DispatcherRecord({ queue, lease, leaseTtlMs, runtime, logger, calls }),
     unsent: new UnsentClaims(),
     seen: new SeenJobs({ queue, logger }),
-    guards: new Guards({ queue, lease, logger, emit, drain }),
+    guards: new Guards({ queue, lease, logger, emit, drain, runtime, holder, rule }),
     missing: new MissingJobs({ queue, runtime, logger, graceMs: lost.graceMs }),
     known: new KnownWorker(),
     quiet: new QuietJobs({ askAfterMs, lookupsPerSecond: maxLookupsPerSecond }),

@@ -1,6 +1,6 @@
 import { SluiceError, type Runtime } from '@sluice/core'
 import { expect, test } from 'vitest'
-import { processingLimit, readSelfPause, type WorkQueue } from '../../src/index.js'
+import { processingLimit, readOpenBreaker, type WorkQueue } from '../../src/index.js'
 import { GUARDS_DOCUMENT } from '../../src/records/document-names.js'
 import { ProcessRuntime } from '../process-runtime.js'
 import { World, wrapped } from '../world.js'
@@ -108,7 +108,7 @@ async function play(crash?: Crash, at = -1): Promise<{ calls: number; failed: nu
   const last = scene.engine()
   await last.tick()
   const { calls } = scene
-  expect(await readSelfPause(world.queue)).toMatchObject({
+  expect(await readOpenBreaker(world.queue)).toMatchObject({
     guard: 'rejections',
     reason: expect.stringContaining('has no path'),
   })

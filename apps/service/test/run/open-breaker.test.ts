@@ -60,16 +60,16 @@ describe('a worker that rejects every item', () => {
     expect(sizes.FAIL).toBeGreaterThanOrEqual(20)
     expect(sizes.FAIL).toBeLessThanOrEqual(MOST)
     const pause = { guard: 'rejections', example: expect.any(String), sinceAt: expect.any(Number) }
-    expect(JSON.parse(out)).toEqual({ why: 'paused', sizes, selfPause: expect.objectContaining(pause) })
+    expect(JSON.parse(out)).toEqual({ why: 'paused', sizes, openBreaker: expect.objectContaining(pause) })
     expect(err).toContain('Sluice paused the queue itself: the worker rejected 20 items in a row')
     expect(err).toContain('body.path')
     expect(await box.json(['status'])).toMatchObject({
       paused: true,
       reason: expect.stringMatching(/^by Sluice itself: .*body\.path/),
-      selfPause: { ...pause, reason: expect.stringContaining('body.path') },
+      openBreaker: { ...pause, reason: expect.stringContaining('body.path') },
       holdups: [
         expect.objectContaining({ code: 'no-dispatcher' }),
-        expect.objectContaining({ code: 'self-paused', advice: expect.stringContaining('sluice resume') }),
+        expect.objectContaining({ code: 'breaker-open', advice: expect.stringContaining('sluice resume') }),
       ],
     })
     expect((await box.run(['status'])).out).toContain('held up: Sluice paused the queue itself: the worker')
@@ -82,7 +82,7 @@ describe('a worker that rejects every item', () => {
     expect((await box.spawn(RUN)).code).toBe(9)
     expect((await queue.sizes()).FAIL).toBe(FAIL)
     await box.run(['resume'])
-    expect(await box.json(['status'])).not.toHaveProperty('selfPause')
+    expect(await box.json(['status'])).not.toHaveProperty('openBreaker')
     expect((await box.spawn(RUN)).code).toBe(9)
     expect((await queue.sizes()).FAIL).toBeGreaterThanOrEqual(FAIL + 20)
     await queue.remove((await queue.list('WAITING', { limit: 1000 })).items.map(({ id }) => id))
@@ -105,7 +105,7 @@ describe('a worker that rejects every item', () => {
     await put(20, {})
     expect((await box.spawn(RUN)).code).toBe(9)
     expect(await queue.sizes()).toMatchObject({ WAITING: 0, FAIL: 20 })
-    expect(await box.json(['status'])).toMatchObject({ holdups: [{ code: 'self-paused' }] })
+    expect(await box.json(['status'])).toMatchObject({ holdups: [{ code: 'breaker-open' }] })
   })
 
   test('without --until-empty the service stays and logs it, and continues after a resume', async () => {
@@ -154,7 +154,7 @@ describe('a worker that rejects every item', () => {
     await logged(service.stderr, 'paused: no new jobs start')
     const status = await box.json(['status'])
     expect(status).toMatchObject({ paused: true, reason: 'not now', holdups: [{ code: 'paused' }] })
-    expect(status).not.toHaveProperty('selfPause')
+    expect(status).not.toHaveProperty('openBreaker')
     await box.run(['resume'])
     expect((await service).exitCode).toBe(0)
   })
