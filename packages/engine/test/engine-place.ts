@@ -7,6 +7,7 @@ import { World } from './world.js'
  */
 export async function enginePlace(): Promise<EngineHarness> {
   const world = new World('contract')
+  world.defaults = {}
   return {
     runtime: world.runtime,
     openQueue: () => world.openQueue(),
@@ -21,7 +22,7 @@ export async function enginePlace(): Promise<EngineHarness> {
 function opened(world: World, settings: EngineSettings): TestedEngine {
   const { queue, worker, limit, maxAttempts = 1, lost = 'fail', graceMs = 60_000 } = settings
   const { leaseTtlMs = 15_000, sendConcurrency = 16, maxTries = 5, stallMs = 120_000 } = settings
-  const { maxRetryAfterMs = 300_000, retryRules } = settings
+  const { maxRetryAfterMs = 300_000, retryRules, canary, breaker } = settings
   const backoff = { baseMs: 1_000, maxMs: 10_000 }
   const workQueue = world.engine({
     queue,
@@ -33,6 +34,8 @@ function opened(world: World, settings: EngineSettings): TestedEngine {
     leaseTtlMs,
     sendConcurrency,
     stallMs,
+    ...(canary === undefined ? {} : { canary }),
+    ...(breaker === undefined ? {} : { breaker }),
   })
   return {
     tick: () => workQueue.tick(),

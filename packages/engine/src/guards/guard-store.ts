@@ -3,6 +3,7 @@ import { GUARDS_DOCUMENT } from '../records/document-names.js'
 import type { LeaseKeeper } from '../tick/lease-keeper.js'
 import { guardsToJson, isSame, parseGuards } from './guard-document.js'
 import { NO_GUARDS, type GuardState } from './guard-state.js'
+import { withSuccess } from './refusal-rows.js'
 
 export interface GuardStoreOptions {
   readonly queue: Pick<Queue, 'document'>
@@ -80,7 +81,7 @@ export class GuardStore {
     for (let writes = 0; writes < MAX_WRITES; writes++) {
       if (this.#isStale) await this.#refresh()
       await decide()
-      if (this.#isUnusable || isSame(this.#state, this.#stored)) {
+      if (this.#isUnusable || this.#state === this.#stored || isSame(this.#state, this.#stored)) {
         this.#changes = []
         return
       }
@@ -132,7 +133,7 @@ export class GuardStore {
   #withSuccess(stored: GuardState): GuardState {
     const { hasSucceeded } = this.#state.run
     if (!hasSucceeded || stored.run.isResumed || stored.pause !== undefined) return stored
-    return { ...stored, run: { ...stored.run, hasSucceeded } }
+    return { ...stored, rows: withSuccess(stored.rows, 'first'), run: { ...stored.run, hasSucceeded } }
   }
 
   #noteTrouble(error: unknown, what: 'read' | 'written'): void {

@@ -98,7 +98,7 @@ test('the log, the events, the tick and the holdups say so, and an operator’s 
   expect(tick.openBreaker).toMatchObject(pause)
   expect(tick.holdups.map(({ code }) => code)).toContain('breaker-open')
   expect(tick.holdups.map(({ code }) => code)).not.toContain('paused')
-  expect(world.events).toContainEqual({ kind: 'breaker-open', pause: expect.objectContaining(pause) })
+  expect(world.events).toContainEqual({ kind: 'breaker-open', breaker: expect.objectContaining(pause) })
   expect(world.kinds().filter((kind) => kind === 'breaker-open')).toHaveLength(1)
   await engine.tick()
   expect(world.kinds().filter((kind) => kind === 'breaker-open')).toHaveLength(1)
@@ -180,7 +180,8 @@ test('jobs that run, and were started after the first that was refused, end the 
       return new Map([...reports].map(([id, report]) => [id, { ...report, ...begun(report.stage) }]))
     },
   })
-  const engine = world.engine({ worker, policy: processingLimit(500) })
+  const breaker = { failures: 1_000, window: 10_000 }
+  const engine = world.engine({ worker, policy: processingLimit(500), breaker })
   const refuse = (): void => {
     const big = world.worker.running().filter(({ id }) => id.startsWith('big'))
     for (const { id } of big)
@@ -221,7 +222,7 @@ test.each(['SLUICE_QUEUE_DENIED', 'SLUICE_QUEUE_CORRUPT'] as const)(
     for (let tick = 0; tick < 10; tick++) await engine.tick()
     expect((await world.queue.control.read()).paused).toBe(true)
     expect((await world.queue.sizes()).FAIL).toBeLessThan(40)
-    expect(world.logs.filter(({ message }) => message.includes('count of rejections'))).toHaveLength(1)
+    expect(world.logs.filter(({ message }) => message.includes('count of failures and rejections'))).toHaveLength(1)
     await world.queue.control.resume()
     await engine.tick()
     expect((await engine.tick()).openBreaker).toBeUndefined()

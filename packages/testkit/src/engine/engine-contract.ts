@@ -1,3 +1,4 @@
+import { breakerCases } from './cases/breaker-cases.js'
 import { capCases } from './cases/cap-cases.js'
 import { engineControlCases } from './cases/control-cases.js'
 import { guardCases } from './cases/guard-cases.js'
@@ -15,5 +16,6 @@ export const engineContract: readonly EngineCase[] = [
   ...outcomeCases,
   ...troubleCases,
   ...guardCases,
+  ...breakerCases,
   ...engineControlCases,
 ]

@@ -48,6 +48,9 @@ class GuardScene extends EngineScene {
 
 const isBreakerOpen = ({ code }: { readonly code: string }): boolean => code === 'breaker-open'
 
+/** Nothing but refusals pauses the queue. */
+const NO_LIMIT = { failures: 1_000, window: 10_000 }
+
 const MISSING = (id: string): string => `Cannot start a job for item ${JSON.stringify(id)}: $.path is missing`
 
 /** E-GUARD-1 to E-GUARD-3. */
@@ -160,7 +163,7 @@ export const guardCases: readonly EngineCase[] = [
     async run(harness) {
       const scene = new GuardScene(harness)
       await scene.put(30)
-      const engine = scene.rejectingEngine({ limit: 5 })
+      const engine = scene.rejectingEngine({ limit: 5, breaker: NO_LIMIT })
       await scene.tickUntil(
         engine,
         async () => {
