@@ -1,3 +1,4 @@
+import { SluiceError } from '@sluice/core'
 import { check, same } from '../../check.js'
 import { wrapQueue } from '../../queue/queue-wrapping.js'
 import type { EngineCase, TestedEngine } from '../engine-harness.js'
@@ -219,10 +220,8 @@ export const breakerCases: readonly EngineCase[] = [
       const scene = new BreakerScene(harness)
       await scene.put(60)
       const settings = { limit: 20, canary: 6, leaseTtlMs: LEASE_MS }
-      const { promise: settling, resolve } = Promise.withResolvers<void>()
-      const settle = (): Promise<never> => {
-        resolve()
-        return new Promise(() => undefined)
+      const settle = async (): Promise<never> => {
+        throw new SluiceError('SLUICE_QUEUE_UNAVAILABLE', 'as the case wants it')
       }
       const queue = wrapQueue(scene.queue, { settle })
       const dies = scene.engine({ ...settings, queue })
@@ -230,12 +229,31 @@ export const breakerCases: readonly EngineCase[] = [
       same(scene.running().length, 6, 'the canary runs')
       const ended = scene.worker.running().slice(0, 3)
       for (const { id } of ended) scene.worker.settleJob(id, { stage: 'SUCCESS' })
-      // It dies as it settles.
-      await scene.ended(Promise.race([dies.tick(), settling]))
+      // It can't settle what it has counted, and dies.
+      await scene.ended(dies.tick())
       await harness.runtime.advance(LEASE_MS + 1)
       const second = scene.engine(settings)
       await scene.ticks(second, 3, () => undefined)
       same(scene.running().length, 3, 'no more start before the whole canary has ended')
+      scene.endThem()
+      await scene.tickUntil(second, () => scene.running().length === 20, 'then the cap is full')
+    },
+  },
+  {
+    id: 'E-GUARD-9/b',
+    title: 'the next engine continues with what an earlier one has counted and settled',
+    async run(harness) {
+      const scene = new BreakerScene(harness)
+      await scene.put(60)
+      const settings = { limit: 20, canary: 6, leaseTtlMs: LEASE_MS }
+      const first = scene.engine(settings)
+      await scene.ended(first.tick())
+      for (const { id } of scene.worker.running().slice(0, 3))
+        scene.worker.settleJob(id, { stage: 'SUCCESS' })
+      await scene.ended(first.tick())
+      await harness.runtime.advance(LEASE_MS + 1)
+      const second = scene.engine(settings)
+      await scene.ticks(second, 3, () => same(scene.running().length, 3, 'no more start before the rest has ended'))
       scene.endThem()
       await scene.tickUntil(second, () => scene.running().length === 20, 'then the cap is full')
     },

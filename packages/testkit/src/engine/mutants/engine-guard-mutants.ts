@@ -24,7 +24,7 @@ export const engineGuardMutants: readonly EngineMutant[] = [
       return { ...own, worker: wrapWorker(own.worker, { sendJob }) }
     },
   }),
-  broken(['counts-for-itself', 'its counts and its pause are not stored'], ['E-GUARD-1/d', 'E-GUARD-3', 'E-GUARD-7', 'E-GUARD-9'], {
+  broken(['counts-for-itself', 'its counts and its pause are not stored'], ['E-GUARD-1/d', 'E-GUARD-3', 'E-GUARD-7', 'E-GUARD-9/b'], {
     ...onQueue((queue) => ({
       document: (name) => (name === 'engine/guards' ? forgottenDocument(name) : queue.document(name)),
     })),
