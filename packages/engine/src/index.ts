@@ -12,7 +12,7 @@ export type {
   WorkerOfAnyJson,
 } from './work-queue-options.js'
 export type { BreakerOptions, FailureThreshold, GuardOptions } from './guards/breaker-options.js'
-export { threshold } from './guards/breaker-options.js'
+export { isThreshold } from './guards/breaker-options.js'
 export type { TickPoll, TickResult } from './tick/tick-result.js'
 export type { WorkEvent } from './work-event.js'
 export { processingLimit, unlimited } from './policies/dispatch-policy.js'

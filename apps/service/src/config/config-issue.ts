@@ -7,6 +7,8 @@ export interface FoundIssue {
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined
   readonly code?: string | undefined
   readonly keys?: readonly string[] | undefined
+  /** Of a union: those of each alternative. */
+  readonly errors?: readonly (readonly FoundIssue[])[] | undefined
 }
 
 /** The context of an issue. */
@@ -23,13 +25,24 @@ export interface IssuePlaces {
  * secrets.
  */
 export function describeIssues(issues: readonly FoundIssue[], places: IssuePlaces): string[] {
-  return issues.flatMap((issue) => {
+  return issues.flatMap(alternatives).flatMap((issue) => {
     const path = [...places.prefix, ...(issue.path ?? []).map(stepName)]
     if (issue.code === 'unrecognized_keys' && issue.keys !== undefined) {
       return issue.keys.map((key) => unknownKey([...path, key], places))
     }
     return [line(path, issueText(issue.message), places)]
   })
+}
+
+/** Those of the alternative that is meant: something inside of it is wrong, and not the whole. */
+function alternatives(issue: FoundIssue): FoundIssue[] {
+  const inside = issue.errors?.find((issues) =>
+    issues.some(({ path = [], code }) => path.length > 0 || code === 'unrecognized_keys'),
+  )
+  if (inside === undefined) return [issue]
+  return inside
+    .map((one) => ({ ...one, path: [...(issue.path ?? []), ...(one.path ?? [])] }))
+    .flatMap(alternatives)
 }
 
 /** One step of an issue's path. */
@@ -79,6 +92,8 @@ function keysAt(schema: unknown, path: readonly string[]): string[] {
 function shapeOf(schema: unknown): object | undefined {
   if (typeof schema !== 'object' || schema === null) return undefined
   if ('shape' in schema && typeof schema.shape === 'object') return schema.shape ?? undefined
+  if ('options' in schema && Array.isArray(schema.options))
+    return schema.options.map(shapeOf).find((shape) => shape !== undefined)
   // A section may be inside several wrappers, such as a default; zod has what is inside in `def`.
   if ('unwrap' in schema && typeof schema.unwrap === 'function') return shapeOf(schema.unwrap())
   const def = 'def' in schema ? schema.def : undefined

@@ -1,5 +1,6 @@
 import * as z from 'zod/mini'
 import type { Config } from './config.js'
+import { breaker, canary } from './breaker-schema.js'
 import { unknownClasses } from './failure-classes.js'
 
 // zod/mini has no messages of its own. `jitless`: one parse is not worth a compiled parser.
@@ -290,6 +291,8 @@ export const configSchema: z.ZodMiniType<Config> = z
     queue,
     worker: z.optional(worker),
     processing: z.prefault(processing, {}),
+    canary,
+    breaker,
     retry: z.prefault(retry, {}),
     lost: z.prefault(lost, {}),
     jobs: z.prefault(jobs, {}),

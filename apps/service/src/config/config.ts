@@ -10,6 +10,8 @@ export interface Config {
   readonly queue: PackageSettings & { readonly name: string }
   readonly worker?: PackageSettings | undefined
   readonly processing: { readonly limit: number }
+  readonly canary?: number | undefined
+  readonly breaker?: 'off' | false | BreakerConfig | undefined
   readonly retry: RetryConfig
   readonly lost: { readonly policy: 'fail' | 'resend' | 'hold'; readonly graceMs: number }
   readonly jobs: {
@@ -36,6 +38,17 @@ export interface Config {
     readonly level: 'debug' | 'info' | 'warn' | 'error' | 'silent'
     readonly format: 'auto' | 'pretty' | 'json'
   }
+}
+
+interface BreakerConfig {
+  readonly failures?: number | string | undefined
+  readonly window?: number | undefined
+  readonly windowMs?: number | undefined
+  readonly minItems?: number | undefined
+  readonly groupFailures?: number | undefined
+  readonly groupWindowMs?: number | undefined
+  readonly halfOpenMs?: number | undefined
+  readonly halfOpenItems?: number | undefined
 }
 
 interface RetryConfig {

@@ -21,6 +21,8 @@ interface JsonNode {
   readonly enum?: readonly unknown[]
   readonly items?: JsonNode
   readonly properties?: Readonly<Record<string, JsonNode>>
+  readonly anyOf?: readonly JsonNode[]
+  readonly const?: unknown
 }
 
 /** The JSON Schema of a configuration file, for editors. */
@@ -47,11 +49,14 @@ function* walk(prefix: string, node: JsonNode): Generator<Setting> {
       isSection,
       ...(isSection || child.default === undefined ? {} : { default: child.default }),
     }
-    yield* walk(path, child)
+    // Either a word, or settings by name.
+    for (const part of [child, ...(child.anyOf ?? [])]) yield* walk(path, part)
   }
 }
 
 function typeInWords(node: JsonNode): string {
+  if (node.anyOf !== undefined) return node.anyOf.map(typeInWords).join(' | ')
+  if (node.const !== undefined) return String(node.const)
   if (node.enum !== undefined) return node.enum.map(String).join(' | ')
   if (node.type === 'array') return `list of ${node.items?.type ?? 'anything'}s`
   return node.type ?? 'anything'

@@ -22,7 +22,7 @@ export interface QueueWatcherOptions {
   readonly logger: Logger
   /** Called whenever nothing is in `endsWith`. Without it the watcher does not check for that. */
   readonly onEmpty?: () => void
-  /** Called when no job runs in a queue that Sluice itself has paused; only together with `onEmpty`. */
+  /** Called when no job runs in a queue that Sluice itself has paused. */
   readonly onPaused?: (pause: OpenBreaker) => void
   /** Whether Sluice itself has paused the queue: for a standby; the dispatcher knows it from the tick. */
   readonly readOpenBreaker?: () => Promise<OpenBreaker | undefined>
@@ -92,12 +92,13 @@ export class QueueWatcher {
   /** Runs at every quiet tick, so it must be cheap: it counts only when the stages seem empty. */
   async #checkEnd(result: TickResult): Promise<void> {
     const { queue, onEmpty, onPaused, endsWith = ['WAITING', 'PROCESSING'] } = this.#options
-    if (onEmpty === undefined) return
+    if (onEmpty === undefined && onPaused === undefined) return
     const pause = await this.#openBreaker(result)
     if (pause !== undefined) {
       if (!(await this.#hasSome('PROCESSING'))) onPaused?.(pause)
       return
     }
+    if (onEmpty === undefined) return
     for (const stage of endsWith) if (await this.#hasSome(stage)) return
     // An item may have moved from the second stage to the first in between.
     const sizes = await queue.sizes()

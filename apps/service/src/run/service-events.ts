@@ -20,7 +20,11 @@ export function logEvent(logger: Logger, event: WorkEvent): void {
     case 'paused':
       return logger.warn({ reason: event.reason }, 'paused: no new jobs start')
     case 'breaker-open':
-      return logOpenBreaker(logger, event.pause)
+      return logOpenBreaker(logger, event.breaker)
+    case 'breaker-half-open':
+      return logger.warn({ items: event.items }, 'the breaker is half open: a few items are tried')
+    case 'breaker-closed':
+      return logger.info({}, 'the breaker is closed: the items that were tried have succeeded')
     case 'resumed':
       return logger.info({}, 'resumed')
     case 'swept':
@@ -44,8 +48,9 @@ export function logEvent(logger: Logger, event: WorkEvent): void {
   }
 }
 
-function logOpenBreaker(logger: Logger, { guard, reason, example, sinceAt }: OpenBreaker): void {
-  const fields = { guard, example, since: new Date(sinceAt).toISOString() }
+function logOpenBreaker(logger: Logger, breaker: OpenBreaker): void {
+  const { guard, reason, example, group, failed, ended, sinceAt } = breaker
+  const fields = { guard, example, group, failed, ended, since: new Date(sinceAt).toISOString() }
   const advice = HOLDUP_ADVICE['breaker-open'] ?? ''
   logger.error(fields, `Sluice paused the queue itself: ${withoutFullStop(reason)}: ${advice}`)
 }

@@ -1,10 +1,18 @@
 import { hostname } from 'node:os'
 import type { Logger, Queue, Runtime, Stage, Worker } from '@sluice/core'
 import { systemRuntime } from '@sluice/core/backend'
-import { WorkQueue, processingLimit, readOpenBreaker, type OpenBreaker, type WorkEvent } from '@sluice/engine'
+import {
+  WorkQueue,
+  processingLimit,
+  readOpenBreaker,
+  type FailureThreshold,
+  type OpenBreaker,
+  type WorkEvent,
+} from '@sluice/engine'
 import type { Config } from '../config/config.js'
 import { StopDeadline, atMost } from '../cli/timing.js'
 import { FoldedLog } from './folded-log.js'
+import { breakerOptions } from './breaker-options.js'
 import { retryOptions } from './retry-options.js'
 import { QueueWatcher, type QueueWatcherOptions } from './queue-watcher.js'
 import { DispatcherWatch } from './dispatcher-watch.js'
@@ -24,7 +32,7 @@ const READ_SHARE = 0.9
 /** The settings of a service. */
 export type ServiceConfig = Pick<
   Config,
-  'processing' | 'retry' | 'lost' | 'jobs' | 'sends' | 'sweep' | 'service'
+  'processing' | 'canary' | 'breaker' | 'retry' | 'lost' | 'jobs' | 'sends' | 'sweep' | 'service'
 >
 
 /** What a service runs on. */
@@ -44,6 +52,8 @@ export interface ServiceOptions {
   readonly untilEmpty?: boolean
   /** Start no jobs, and end when nothing is in PROCESSING. */
   readonly drain?: boolean
+  /** Pause the queue when so many items have failed for good, or such a share, and end then. */
+  readonly halt?: FailureThreshold
   /**
    * Accept another worker than the queue was run with while items are in PROCESSING: jobs that it does not
    * know are lost.
@@ -123,14 +133,18 @@ async function keepAlive(runtime: Runtime, ended: AbortSignal): Promise<void> {
 
 /** How it detects its own end. */
 function endOf(
-  { queue, untilEmpty, drain }: ServiceOptions,
+  { queue, untilEmpty, drain, halt }: ServiceOptions,
   emptied: AbortController,
 ): Pick<QueueWatcherOptions, 'onEmpty' | 'onPaused' | 'readOpenBreaker' | 'endsWith'> {
-  if (drain !== true && untilEmpty !== true) return {}
+  const isEnding = drain === true || untilEmpty === true
+  if (!isEnding && halt === undefined) return {}
   const end = (how: Ending): void => emptied.abort(how)
   return {
-    onEmpty: () => end({ why: drain === true ? 'drained' : 'empty' }),
-    onPaused: (openBreaker) => end({ why: 'paused', openBreaker }),
+    ...(isEnding ? { onEmpty: () => end({ why: drain === true ? 'drained' : 'empty' }) } : {}),
+    onPaused: (openBreaker) => {
+      // Without an end of its own it stays for what a resume brings, unless it was told to halt.
+      if (isEnding || openBreaker.guard === 'halt') end({ why: 'paused', openBreaker })
+    },
     readOpenBreaker: () => readOpenBreaker(queue),
     ...(drain === true ? { endsWith: ['PROCESSING'] } : {}),
   }
@@ -177,7 +191,8 @@ async function follow(options: Running, { stop, watcher, other }: Following): Pr
 }
 
 function makeWorkQueue(options: Running): WorkQueue {
-  const { queue, worker, config, runtime, logger, onEvent, acceptNewWorker = false, drain = false } = options
+  const { queue, worker, config, runtime, logger, onEvent, halt } = options
+  const { acceptNewWorker = false, drain = false } = options
   const { processing, retry, lost, jobs, sends, sweep, service } = config
   const { retentionMs, everyMs } = sweep
   const { pendingTimeoutMs, ...others } = jobs
@@ -185,6 +200,8 @@ function makeWorkQueue(options: Running): WorkQueue {
     queue,
     worker,
     policy: processingLimit(processing.limit),
+    ...breakerOptions(config),
+    ...(halt === undefined ? {} : { halt }),
     retry: retryOptions(retry),
     lost,
     jobs: pendingTimeoutMs === undefined ? others : { ...others, pendingTimeoutMs },

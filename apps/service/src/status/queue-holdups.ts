@@ -66,11 +66,17 @@ const PAUSES: ReadonlySet<HoldupCode> = new Set(['paused', 'breaker-open'])
 /**
  * What the dispatcher reported, as far as it still holds: it updates its report only at the end of a tick.
  */
-function reportedIn({ said, service, liveLimit }: QueueFacts): Holdup[] {
+function reportedIn({ said, service, sizes, liveLimit }: QueueFacts): Holdup[] {
   const all = said?.holdups ?? []
   // Of a dead dispatcher's report only what the next one would meet too.
   if (service.state !== 'dispatching') return all.filter(({ code }) => code === 'lost')
-  return all.filter(({ code }) => !PAUSES.has(code) && (code !== 'limit' || liveLimit !== undefined))
+  return all.filter(
+    ({ code }) =>
+      !PAUSES.has(code) &&
+      (code !== 'limit' || liveLimit !== undefined) &&
+      // Nothing waits for the first items of a run.
+      (code !== 'canary' || sizes.WAITING > 0),
+  )
 }
 
 /** Whether it makes an ETA meaningless. */

@@ -128,19 +128,26 @@ function isLimit(name: string): name is keyof typeof LEAST {
   return name in LEAST
 }
 
-/**
- * A whole number of 1 or more, or a share over 0 % and up to 100 %.
- *
- * @throws TypeError that names the option
- */
-export function threshold(given: number | string, what: string, least = 1): Threshold {
-  if (typeof given === 'number' && Number.isSafeInteger(given) && given >= 1) return { count: given }
-  const [, digits] = /^(\d{1,3}(?:\.\d{1,6})?)\s?%$/u.exec(String(given)) ?? []
-  const share = Number(digits ?? 0) / 100
-  if (typeof given === 'string' && share > 0 && share <= 1) return { share, text: given, least }
+/** @throws TypeError that names the option */
+function threshold(given: number | string, what: string, least: number): Threshold {
+  const found = thresholdOf(given, least)
+  if (found !== undefined) return found
   throw new TypeError(
     `${what} must be a whole number of 1 or more, or a share such as '5%' of at most 100%; got ${JSON.stringify(given)}`,
   )
+}
+
+/** Whether it is a whole number of 1 or more, or a share over 0 % and up to 100 %. */
+export function isThreshold(given: unknown): given is FailureThreshold {
+  return thresholdOf(given, 1) !== undefined
+}
+
+function thresholdOf(given: unknown, least: number): Threshold | undefined {
+  if (typeof given === 'number' && Number.isSafeInteger(given) && given >= 1) return { count: given }
+  if (typeof given !== 'string') return undefined
+  const [, digits] = /^(\d{1,3}(?:\.\d{1,6})?)\s?%$/u.exec(given) ?? []
+  const share = Number(digits ?? 0) / 100
+  return share > 0 && share <= 1 ? { share, text: given, least } : undefined
 }
 
 /** Whether so many failures of so many ends reach it. */
