@@ -92,12 +92,13 @@ function keysAt(schema: unknown, path: readonly string[]): string[] {
 function shapeOf(schema: unknown): object | undefined {
   if (typeof schema !== 'object' || schema === null) return undefined
   if ('shape' in schema && typeof schema.shape === 'object') return schema.shape ?? undefined
-  if ('options' in schema && Array.isArray(schema.options))
-    return schema.options.map(shapeOf).find((shape) => shape !== undefined)
   // A section may be inside several wrappers, such as a default; zod has what is inside in `def`.
   if ('unwrap' in schema && typeof schema.unwrap === 'function') return shapeOf(schema.unwrap())
   const def = 'def' in schema ? schema.def : undefined
-  return isObject(def) ? shapeOf(def['innerType'] ?? def['element']) : undefined
+  if (!isObject(def)) return undefined
+  const { options } = def
+  if (Array.isArray(options)) return options.map(shapeOf).find((shape) => shape !== undefined)
+  return shapeOf(def['innerType'] ?? def['element'])
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

@@ -173,11 +173,86 @@ test('a missing command fails every job at its start', async () => {
   expect((await queue.sizes()).WAITING).toBeGreaterThan(40)
 })
 
-test('a program that fails at once is a failure of its item, and pauses nothing', async () => {
-  await configure({ package: 'process', command: ['false'], dir: join(box.dir, 'jobs') })
-  await put(50, {})
-  expect((await box.spawn(RUN)).code).toBe(0)
-  expect((await queue.sizes()).FAIL).toBe(50)
+describe('jobs that fail', () => {
+  const failing = (more: Readonly<Record<string, JsonValue>> = {}): Promise<void> =>
+    configure({ package: 'process', command: ['false'], dir: join(box.dir, 'jobs') }, more)
+
+  test('all alike: the first twenty pause the queue, and few are spent; status, log and a resume say and do it', async () => {
+    await failing({ processing: { limit: 100 } })
+    await put(300, {})
+    const { code, err } = await box.spawn(RUN)
+    expect(code).toBe(9)
+    const { FAIL, WAITING, PROCESSING } = await queue.sizes()
+    expect({ FAIL: FAIL >= 20 && FAIL <= 50, WAITING, PROCESSING }).toEqual({
+      FAIL: true,
+      WAITING: 300 - FAIL,
+      PROCESSING: 0,
+    })
+    expect(err).toContain('20 of the first items of this run failed for the same reason')
+    expect(await box.json(['status'])).toMatchObject({
+      paused: true,
+      openBreaker: {
+        guard: 'first-items',
+        failed: 20,
+        example: expect.any(String),
+        group: expect.stringMatching(/^[0-9a-f]{16}$/u),
+        sinceAt: expect.any(Number),
+      },
+      holdups: [
+        expect.objectContaining({ code: 'no-dispatcher' }),
+        expect.objectContaining({ code: 'breaker-open', items: 20, advice: expect.stringContaining('resume') }),
+      ],
+    })
+    await box.run(['resume'])
+    expect(await box.json(['status'])).not.toHaveProperty('openBreaker')
+    expect((await box.spawn(RUN)).code).toBe(9)
+    expect((await queue.sizes()).FAIL).toBeGreaterThanOrEqual(FAIL + 20)
+  })
+
+  test('with breaker: off nothing pauses the queue', async () => {
+    await failing({ breaker: 'off' })
+    await put(50, {})
+    expect((await box.spawn(RUN)).code).toBe(0)
+    expect((await queue.sizes()).FAIL).toBe(50)
+  })
+
+  test('run --halt counts items that have failed for good, ends with 9, also without --until-empty', async () => {
+    const command = ['sh', '-c', 'test "$1" = good', 'sh', '{body.kind}']
+    await configure({ package: 'process', command, dir: join(box.dir, 'jobs') }, { processing: { limit: 4 } })
+    await put(10, { kind: 'good' }, 'a')
+    await put(100, { kind: 'bad' }, 'b')
+    const { code, err } = await box.spawn(['run', '--halt', '5', '--log-format', 'json'])
+    expect(code).toBe(9)
+    expect(err).toContain('5 of 15 items of this run failed, and it halts at 5')
+    const { SUCCESS, FAIL } = await queue.sizes()
+    expect(SUCCESS).toBe(10)
+    expect(FAIL).toBeGreaterThanOrEqual(5)
+    expect(FAIL).toBeLessThanOrEqual(5 + 2 * 4)
+    await box.run(['resume'])
+    expect((await box.spawn(['run', '--until-empty', '--halt', '50%'])).code).toBe(9)
+    expect((await queue.sizes()).FAIL).toBeLessThanOrEqual(FAIL + 3 + 2 * 4)
+  })
+
+  test('a wrong breaker, canary or halt is refused, with its line', async () => {
+    await writeFile(
+      join(box.dir, 'sluice.config.yaml'),
+      'queue: { package: memory, name: tiles }\nworker: { package: dummy }\ncanary: -1\nbreaker:\n  failures: 200%\n  windw: 5\n',
+    )
+    const config = ['--config', 'sluice.config.yaml']
+    for (const command of ['check', 'run']) {
+      const { code, err } = await box.run([...config, command])
+      expect(code).toBe(2)
+      expect(err).toMatch(/canary: must be 0 or more .*sluice\.config\.yaml:3/u)
+      expect(err).toMatch(/breaker\.failures: must be a whole number of 1 or more, or a share .*yaml:5/u)
+      expect(err).toMatch(/breaker\.windw: there is no such setting; did you mean `window`\? .*yaml:6/u)
+    }
+    await failing()
+    for (const halt of ['0', '5.5', '0%', '101%', 'x']) {
+      const { code, err } = await box.run(['run', '--halt', halt])
+      expect({ halt, code }).toEqual({ halt, code: 2 })
+      expect(err).toContain('--halt')
+    }
+  })
 })
 
 describe('on Argo', () => {

@@ -178,29 +178,24 @@ function inOrder(ends: readonly AttemptEnd[]): readonly AttemptEnd[] {
   )
 }
 
+/** A new run after a put into an empty queue. Refusals in a row and the window go on. */
+export function withNextRun(state: GuardState): GuardState {
+  return { ...state, rows: withSuccess(state.rows, 'first'), run: NO_RUN, counted: new Set() }
+}
+
 /**
- * A new run: after a resume, or a put into an empty queue. Refusals in a row go on where nothing was resumed.
+ * A new run after a resume.
  *
  * @param before hashes of the attempts in PROCESSING, whose ends are not of this run
  */
-export function withNewRun(
-  { rows, groups, halt }: GuardState,
-  { isResumed, before }: { readonly isResumed: boolean; readonly before: ReadonlySet<string> },
-): GuardState {
-  return {
-    ...NO_GUARDS,
-    rows: isResumed ? [] : withSuccess(rows, 'first'),
-    groups: isResumed ? allKnown(groups) : groups,
-    counted: before,
-    // What halts a run holds until the queue is resumed.
-    ...(halt === undefined || isResumed ? {} : { halt }),
-  }
+export function withResume({ groups }: GuardState, before: ReadonlySet<string>): GuardState {
+  return { ...NO_GUARDS, groups: allKnown(groups), counted: before }
 }
 
 /** The breaker is half open: a few items are tried. */
 export function withProbe(state: GuardState, reason: string, before: ReadonlySet<string>): GuardState {
   return {
-    ...withNewRun(state, { isResumed: true, before }),
+    ...withResume(state, before),
     probe: { reason, ended: 0, hasFailed: false },
   }
 }

@@ -5,7 +5,15 @@ import type { WorkEvent } from '../work-event.js'
 import { admissionOf, type Admission } from './admission.js'
 import { FIRST_ITEMS, isCounting, isTimed, type GuardRule } from './breaker-options.js'
 import { GuardStore } from './guard-store.js'
-import { withEnds, withNewRun, withPause, withProbe, type AttemptEnd, type Counting } from './guard-state.js'
+import {
+  withEnds,
+  withNextRun,
+  withPause,
+  withProbe,
+  withResume,
+  type AttemptEnd,
+  type Counting,
+} from './guard-state.js'
 import { pauseText, type OpenBreaker, type StoredPause } from './open-breaker.js'
 import { withRefusal, withSuccess, type Refusal, type RefusalKind } from './refusal-rows.js'
 import { tripOf, type Trip } from './trip.js'
@@ -28,8 +36,6 @@ export interface Observed {
   readonly items: ReadonlyMap<string, ItemSummary>
   readonly ends: readonly AttemptEnd[]
 }
-
-const NOTHING: ReadonlySet<string> = new Set()
 
 /**
  * Pauses the queue where going on would fail item after item, and limits the first items of a run. The counts
@@ -215,8 +221,7 @@ export class Guards {
 
   /** Stored first: an engine that dies before it resumes the queue leaves a probe that the next one begins. */
   async #beginProbe({ reason }: StoredPause, { items }: Observed): Promise<void> {
-    const before = hashesOf(items)
-    this.#store.set(withProbe(this.#store.state, reason, before))
+    this.#store.set(withProbe(this.#store.state, reason, hashesOf(items)))
     await this.#save()
     if (this.#store.state.probe === undefined) return
     await this.#options.queue.control.resume()
@@ -228,14 +233,13 @@ export class Guards {
   #closeProbed(): void {
     const { probe, counted } = this.#store.state
     if (probe === undefined || probe.hasFailed || probe.ended < this.#options.rule.halfOpenItems) return
-    this.#store.set(withNewRun(this.#store.state, { isResumed: true, before: counted }))
+    this.#store.set(withResume(this.#store.state, counted))
     this.#beganAtMonotonic = undefined
     this.#options.emit({ kind: 'breaker-closed' })
   }
 
   #beginRun({ items }: Observed): void {
-    const before = hashesOf(items)
-    this.#store.set(withNewRun(this.#store.state, { isResumed: true, before }))
+    this.#store.set(withResume(this.#store.state, hashesOf(items)))
     this.#beganAtMonotonic = undefined
     this.#isReported = this.#isNew = false
   }
@@ -273,7 +277,7 @@ export class Guards {
       this.#isDelayed = true
       return
     }
-    this.#store.set(withNewRun(this.#store.state, { isResumed: false, before: NOTHING }))
+    this.#store.set(withNextRun(this.#store.state))
     this.#beganAtMonotonic = undefined
     await this.#save()
   }
