@@ -139,8 +139,8 @@ function parseLatest(value: JsonValue | undefined): GuardState['latest'] {
 
 function parseProbe(value: JsonValue | undefined): GuardState['probe'] {
   if (!isRecord(value)) return undefined
-  const { reason, ended, hasFailed } = value
-  return isText(reason) && isCount(ended) ? { reason, ended, hasFailed: hasFailed === true } : undefined
+  const { ended, hasFailed } = value
+  return isCount(ended) ? { ended, hasFailed: hasFailed === true } : undefined
 }
 
 function parseHalt(value: JsonValue | undefined): GuardState['halt'] {

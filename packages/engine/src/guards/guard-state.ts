@@ -45,8 +45,6 @@ export interface FailureExample {
 }
 
 export interface Probe {
-  /** Of the pause that it follows. */
-  readonly reason: string
   readonly ended: number
   readonly hasFailed: boolean
 }
@@ -193,10 +191,10 @@ export function withResume({ groups }: GuardState, before: ReadonlySet<string>):
 }
 
 /** The breaker is half open: a few items are tried. */
-export function withProbe(state: GuardState, reason: string, before: ReadonlySet<string>): GuardState {
+export function withProbe(state: GuardState, before: ReadonlySet<string>): GuardState {
   return {
     ...withResume(state, before),
-    probe: { reason, ended: 0, hasFailed: false },
+    probe: { ended: 0, hasFailed: false },
   }
 }
 

@@ -14,7 +14,7 @@ import {
   type AttemptEnd,
   type Counting,
 } from './guard-state.js'
-import { pauseText, type OpenBreaker, type StoredPause } from './open-breaker.js'
+import { isPausedByItself, pauseText, type OpenBreaker, type StoredPause } from './open-breaker.js'
 import { withRefusal, withSuccess, type Refusal, type RefusalKind } from './refusal-rows.js'
 import { tripOf, type Trip } from './trip.js'
 
@@ -195,7 +195,7 @@ export class Guards {
   async #obeyPause(control: ControlState, observed: Observed): Promise<boolean> {
     const { probe } = this.#store.state
     // The engine that began the probe died before it resumed the queue.
-    if (probe !== undefined && this.#isOwn(control, probe)) await this.#options.queue.control.resume()
+    if (probe !== undefined && this.#isOwn(control)) await this.#options.queue.control.resume()
     if (this.#store.state.pause === undefined) return false
     // `sluice resume` may have removed it, and an operator may have paused the queue again since.
     this.#store.noteStale()
@@ -204,24 +204,24 @@ export class Guards {
     if (pause === undefined) return true
     if (!pause.isApplied) await this.#apply(control)
     else if (!control.paused) return true
-    else if (this.#isProbeDue(pause, control)) await this.#beginProbe(pause, observed)
+    else if (this.#isProbeDue(pause, control)) await this.#beginProbe(observed)
     return false
   }
 
-  /** The control is paused by this pause, and not by an operator. */
-  #isOwn({ paused, reason }: ControlState, pause: Pick<OpenBreaker, 'reason'>): boolean {
-    return paused && !this.#options.drain && reason === pauseText(pause)
+  /** During a drain the control reads as paused. */
+  #isOwn(control: ControlState): boolean {
+    return !this.#options.drain && isPausedByItself(control)
   }
 
   #isProbeDue(pause: StoredPause, control: ControlState): boolean {
     const { rule, runtime } = this.#options
     if (pause.halfOpenAt === undefined || rule.halfOpenMs === undefined) return false
-    return this.#isOwn(control, pause) && runtime.monotonicMs() + this.#clockAheadMs >= pause.halfOpenAt
+    return this.#isOwn(control) && runtime.monotonicMs() + this.#clockAheadMs >= pause.halfOpenAt
   }
 
   /** Stored first: an engine that dies before it resumes the queue leaves a probe that the next one begins. */
-  async #beginProbe({ reason }: StoredPause, { items }: Observed): Promise<void> {
-    this.#store.set(withProbe(this.#store.state, reason, hashesOf(items)))
+  async #beginProbe({ items }: Observed): Promise<void> {
+    this.#store.set(withProbe(this.#store.state, hashesOf(items)))
     await this.#save()
     if (this.#store.state.probe === undefined) return
     await this.#options.queue.control.resume()

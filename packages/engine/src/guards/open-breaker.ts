@@ -1,4 +1,4 @@
-import { SluiceError, type Queue } from '@sluice/core'
+import { SluiceError, type ControlState, type Queue } from '@sluice/core'
 import { GUARDS_DOCUMENT } from '../records/document-names.js'
 import { allKnown } from './failure-groups.js'
 import { guardsToJson, parseGuards } from './guard-document.js'
@@ -41,9 +41,16 @@ export interface StoredPause extends OpenBreaker {
   readonly isApplied: boolean
 }
 
-/** The reason that the queue's control has during a pause by Sluice itself. */
+const BY_SLUICE = 'by Sluice itself: '
+
+/** The reason that the queue's control has during a pause by Sluice itself; a queue may cut it. */
 export function pauseText({ reason }: Pick<OpenBreaker, 'reason'>): string {
-  return `by Sluice itself: ${reason}`
+  return `${BY_SLUICE}${reason}`
+}
+
+/** Whether the control is paused by Sluice itself, and not by an operator. */
+export function isPausedByItself({ paused, reason = '' }: ControlState): boolean {
+  return paused && reason.startsWith(BY_SLUICE)
 }
 
 /**

@@ -338,3 +338,64 @@ test.each([
   const open = (): unknown => Reflect.apply(world.engine, world, [options])
   expect(open).toThrow(message)
 })
+
+describe('half open', () => {
+  const breaker = { failures: 3, window: 10, halfOpenMs: 60_000, halfOpenItems: 2 }
+
+  async function opened(): Promise<{ world: World; engine: WorkQueue<unknown> }> {
+    const world = worldOfUsers()
+    await world.put(100)
+    const engine = world.engine({ policy: processingLimit(8), canary: 0, breaker, leaseTtlMs: 5_000 })
+    await tickOn(world, engine, { each: () => endDue(world, 0, () => 'no luck') })
+    expect(await readOpenBreaker(world.queue)).toMatchObject({ halfOpenAt: expect.any(Number) })
+    return { world, engine }
+  }
+
+  test('an engine that dies between storing the probe and resuming the queue leaves it to the next one', async () => {
+    const { world, engine } = await opened()
+    await engine.close()
+    await world.runtime.advance(60_000)
+    let isDead = false
+    const { promise: death, resolve: die } = Promise.withResolvers<'dead'>()
+    const { queue } = wrapped(world, (_, name, call) => {
+      if (name !== 'resume' && !isDead) return call()
+      isDead = true
+      die('dead')
+      return new Promise<never>(() => {})
+    })
+    const dies = world.engine({ queue, policy: processingLimit(8), canary: 0, breaker, leaseTtlMs: 5_000 })
+    expect(await Promise.race([dies.tick(), death])).toBe('dead')
+    await world.runtime.advance(5_001)
+    const next = world.engine({ policy: processingLimit(8), canary: 0, breaker, leaseTtlMs: 5_000 })
+    await next.tick()
+    await next.tick()
+    expect(world.worker.running()).toHaveLength(2)
+    endDue(world, 0, () => undefined)
+    await next.tick()
+    await next.tick()
+    expect(world.kinds().filter((kind) => kind.startsWith('breaker'))).toEqual([
+      'breaker-open',
+      'breaker-open',
+      'breaker-closed',
+    ])
+    expect(world.worker.running()).toHaveLength(8)
+  })
+
+  test('a pause by an operator is not resumed', async () => {
+    const { world, engine } = await opened()
+    await world.queue.control.pause('maintenance')
+    await world.runtime.advance(120_000)
+    await engine.tick()
+    await engine.tick()
+    expect(await world.queue.control.read()).toMatchObject({ paused: true, reason: 'maintenance' })
+    expect(world.worker.running()).toHaveLength(0)
+  })
+
+  test('a resume by an operator needs no probe', async () => {
+    const { world, engine } = await opened()
+    await world.queue.control.resume()
+    await engine.tick()
+    expect(world.worker.running()).toHaveLength(8)
+    expect(world.kinds()).not.toContain('breaker-half-open')
+  })
+})
