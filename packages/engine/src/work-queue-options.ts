@@ -210,7 +210,8 @@ export function checkedOptions<Body>(options: WorkQueueOptions<Body>): CheckedOp
     onEvent,
   }
   for (const name of Object.keys(options)) {
-    if (!(name in checked) && !GUARD_OPTIONS.has(name)) throw new TypeError(`${name} is no option of WorkQueue`)
+    if (!(name in checked) && !GUARD_OPTIONS.has(name))
+      throw new TypeError(`${name} is no option of WorkQueue`)
   }
   assertOptions(checked)
   return checked

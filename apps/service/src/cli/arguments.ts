@@ -19,7 +19,9 @@ export function wholeNumber(min: number, max = Number.MAX_SAFE_INTEGER): (text: 
 export function failureThreshold(text: string): FailureThreshold {
   const value = /^\d+$/u.test(text) ? Number(text) : text
   if (isThreshold(value)) return value
-  throw new InvalidArgumentError('It must be a whole number of 1 or more, or a share such as 5%, at most 100%.')
+  throw new InvalidArgumentError(
+    'It must be a whole number of 1 or more, or a share such as 5%, at most 100%.',
+  )
 }
 
 /** Checks an id: one that no queue accepts is a usage error, not a missing item. */

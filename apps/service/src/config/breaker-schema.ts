@@ -24,7 +24,7 @@ const settings = z
       .check(z.describe('The window: the last so many ends of attempts. Default 100, none with `windowMs`.')),
     windowMs: z
       .optional(wholeMs)
-      .check(z.describe('The window: the ends of the last so many ms. Default: any.')),
+      .check(z.describe('The window: the ends of this last span, in ms. Default: any.')),
     minItems: z
       .optional(count)
       .check(z.describe('With `windowMs`: the fewest ends that a share is taken of. Default 20.')),
@@ -42,7 +42,7 @@ const settings = z
       .optional(wholeMs)
       .check(
         z.describe(
-          'So many ms after the breaker has opened, a few items are tried: the first failure opens it again, and if all succeed it closes. Default: only `sluice resume` closes it.',
+          'After this time an open breaker is half open, in ms: a few items are tried, the first failure opens it again, and if all succeed it closes. Default: only `sluice resume` closes it.',
         ),
       ),
     halfOpenItems: z.optional(count).check(z.describe('How many items are tried. Default 3.')),

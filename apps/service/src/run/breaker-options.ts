@@ -5,7 +5,9 @@ import type { Config } from '../config/config.js'
 export function breakerOptions({ canary, breaker }: Pick<Config, 'canary' | 'breaker'>): GuardOptions {
   return {
     ...(canary === undefined ? {} : { canary }),
-    ...(breaker === undefined ? {} : { breaker: breaker === 'off' || breaker === false ? 'off' : given(breaker) }),
+    ...(breaker === undefined
+      ? {}
+      : { breaker: breaker === 'off' || breaker === false ? 'off' : given(breaker) }),
   }
 }
 

@@ -1,5 +1,11 @@
 import { isSluiceError, type Queue, type QueueItem, type Stage } from '@sluice/core'
-import { holdupsInOrder, openBreakerHoldup, type Holdup, type HoldupCode, type OpenBreaker } from '@sluice/engine'
+import {
+  holdupsInOrder,
+  openBreakerHoldup,
+  type Holdup,
+  type HoldupCode,
+  type OpenBreaker,
+} from '@sluice/engine'
 import { itemsText, plural } from '../output/amounts.js'
 import type { DispatcherFacts, ServiceState } from './service-state.js'
 import { spanText } from '../output/amounts.js'

@@ -173,10 +173,10 @@ test('a missing command fails every job at its start', async () => {
   expect((await queue.sizes()).WAITING).toBeGreaterThan(40)
 })
 
-describe('jobs that fail', () => {
-  const failing = (more: Readonly<Record<string, JsonValue>> = {}): Promise<void> =>
-    configure({ package: 'process', command: ['false'], dir: join(box.dir, 'jobs') }, more)
+const failing = (more: Readonly<Record<string, JsonValue>> = {}): Promise<void> =>
+  configure({ package: 'process', command: ['false'], dir: join(box.dir, 'jobs') }, more)
 
+describe('jobs that fail', () => {
   test('all alike: the first twenty pause the queue, and few are spent; status, log and a resume say and do it', async () => {
     await failing({ processing: { limit: 100 } })
     await put(300, {})
@@ -200,7 +200,11 @@ describe('jobs that fail', () => {
       },
       holdups: [
         expect.objectContaining({ code: 'no-dispatcher' }),
-        expect.objectContaining({ code: 'breaker-open', items: 20, advice: expect.stringContaining('resume') }),
+        expect.objectContaining({
+          code: 'breaker-open',
+          items: 20,
+          advice: expect.stringContaining('resume'),
+        }),
       ],
     })
     await box.run(['resume'])

@@ -44,7 +44,11 @@ function canaryLimit({ run: { ended } }: GuardState, { canary = 0 }: GuardRule, 
 }
 
 /** No more than canary and window are spent until the window has passed. */
-function windowLimit({ run: { ended } }: GuardState, rule: GuardRule, { started, forMs }: InFlight): Admission {
+function windowLimit(
+  { run: { ended } }: GuardState,
+  rule: GuardRule,
+  { started, forMs }: InFlight,
+): Admission {
   const { isOff, failures, window, windowMs, minItems, canary = 0 } = rule
   if (isOff || failures === undefined) return NO_LIMIT
   const most = window ?? minItems

@@ -14,17 +14,19 @@ export interface BreakerOptions {
   readonly failures?: FailureThreshold
   /** The window: the last so many ends, 1 to 10,000. Default 100, or none with `windowMs`. */
   readonly window?: number
-  /** The window: the ends of the last so many ms, 1,000 or more. Default: any. */
+  /** The window: the ends of this last span, in ms, 1,000 or more. Default: any. */
   readonly windowMs?: number
   /** With a share and `windowMs`: the fewest ends that a share is taken of, 1 or more. Default 20. */
   readonly minItems?: number
-  /** So many failures of a new failure group within `groupWindowMs` pause the queue, 1 or more. Default: any. */
+  /**
+   * So many failures of a new failure group within `groupWindowMs` pause the queue, 1 or more. Default: any.
+   */
   readonly groupFailures?: number
-  /** A failure group is new for so many ms from its first failure, 1,000 or more. Default 60,000. */
+  /** How long a failure group is new from its first failure, in ms, 1,000 or more. Default 60,000. */
   readonly groupWindowMs?: number
   /**
-   * So many ms after the breaker has opened, a few items are tried. If all of them succeed it closes; the
-   * first failure opens it again. In ms, 1,000 or more. Default: an operator resumes the queue.
+   * After this time an open breaker is half open: a few items are tried. If all of them succeed it closes;
+   * the first failure opens it again. In ms, 1,000 or more. Default: an operator resumes the queue.
    */
   readonly halfOpenMs?: number
   /** How many items are tried, 1 or more. Default 3. */
@@ -69,7 +71,10 @@ export interface GuardRule {
   readonly halt?: Threshold
 }
 
-/** So many failures of one group, before any success, pause the queue; and so many items are in flight until then. */
+/**
+ * So many failures of one group, before any success, pause the queue; and so many items are in flight until
+ * then.
+ */
 export const FIRST_ITEMS = 20
 /** From the first start on, no more than {@link FIRST_ITEMS} are in flight for so long. */
 export const FIRST_MS = 60_000
@@ -83,7 +88,9 @@ export function checkedGuards({ canary, breaker = {}, halt }: GuardOptions): Gua
   if (canary !== undefined) assertBetween(canary, 0, 'canary')
   const given = breaker === 'off' ? {} : breaker
   if (typeof given !== 'object' || given === null)
-    throw new TypeError(`breaker must be 'off' or its settings, such as { failures: '20%' }; got ${String(breaker)}`)
+    throw new TypeError(
+      `breaker must be 'off' or its settings, such as { failures: '20%' }; got ${String(breaker)}`,
+    )
   assertBreaker(given)
   const { failures, windowMs, window = windowMs === undefined ? DEFAULT_WINDOW : undefined } = given
   const { groupFailures, halfOpenMs } = given

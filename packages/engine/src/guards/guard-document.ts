@@ -6,7 +6,10 @@ import { NO_GUARDS, NO_RUN, type GuardState, type RunCounts } from './guard-stat
 import type { StoredPause } from './open-breaker.js'
 import type { RefusalKind, RefusalRow } from './refusal-rows.js'
 
-/** More attempts end in one tick only where hundreds of thousands of jobs run: then a crash may count some twice. */
+/**
+ * More attempts end in one tick only where hundreds of thousands of jobs run: then a crash may count some
+ * twice.
+ */
 const MAX_COUNTED = 20_000
 
 export function guardsToJson({ rows, pause, counted, run, window, groups, ...state }: GuardState): JsonValue {
@@ -34,7 +37,7 @@ function comparable(state: GuardState): string {
   return JSON.stringify(guardsToJson({ ...state, counted: NO_GUARDS.counted }))
 }
 
-/** In a run without a failure nothing is stored: a restart begins it anew. */
+/** In a run without a failure nothing is stored: a restart begins it again. */
 function isWorthStoring({ hasFailed, ended, isResumed }: RunCounts): boolean {
   return hasFailed || ended > 0 || isResumed
 }

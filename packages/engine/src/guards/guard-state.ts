@@ -172,7 +172,8 @@ function inOrder(ends: readonly AttemptEnd[]): readonly AttemptEnd[] {
   const isDated = ends.every(({ endedAt }) => endedAt !== undefined)
   return ends.toSorted(
     (one, other) =>
-      (isDated ? (one.endedAt ?? 0) - (other.endedAt ?? 0) : 0) || Number(isFailure(one)) - Number(isFailure(other)),
+      (isDated ? (one.endedAt ?? 0) - (other.endedAt ?? 0) : 0) ||
+      Number(isFailure(one)) - Number(isFailure(other)),
   )
 }
 

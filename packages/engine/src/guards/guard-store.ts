@@ -17,7 +17,9 @@ export type GuardChange = (state: GuardState) => GuardState
 /** Another process writes the document only at a resume: two writes in a row do not both meet one. */
 const MAX_WRITES = 4
 
-/** The state of the guards in one document of the queue, written under the lease and only where it changed. */
+/**
+ * The state of the guards in one document of the queue, written under the lease and only where it changed.
+ */
 export class GuardStore {
   readonly #options: GuardStoreOptions
   #fencingToken: number | undefined

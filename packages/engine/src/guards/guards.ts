@@ -219,7 +219,9 @@ export class Guards {
     return this.#isOwn(control) && runtime.monotonicMs() + this.#clockAheadMs >= pause.halfOpenAt
   }
 
-  /** Stored first: an engine that dies before it resumes the queue leaves a probe that the next one begins. */
+  /**
+   * Stored first: an engine that dies before it resumes the queue leaves a probe that the next one begins.
+   */
   async #beginProbe({ items }: Observed): Promise<void> {
     this.#store.set(withProbe(this.#store.state, hashesOf(items)))
     await this.#save()
@@ -267,7 +269,13 @@ export class Guards {
    */
   async noteEnd(processing: number): Promise<void> {
     const { run, pause, probe } = this.#store.state
-    if (!this.#isNothingDue || this.#isDelayed || processing > 0 || pause !== undefined || probe !== undefined)
+    if (
+      !this.#isNothingDue ||
+      this.#isDelayed ||
+      processing > 0 ||
+      pause !== undefined ||
+      probe !== undefined
+    )
       return
     const isUntouched = !run.hasSucceeded && !run.hasFailed && run.ended === 0
     if (isUntouched) this.#beganAtMonotonic = undefined

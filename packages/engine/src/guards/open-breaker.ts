@@ -11,9 +11,9 @@ import { NO_GUARDS, NO_RUN } from './guard-state.js'
 export interface OpenBreaker {
   /**
    * What paused the queue. `rejections`: the same refusal again and again · `first-items`: the first items of
-   * a run all failed for the same reason · `failures`: too many in the window · `new-group`: too many of a new
-   * failure group · `half-open`: an item that was tried failed too · `halt`: `run --halt`. Later versions may
-   * have others.
+   * a run all failed for the same reason · `failures`: too many in the window · `new-group`: too many of a
+   * new failure group · `half-open`: an item that was tried failed too · `halt`: `run --halt`. Later versions
+   * may have others.
    */
   readonly guard: string
   /** Why, in one line. */

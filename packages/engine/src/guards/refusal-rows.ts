@@ -4,8 +4,8 @@ import { FIRST_ITEMS } from './breaker-options.js'
 import { hashOfJob } from '../records/seen-jobs-format.js'
 
 /**
- * `send`: the worker rejected the item · `start`: its job was accepted, and failed at its start · `first`: any
- * failure of an attempt before the first success of a run.
+ * `send`: the worker rejected the item · `start`: its job was accepted, and failed at its start · `first`:
+ * any failure of an attempt before the first success of a run.
  */
 export type RefusalKind = 'send' | 'start' | 'first'
 

@@ -5,14 +5,14 @@
  * `no-dispatcher`: no service runs · `storage-unavailable`, `storage-denied`: the storage can't be used ·
  * `worker-unavailable`, `worker-denied`: the worker can't · `backoff`: the other side sent a `Retry-After` ·
  * `incomplete-poll`: the worker has not reported all of its jobs · `paused`: by `pause` · `breaker-open`: by
- * Sluice itself, since too much failed · `canary`: the first items of a run are waited for · `draining`: the dispatching service runs with
- * `--drain` · `nothing-waiting`: only running jobs are left · `nothing-due`: all waiting items are delayed ·
- * `backpressure`: the worker accepts no more for now · `limit`: the limit of jobs is reached · `orphans`:
- * jobs without an item take places, and the limit is reached · `worker-pending`: the limit is reached, and at
- * least half of the jobs are pending at the worker, so that a higher limit would not help · `refused-items`:
- * the worker refuses some items · `earlier-attempt`: items wait for the job of an earlier attempt to end ·
- * `missing`: the worker no longer knows jobs that had started, and they will be lost · `lost`: items are
- * held, since their jobs are lost.
+ * Sluice itself, since too much failed · `canary`: the first items of a run are waited for · `draining`: the
+ * dispatching service runs with `--drain` · `nothing-waiting`: only running jobs are left · `nothing-due`:
+ * all waiting items are delayed · `backpressure`: the worker accepts no more for now · `limit`: the limit of
+ * jobs is reached · `orphans`: jobs without an item take places, and the limit is reached · `worker-pending`:
+ * the limit is reached, and at least half of the jobs are pending at the worker, so that a higher limit would
+ * not help · `refused-items`: the worker refuses some items · `earlier-attempt`: items wait for the job of an
+ * earlier attempt to end · `missing`: the worker no longer knows jobs that had started, and they will be lost
+ * · `lost`: items are held, since their jobs are lost.
  */
 export const HOLDUP_CODES = [
   'no-dispatcher',

@@ -8,7 +8,7 @@ import { World, wrapped, type Options } from '../world.js'
 /** How the n-th call of the first engine goes wrong. */
 type Crash = `${'dies' | 'throws' | 'stalls'} ${'before' | 'after'}`
 
-/** What goes wrong with every item, and what the engine is told of it. */
+/** How every item fails, and what the engine is opened with. */
 interface Mode {
   readonly guard: string
   readonly options: Options
@@ -37,8 +37,8 @@ const MODES = {
 } satisfies Readonly<Record<string, Mode>>
 
 /**
- * An engine whose worker rejects every item, or whose jobs all fail, and which dies, fails or stalls at one of its calls; others take
- * over.
+ * An engine whose worker rejects every item, or whose jobs all fail, and which dies, fails or stalls at one
+ * of its calls; others take over.
  */
 class Failures {
   readonly world = new World()
@@ -174,11 +174,7 @@ const CRASHES: readonly Crash[] = [
   'stalls after',
 ]
 
-test.each(
-  CRASHES.flatMap((crash) =>
-    Object.entries(MODES).map(([name, mode]) => ({ crash, name, mode })),
-  ),
-)(
+test.each(CRASHES.flatMap((crash) => Object.entries(MODES).map(([name, mode]) => ({ crash, name, mode }))))(
   '$crash any call between counting, pausing and failing ($name): it pauses all the same, and no more is spent',
   async ({ crash, mode }) => {
     const { calls } = await play(mode)

@@ -222,7 +222,9 @@ test.each(['SLUICE_QUEUE_DENIED', 'SLUICE_QUEUE_CORRUPT'] as const)(
     for (let tick = 0; tick < 10; tick++) await engine.tick()
     expect((await world.queue.control.read()).paused).toBe(true)
     expect((await world.queue.sizes()).FAIL).toBeLessThan(40)
-    expect(world.logs.filter(({ message }) => message.includes('count of failures and rejections'))).toHaveLength(1)
+    expect(
+      world.logs.filter(({ message }) => message.includes('count of failures and rejections')),
+    ).toHaveLength(1)
     await world.queue.control.resume()
     await engine.tick()
     expect((await engine.tick()).openBreaker).toBeUndefined()

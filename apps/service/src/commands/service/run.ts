@@ -21,7 +21,7 @@ export function registerRun(program: Program, context: CommandContext): void {
     .option('--fail-if-failed', 'with --until-empty: exit with 8 when items are in FAIL at the end')
     .option(
       '--halt <n|n%>',
-      'pause the queue and exit with 9 when so many items have failed for good in this run, or such a share of those that ended',
+      'exit with 9 when n items, or n % of them, have failed for good',
       failureThreshold,
     )
     .option('--new-worker', 'accept another worker than before, while items are in PROCESSING')
@@ -31,32 +31,38 @@ export function registerRun(program: Program, context: CommandContext): void {
     .option('--log-format <format>', 'auto, pretty or json (log.format)')
     .addHelpText('after', NOTES)
     .addHelpText('after', helpNotes(EXAMPLES, EXITS))
-    .action(
-      async ({ limit, intervalMs, logLevel, logFormat, ...flags }) => {
-        const { untilEmpty, drain, failIfFailed, newWorker, halt } = flags
-        if (limit !== undefined) context.override('processing.limit', limit, '--limit')
-        if (intervalMs !== undefined) context.override('service.intervalMs', intervalMs, '--interval-ms')
-        if (logLevel !== undefined) context.override('log.level', logLevel, '--log-level')
-        if (logFormat !== undefined) context.override('log.format', logFormat, '--log-format')
-        if (untilEmpty === true && drain === true)
-          throw new CommandError(
-            'INVALID',
-            'Use --until-empty or --drain, not both: a drain leaves items in WAITING.',
-          )
-        if (failIfFailed === true && untilEmpty !== true)
-          throw new CommandError(
-            'INVALID',
-            '--fail-if-failed needs --until-empty: it applies to the end of a run.',
-          )
-        await run(context, {
-          untilEmpty: untilEmpty === true,
-          drain: drain === true,
-          failIfFailed: failIfFailed === true,
-          acceptNewWorker: newWorker === true,
-          ...(halt === undefined ? {} : { halt }),
-        })
-      },
+    .action(async ({ limit, intervalMs, logLevel, logFormat, ...flags }) => {
+      const { untilEmpty, drain, failIfFailed, newWorker, halt } = flags
+      if (limit !== undefined) context.override('processing.limit', limit, '--limit')
+      if (intervalMs !== undefined) context.override('service.intervalMs', intervalMs, '--interval-ms')
+      if (logLevel !== undefined) context.override('log.level', logLevel, '--log-level')
+      if (logFormat !== undefined) context.override('log.format', logFormat, '--log-format')
+      assertTogether({ untilEmpty, drain, failIfFailed })
+      await run(context, {
+        untilEmpty: untilEmpty === true,
+        drain: drain === true,
+        failIfFailed: failIfFailed === true,
+        acceptNewWorker: newWorker === true,
+        ...(halt === undefined ? {} : { halt }),
+      })
+    })
+}
+
+/** @throws CommandError INVALID */
+function assertTogether({
+  untilEmpty,
+  drain,
+  failIfFailed,
+}: {
+  [Flag in 'untilEmpty' | 'drain' | 'failIfFailed']: true | undefined
+}): void {
+  if (untilEmpty === true && drain === true)
+    throw new CommandError(
+      'INVALID',
+      'Use --until-empty or --drain, not both: a drain leaves items in WAITING.',
     )
+  if (failIfFailed === true && untilEmpty !== true)
+    throw new CommandError('INVALID', '--fail-if-failed needs --until-empty: it applies to the end of a run.')
 }
 
 const EXAMPLES = [

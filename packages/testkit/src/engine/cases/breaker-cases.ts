@@ -4,7 +4,9 @@ import { wrapQueue } from '../../queue/queue-wrapping.js'
 import type { EngineCase, TestedEngine } from '../engine-harness.js'
 import { EngineScene } from '../engine-scene.js'
 
-/** So many failures of one group, and none that succeeds, pause the queue; so many are in flight until then. */
+/**
+ * So many failures of one group, and none that succeeds, pause the queue; so many are in flight until then.
+ */
 const FIRST = 20
 const LEASE_MS = 5_000
 
@@ -70,13 +72,18 @@ class BreakerScene extends EngineScene {
   }
 }
 
+async function unavailable(): Promise<never> {
+  throw new SluiceError('SLUICE_QUEUE_UNAVAILABLE', 'as the case wants it')
+}
+
 const ALIKE = (): string => 'no such template parameter'
 
 /** E-GUARD-4 to E-GUARD-9. */
 export const breakerCases: readonly EngineCase[] = [
   {
     id: 'E-GUARD-4',
-    title: 'with nothing configured, the first 20 ends that all fail alike pause the queue: at most 50 items are spent',
+    title:
+      'with nothing configured, the first 20 ends that all fail alike pause the queue: at most 50 items are spent',
     async run(harness) {
       const scene = new BreakerScene(harness)
       await scene.put(200)
@@ -99,7 +106,11 @@ export const breakerCases: readonly EngineCase[] = [
       await scene.ended(engine.tick())
       same(scene.running().length, FIRST, 'twenty run')
       scene.endThem()
-      await scene.tickUntil(engine, () => scene.running().length === 60, 'after the first success the cap is full')
+      await scene.tickUntil(
+        engine,
+        () => scene.running().length === 60,
+        'after the first success the cap is full',
+      )
       await scene.untilDone(engine)
       same(await scene.isPaused(), false, 'nothing pauses the queue')
     },
@@ -123,7 +134,8 @@ export const breakerCases: readonly EngineCase[] = [
   },
   {
     id: 'E-GUARD-5',
-    title: 'no more than the canary starts until as many have ended, at the start and after a resume; then the cap',
+    title:
+      'no more than the canary starts until as many have ended, at the start and after a resume; then the cap',
     async run(harness) {
       const scene = new BreakerScene(harness)
       await scene.put(60)
@@ -189,7 +201,8 @@ export const breakerCases: readonly EngineCase[] = [
   },
   {
     id: 'E-GUARD-8',
-    title: 'a few items are tried after the configured time: the first failure opens the breaker again, successes close it',
+    title:
+      'a few items are tried after the configured time: the first failure opens the breaker again, successes close it',
     async run(harness) {
       const scene = new BreakerScene(harness)
       await scene.put(200)
@@ -220,10 +233,7 @@ export const breakerCases: readonly EngineCase[] = [
       const scene = new BreakerScene(harness)
       await scene.put(60)
       const settings = { limit: 20, canary: 6, leaseTtlMs: LEASE_MS }
-      const settle = async (): Promise<never> => {
-        throw new SluiceError('SLUICE_QUEUE_UNAVAILABLE', 'as the case wants it')
-      }
-      const queue = wrapQueue(scene.queue, { settle })
+      const queue = wrapQueue(scene.queue, { settle: unavailable })
       const dies = scene.engine({ ...settings, queue })
       await scene.ended(dies.tick())
       same(scene.running().length, 6, 'the canary runs')
@@ -253,7 +263,9 @@ export const breakerCases: readonly EngineCase[] = [
       await scene.ended(first.tick())
       await harness.runtime.advance(LEASE_MS + 1)
       const second = scene.engine(settings)
-      await scene.ticks(second, 3, () => same(scene.running().length, 3, 'no more start before the rest has ended'))
+      await scene.ticks(second, 3, () =>
+        same(scene.running().length, 3, 'no more start before the rest has ended'),
+      )
       scene.endThem()
       await scene.tickUntil(second, () => scene.running().length === 20, 'then the cap is full')
     },

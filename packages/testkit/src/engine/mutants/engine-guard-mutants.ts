@@ -24,11 +24,15 @@ export const engineGuardMutants: readonly EngineMutant[] = [
       return { ...own, worker: wrapWorker(own.worker, { sendJob }) }
     },
   }),
-  broken(['counts-for-itself', 'its counts and its pause are not stored'], ['E-GUARD-1/d', 'E-GUARD-3', 'E-GUARD-7', 'E-GUARD-9/b'], {
-    ...onQueue((queue) => ({
-      document: (name) => (name === 'engine/guards' ? forgottenDocument(name) : queue.document(name)),
-    })),
-  }),
+  broken(
+    ['counts-for-itself', 'its counts and its pause are not stored'],
+    ['E-GUARD-1/d', 'E-GUARD-3', 'E-GUARD-7', 'E-GUARD-9/b'],
+    {
+      ...onQueue((queue) => ({
+        document: (name) => (name === 'engine/guards' ? forgottenDocument(name) : queue.document(name)),
+      })),
+    },
+  ),
   broken(['pauses-for-any-error', 'it takes every error for a refused start'], ['E-GUARD-2/b'], {
     ...onWorker((worker) => ({
       pollAllStatus: async (...args) => {
@@ -52,7 +56,9 @@ export const engineGuardMutants: readonly EngineMutant[] = [
   broken(['opens-early', 'half as many failures open the breaker'], ['E-GUARD-6/b'], {
     settings: ({ breaker, ...own }) => ({
       ...own,
-      ...(breaker === undefined ? {} : { breaker: breaker === 'off' ? breaker : { ...breaker, failures: '10%' } }),
+      ...(breaker === undefined
+        ? {}
+        : { breaker: breaker === 'off' ? breaker : { ...breaker, failures: '10%' } }),
     }),
   }),
   broken(['stays-open', 'nothing is tried after the breaker has opened'], ['E-GUARD-8'], {
