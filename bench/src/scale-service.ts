@@ -8,7 +8,7 @@ import { median } from './result.ts'
 const [url = ''] = process.argv.slice(2)
 const queue = await openQueue({ name: 'scale', url, timeoutMs: 120_000 })
 const worker = await openWorker({ name: 'scale' })
-const workQueue = new WorkQueue({ queue, worker, policy: processingLimit(500) })
+const workQueue = new WorkQueue({ queue, worker, policy: processingLimit(500), canary: 0 })
 let peak = 0
 const times: number[] = []
 for (let tick = 0; tick < 15; tick++) {

@@ -1,6 +1,6 @@
 import type { FailureClass, JobRef, Settlement, SluiceError, SweepReport } from '@sluice/core'
 import type { LostPolicy } from './reconcile/decide.js'
-import type { SelfPause } from './guards/self-pause.js'
+import type { OpenBreaker } from './guards/open-breaker.js'
 
 /** What a {@link WorkQueue} has done. Events come after the fact, and may come again after a crash. */
 export type WorkEvent =
@@ -61,10 +61,14 @@ export type WorkEvent =
   | { readonly kind: 'paused'; readonly reason?: string }
   | { readonly kind: 'resumed' }
   /**
-   * Sluice itself has paused the queue, until an operator resumes it. Comes from each engine that finds it
-   * paused.
+   * Sluice itself has paused the queue, until an operator resumes it or a probe does. Comes from each engine
+   * that finds it paused.
    */
-  | { readonly kind: 'self-paused'; readonly pause: SelfPause }
+  | { readonly kind: 'breaker-open'; readonly breaker: OpenBreaker }
+  /** So many items are tried: if all of them succeed the breaker closes. */
+  | { readonly kind: 'breaker-half-open'; readonly items: number }
+  /** Those that were tried have succeeded: a new run begins. */
+  | { readonly kind: 'breaker-closed' }
   /** A sweep of the queue's storage removed or repaired something. */
   | { readonly kind: 'swept'; readonly report: SweepReport }
   /**

@@ -15,6 +15,7 @@ import {
   type BackpressureRule,
 } from './backpressure/backpressure-options.js'
 import type { LostPolicy } from './reconcile/decide.js'
+import { checkedGuards, type GuardOptions, type GuardRule } from './guards/breaker-options.js'
 import type { DispatchPolicy } from './policies/dispatch-policy.js'
 import { processingLimit } from './policies/processing-limit.js'
 import { retryPolicy, type RetryOptions, type RetryPolicy } from './policies/retry.js'
@@ -137,7 +138,7 @@ export type WorkerOfAnyJson<Body> =
     : never
 
 /** The options of {@link WorkQueue}. `Body` is what the queue's `get` gives and the worker takes. */
-export interface WorkQueueOptions<Body = JsonValue> {
+export interface WorkQueueOptions<Body = JsonValue> extends GuardOptions {
   readonly queue: Queue<Body, unknown, unknown>
   /** Its name must be the queue's. */
   readonly worker: Worker<NoInfer<Body>> | WorkerOfAnyJson<Body>
@@ -203,6 +204,7 @@ export interface CheckedOptions {
   readonly stragglers: Required<StragglersOptions> | undefined
   readonly sends: Required<SendsOptions>
   readonly backpressure: BackpressureRule
+  readonly guards: GuardRule
   readonly stallMs: number
   readonly leaseTtlMs: number
   readonly holder: string
@@ -243,6 +245,7 @@ export function checkedOptions<Body>(options: WorkQueueOptions<Body>): CheckedOp
     jobs: { pendingWarnMs: 600_000, askAfterMs: 300_000, ...jobs },
     deadlines: options.deadlines ?? {},
     stragglers: options.stragglers && { factor: 3, minSamples: 20, action: 'mark', ...options.stragglers },
+    guards: checkedGuards(options),
     sends: { maxTries: 5, baseMs: 1_000, maxMs: 60_000, maxRetryAfterMs: 300_000, ...sends },
     backpressure: checkedBackpressure(options.backpressure ?? {}),
     stallMs,
@@ -258,11 +261,15 @@ export function checkedOptions<Body>(options: WorkQueueOptions<Body>): CheckedOp
     onEvent,
   }
   for (const name of Object.keys(options)) {
-    if (!(name in checked)) throw new TypeError(`${name} is no option of WorkQueue`)
+    if (!(name in checked) && !GUARD_OPTIONS.has(name))
+      throw new TypeError(`${name} is no option of WorkQueue`)
   }
   assertOptions(checked)
   return checked
 }
+
+/** They are checked together. */
+const GUARD_OPTIONS: ReadonlySet<string> = new Set<keyof GuardOptions>(['canary', 'breaker', 'halt'])
 
 function ignore(): void {
   // Without a listener events are dropped.

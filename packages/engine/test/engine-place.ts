@@ -16,6 +16,7 @@ import { World } from './world.js'
  */
 export async function enginePlace(): Promise<EngineHarness> {
   const world = new World('contract')
+  world.defaults = {}
   return {
     runtime: world.runtime,
     openQueue: () => world.openQueue(),
@@ -31,7 +32,7 @@ function opened(world: World, settings: EngineSettings): TestedEngine {
   const { queue, worker, maxAttempts = 1, lost = 'fail', graceMs = 60_000 } = settings
   const { leaseTtlMs = 15_000, sendConcurrency = 16, maxTries = 5, stallMs = 120_000 } = settings
   const { maxRetryAfterMs = 300_000, retryRules, backpressure = {} } = settings
-  const { deadlines = {}, stragglers } = settings
+  const { deadlines = {}, stragglers, canary, breaker } = settings
   const backoff = { baseMs: 1_000, maxMs: 10_000 }
   const workQueue = world.engine({
     queue,
@@ -46,6 +47,8 @@ function opened(world: World, settings: EngineSettings): TestedEngine {
     leaseTtlMs,
     sendConcurrency,
     stallMs,
+    ...(canary === undefined ? {} : { canary }),
+    ...(breaker === undefined ? {} : { breaker }),
   })
   return {
     tick: () => workQueue.tick(),

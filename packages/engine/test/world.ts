@@ -28,6 +28,8 @@ export class World {
   peak = 0
   /** What the runtime's `random` gives. */
   randomNumber = 0.5
+  /** Of its engines, besides those of {@link World.engine}: few tests are about the first items of a run. */
+  defaults: Options = { canary: 0 }
   readonly #name: string
 
   constructor(name = 'q') {
@@ -73,6 +75,7 @@ export class World {
       runtime: this.runtime,
       onEvent: (event) => this.events.push(event),
       logger: { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') },
+      ...this.defaults,
       ...options,
     }
   }

@@ -21,7 +21,10 @@ export async function serviceOn(
   const bodyOf = typeof body === 'function' ? body : () => body
   const all = Array.from({ length: items }, (_, index) => ({ id: `i${index}`, more: bodyOf(index) }))
   await queue.putMany(all.map(({ id, more }) => ({ id, body: { item: id, ...more } })))
-  return { queue, engine: new WorkQueue({ policy: processingLimit(cap), ...options, queue, worker }) }
+  return {
+    queue,
+    engine: new WorkQueue({ policy: processingLimit(cap), canary: 0, ...options, queue, worker }),
+  }
 }
 
 /** Ticks until all items have left WAITING and PROCESSING. */

@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from '@commander-js/extra-typings'
 import { STAGES, isStage, type Stage } from '@sluice/core'
 import { assertItemId } from '@sluice/core/backend'
+import { isThreshold, type FailureThreshold } from '@sluice/engine'
 import { CommandError } from './command-error.js'
 
 /** A parser for a whole number within bounds. */
@@ -12,6 +13,15 @@ export function wholeNumber(min: number, max = Number.MAX_SAFE_INTEGER): (text: 
       max === Number.MAX_SAFE_INTEGER ? `a whole number, ${min} or more` : `a whole number, ${min} to ${max}`
     throw new InvalidArgumentError(`It must be ${bounds}.`)
   }
+}
+
+/** Parses a number of failures such as `20`, or a share such as `5%`. */
+export function failureThreshold(text: string): FailureThreshold {
+  const value = /^\d+$/u.test(text) ? Number(text) : text
+  if (isThreshold(value)) return value
+  throw new InvalidArgumentError(
+    'It must be a whole number of 1 or more, or a share such as 5%, at most 100%.',
+  )
 }
 
 /** Checks an id: one that no queue accepts is a usage error, not a missing item. */

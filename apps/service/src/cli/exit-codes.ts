@@ -33,7 +33,7 @@ export const EXIT_MEANINGS: Readonly<Record<ExitName, string>> = {
   REFUSED: 'not confirmed: answer yes, or use --yes',
   BROKEN: 'verify: the queue breaks its contract',
   FAILED: 'run --fail-if-failed: items are in FAIL at the end',
-  PAUSED: 'Sluice itself paused the queue: fix the cause, then `sluice resume`',
+  PAUSED: 'Sluice itself paused the queue, such as by run --halt: fix the cause, then `sluice resume`',
   INTERRUPTED: 'interrupted by a signal before the end',
 }
 

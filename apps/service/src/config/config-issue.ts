@@ -25,7 +25,7 @@ export interface IssuePlaces {
  * secrets.
  */
 export function describeIssues(issues: readonly FoundIssue[], places: IssuePlaces): string[] {
-  return issues.flatMap((issue) => {
+  return issues.flatMap(alternatives).flatMap((issue) => {
     const path = [...places.prefix, ...(issue.path ?? []).map(stepName)]
     if (issue.code === 'unrecognized_keys' && issue.keys !== undefined) {
       return issue.keys.map((key) => unknownKey([...path, key], places))

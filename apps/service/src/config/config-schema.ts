@@ -1,6 +1,7 @@
 import * as z from 'zod/mini'
 import { backpressure } from './backpressure-schema.js'
 import type { Config } from './config.js'
+import { breaker, canary } from './breaker-schema.js'
 import { escalationIssues } from './escalation-issues.js'
 import { unknownClasses } from './failure-classes.js'
 import { processing } from './processing-schema.js'
@@ -349,6 +350,8 @@ export const configSchema: z.ZodMiniType<Config> = z
     queue,
     worker: z.optional(worker),
     processing: z.prefault(processing, {}),
+    canary,
+    breaker,
     retry: z.prefault(retry, {}),
     lost: z.prefault(lost, {}),
     jobs: z.prefault(jobs, {}),

@@ -10,6 +10,8 @@ export interface Config {
   readonly queue: PackageSettings & { readonly name: string }
   readonly worker?: PackageSettings | undefined
   readonly processing: ProcessingConfig
+  readonly canary?: number | undefined
+  readonly breaker?: 'off' | false | BreakerConfig | undefined
   readonly retry: RetryConfig
   readonly lost: { readonly policy: 'fail' | 'resend' | 'hold'; readonly graceMs: number }
   readonly jobs: {
@@ -65,6 +67,17 @@ interface StragglersConfig {
   readonly factor: number
   readonly minSamples: number
   readonly action: 'mark' | 'retry'
+}
+
+interface BreakerConfig {
+  readonly failures?: number | string | undefined
+  readonly window?: number | undefined
+  readonly windowMs?: number | undefined
+  readonly minItems?: number | undefined
+  readonly groupFailures?: number | undefined
+  readonly groupWindowMs?: number | undefined
+  readonly halfOpenMs?: number | undefined
+  readonly halfOpenItems?: number | undefined
 }
 
 interface RetryConfig {

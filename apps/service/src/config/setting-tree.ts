@@ -50,7 +50,8 @@ function* walk(prefix: string, node: JsonNode): Generator<Setting> {
       isSection,
       ...(isSection || child.default === undefined ? {} : { default: child.default }),
     }
-    yield* walk(path, child)
+    // Either a word, or settings by name.
+    for (const part of [child, ...(child.anyOf ?? [])]) yield* walk(path, part)
   }
 }
 
@@ -59,8 +60,8 @@ function propertiesOf({ properties, anyOf = [] }: JsonNode): Readonly<Record<str
 }
 
 function typeInWords(node: JsonNode): string {
-  if (typeof node.const === 'string') return node.const
   if (node.anyOf !== undefined) return node.anyOf.map(typeInWords).join(' | ')
+  if (node.const !== undefined) return String(node.const)
   if (node.enum !== undefined) return node.enum.map(String).join(' | ')
   if (node.properties !== undefined) return 'settings'
   if (node.type === 'array') return `list of ${node.items?.type ?? 'anything'}s`

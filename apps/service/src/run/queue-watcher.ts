@@ -1,5 +1,5 @@
 import type { Logger, Queue, Runtime, Stage } from '@sluice/core'
-import type { SelfPause, TickResult } from '@sluice/engine'
+import type { OpenBreaker, TickResult } from '@sluice/engine'
 import { atMost } from '../cli/timing.js'
 import { spanText } from '../output/amounts.js'
 import { RateMeter } from '../output/rate-meter.js'
@@ -22,10 +22,10 @@ export interface QueueWatcherOptions {
   readonly logger: Logger
   /** Called whenever nothing is in `endsWith`. Without it the watcher does not check for that. */
   readonly onEmpty?: () => void
-  /** Called when no job runs in a queue that Sluice itself has paused; only together with `onEmpty`. */
-  readonly onPaused?: (pause: SelfPause) => void
+  /** Called when no job runs in a queue that Sluice itself has paused. */
+  readonly onPaused?: (pause: OpenBreaker) => void
   /** Whether Sluice itself has paused the queue: for a standby; the dispatcher knows it from the tick. */
-  readonly readSelfPause?: () => Promise<SelfPause | undefined>
+  readonly readOpenBreaker?: () => Promise<OpenBreaker | undefined>
   /** Default WAITING and PROCESSING. */
   readonly endsWith?: readonly Stage[]
   readonly runtime: Pick<Runtime, 'monotonicMs' | 'sleep'>
@@ -92,20 +92,21 @@ export class QueueWatcher {
   /** Runs at every quiet tick, so it must be cheap: it counts only when the stages seem empty. */
   async #checkEnd(result: TickResult): Promise<void> {
     const { queue, onEmpty, onPaused, endsWith = ['WAITING', 'PROCESSING'] } = this.#options
-    if (onEmpty === undefined) return
-    const pause = await this.#selfPause(result)
+    if (onEmpty === undefined && onPaused === undefined) return
+    const pause = await this.#openBreaker(result)
     if (pause !== undefined) {
       if (!(await this.#hasSome('PROCESSING'))) onPaused?.(pause)
       return
     }
+    if (onEmpty === undefined) return
     for (const stage of endsWith) if (await this.#hasSome(stage)) return
     // An item may have moved from the second stage to the first in between.
     const sizes = await queue.sizes()
     if (endsWith.every((stage) => sizes[stage] === 0)) onEmpty()
   }
 
-  async #selfPause({ role, selfPause }: TickResult): Promise<SelfPause | undefined> {
-    return role === 'dispatcher' ? selfPause : this.#options.readSelfPause?.()
+  async #openBreaker({ role, openBreaker }: TickResult): Promise<OpenBreaker | undefined> {
+    return role === 'dispatcher' ? openBreaker : this.#options.readOpenBreaker?.()
   }
 
   async #hasSome(stage: Stage): Promise<boolean> {

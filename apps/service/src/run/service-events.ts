@@ -1,5 +1,5 @@
 import type { JobRef, Logger } from '@sluice/core'
-import { HOLDUP_ADVICE, type SelfPause, type WorkEvent } from '@sluice/engine'
+import { HOLDUP_ADVICE, type OpenBreaker, type WorkEvent } from '@sluice/engine'
 import { countText } from '../output/amounts.js'
 import { withoutFullStop } from '../output/output.js'
 
@@ -19,8 +19,12 @@ export function logEvent(logger: Logger, event: WorkEvent): void {
       return logger.info({ fencingToken: event.fencingToken }, 'this service dispatches')
     case 'paused':
       return logger.warn({ reason: event.reason }, 'paused: no new jobs start')
-    case 'self-paused':
-      return logSelfPause(logger, event.pause)
+    case 'breaker-open':
+      return logOpenBreaker(logger, event.breaker)
+    case 'breaker-half-open':
+      return logger.warn({ items: event.items }, 'the breaker is half open: a few items are tried')
+    case 'breaker-closed':
+      return logger.info({}, 'the breaker is closed: the items that were tried have succeeded')
     case 'resumed':
       return logger.info({}, 'resumed')
     case 'swept':
@@ -47,9 +51,10 @@ export function logEvent(logger: Logger, event: WorkEvent): void {
   }
 }
 
-function logSelfPause(logger: Logger, { guard, reason, example, sinceAt }: SelfPause): void {
-  const fields = { guard, example, since: new Date(sinceAt).toISOString() }
-  const advice = HOLDUP_ADVICE['self-paused'] ?? ''
+function logOpenBreaker(logger: Logger, breaker: OpenBreaker): void {
+  const { guard, reason, example, group, failed, ended, sinceAt } = breaker
+  const fields = { guard, example, group, failed, ended, since: new Date(sinceAt).toISOString() }
+  const advice = HOLDUP_ADVICE['breaker-open'] ?? ''
   logger.error(fields, `Sluice paused the queue itself: ${withoutFullStop(reason)}: ${advice}`)
 }
 

@@ -1,12 +1,19 @@
 import { hostname } from 'node:os'
 import type { Logger, Queue, Runtime, Stage, Worker } from '@sluice/core'
 import { systemRuntime } from '@sluice/core/backend'
-import { WorkQueue, readSelfPause, type SelfPause, type WorkEvent } from '@sluice/engine'
+import {
+  WorkQueue,
+  readOpenBreaker,
+  type FailureThreshold,
+  type OpenBreaker,
+  type WorkEvent,
+} from '@sluice/engine'
 import type { Config } from '../config/config.js'
 import type { LoadedConfig } from '../config/load-config.js'
 import { StopDeadline, atMost } from '../cli/timing.js'
 import { assertCanChoose, dispatchPolicy } from './dispatch-policy.js'
 import { FoldedLog } from './folded-log.js'
+import { breakerOptions } from './breaker-options.js'
 import { escalated, retryOptions } from './retry-options.js'
 import { QueueWatcher, type QueueWatcherOptions } from './queue-watcher.js'
 import { DispatcherWatch } from './dispatcher-watch.js'
@@ -27,6 +34,8 @@ const READ_SHARE = 0.9
 export type ServiceConfig = Pick<
   Config,
   | 'processing'
+  | 'canary'
+  | 'breaker'
   | 'retry'
   | 'lost'
   | 'jobs'
@@ -57,6 +66,8 @@ export interface ServiceOptions {
   readonly untilEmpty?: boolean
   /** Start no jobs, and end when nothing is in PROCESSING. */
   readonly drain?: boolean
+  /** Pause the queue when so many items have failed for good, or such a share, and end then. */
+  readonly halt?: FailureThreshold
   /**
    * Accept another worker than the queue was run with while items are in PROCESSING: jobs that it does not
    * know are lost.
@@ -74,7 +85,7 @@ export interface ServiceEnd {
    */
   readonly why: 'empty' | 'drained' | 'paused' | 'stopped'
   /** Of `paused`. */
-  readonly selfPause?: SelfPause
+  readonly openBreaker?: OpenBreaker
   /** Absent where the queue no longer answered. */
   readonly sizes?: Readonly<Record<Stage, number>>
 }
@@ -137,21 +148,25 @@ async function keepAlive(runtime: Runtime, ended: AbortSignal): Promise<void> {
 
 /** How it detects its own end. */
 function endOf(
-  { queue, untilEmpty, drain }: ServiceOptions,
+  { queue, untilEmpty, drain, halt }: ServiceOptions,
   emptied: AbortController,
-): Pick<QueueWatcherOptions, 'onEmpty' | 'onPaused' | 'readSelfPause' | 'endsWith'> {
-  if (drain !== true && untilEmpty !== true) return {}
+): Pick<QueueWatcherOptions, 'onEmpty' | 'onPaused' | 'readOpenBreaker' | 'endsWith'> {
+  const isEnding = drain === true || untilEmpty === true
+  if (!isEnding && halt === undefined) return {}
   const end = (how: Ending): void => emptied.abort(how)
   return {
-    onEmpty: () => end({ why: drain === true ? 'drained' : 'empty' }),
-    onPaused: (selfPause) => end({ why: 'paused', selfPause }),
-    readSelfPause: () => readSelfPause(queue),
+    ...(isEnding ? { onEmpty: () => end({ why: drain === true ? 'drained' : 'empty' }) } : {}),
+    onPaused: (openBreaker) => {
+      // Without an end of its own it stays for what a resume brings, unless it was told to halt.
+      if (isEnding || openBreaker.guard === 'halt') end({ why: 'paused', openBreaker })
+    },
+    readOpenBreaker: () => readOpenBreaker(queue),
     ...(drain === true ? { endsWith: ['PROCESSING'] } : {}),
   }
 }
 
 /** Why a service ended. */
-type Ending = Pick<ServiceEnd, 'why' | 'selfPause'>
+type Ending = Pick<ServiceEnd, 'why' | 'openBreaker'>
 
 /** The options with their defaults. */
 type Running = ServiceOptions & { readonly runtime: Runtime }
@@ -192,7 +207,8 @@ async function follow(options: Running, { stop, watcher, other }: Following): Pr
 }
 
 function makeWorkQueue(options: Running): WorkQueue {
-  const { queue, worker, config, runtime, logger, onEvent, acceptNewWorker = false, drain = false } = options
+  const { queue, worker, config, runtime, logger, onEvent, halt } = options
+  const { acceptNewWorker = false, drain = false } = options
   const { processing, retry, lost, jobs, deadlines, stragglers, sends, backpressure, sweep, service } = config
   const { attemptMs, itemMs } = deadlines
   const { retentionMs, everyMs } = sweep
@@ -202,6 +218,8 @@ function makeWorkQueue(options: Running): WorkQueue {
     queue,
     worker,
     policy,
+    ...breakerOptions(config),
+    ...(halt === undefined ? {} : { halt }),
     retry: retryOptions(retry),
     lost,
     jobs: pendingTimeoutMs === undefined ? others : { ...others, pendingTimeoutMs },

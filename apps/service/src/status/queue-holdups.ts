@@ -1,5 +1,11 @@
 import { isSluiceError, type Queue, type QueueItem, type Stage } from '@sluice/core'
-import { holdupsInOrder, selfPauseHoldup, type Holdup, type HoldupCode, type SelfPause } from '@sluice/engine'
+import {
+  holdupsInOrder,
+  openBreakerHoldup,
+  type Holdup,
+  type HoldupCode,
+  type OpenBreaker,
+} from '@sluice/engine'
 import { itemsText, plural } from '../output/amounts.js'
 import type { DispatcherFacts, ServiceState } from './service-state.js'
 import { spanText } from '../output/amounts.js'
@@ -13,7 +19,7 @@ const BLOCKING: ReadonlySet<HoldupCode> = new Set([
   'worker-denied',
   'backoff',
   'paused',
-  'self-paused',
+  'breaker-open',
   'draining',
   'outside-window',
   'nothing-due',
@@ -30,7 +36,7 @@ export interface QueueFacts extends DispatcherFacts {
   readonly pausedAt?: number | undefined
   readonly reason?: string | undefined
   /** Sluice itself paused the queue. */
-  readonly selfPause?: SelfPause | undefined
+  readonly openBreaker?: OpenBreaker | undefined
   /** The item that would be claimed first, if one is due; `undefined`: unknown. */
   readonly next: readonly QueueItem[] | undefined
   /** The live limit, if one is set. */
@@ -46,7 +52,7 @@ export interface QueueFacts extends DispatcherFacts {
 export async function queueHoldups(queue: Pick<Queue, 'list' | 'now'>, facts: QueueFacts): Promise<Holdup[]> {
   const { sizes, service } = facts
   if (sizes.WAITING + sizes.PROCESSING === 0)
-    return facts.selfPause === undefined ? [] : [selfPauseHoldup(facts.selfPause)]
+    return facts.openBreaker === undefined ? [] : [openBreakerHoldup(facts.openBreaker)]
   const isAtWork = service.state === 'dispatching'
   const reported = reportedIn(facts)
   const seen = [
@@ -62,16 +68,22 @@ export async function queueHoldups(queue: Pick<Queue, 'list' | 'now'>, facts: Qu
 }
 
 /** This reader's own view of these is newer. */
-const PAUSES: ReadonlySet<HoldupCode> = new Set(['paused', 'self-paused'])
+const PAUSES: ReadonlySet<HoldupCode> = new Set(['paused', 'breaker-open'])
 
 /**
  * What the dispatcher reported, as far as it still holds: it updates its report only at the end of a tick.
  */
-function reportedIn({ said, service, liveLimit }: QueueFacts): Holdup[] {
+function reportedIn({ said, service, sizes, liveLimit }: QueueFacts): Holdup[] {
   const all = said?.holdups ?? []
   // Of a dead dispatcher's report only what the next one would meet too.
   if (service.state !== 'dispatching') return all.filter(({ code }) => code === 'lost')
-  return all.filter(({ code }) => !PAUSES.has(code) && (code !== 'limit' || liveLimit !== undefined))
+  return all.filter(
+    ({ code }) =>
+      !PAUSES.has(code) &&
+      (code !== 'limit' || liveLimit !== undefined) &&
+      // Nothing waits for the first items of a run.
+      (code !== 'canary' || sizes.WAITING > 0),
+  )
 }
 
 /** With one of these the dispatcher's `atMost` is not the limit that is configured. */
@@ -116,8 +128,8 @@ function silentDispatcher({ silent }: DispatcherFacts): Holdup[] {
   return [{ code: 'no-dispatcher', message }]
 }
 
-function pauseOf({ paused, reason, pausedAt, selfPause }: QueueFacts): Holdup[] {
-  if (selfPause !== undefined) return [selfPauseHoldup(selfPause)]
+function pauseOf({ paused, reason, pausedAt, openBreaker }: QueueFacts): Holdup[] {
+  if (openBreaker !== undefined) return [openBreakerHoldup(openBreaker)]
   if (!paused) return []
   const why = reason === undefined ? '' : `: ${reason}`
   const since = pausedAt === undefined ? {} : { sinceAt: pausedAt }

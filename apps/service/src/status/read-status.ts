@@ -1,11 +1,11 @@
 import { MAX_PROCESSING_LIMIT, STAGES, type Queue, type Runtime, type Stage } from '@sluice/core'
 import {
   HOLDUP_ADVICE,
-  readSelfPause,
+  readOpenBreaker,
   readStragglers,
   type Holdup,
   type LoweredLimit,
-  type SelfPause,
+  type OpenBreaker,
 } from '@sluice/engine'
 import type { RateMeter } from '../output/rate-meter.js'
 import { isBlocked, peekOne, queueHoldups } from './queue-holdups.js'
@@ -22,7 +22,7 @@ export interface QueueStatus {
   /**
    * Where Sluice itself paused the queue: the guard, why, and since when. Absent where only an operator did.
    */
-  readonly selfPause?: SelfPause
+  readonly openBreaker?: OpenBreaker
   readonly limit: StatusLimit
   /** Whether a service dispatches, and which. */
   readonly service: ServiceState
@@ -73,17 +73,17 @@ export async function readStatus(
   { configuredLimit, countsStragglers = false, meter, runtime }: ReadStatusOptions,
 ): Promise<QueueStatus> {
   // At once: each storage takes its time to answer, and may be far away.
-  const [sizes, control, dispatcher, selfPause, next, stragglers] = await Promise.all([
+  const [sizes, control, dispatcher, openBreaker, next, stragglers] = await Promise.all([
     queue.sizes(),
     queue.control.read(),
     readService(queue),
-    readSelfPause(queue),
+    readOpenBreaker(queue),
     peekOne(queue),
     countsStragglers ? readStragglers(queue) : undefined,
   ])
   const { paused, reason, pausedAt, limits } = control
   const liveLimit = limits[MAX_PROCESSING_LIMIT]
-  const pauses = { paused, reason, pausedAt, selfPause }
+  const pauses = { paused, reason, pausedAt, openBreaker }
   const holdups = await queueHoldups(queue, { ...dispatcher, ...pauses, sizes, next, liveLimit })
   meter.add(runtime.monotonicMs(), sizes.SUCCESS + sizes.FAIL)
   const rate = meter.perMinute()
@@ -96,7 +96,7 @@ export async function readStatus(
     paused,
     ...(reason === undefined ? {} : { reason }),
     ...(pausedAt === undefined ? {} : { pausedAt }),
-    ...(selfPause === undefined ? {} : { selfPause }),
+    ...(openBreaker === undefined ? {} : { openBreaker }),
     limit: statusLimit(liveLimit, configuredLimit, dispatcher.service.lowered),
     service: dispatcher.service,
     holdups: holdups.map(advised),

@@ -439,7 +439,8 @@ async function ticking(count: number) {
   const queue = await openQueue({ ...place, probe: 'off' })
   const worker = await openWorker({ name: 'tiles' })
   await queue.putMany(Array.from({ length: count }, (_, n) => ({ id: `i${n}`, body: n })))
-  const engine = new WorkQueue({ queue, worker, policy: processingLimit(500), leaseTtlMs: 3_600_000 })
+  const options = { policy: processingLimit(500), canary: 0, leaseTtlMs: 3_600_000 }
+  const engine = new WorkQueue({ queue, worker, ...options })
   const tick = async () => {
     server.resetCounts()
     const result = await engine.tick()

@@ -1,5 +1,5 @@
 import { SluiceError, silentLogger, type ItemSummary, type Page, type Stage } from '@sluice/core'
-import type { SelfPause, TickResult } from '@sluice/engine'
+import type { OpenBreaker, TickResult } from '@sluice/engine'
 import { ManualRuntime } from '@sluice/testkit'
 import { describe, expect, test } from 'vitest'
 import { QueueWatcher } from '../../src/run/queue-watcher.js'
@@ -163,7 +163,7 @@ const pause = { guard: 'rejections', reason: 'no path', sinceAt: 1 }
 
 async function look(
   result: Partial<TickResult>,
-  { running = 0, stored }: { running?: number; stored?: SelfPause } = {},
+  { running = 0, stored }: { running?: number; stored?: OpenBreaker } = {},
 ): Promise<string[]> {
   const told: string[] = []
   const head = { id: 'a', uid: 'u', stage: 'WAITING', attempt: 0, uncounted: 0, priority: 0 } as const
@@ -176,7 +176,7 @@ async function look(
     onEmpty: () => told.push('empty'),
     onPaused: ({ reason }) => told.push(reason),
     runtime: new ManualRuntime(),
-    readSelfPause: async () => {
+    readOpenBreaker: async () => {
       told.push('read')
       return stored
     },
@@ -187,9 +187,9 @@ async function look(
 
 describe('a queue that Sluice itself has paused', () => {
   test('ends the service that dispatches once nothing runs, though items wait', async () => {
-    expect(await look({ selfPause: pause })).toEqual(['no path'])
-    expect(await look({ selfPause: pause }, { running: 1 })).toEqual([])
-    expect(await look({ selfPause: pause, processing: 1 })).toEqual([])
+    expect(await look({ openBreaker: pause })).toEqual(['no path'])
+    expect(await look({ openBreaker: pause }, { running: 1 })).toEqual([])
+    expect(await look({ openBreaker: pause, processing: 1 })).toEqual([])
   })
 
   test('ends one that stands by, which reads it', async () => {

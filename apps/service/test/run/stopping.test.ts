@@ -68,6 +68,7 @@ async function configure({ limit = 400, service, queueOptions }: Settings = {}):
       queue: { package: 'sql', name: 'tiles', url: `sqlite:${join(box.dir, 'queue.db')}`, ...queueOptions },
       worker: { package: './worker.mjs' },
       processing: { limit },
+      canary: 0,
       service: { intervalMs: 50, leaseTtlMs: 2000, stopDeadlineMs: 5000, ...service },
     }),
   )

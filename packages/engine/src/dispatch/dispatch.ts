@@ -235,7 +235,7 @@ async function claimItems(tick: Tick, pass: SendPass, wanted: number): Promise<S
 
 /** Where the schema of the bodies fails, the queue has given back what it had claimed. */
 async function getItems(tick: Tick, { control }: SendPass, wanted: number): Promise<SelectedItems> {
-  const { queue, lease, reported, selector } = tick
+  const { queue, lease, reported, selector, guards } = tick
   const held = lease.current === undefined ? {} : { lease: lease.current }
   try {
     const claimed =
@@ -243,6 +243,7 @@ async function getItems(tick: Tick, { control }: SendPass, wanted: number): Prom
         ? { ...NOTHING_SELECTED, items: await queue.get(wanted, held) }
         : await selector.claim({ room: wanted, limits: control.limits, ...held })
     if (claimed.items.length > 0) reported.schemaFailing = false
+    guards.noteClaimed(claimed.items.length)
     return claimed
   } catch (error) {
     if (queue.parseBody === undefined || !(error instanceof TypeError)) throw error
@@ -266,7 +267,8 @@ function claimSize({
 }
 
 function roomFor(tick: Tick, { control }: SendPass): number {
-  return roomNow(tick, control)
+  const room = roomNow(tick, control)
+  return room === 0 ? 0 : Math.min(room, tick.guards.admission(tick.tally.processing).room)
 }
 
 async function sendAll(tick: Tick, pass: SendPass, sendings: readonly Sending[]): Promise<void> {
@@ -339,6 +341,7 @@ async function endPass(tick: Tick, pass: SendPass): Promise<void> {
   const rejected = pass.takeRejected()
   await tick.guards.record(pass.control)
   await settleAll(tick, rejected)
+  await tick.guards.noteEnd(tick.tally.processing)
   noteCapacityOver(tick, pass)
   noteRateWait(tick, pass)
   if (outage !== undefined && pass.isPuzzling) tick.backpressure.noteRefused(outage)

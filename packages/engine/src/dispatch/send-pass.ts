@@ -187,13 +187,16 @@ export class SendPass {
   noteRejected(decided: DecidedSettlement): void {
     this.#rejected.push(decided)
     const { guards } = this.#tick
-    guards.noteRefused({ kind: 'send', settlement: decided.settlement })
+    guards.noteRejected(decided.settlement)
     if (guards.isTripped) this.halt('guard')
   }
 
   /** Its body does not fit the queue's schema, or its deadline is over: no refusal of the worker. */
   noteInvalid(decided: DecidedSettlement): void {
     this.#rejected.push(decided)
+    const { guards } = this.#tick
+    guards.noteEnds([decided])
+    if (guards.isTripped) this.halt('guard')
   }
 
   takeRejected(): readonly DecidedSettlement[] {

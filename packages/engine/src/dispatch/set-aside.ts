@@ -32,7 +32,7 @@ async function recordUnsendable(
 ): Promise<void> {
   const unsendable = decided.filter(({ why }) => why === 'unsendable')
   if (unsendable.length === 0) return
-  for (const { settlement } of unsendable) guards.noteRefused({ kind: 'send', settlement })
+  for (const { settlement } of unsendable) guards.noteRejected(settlement)
   if (guards.isTripped) pass.halt('guard')
   await guards.record(pass.control)
 }

@@ -1,248 +1,336 @@
-import { SluiceError, isSluiceError, type ControlState, type Logger, type Queue } from '@sluice/core'
+import { type ControlState, type ItemSummary, type Logger, type Queue, type Runtime } from '@sluice/core'
+import { hashOfJob } from '../records/seen-jobs-format.js'
 import type { LeaseKeeper } from '../tick/lease-keeper.js'
-import { GUARDS_DOCUMENT } from '../records/document-names.js'
 import type { WorkEvent } from '../work-event.js'
-import { guardsToJson, NO_GUARDS, parseGuards, type GuardState, type StoredPause } from './guard-document.js'
+import { admissionOf, type Admission } from './admission.js'
+import { FIRST_ITEMS, isCounting, isTimed, type GuardRule } from './breaker-options.js'
+import { GuardStore } from './guard-store.js'
 import {
-  fullRow,
-  refusalText,
-  withRefusal,
-  withSuccess,
-  type Refusal,
-  type RefusalKind,
-  type RefusalRow,
-} from './refusal-rows.js'
-import type { SelfPause } from './self-pause.js'
+  withEnds,
+  withNextRun,
+  withPause,
+  withProbe,
+  withResume,
+  type AttemptEnd,
+  type Counting,
+} from './guard-state.js'
+import { isPausedByItself, pauseText, type OpenBreaker, type StoredPause } from './open-breaker.js'
+import { withRefusal, withSuccess, type Refusal, type RefusalKind } from './refusal-rows.js'
+import { tripOf, type Trip } from './trip.js'
 
 export interface GuardsOptions {
-  readonly queue: Pick<Queue, 'document' | 'control' | 'now'>
+  readonly queue: Pick<Queue, 'document' | 'control' | 'now' | 'listSummaries'>
   readonly lease: Pick<LeaseKeeper, 'current'>
   readonly logger: Logger
   readonly emit: (event: WorkEvent) => void
+  readonly runtime: Pick<Runtime, 'monotonicMs'>
+  readonly rule: GuardRule
+  /** Of this engine. */
+  readonly holder: string
   /** The control reads as paused, whether or not the queue is. */
   readonly drain: boolean
 }
 
-type Noted = Refusal | { readonly kind: RefusalKind; readonly settlement?: undefined }
-
-/** Another process writes the document only at a resume: two writes in a row do not both meet one. */
-const MAX_WRITES = 4
+/** The items in PROCESSING, and those of them that are about to be settled. */
+export interface Observed {
+  readonly items: ReadonlyMap<string, ItemSummary>
+  readonly ends: readonly AttemptEnd[]
+}
 
 /**
- * Pauses the queue where going on would fail item after item for the same reason. The counts and the pause
- * are in one document of the queue, under the lease, so that restarts and failovers continue from it.
+ * Pauses the queue where going on would fail item after item, and limits the first items of a run. The counts
+ * and the pause are in one document of the queue, under the lease, so that restarts and failovers continue
+ * from it.
  *
  * The order is: count, pause, settle. A process that dies after counting leaves items in PROCESSING, whose
- * attempts count once however often they are refused; one that dies before pausing leaves a pause that the
+ * attempts count once however often they are reported; one that dies before pausing leaves a pause that the
  * next engine applies before it sends anything.
  */
 export class Guards {
   readonly #options: GuardsOptions
-  #fencingToken: number | undefined
-  #isKnown = false
-  /** The document may have changed since it was read or written last. */
-  #isStale = false
-  /** Permanently unreadable or unwritable, as without a permission: this engine counts for itself. */
-  #isUnusable = false
-  #version: number | undefined
-  #stored: GuardState = NO_GUARDS
-  /** The stored rows with {@link Guards.#noted} applied. */
-  #rows: readonly RefusalRow[] = []
-  #full: RefusalRow | undefined
-  #noted: Noted[] = []
-  #pause: StoredPause | undefined
+  readonly #store: GuardStore
   #isReported = false
+  #wasPaused = false
+  #isNew = false
+  /** What the storage's clock is ahead of this machine's monotonic one. */
+  #clockAheadMs = 0
+  /** Items in PROCESSING that are not of this run, and stay in this tick. */
+  #others = 0
+  /** Since when items of this run are in flight. */
+  #beganAtMonotonic: number | undefined
+  /** The latest claim found nothing that could be given out. */
+  #isNothingDue = false
+  /** Items wait all the same; not checked again before there is something to claim. */
+  #isDelayed = false
 
   constructor(options: GuardsOptions) {
     this.#options = options
+    this.#store = new GuardStore(options)
   }
 
   /** Why Sluice itself has paused the queue, during that pause. */
-  get pause(): SelfPause | undefined {
-    if (this.#pause === undefined) return undefined
-    const { isApplied: _, ...pause } = this.#pause
-    return pause
+  get pause(): OpenBreaker | undefined {
+    const { pause } = this.#store.state
+    if (pause === undefined) return undefined
+    const { isApplied: _, ...breaker } = pause
+    return breaker
   }
 
   /** No more jobs may start: a guard has paused the queue, or is about to. */
   get isTripped(): boolean {
-    return this.#pause !== undefined || this.#full !== undefined
+    return this.#store.state.pause !== undefined || this.#trip !== undefined
+  }
+
+  get #trip(): Trip | undefined {
+    return tripOf(this.#store.state, this.#options.rule)
   }
 
   /** Since when jobs are refused at their start, by the worker's clock; `undefined`: none are. */
   get startsRefusedSinceAt(): number | undefined {
-    const beganAt = this.#rows.flatMap((row) => (row.kind === 'start' ? [row.sinceAt ?? 0] : []))
+    const { rows } = this.#store.state
+    const beganAt = rows.flatMap((row) => (row.kind === 'start' ? [row.sinceAt ?? 0] : []))
     return beganAt.length === 0 ? undefined : Math.min(...beganAt)
+  }
+
+  /**
+   * How many more items may start, besides what the policy allows.
+   *
+   * @param processing items in PROCESSING
+   */
+  admission(processing: number): Admission {
+    const { rule, runtime } = this.#options
+    const started = Math.max(0, processing - this.#others)
+    const forMs = this.#beganAtMonotonic === undefined ? 0 : runtime.monotonicMs() - this.#beganAtMonotonic
+    return admissionOf(this.#store.state, rule, { started, forMs })
   }
 
   /** Reads the document, once for each fencing token. */
   async read(fencingToken: number | undefined): Promise<void> {
-    if (fencingToken !== this.#fencingToken) this.#isKnown = this.#isUnusable = this.#isReported = false
-    this.#fencingToken = fencingToken
-    if (this.#isKnown) return
-    this.#noted = []
-    await this.#refresh()
-    this.#isKnown = true
+    const { rule, queue, runtime } = this.#options
+    if (!(await this.#store.read(fencingToken))) return
+    this.#isReported = this.#wasPaused = this.#isNothingDue = this.#isDelayed = false
+    this.#isNew = true
+    this.#beganAtMonotonic = undefined
+    if (isTimed(rule)) this.#clockAheadMs = (await queue.now()) - runtime.monotonicMs()
     this.#report()
   }
 
-  /** An attempt was refused. {@link Guards.record} must come before its settle. */
-  noteRefused(refusal: Refusal): void {
-    if (this.#pause === undefined) this.#note(refusal)
+  /** The worker rejected an attempt for good. {@link Guards.record} must come before its settle. */
+  noteRejected(settlement: Refusal['settlement']): void {
+    this.#noteRefused({ kind: 'send', settlement })
+    this.noteEnds([{ settlement }])
+  }
+
+  /** A job was refused at its start; its end is noted besides. */
+  noteRefusedStart(refusal: Omit<Refusal, 'kind'>): void {
+    this.#noteRefused({ kind: 'start', ...refusal })
+  }
+
+  #noteRefused(refusal: Refusal): void {
+    if (this.#options.rule.isOff || this.#store.state.pause !== undefined) return
+    this.#store.change((state) =>
+      state.pause === undefined && !state.counted.has(hashOfJob(refusal.settlement))
+        ? { ...state, rows: withRefusal(state.rows, refusal) }
+        : state,
+    )
   }
 
   /** The worker accepted an item, or a job succeeded. */
   noteSuccess(kind: RefusalKind): void {
     // A full row stays full: a later success was not in between.
-    if (this.#pause !== undefined || this.#full !== undefined) return
-    if (!this.#rows.some((row) => row.kind === kind)) return
-    this.#noted = this.#noted.filter((noted) => noted.kind !== kind)
-    this.#note({ kind })
+    if (!this.#store.state.rows.some((row) => row.kind === kind) || this.isTripped) return
+    this.#store.change((state) =>
+      tripOf(state, this.#options.rule) === undefined
+        ? { ...state, rows: withSuccess(state.rows, kind) }
+        : state,
+    )
+  }
+
+  /** Attempts have ended. {@link Guards.record} must come before they are settled. */
+  noteEnds(ends: readonly AttemptEnd[]): void {
+    const { rule, holder, runtime } = this.#options
+    const now = Math.round(runtime.monotonicMs() + this.#clockAheadMs)
+    const counting: Counting = { rule, holder, now }
+    if (ends.length === 0 || (rule.isOff && !isCounting(rule))) return
+    this.#store.change((state) => withEnds(state, ends, counting))
+  }
+
+  /** A claim returned so many items. */
+  noteClaimed(items: number): void {
+    this.#isNothingDue = items === 0
+    if (items === 0) return
+    this.#isDelayed = false
+    this.#beganAtMonotonic ??= this.#options.runtime.monotonicMs()
   }
 
   /**
-   * Stores what was noted, and pauses the queue at a full row, before anything of it is settled. Without
-   * changes there is no call.
+   * Stores what was noted, and pauses the queue where that opens the breaker, before anything of it is
+   * settled. Without changes there is no call.
    *
    * @throws SluiceError of the queue: then nothing may be settled; SLUICE_LEASE_LOST when another engine
    * dispatches
    */
   async record(control: ControlState): Promise<void> {
-    await this.#store()
-    if (this.#pause?.isApplied === false) await this.#apply(control)
+    this.#closeProbed()
+    await this.#save()
+    if (this.#store.state.pause?.isApplied === false) await this.#apply(control)
   }
 
   /**
-   * Compares the stored pause with the control, once a tick: applies one that an engine left unapplied, and
-   * ends one that was resumed.
+   * Compares the stored pause with the control, once a tick: applies one that an engine left unapplied, ends
+   * one that was resumed, and begins a probe that is due.
    *
    * @throws SluiceError as {@link Guards.record}
    */
-  async obey(control: ControlState): Promise<void> {
-    if (this.#pause === undefined) return
+  async obey(control: ControlState, observed: Observed): Promise<void> {
+    const isResumed = await this.#obeyPause(control, observed)
+    const { run, probe } = this.#store.state
+    if (isResumed || run.isResumed || (this.#wasPaused && !control.paused && probe === undefined))
+      this.#beginRun(observed)
+    this.#wasPaused = control.paused && !this.#options.drain
+    this.#countOthers(observed)
+  }
+
+  /** @returns whether the pause has been resumed */
+  async #obeyPause(control: ControlState, observed: Observed): Promise<boolean> {
+    const { probe } = this.#store.state
+    // The engine that began the probe died before it resumed the queue.
+    if (probe !== undefined && this.#isOwn(control)) await this.#options.queue.control.resume()
+    if (this.#store.state.pause === undefined) return false
     // `sluice resume` may have removed it, and an operator may have paused the queue again since.
-    this.#isStale = !this.#isUnusable
-    await this.#store()
-    if (this.#pause === undefined) return
-    if (!this.#pause.isApplied) await this.#apply(control)
-    else if (!control.paused) await this.#end()
+    this.#store.noteStale()
+    await this.#save()
+    const { pause } = this.#store.state
+    if (pause === undefined) return true
+    if (!pause.isApplied) await this.#apply(control)
+    else if (!control.paused) return true
+    else if (this.#isProbeDue(pause, control)) await this.#beginProbe(observed)
+    return false
   }
 
-  #note(noted: Noted): void {
-    this.#noted.push(noted)
-    this.#rows = applied(this.#rows, noted)
-    this.#full ??= fullRow(this.#rows)
+  /** During a drain the control reads as paused. */
+  #isOwn(control: ControlState): boolean {
+    return !this.#options.drain && isPausedByItself(control)
   }
 
-  async #end(): Promise<void> {
-    this.#pause = this.#full = undefined
-    this.#rows = this.#noted = []
+  #isProbeDue(pause: StoredPause, control: ControlState): boolean {
+    const { rule, runtime } = this.#options
+    if (pause.halfOpenAt === undefined || rule.halfOpenMs === undefined) return false
+    return this.#isOwn(control) && runtime.monotonicMs() + this.#clockAheadMs >= pause.halfOpenAt
+  }
+
+  /**
+   * Stored first: an engine that dies before it resumes the queue leaves a probe that the next one begins.
+   */
+  async #beginProbe({ items }: Observed): Promise<void> {
+    this.#store.set(withProbe(this.#store.state, hashesOf(items)))
+    await this.#save()
+    if (this.#store.state.probe === undefined) return
+    await this.#options.queue.control.resume()
     this.#isReported = false
-    await this.#store()
+    this.#options.emit({ kind: 'breaker-half-open', items: this.#options.rule.halfOpenItems })
+  }
+
+  /** The first failure opens it again: what is left has succeeded. */
+  #closeProbed(): void {
+    const { probe, counted } = this.#store.state
+    if (probe === undefined || probe.hasFailed || probe.ended < this.#options.rule.halfOpenItems) return
+    this.#store.set(withResume(this.#store.state, counted))
+    this.#beganAtMonotonic = undefined
+    this.#options.emit({ kind: 'breaker-closed' })
+  }
+
+  #beginRun({ items }: Observed): void {
+    this.#store.set(withResume(this.#store.state, hashesOf(items)))
+    this.#beganAtMonotonic = undefined
+    this.#isReported = this.#isNew = false
+  }
+
+  #countOthers({ items, ends }: Observed): void {
+    const { state } = this.#store
+    this.#others = 0
+    if (state.counted.size > 0) {
+      const kept = new Set([...hashesOf(items)].filter((hash) => state.counted.has(hash)))
+      if (kept.size < state.counted.size) this.#store.set({ ...state, counted: kept })
+      // Those are places again once they are settled.
+      this.#others = kept.size - ends.filter((end) => kept.has(hashOfJob(end.settlement))).length
+    }
+    const started = items.size - this.#others
+    // So many were not started alone.
+    if (this.#isNew && started > FIRST_ITEMS) this.#beganAtMonotonic = Number.NEGATIVE_INFINITY
+    if (started > 0) this.#beganAtMonotonic ??= this.#options.runtime.monotonicMs()
+    this.#isNew = false
+  }
+
+  /**
+   * At the end of a tick: where nothing is in PROCESSING and nothing waits, the next put begins a new run.
+   *
+   * @throws SluiceError as {@link Guards.record}
+   */
+  async noteEnd(processing: number): Promise<void> {
+    const { run, pause, probe } = this.#store.state
+    if (
+      !this.#isNothingDue ||
+      this.#isDelayed ||
+      processing > 0 ||
+      pause !== undefined ||
+      probe !== undefined
+    )
+      return
+    const isUntouched = !run.hasSucceeded && !run.hasFailed && run.ended === 0
+    if (isUntouched) this.#beganAtMonotonic = undefined
+    if (isUntouched) return
+    // What failed may wait for its next attempt.
+    if ((run.hasFailed || isCounting(this.#options.rule)) && (await this.#hasWaiting())) {
+      this.#isDelayed = true
+      return
+    }
+    this.#store.set(withNextRun(this.#store.state))
+    this.#beganAtMonotonic = undefined
+    await this.#save()
+  }
+
+  async #hasWaiting(): Promise<boolean> {
+    const { items, cursor } = await this.#options.queue.listSummaries('WAITING', { limit: 1 })
+    return items.length > 0 || cursor !== undefined
+  }
+
+  #save(): Promise<void> {
+    return this.#store.store(async () => {
+      const trip = this.#trip
+      if (trip !== undefined) this.#store.set(withPause(this.#store.state, await this.#newPause(trip)))
+    })
+  }
+
+  async #newPause(trip: Trip): Promise<StoredPause> {
+    const { queue, rule } = this.#options
+    const sinceAt = await queue.now()
+    const { halfOpenMs } = rule
+    // What halts a run, halts it.
+    const isFinal = halfOpenMs === undefined || trip.guard === 'halt'
+    return { ...trip, sinceAt, ...(isFinal ? {} : { halfOpenAt: sinceAt + halfOpenMs }), isApplied: false }
   }
 
   async #apply(control: ControlState): Promise<void> {
-    const pause = this.#pause
+    const { pause } = this.#store.state
     if (pause === undefined) return
     // An operator's own pause keeps its reason.
     const pauses = this.#options.drain || !control.paused
-    if (pauses) await this.#options.queue.control.pause(`by Sluice itself: ${pause.reason}`)
-    this.#pause = { ...pause, isApplied: true }
-    await this.#store()
+    if (pauses) await this.#options.queue.control.pause(pauseText(pause))
+    this.#store.set({ ...this.#store.state, pause: { ...pause, isApplied: true } })
+    await this.#save()
     // Resumed just before: the resume is the later command.
-    if (pauses && this.#pause === undefined) await this.#options.queue.control.resume()
+    if (pauses && this.#store.state.pause === undefined) await this.#options.queue.control.resume()
     this.#report()
   }
 
   #report(): void {
     if (this.#isReported || this.pause === undefined) return
     this.#isReported = true
-    this.#options.emit({ kind: 'self-paused', pause: this.pause })
-  }
-
-  async #store(): Promise<void> {
-    for (let writes = 0; writes < MAX_WRITES; writes++) {
-      if (this.#isStale) await this.#refresh()
-      if (this.#full !== undefined && this.#pause === undefined)
-        this.#pause = await this.#newPause(this.#full)
-      const next: GuardState =
-        this.#pause === undefined ? { rows: this.#rows } : { rows: [], pause: this.#pause }
-      if (this.#isUnusable) this.#noted = []
-      if (this.#isUnusable || isSame(next, this.#stored)) return
-      if (await this.#write(next)) return
-    }
-    throw new SluiceError(
-      'SLUICE_QUEUE_UNAVAILABLE',
-      `Cannot write the document ${GUARDS_DOCUMENT}: another process keeps writing it; it is tried again`,
-    )
-  }
-
-  async #newPause(row: RefusalRow): Promise<StoredPause> {
-    const sinceAt = await this.#options.queue.now()
-    return { guard: 'rejections', reason: refusalText(row), sinceAt, example: row.example, isApplied: false }
-  }
-
-  async #write(next: GuardState): Promise<boolean> {
-    const { queue, lease } = this.#options
-    const { current } = lease
-    if (current === undefined) throw leaseLost()
-    const document = queue.document(GUARDS_DOCUMENT)
-    // Until the answer says otherwise: the write may be done although its answer is lost.
-    this.#isStale = true
-    try {
-      if (!(await document.write(guardsToJson(next), { ifVersion: this.#version, lease: current })))
-        return false
-      // The versions of a document that was removed go on [Q-DOC-2].
-      this.#version = this.#version === undefined ? (await document.read())?.version : this.#version + 1
-    } catch (error) {
-      this.#noteTrouble(error, 'written')
-      return true
-    }
-    this.#stored = next
-    this.#noted = []
-    this.#isStale = false
-    return true
-  }
-
-  /** Applies what was noted since the last write: an attempt that is in the document already counts once. */
-  async #refresh(): Promise<void> {
-    try {
-      const found = await this.#options.queue.document(GUARDS_DOCUMENT).read()
-      this.#version = found?.version
-      this.#stored = parseGuards(found?.value)
-    } catch (error) {
-      this.#noteTrouble(error, 'read')
-      return
-    }
-    this.#isStale = false
-    this.#pause = this.#stored.pause
-    this.#rows = this.#noted.reduce(applied, this.#stored.rows)
-    this.#full = this.#pause === undefined ? fullRow(this.#rows) : undefined
-  }
-
-  #noteTrouble(error: unknown, what: 'read' | 'written'): void {
-    if (!isSluiceError(error, 'SLUICE_QUEUE_DENIED') && !isSluiceError(error, 'SLUICE_QUEUE_CORRUPT'))
-      throw error
-    this.#isUnusable = true
-    this.#isStale = false
-    this.#options.logger.warn(
-      { err: error, document: GUARDS_DOCUMENT },
-      `the count of rejections can’t be ${what}: it starts again with each service; the work goes on`,
-    )
+    this.#options.emit({ kind: 'breaker-open', breaker: this.pause })
   }
 }
 
-function applied(rows: readonly RefusalRow[], noted: Noted): readonly RefusalRow[] {
-  return noted.settlement === undefined ? withSuccess(rows, noted.kind) : withRefusal(rows, noted)
-}
-
-function isSame(one: GuardState, other: GuardState): boolean {
-  return JSON.stringify(guardsToJson(one)) === JSON.stringify(guardsToJson(other))
-}
-
-function leaseLost(): SluiceError {
-  return new SluiceError(
-    'SLUICE_LEASE_LOST',
-    'Cannot count a rejection: the lease is no longer held; the engine that dispatches now goes on',
-  )
+function hashesOf(items: ReadonlyMap<string, ItemSummary>): ReadonlySet<string> {
+  return new Set([...items.values()].map(hashOfJob))
 }

@@ -13,8 +13,10 @@ import type { DecidedSettlement } from '../settling/settle.js'
 export async function obeyGuards(tick: Tick, pass: SendPass, findings: Findings): Promise<boolean> {
   const { guards } = tick
   const { control } = pass
-  await guards.obey(control)
+  const { settlements } = findings.decisions
+  await guards.obey(control, { items: findings.found.items, ends: settlements })
   noteStarts(tick, findings)
+  guards.noteEnds(settlements)
   await guards.record(control)
   const isPaused = control.paused || guards.isTripped
   // Items that were rejected after their pass go back to WAITING with the unsent ones.
@@ -35,7 +37,7 @@ function noteStarts({ guards }: Tick, { found, decisions }: Findings): void {
   if (wentWellAt !== undefined || hasBegun) guards.noteSuccess('start')
   for (const { settlement, isRefusedStart = false, endedAt = 0 } of settlements)
     if (isRefusedStart && endedAt > (wentWellAt ?? Number.NEGATIVE_INFINITY))
-      guards.noteRefused({ kind: 'start', settlement, endedAt })
+      guards.noteRefusedStart({ settlement, endedAt })
 }
 
 function succeededAt({ settlement, endedAt }: DecidedSettlement): number | undefined {

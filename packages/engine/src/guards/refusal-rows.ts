@@ -1,9 +1,13 @@
 import type { JobRef, Settlement } from '@sluice/core'
 import { failureGroupOf } from '@sluice/core/backend'
+import { FIRST_ITEMS } from './breaker-options.js'
 import { hashOfJob } from '../records/seen-jobs-format.js'
 
-/** `send`: the worker rejected the item · `start`: its job was accepted, and failed at its start. */
-export type RefusalKind = 'send' | 'start'
+/**
+ * `send`: the worker rejected the item · `start`: its job was accepted, and failed at its start · `first`:
+ * any failure of an attempt before the first success of a run.
+ */
+export type RefusalKind = 'send' | 'start' | 'first'
 
 /** One refusal of one attempt. */
 export interface Refusal {
@@ -29,7 +33,7 @@ export interface RefusalRow {
 }
 
 /** This many refusals for the same reason pause the queue. */
-export const MAX_REFUSALS_IN_ROW = 20
+export const MAX_REFUSALS_IN_ROW = FIRST_ITEMS
 /** With more reasons at once, the row that has not grown for longest is dropped. */
 const MAX_ROWS = 16
 
@@ -58,14 +62,22 @@ export function withSuccess(rows: readonly RefusalRow[], kind: RefusalKind): rea
   return rows.filter((row) => row.kind !== kind)
 }
 
-/** A row that pauses the queue. */
-export function fullRow(rows: readonly RefusalRow[]): RefusalRow | undefined {
-  return rows.find(({ jobs }) => jobs.length >= MAX_REFUSALS_IN_ROW)
+/**
+ * A row that pauses the queue. A refusal says more than that all has failed so far.
+ *
+ * @param most how many failures before the first success do
+ */
+export function fullRow(rows: readonly RefusalRow[], most: number): RefusalRow | undefined {
+  const full = rows.filter(({ kind, jobs }) => jobs.length >= (kind === 'first' ? most : MAX_REFUSALS_IN_ROW))
+  return full.find(({ kind }) => kind !== 'first') ?? full[0]
 }
 
 /** The reason of a pause by a full row. */
 export function refusalText({ kind, reason, jobs }: RefusalRow): string {
-  return kind === 'send'
-    ? `the worker rejected ${jobs.length} items in a row for the same reason, and accepted none in between: ${reason}`
-    : `${jobs.length} jobs in a row failed as they were started, for the same reason, and none succeeded in between: ${reason}`
+  const texts: Readonly<Record<RefusalKind, string>> = {
+    send: `the worker rejected ${jobs.length} items in a row for the same reason, and accepted none in between`,
+    start: `${jobs.length} jobs in a row failed as they were started, for the same reason, and none succeeded in between`,
+    first: `${jobs.length} of the first items of this run failed for the same reason, and none has succeeded`,
+  }
+  return `${texts[kind]}: ${reason}`
 }

@@ -1,6 +1,6 @@
 import { MAX_PROCESSING_LIMIT, type ControlState } from '@sluice/core'
 import type { Tick } from '../tick/tick.js'
-import type { SelfPause } from '../guards/self-pause.js'
+import type { OpenBreaker } from '../guards/open-breaker.js'
 import { roomForClaimed, roomForNew, type Asked } from '../policies/rooms.js'
 import type { Holdup, HoldupCode } from './holdup.js'
 import type { Tally, TickResult } from '../tick/tick-result.js'
@@ -23,12 +23,13 @@ export function controlHoldups(
   const isLimit = isFull && roomForClaimed(asked, { processing, orphans, limits: {} }) > 0
   return [
     // During a drain the control reads as paused: the drain is the holdup.
-    ...(guards.pause === undefined ? [] : [selfPauseHoldup(guards.pause)]),
+    ...(guards.pause === undefined ? [] : [openBreakerHoldup(guards.pause)]),
     ...(paused && !drain && guards.pause === undefined
       ? [{ code: 'paused', message: `the queue is paused${why}` } as const]
       : []),
     ...(drain ? [DRAINING] : []),
     ...(room === 0 && holdup !== undefined ? [holdup] : []),
+    ...(paused || room === 0 ? [] : canaryHoldups(guards, processing)),
     ...(isLimit ? [{ code: 'limit', message: limitMessage(asked, limits) } as const] : []),
     ...(isFull && orphans > 0 ? [orphanHoldup(orphans)] : []),
     ...(isFull ? pendingHoldups(places) : []),
@@ -36,8 +37,28 @@ export function controlHoldups(
 }
 
 /** The holdup of a queue that Sluice itself has paused. */
-export function selfPauseHoldup({ reason, sinceAt }: SelfPause): Holdup {
-  return { code: 'self-paused', message: `Sluice paused the queue itself: ${reason}`, sinceAt }
+export function openBreakerHoldup({
+  reason,
+  sinceAt,
+  example,
+  group,
+  failed,
+  halfOpenAt,
+}: OpenBreaker): Holdup {
+  const facts = [
+    ...(example === undefined ? [] : [`such as item ${JSON.stringify(example)}`]),
+    ...(group === undefined ? [] : [`failure group ${group}`]),
+  ].join(', ')
+  const again =
+    halfOpenAt === undefined ? '' : `; a few items are tried at ${new Date(halfOpenAt).toISOString()}`
+  const message = `Sluice paused the queue itself: ${reason}${facts === '' ? '' : ` (${facts})`}${again}`
+  return { code: 'breaker-open', message, sinceAt, ...(failed === undefined ? {} : { items: failed }) }
+}
+
+/** The first items of a run are waited for, and nothing else leaves no room. */
+function canaryHoldups(guards: Tick['guards'], processing: number): Holdup[] {
+  const { room, message } = guards.admission(processing)
+  return room === 0 && message !== undefined ? [{ code: 'canary', message }] : []
 }
 
 const DRAINING: Holdup = {
@@ -75,7 +96,8 @@ function limitMessage(asked: Asked, limits: ControlState['limits']): string {
 
 const BY_CONTROL: ReadonlySet<HoldupCode> = new Set([
   'paused',
-  'self-paused',
+  'breaker-open',
+  'canary',
   'draining',
   'outside-window',
   'rate',

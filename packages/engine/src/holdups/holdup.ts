@@ -4,11 +4,12 @@
  *
  * `no-dispatcher`: no service runs · `storage-unavailable`, `storage-denied`: the storage can't be used ·
  * `worker-unavailable`, `worker-denied`: the worker can't · `backoff`: the other side sent a `Retry-After` ·
- * `incomplete-poll`: the worker has not reported all of its jobs · `paused`: by `pause` · `self-paused`: by
- * Sluice itself, since going on would only fail its items · `draining`: the dispatching service runs with
- * `--drain` · `outside-window`: no time window of the policy is open · `nothing-waiting`: only running jobs
- * are left · `nothing-due`: all waiting items are delayed · `backpressure`: the worker accepts no more for
- * now · `rate`: the rate of claims is reached · `machine`: this machine is busy, or short of memory ·
+ * `incomplete-poll`: the worker has not reported all of its jobs · `paused`: by `pause` · `breaker-open`: by
+ * Sluice itself, since too much failed · `canary`: the first items of a run are waited for · `draining`: the
+ * dispatching service runs with `--drain` · `outside-window`: no time window of the policy is open ·
+ * `nothing-waiting`: only running jobs are left · `nothing-due`: all waiting items are delayed ·
+ * `backpressure`: the worker accepts no more for now · `rate`: the rate of claims is reached · `machine`: this
+ * machine is busy, or short of memory · `budget`: items wait for resources, or for the limit of their key ·
  * `limit`: the limit of jobs is reached · `orphans`: jobs without an item take places, and the limit is
  * reached · `worker-pending`: the limit is reached, and at least half of the jobs are pending at the worker,
  * so that a higher limit would not help · `refused-items`: the worker refuses some items · `earlier-attempt`:
@@ -24,7 +25,8 @@ export const HOLDUP_CODES = [
   'backoff',
   'incomplete-poll',
   'paused',
-  'self-paused',
+  'breaker-open',
+  'canary',
   'draining',
   'outside-window',
   'nothing-waiting',
@@ -70,8 +72,9 @@ export const HOLDUP_ADVICE: Readonly<Record<HoldupCode, string | undefined>> = {
   backoff: undefined,
   'incomplete-poll': 'it is tried again; `sluice check` shows more',
   paused: '`sluice resume` goes on',
-  'self-paused':
+  'breaker-open':
     'fix the cause, then `sluice resume`; `sluice report --summary` and `sluice show ID` show more',
+  canary: undefined,
   draining: 'start a service without --drain to go on',
   'outside-window': 'it goes on by itself; `sluice policy show` shows the windows',
   'nothing-waiting': undefined,

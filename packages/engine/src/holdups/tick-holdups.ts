@@ -12,7 +12,7 @@ export function noteHoldups(tick: Tick): void {
   const { maxRetryAfterMs } = tick.sends
   if (tick.lease.held) {
     tick.tally.holdups.push(...sendHoldups(tick))
-    if (tick.guards.pause !== undefined) tick.tally.selfPause = tick.guards.pause
+    if (tick.guards.pause !== undefined) tick.tally.openBreaker = tick.guards.pause
   }
   tick.tally.holdups.push(
     ...outageHoldups(tick.tally.unavailable, { said: tick.tally.holdups, maxRetryAfterMs }),

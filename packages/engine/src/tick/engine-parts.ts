@@ -37,8 +37,9 @@ export function newEngineParts(options: CheckedOptions, emit: (event: WorkEvent)
   const maxJobsPerSend = maxJobsOf(options)
   const lease = new LeaseKeeper({ queue: options.queue, holder, ttlMs: leaseTtlMs, runtime, calls })
   const record = new DispatcherRecord({ queue, lease, leaseTtlMs, runtime, logger, calls, policy })
+  const { guards: rule, ...others } = options
   return {
-    ...options,
+    ...others,
     queue,
     worker: watchedWorker(options.worker, calls),
     stallMs: stallSpanMs(options),
@@ -57,7 +58,7 @@ export function newEngineParts(options: CheckedOptions, emit: (event: WorkEvent)
     backpressure: new Backpressure({ rule: options.backpressure, record, runtime, logger, emit }),
     unsent: new UnsentClaims(),
     seen: new SeenJobs({ queue, logger }),
-    guards: new Guards({ queue, lease, logger, emit, drain }),
+    guards: new Guards({ queue, lease, logger, emit, drain, runtime, holder, rule }),
     missing: new MissingJobs({ queue, runtime, logger, graceMs: lost.graceMs }),
     ...(policy.state === undefined
       ? {}

@@ -1,5 +1,5 @@
 import type { SluiceError } from '@sluice/core'
-import type { SelfPause } from '../guards/self-pause.js'
+import type { OpenBreaker } from '../guards/open-breaker.js'
 import type { Holdup } from '../holdups/holdup.js'
 
 /** What one tick did, as plain data. */
@@ -8,7 +8,7 @@ export interface TickResult {
   readonly role: 'dispatcher' | 'standby'
   readonly paused: boolean
   /** Why Sluice itself has paused the queue; absent otherwise, and of a standby. */
-  readonly selfPause?: SelfPause
+  readonly openBreaker?: OpenBreaker
   /** Whether all reports of the worker were read and settled: `false` in an outage, and of a standby. */
   readonly reconciled: boolean
   /** The poll that was read; absent in an outage of the worker, and of a standby. */

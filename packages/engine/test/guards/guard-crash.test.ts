@@ -1,26 +1,51 @@
 import { SluiceError, type Runtime } from '@sluice/core'
 import { expect, test } from 'vitest'
-import { processingLimit, readSelfPause, type WorkQueue } from '../../src/index.js'
+import { processingLimit, readOpenBreaker, type WorkQueue } from '../../src/index.js'
 import { GUARDS_DOCUMENT } from '../../src/records/document-names.js'
 import { ProcessRuntime } from '../process-runtime.js'
-import { World, wrapped } from '../world.js'
+import { World, wrapped, type Options } from '../world.js'
 
 /** How the n-th call of the first engine goes wrong. */
 type Crash = `${'dies' | 'throws' | 'stalls'} ${'before' | 'after'}`
 
+/** How every item fails, and what the engine is opened with. */
+interface Mode {
+  readonly guard: string
+  readonly options: Options
+  readonly isRejected: boolean
+  /** The fewest failures that pause the queue. */
+  readonly least: number
+  /** The most that fail. */
+  readonly most: number
+}
+
+const LIMIT = 6
 const LEASE_MS = 4_000
 const CONCURRENCY = 2
 const ITEMS = 60
 
+const MODES = {
+  rejections: { guard: 'rejections', options: {}, isRejected: true, least: 20, most: 20 + CONCURRENCY },
+  failures: { guard: 'first-items', options: {}, isRejected: false, least: 20, most: 20 + LIMIT },
+  window: {
+    guard: 'failures',
+    options: { canary: 3, breaker: { failures: 12, window: 30 } },
+    isRejected: false,
+    least: 12,
+    most: 12 + LIMIT,
+  },
+} satisfies Readonly<Record<string, Mode>>
+
 /**
- * An engine whose worker rejects every item, and which dies, fails or stalls at one of its calls; others take
- * over.
+ * An engine whose worker rejects every item, or whose jobs all fail, and which dies, fails or stalls at one
+ * of its calls; others take over.
  */
-class Rejections {
+class Failures {
   readonly world = new World()
   readonly #runtime = new ProcessRuntime(this.world.runtime)
   readonly crash: Crash | undefined
   readonly at: number
+  readonly mode: Mode
   calls = 0
   readonly rejected = new Set<string>()
   #isDead = false
@@ -29,7 +54,8 @@ class Rejections {
     this.#die = () => resolve('dead')
   })
 
-  constructor(crash: Crash | undefined, at: number) {
+  constructor(mode: Mode, crash: Crash | undefined, at: number) {
+    this.mode = mode
     this.crash = crash
     this.at = at
   }
@@ -39,17 +65,20 @@ class Rejections {
     around = (_: string, call: () => Promise<unknown>) => call(),
   ): WorkQueue {
     const { queue, worker } = wrapped(this.world, (side, _, call) => around(side, call))
-    worker.sendJob = (id, _, { attempt }) => {
-      this.rejected.add(`${id} ${attempt}`)
+    const { sendJob } = worker
+    worker.sendJob = (id, body, job) => {
+      this.rejected.add(`${id} ${job.attempt}`)
+      if (!this.mode.isRejected) return sendJob(id, body, job)
       return Promise.reject(new SluiceError('SLUICE_JOB_REJECTED', `${id} has no path`))
     }
     return this.world.engine({
       queue,
       worker,
       runtime,
-      policy: processingLimit(6),
+      policy: processingLimit(LIMIT),
       leaseTtlMs: LEASE_MS,
       sendConcurrency: CONCURRENCY,
+      ...this.mode.options,
     })
   }
 
@@ -74,11 +103,17 @@ class Rejections {
     })
   }
 
+  failJobs(): void {
+    for (const { id } of this.world.worker.running())
+      this.world.worker.settleJob(id, { stage: 'FAIL', failureClass: 'failed', message: `${id} has no path` })
+  }
+
   async #othersGoOn(): Promise<void> {
     const other = this.engine()
     this.#runtime.suspend()
     for (let second = 0; second < LEASE_MS / 1_000 + 2; second++) {
       await other.tick()
+      this.failJobs()
       await this.world.runtime.advance(1_000)
     }
     await other.close()
@@ -92,8 +127,8 @@ function unavailable(side: string): SluiceError {
 }
 
 /** Ticks until the queue is paused and nothing is in PROCESSING. */
-async function play(crash?: Crash, at = -1): Promise<{ calls: number; failed: number }> {
-  const scene = new Rejections(crash, at)
+async function play(mode: Mode, crash?: Crash, at = -1): Promise<{ calls: number; failed: number }> {
+  const scene = new Failures(mode, crash, at)
   const { world } = scene
   const ids = await world.put(ITEMS)
   let engine = scene.mortal()
@@ -101,6 +136,7 @@ async function play(crash?: Crash, at = -1): Promise<{ calls: number; failed: nu
     (await world.queue.control.read()).paused && (await world.queue.sizes()).PROCESSING === 0
   for (let step = 0; step < 40 && !(await isOver()); step++) {
     if ((await Promise.race([engine.tick(), scene.death])) === 'dead') engine = scene.engine()
+    scene.failJobs()
     await world.runtime.advance(1_000)
   }
   // One more, for what a crash right at the end left undone.
@@ -108,15 +144,15 @@ async function play(crash?: Crash, at = -1): Promise<{ calls: number; failed: nu
   const last = scene.engine()
   await last.tick()
   const { calls } = scene
-  expect(await readSelfPause(world.queue)).toMatchObject({
-    guard: 'rejections',
+  expect(await readOpenBreaker(world.queue)).toMatchObject({
+    guard: mode.guard,
     reason: expect.stringContaining('has no path'),
   })
   const { WAITING, FAIL, PROCESSING } = await world.queue.sizes()
   expect({ at, PROCESSING }).toEqual({ at, PROCESSING: 0 })
   expect(WAITING + FAIL).toBe(ITEMS)
   // An attempt that is rejected again after a crash counts once.
-  expect({ at, isRow: scene.rejected.size >= 20 }).toEqual({ at, isRow: true })
+  expect({ at, isRow: scene.rejected.size >= mode.least }).toEqual({ at, isRow: true })
   const items = await Promise.all(ids.map((id) => world.queue.lookup(id)))
   const counted = items.filter((item) => item?.stage === 'WAITING' && item.attempt !== item.uncounted)
   expect(counted).toEqual([])
@@ -124,28 +160,30 @@ async function play(crash?: Crash, at = -1): Promise<{ calls: number; failed: nu
 }
 
 test('without a crash twenty items and those in flight are spent', async () => {
-  const { failed } = await play()
+  const { failed } = await play(MODES.rejections)
   expect(failed).toBeGreaterThanOrEqual(20)
   expect(failed).toBeLessThan(20 + CONCURRENCY)
 })
 
-test.each([
+const CRASHES: readonly Crash[] = [
   'dies before',
   'dies after',
   'throws before',
   'throws after',
   'stalls before',
   'stalls after',
-] as const)(
-  '%s any call between counting, pausing and failing: it pauses all the same, and no more is spent',
-  async (crash) => {
-    const { calls } = await play()
+]
+
+test.each(CRASHES.flatMap((crash) => Object.entries(MODES).map(([name, mode]) => ({ crash, name, mode }))))(
+  '$crash any call between counting, pausing and failing ($name): it pauses all the same, and no more is spent',
+  async ({ crash, mode }) => {
+    const { calls } = await play(mode)
     expect(calls).toBeGreaterThan(40)
     for (let at = 0; at < calls; at++) {
-      const { failed } = await play(crash, at)
+      const { failed } = await play(mode, crash, at)
       // A pass whose count could not be stored settles nothing; one that stalls may have settled what the
       // other counted too.
-      expect({ at, isWithin: failed <= 20 + CONCURRENCY }).toEqual({ at, isWithin: true })
+      expect({ at, isWithin: failed <= mode.most }).toEqual({ at, isWithin: true })
     }
   },
   60_000,

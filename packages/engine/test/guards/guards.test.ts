@@ -1,7 +1,7 @@
 import { SluiceError, type Worker } from '@sluice/core'
 import { wrapWorker } from '@sluice/testkit'
 import { expect, test } from 'vitest'
-import { clearSelfPause, processingLimit, readSelfPause } from '../../src/index.js'
+import { resetBreaker, processingLimit, readOpenBreaker } from '../../src/index.js'
 import { GUARDS_DOCUMENT } from '../../src/records/document-names.js'
 import { World, wrapped, type Options } from '../world.js'
 
@@ -45,7 +45,7 @@ test('reasons that differ in what is peculiar to an item are the same', async ()
   )
   await run(world, { worker, policy: processingLimit(5) })
   expect((await world.queue.sizes()).FAIL).toBeLessThan(30)
-  expect((await readSelfPause(world.queue))?.reason).toContain('parameter n = <n>')
+  expect((await readOpenBreaker(world.queue))?.reason).toContain('parameter n = <n>')
 })
 
 test('two reasons that alternate do not hide each other', async () => {
@@ -63,7 +63,7 @@ test('a few good items among many bad ones keep it going', async () => {
   const worker = rejecting(world, (id) => (numberOf(id) % 15 === 0 ? undefined : 'no path'))
   await run(world, { worker, policy: processingLimit(4) })
   expect(await world.queue.sizes()).toMatchObject({ WAITING: 0, SUCCESS: 20, FAIL: 280 })
-  expect(await readSelfPause(world.queue)).toBeUndefined()
+  expect(await readOpenBreaker(world.queue)).toBeUndefined()
 })
 
 test('items that are refused in words of the worker, while a probe goes well, count too', async () => {
@@ -81,7 +81,7 @@ test('items that are refused in words of the worker, while a probe goes well, co
     await engine.tick()
     await world.runtime.advance(5_000)
   }
-  expect(await readSelfPause(world.queue)).toMatchObject({
+  expect(await readOpenBreaker(world.queue)).toMatchObject({
     reason: expect.stringContaining('admission webhook'),
   })
   expect((await world.queue.sizes()).FAIL).toBeGreaterThanOrEqual(20)
@@ -95,20 +95,20 @@ test('the log, the events, the tick and the holdups say so, and an operator’s 
   const engine = world.engine({ worker, policy: processingLimit(60) })
   const tick = await engine.tick()
   const pause = { guard: 'rejections', example: 'i0', sinceAt: expect.any(Number) }
-  expect(tick.selfPause).toMatchObject(pause)
-  expect(tick.holdups.map(({ code }) => code)).toContain('self-paused')
+  expect(tick.openBreaker).toMatchObject(pause)
+  expect(tick.holdups.map(({ code }) => code)).toContain('breaker-open')
   expect(tick.holdups.map(({ code }) => code)).not.toContain('paused')
-  expect(world.events).toContainEqual({ kind: 'self-paused', pause: expect.objectContaining(pause) })
-  expect(world.kinds().filter((kind) => kind === 'self-paused')).toHaveLength(1)
+  expect(world.events).toContainEqual({ kind: 'breaker-open', breaker: expect.objectContaining(pause) })
+  expect(world.kinds().filter((kind) => kind === 'breaker-open')).toHaveLength(1)
   await engine.tick()
-  expect(world.kinds().filter((kind) => kind === 'self-paused')).toHaveLength(1)
+  expect(world.kinds().filter((kind) => kind === 'breaker-open')).toHaveLength(1)
 
   const other = new World()
   await other.queue.control.pause('not now')
   const its = await other.engine().tick()
-  expect(its.selfPause).toBeUndefined()
+  expect(its.openBreaker).toBeUndefined()
   expect(its.holdups.map(({ code }) => code)).toEqual(['paused'])
-  expect(await readSelfPause(other.queue)).toBeUndefined()
+  expect(await readOpenBreaker(other.queue)).toBeUndefined()
 })
 
 test('an operator who paused first keeps the word, and a resume ends both', async () => {
@@ -133,10 +133,10 @@ test('an operator who paused first keeps the word, and a resume ends both', asyn
   for (let turn = 0; turn < 20; turn++) await world.runtime.advance(100)
   await ticking
   expect(await world.queue.control.read()).toMatchObject({ paused: true, reason: 'maintenance' })
-  expect(await readSelfPause(world.queue)).toMatchObject({ guard: 'rejections' })
-  await clearSelfPause(world.queue)
+  expect(await readOpenBreaker(world.queue)).toMatchObject({ guard: 'rejections' })
+  await resetBreaker(world.queue)
   await world.queue.control.resume()
-  expect(await readSelfPause(world.queue)).toBeUndefined()
+  expect(await readOpenBreaker(world.queue)).toBeUndefined()
   await engine.tick()
   expect((await world.queue.control.read()).paused).toBe(true)
 })
@@ -147,11 +147,11 @@ test('after a resume and another pause by an operator, between two ticks, the pa
   const worker = rejecting(world, () => 'no path')
   const engine = world.engine({ worker, policy: processingLimit(60) })
   await engine.tick()
-  await clearSelfPause(world.queue)
+  await resetBreaker(world.queue)
   await world.queue.control.resume()
   await world.queue.control.pause('by an operator')
   const tick = await engine.tick()
-  expect(tick.selfPause).toBeUndefined()
+  expect(tick.openBreaker).toBeUndefined()
   expect(tick.holdups).toMatchObject([{ code: 'paused', message: expect.stringContaining('by an operator') }])
 })
 
@@ -165,10 +165,10 @@ test('a service that drains counts too, and the pause is there for the next one'
   for (const { id } of world.worker.running())
     world.worker.settleJob(id, { stage: 'FAIL', failureClass: 'error', message })
   const drain = world.engine({ drain: true })
-  expect((await drain.tick()).selfPause).toMatchObject({ reason: expect.stringContaining('PodSecurity') })
+  expect((await drain.tick()).openBreaker).toMatchObject({ reason: expect.stringContaining('PodSecurity') })
   await drain.close()
   expect((await world.queue.control.read()).paused).toBe(true)
-  expect((await world.engine().tick()).selfPause).toBeDefined()
+  expect((await world.engine().tick()).openBreaker).toBeDefined()
 })
 
 test('jobs that run, and were started after the first that was refused, end the row', async () => {
@@ -180,7 +180,8 @@ test('jobs that run, and were started after the first that was refused, end the 
       return new Map([...reports].map(([id, report]) => [id, { ...report, ...begun(report.stage) }]))
     },
   })
-  const engine = world.engine({ worker, policy: processingLimit(500) })
+  const breaker = { failures: 1_000, window: 10_000 }
+  const engine = world.engine({ worker, policy: processingLimit(500), breaker })
   const refuse = (): void => {
     const big = world.worker.running().filter(({ id }) => id.startsWith('big'))
     for (const { id } of big)
@@ -221,10 +222,12 @@ test.each(['SLUICE_QUEUE_DENIED', 'SLUICE_QUEUE_CORRUPT'] as const)(
     for (let tick = 0; tick < 10; tick++) await engine.tick()
     expect((await world.queue.control.read()).paused).toBe(true)
     expect((await world.queue.sizes()).FAIL).toBeLessThan(40)
-    expect(world.logs.filter(({ message }) => message.includes('count of rejections'))).toHaveLength(1)
+    expect(
+      world.logs.filter(({ message }) => message.includes('count of failures and rejections')),
+    ).toHaveLength(1)
     await world.queue.control.resume()
     await engine.tick()
-    expect((await engine.tick()).selfPause).toBeUndefined()
+    expect((await engine.tick()).openBreaker).toBeUndefined()
   },
 )
 
@@ -238,7 +241,7 @@ test('what is in the document and can’t be understood counts as nothing', asyn
     const world = new World()
     await world.queue.document(GUARDS_DOCUMENT).write(value, { ifVersion: undefined })
     await world.put(3)
-    expect(await readSelfPause(world.queue)).toBeUndefined()
+    expect(await readOpenBreaker(world.queue)).toBeUndefined()
     expect((await world.engine().tick()).sent).toBe(3)
   }
 })

@@ -1,3 +1,4 @@
+import { breakerCases } from './cases/breaker-cases.js'
 import { capCases } from './cases/cap-cases.js'
 import { engineControlCases } from './cases/control-cases.js'
 import { deadlineCases } from './cases/deadline-cases.js'
@@ -23,5 +24,6 @@ export const engineContract: readonly EngineCase[] = [
   ...troubleCases,
   ...pressureCases,
   ...guardCases,
+  ...breakerCases,
   ...engineControlCases,
 ]

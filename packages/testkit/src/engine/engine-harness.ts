@@ -22,6 +22,15 @@ export interface EngineRetryRule {
   readonly escalate?: { readonly parameter: string; readonly values: readonly string[] }
 }
 
+/** When too many failures pause the queue. */
+export interface EngineBreaker {
+  readonly failures?: number | `${number}%`
+  readonly window?: number
+  readonly groupFailures?: number
+  readonly halfOpenMs?: number
+  readonly halfOpenItems?: number
+}
+
 export interface EngineSettings {
   readonly queue: Queue
   readonly worker: Worker
@@ -49,6 +58,10 @@ export interface EngineSettings {
   readonly stallMs?: number
   /** Default: on, with the engine's defaults. */
   readonly backpressure?: 'off'
+  /** The first so many items start alone; absent: 20 in flight until the first success, or for a minute. */
+  readonly canary?: number
+  /** Absent: the first 20 ends pause the queue if all are failures of one group. */
+  readonly breaker?: EngineBreaker | 'off'
   readonly deadlines?: { readonly attemptMs?: number; readonly itemMs?: number }
   readonly stragglers?: {
     readonly factor: number

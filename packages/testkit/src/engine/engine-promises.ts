@@ -140,6 +140,30 @@ export const enginePromises: readonly ContractPromise[] = [
     text: 'Later engines too know a pause by the engine itself from an operator’s. It lasts until it is resumed; then the count starts again.',
   },
   {
+    id: 'E-GUARD-4',
+    text: 'With nothing configured, the first 20 ends after a put into an empty queue or a resume that are failures of one group, with no success among them, pause the queue. No more than 20 items are in flight until the first success, or for 60 s.',
+  },
+  {
+    id: 'E-GUARD-5',
+    text: 'No more items than the canary start after a put into an empty queue or a resume, until as many have ended.',
+  },
+  {
+    id: 'E-GUARD-6',
+    text: 'The queue is paused when the failures of the window reach the configured number or share. Until the window has passed for the first time, no more than canary and window are spent.',
+  },
+  {
+    id: 'E-GUARD-7',
+    text: 'It is paused when so many failures of a new failure group occur within its first minute. Groups that occurred before, or before a resume, are known, over restarts.',
+  },
+  {
+    id: 'E-GUARD-8',
+    text: 'After `halfOpenMs` a few items are tried: the first failure pauses the queue again, and if all succeed a new run begins.',
+  },
+  {
+    id: 'E-GUARD-9',
+    text: 'The counts and an open breaker go on over restarts and failovers, and the end of each attempt counts once.',
+  },
+  {
     id: 'E-CTRL-1',
     text: 'A pause and a lower limit hold within a second, also while jobs are being sent; what was claimed and not sent goes back to WAITING, uncounted, to its place.',
   },

@@ -1,4 +1,4 @@
-import { clearSelfPause } from '@sluice/engine'
+import { resetBreaker } from '@sluice/engine'
 import { printable } from '../../output/output.js'
 import { helpNotes, type CommandContext, type Program } from '../../cli/command.js'
 
@@ -12,7 +12,7 @@ export function registerResume(program: Program, context: CommandContext): void 
       const queue = await context.openQueue()
       // First: an engine that finds the queue resumed and the record present would take the record for a new
       // one.
-      await clearSelfPause(queue)
+      await resetBreaker(queue)
       await queue.control.resume()
       const state = await queue.control.read()
       context.output.print(`Resumed ${printable(queue.name)}`, state)

@@ -1,4 +1,5 @@
 import { eachSummary, type Logger, type Queue, type Worker } from '@sluice/core'
+import type { FailureThreshold } from '@sluice/engine'
 import { CommandError } from '../../cli/command-error.js'
 import type { ServiceEnd } from '../../run/service.js'
 import { assertSet } from '../../config/env-reference.js'
@@ -7,7 +8,7 @@ import { keepYoungHeapSmall } from '../../load/heap-growth.js'
 import { openReachable } from '../../run/open-reachable.js'
 import { retryWarnings } from '../../run/retry-options.js'
 import { StopDeadline } from '../../cli/timing.js'
-import { wholeNumber } from '../../cli/arguments.js'
+import { failureThreshold, wholeNumber } from '../../cli/arguments.js'
 import { helpNotes, type CommandContext, type Program } from '../../cli/command.js'
 
 /** `sluice run`: the persistent service. */
@@ -18,6 +19,11 @@ export function registerRun(program: Program, context: CommandContext): void {
     .option('--until-empty', 'exit with 0 when nothing is in WAITING or PROCESSING')
     .option('--drain', 'start no jobs, and exit with 0 when nothing is in PROCESSING')
     .option('--fail-if-failed', 'with --until-empty: exit with 8 when items are in FAIL at the end')
+    .option(
+      '--halt <n|n%>',
+      'exit with 9 when n items, or n % of them, have failed for good',
+      failureThreshold,
+    )
     .option('--new-worker', 'accept another worker than before, while items are in PROCESSING')
     .option('-l, --limit <n>', 'the most unfinished jobs (processing.limit)', wholeNumber(0))
     .option('--interval-ms <ms>', 'time between two ticks (service.intervalMs)', wholeNumber(10))
@@ -25,35 +31,44 @@ export function registerRun(program: Program, context: CommandContext): void {
     .option('--log-format <format>', 'auto, pretty or json (log.format)')
     .addHelpText('after', NOTES)
     .addHelpText('after', helpNotes(EXAMPLES, EXITS))
-    .action(
-      async ({ untilEmpty, drain, failIfFailed, newWorker, limit, intervalMs, logLevel, logFormat }) => {
-        if (limit !== undefined) context.override('processing.limit', limit, '--limit')
-        if (intervalMs !== undefined) context.override('service.intervalMs', intervalMs, '--interval-ms')
-        if (logLevel !== undefined) context.override('log.level', logLevel, '--log-level')
-        if (logFormat !== undefined) context.override('log.format', logFormat, '--log-format')
-        if (untilEmpty === true && drain === true)
-          throw new CommandError(
-            'INVALID',
-            'Use --until-empty or --drain, not both: a drain leaves items in WAITING.',
-          )
-        if (failIfFailed === true && untilEmpty !== true)
-          throw new CommandError(
-            'INVALID',
-            '--fail-if-failed needs --until-empty: it applies to the end of a run.',
-          )
-        await run(context, {
-          untilEmpty: untilEmpty === true,
-          drain: drain === true,
-          failIfFailed: failIfFailed === true,
-          acceptNewWorker: newWorker === true,
-        })
-      },
+    .action(async ({ limit, intervalMs, logLevel, logFormat, ...flags }) => {
+      const { untilEmpty, drain, failIfFailed, newWorker, halt } = flags
+      if (limit !== undefined) context.override('processing.limit', limit, '--limit')
+      if (intervalMs !== undefined) context.override('service.intervalMs', intervalMs, '--interval-ms')
+      if (logLevel !== undefined) context.override('log.level', logLevel, '--log-level')
+      if (logFormat !== undefined) context.override('log.format', logFormat, '--log-format')
+      assertTogether({ untilEmpty, drain, failIfFailed })
+      await run(context, {
+        untilEmpty: untilEmpty === true,
+        drain: drain === true,
+        failIfFailed: failIfFailed === true,
+        acceptNewWorker: newWorker === true,
+        ...(halt === undefined ? {} : { halt }),
+      })
+    })
+}
+
+/** @throws CommandError INVALID */
+function assertTogether({
+  untilEmpty,
+  drain,
+  failIfFailed,
+}: {
+  [Flag in 'untilEmpty' | 'drain' | 'failIfFailed']: true | undefined
+}): void {
+  if (untilEmpty === true && drain === true)
+    throw new CommandError(
+      'INVALID',
+      'Use --until-empty or --drain, not both: a drain leaves items in WAITING.',
     )
+  if (failIfFailed === true && untilEmpty !== true)
+    throw new CommandError('INVALID', '--fail-if-failed needs --until-empty: it applies to the end of a run.')
 }
 
 const EXAMPLES = [
   'sluice run',
   'sluice run --until-empty --limit 50',
+  'sluice run --until-empty --halt 5%',
   'sluice run --until-empty --fail-if-failed && sluice report --out outcomes.csv',
   'SLUICE_QUEUE_URL=postgres://… sluice run',
 ]
@@ -74,8 +89,10 @@ one queue are safe: one dispatches. With --until-empty and --drain, a signal bef
 storage or the worker never ends, another service takes over, and this one exits with 4. A storage or worker that is
 unreachable at the start is retried.
 
-When the worker rejects 20 items in a row for the same reason, or 20 jobs in a row fail at their start with the same message, Sluice
-pauses the queue itself: \`sluice status\` and the log say why, and \`sluice resume\` continues. With --until-empty and --drain the service
+When the first 20 items of a run fail for the same reason, when the worker rejects 20 in a row, or when more fail than the setting breaker
+allows, Sluice pauses the queue itself: \`sluice status\` and the log say why, and \`sluice resume\` continues. --halt does so when so many
+items have failed for good in this run, after their retries, or such a share of those that ended, and at least 3; the service then ends
+with 9 in any case. With --until-empty and --drain the service
 then follows the running jobs to their end and exits with 9; otherwise it stays. A pause by \`sluice pause\` does not end it.
 --fail-if-failed exits with 8 when any item is in FAIL at the end, also from earlier runs; otherwise failed items do not affect the exit
 code.
@@ -96,6 +113,7 @@ interface RunFlags {
   readonly drain: boolean
   readonly failIfFailed: boolean
   readonly acceptNewWorker: boolean
+  readonly halt?: FailureThreshold
 }
 
 async function run(context: CommandContext, flags: RunFlags): Promise<void> {

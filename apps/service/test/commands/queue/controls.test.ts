@@ -51,6 +51,7 @@ beforeEach(async () => {
       queue: { package: 'sql', name: 'tiles', url },
       worker: { package: './worker.mjs' },
       processing: { limit: 400 },
+      canary: 0,
       service: { intervalMs: 200 },
     }),
   )

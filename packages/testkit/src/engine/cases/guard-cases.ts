@@ -29,9 +29,9 @@ class GuardScene extends EngineScene {
 
   async untilPaused(engine: TestedEngine): Promise<void> {
     const tick = await this.tickUntil(engine, () => this.isPaused(), 'the queue is paused')
-    check(tick.holdups.some(isSelfPause), 'the engine says that Sluice paused it', tick.holdups)
+    check(tick.holdups.some(isBreakerOpen), 'the engine says that Sluice paused it', tick.holdups)
     const after = await this.ended(engine.tick())
-    check(after.holdups.some(isSelfPause), 'and says so as long as it is', after.holdups)
+    check(after.holdups.some(isBreakerOpen), 'and says so as long as it is', after.holdups)
   }
 
   /**
@@ -46,7 +46,10 @@ class GuardScene extends EngineScene {
   }
 }
 
-const isSelfPause = ({ code }: { readonly code: string }): boolean => code === 'self-paused'
+const isBreakerOpen = ({ code }: { readonly code: string }): boolean => code === 'breaker-open'
+
+/** Nothing but refusals pauses the queue. */
+const NO_LIMIT = { failures: 1_000, window: 10_000 }
 
 const MISSING = (id: string): string => `Cannot start a job for item ${JSON.stringify(id)}: $.path is missing`
 
@@ -160,7 +163,7 @@ export const guardCases: readonly EngineCase[] = [
     async run(harness) {
       const scene = new GuardScene(harness)
       await scene.put(30)
-      const engine = scene.rejectingEngine({ limit: 5 })
+      const engine = scene.rejectingEngine({ limit: 5, breaker: NO_LIMIT })
       await scene.tickUntil(
         engine,
         async () => {
@@ -194,7 +197,7 @@ export const guardCases: readonly EngineCase[] = [
       await scene.queue.control.pause('not now')
       const operators = await scene.ended(scene.rejectingEngine({ limit: 3, leaseTtlMs: 5_000 }).tick())
       check(
-        !operators.holdups.some(isSelfPause),
+        !operators.holdups.some(isBreakerOpen),
         'the pause of an operator is none of its own',
         operators.holdups,
       )
@@ -206,7 +209,7 @@ export const guardCases: readonly EngineCase[] = [
       await harness.runtime.advance(5_001)
       const second = scene.rejectingEngine({ limit: 3, leaseTtlMs: 5_000 })
       const tick = await scene.ended(second.tick())
-      check(tick.holdups.some(isSelfPause), 'the next engine knows it too', tick.holdups)
+      check(tick.holdups.some(isBreakerOpen), 'the next engine knows it too', tick.holdups)
       same(tick.sent, 0, 'and sends nothing')
       const before = (await scene.stages()).FAIL
       await scene.queue.control.resume()

@@ -33,7 +33,7 @@ export const manyCases: readonly EngineCase[] = [
       const scene = new EngineScene(harness)
       await scene.put(30)
       scene.worker.troubleItem('i007', { concerns: 'item', message: 'no such file' })
-      const settings = { worker: scene.manyWorker(MAX_JOBS), limit: 30, maxTries: 2 }
+      const settings = { worker: scene.manyWorker(MAX_JOBS), limit: 30, maxTries: 2, canary: 0 }
       const engine = scene.engine(settings)
       await scene.tickUntil(engine, () => scene.running().length === 29, 'the others run')
       const { stage, reason } = await scene.item('i007')

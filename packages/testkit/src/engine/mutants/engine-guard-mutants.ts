@@ -1,4 +1,4 @@
-import { SluiceError, isSluiceError, type Queue, type Worker } from '@sluice/core'
+import { SluiceError, isSluiceError, type JsonValue, type Queue, type Worker } from '@sluice/core'
 import { broken, forgottenDocument, handedOn, onQueue, onWorker, type EngineMutant } from './engine-mutant.js'
 import { wrapWorker } from '../../worker/worker-wrapping.js'
 
@@ -24,11 +24,15 @@ export const engineGuardMutants: readonly EngineMutant[] = [
       return { ...own, worker: wrapWorker(own.worker, { sendJob }) }
     },
   }),
-  broken(['counts-for-itself', 'its counts and its pause are not stored'], ['E-GUARD-1/d', 'E-GUARD-3'], {
-    ...onQueue((queue) => ({
-      document: (name) => (name === 'engine/guards' ? forgottenDocument(name) : queue.document(name)),
-    })),
-  }),
+  broken(
+    ['counts-for-itself', 'its counts and its pause are not stored'],
+    ['E-GUARD-1/d', 'E-GUARD-3', 'E-GUARD-7', 'E-GUARD-9/b'],
+    {
+      ...onQueue((queue) => ({
+        document: (name) => (name === 'engine/guards' ? forgottenDocument(name) : queue.document(name)),
+      })),
+    },
+  ),
   broken(['pauses-for-any-error', 'it takes every error for a refused start'], ['E-GUARD-2/b'], {
     ...onWorker((worker) => ({
       pollAllStatus: async (...args) => {
@@ -39,12 +43,57 @@ export const engineGuardMutants: readonly EngineMutant[] = [
       },
     })),
   }),
+  broken(
+    ['starts-all-at-once', 'the first items do not start alone'],
+    ['E-GUARD-4', 'E-GUARD-4/b', 'E-GUARD-4/c', 'E-GUARD-5'],
+    { settings: (own) => ({ ...own, canary: 0 }) },
+  ),
+  broken(
+    ['never-opens', 'nothing opens the breaker'],
+    ['E-GUARD-1', 'E-GUARD-2', 'E-GUARD-4', 'E-GUARD-6', 'E-GUARD-7', 'E-GUARD-8'],
+    { settings: (own) => ({ ...own, breaker: 'off' }) },
+  ),
+  broken(['opens-early', 'half as many failures open the breaker'], ['E-GUARD-6/b'], {
+    settings: ({ breaker, ...own }) => ({
+      ...own,
+      ...(breaker === undefined
+        ? {}
+        : { breaker: breaker === 'off' ? breaker : { ...breaker, failures: '10%' } }),
+    }),
+  }),
+  broken(['stays-open', 'nothing is tried after the breaker has opened'], ['E-GUARD-8'], {
+    settings: ({ breaker, ...own }) => {
+      if (breaker === undefined || breaker === 'off') return own
+      const { halfOpenMs: _, ...rest } = breaker
+      return { ...own, breaker: rest }
+    },
+  }),
+  broken(['counts-twice', 'an end that is reported again counts again'], ['E-GUARD-9'], {
+    ...onQueue((queue) => ({
+      document: (name) => (name === 'engine/guards' ? withoutCounted(queue, name) : queue.document(name)),
+    })),
+  }),
   broken(['never-forgives', 'a success in between does not end a row'], ['E-GUARD-1/c'], {
     ...onQueue((queue) => ({
       document: (name) => (name === 'engine/guards' ? growingDocument(queue, name) : queue.document(name)),
     })),
   }),
 ]
+
+/** Which ends were counted is not stored. */
+function withoutCounted(queue: Queue, name: string): ReturnType<Queue['document']> {
+  const inner = queue.document(name)
+  return {
+    name,
+    read: () => inner.read(),
+    remove: () => inner.remove(),
+    write: (value, options) => inner.write(isObject(value) ? { ...value, counted: null } : value, options),
+  }
+}
+
+function isObject(value: JsonValue): value is { readonly [key: string]: JsonValue } {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
 
 /** What was counted once is there for good. */
 function growingDocument(queue: Queue, name: string): ReturnType<Queue['document']> {

@@ -60,16 +60,16 @@ describe('a worker that rejects every item', () => {
     expect(sizes.FAIL).toBeGreaterThanOrEqual(20)
     expect(sizes.FAIL).toBeLessThanOrEqual(MOST)
     const pause = { guard: 'rejections', example: expect.any(String), sinceAt: expect.any(Number) }
-    expect(JSON.parse(out)).toEqual({ why: 'paused', sizes, selfPause: expect.objectContaining(pause) })
+    expect(JSON.parse(out)).toEqual({ why: 'paused', sizes, openBreaker: expect.objectContaining(pause) })
     expect(err).toContain('Sluice paused the queue itself: the worker rejected 20 items in a row')
     expect(err).toContain('body.path')
     expect(await box.json(['status'])).toMatchObject({
       paused: true,
       reason: expect.stringMatching(/^by Sluice itself: .*body\.path/),
-      selfPause: { ...pause, reason: expect.stringContaining('body.path') },
+      openBreaker: { ...pause, reason: expect.stringContaining('body.path') },
       holdups: [
         expect.objectContaining({ code: 'no-dispatcher' }),
-        expect.objectContaining({ code: 'self-paused', advice: expect.stringContaining('sluice resume') }),
+        expect.objectContaining({ code: 'breaker-open', advice: expect.stringContaining('sluice resume') }),
       ],
     })
     expect((await box.run(['status'])).out).toContain('held up: Sluice paused the queue itself: the worker')
@@ -82,7 +82,7 @@ describe('a worker that rejects every item', () => {
     expect((await box.spawn(RUN)).code).toBe(9)
     expect((await queue.sizes()).FAIL).toBe(FAIL)
     await box.run(['resume'])
-    expect(await box.json(['status'])).not.toHaveProperty('selfPause')
+    expect(await box.json(['status'])).not.toHaveProperty('openBreaker')
     expect((await box.spawn(RUN)).code).toBe(9)
     expect((await queue.sizes()).FAIL).toBeGreaterThanOrEqual(FAIL + 20)
     await queue.remove((await queue.list('WAITING', { limit: 1000 })).items.map(({ id }) => id))
@@ -105,7 +105,7 @@ describe('a worker that rejects every item', () => {
     await put(20, {})
     expect((await box.spawn(RUN)).code).toBe(9)
     expect(await queue.sizes()).toMatchObject({ WAITING: 0, FAIL: 20 })
-    expect(await box.json(['status'])).toMatchObject({ holdups: [{ code: 'self-paused' }] })
+    expect(await box.json(['status'])).toMatchObject({ holdups: [{ code: 'breaker-open' }] })
   })
 
   test('without --until-empty the service stays and logs it, and continues after a resume', async () => {
@@ -154,7 +154,7 @@ describe('a worker that rejects every item', () => {
     await logged(service.stderr, 'paused: no new jobs start')
     const status = await box.json(['status'])
     expect(status).toMatchObject({ paused: true, reason: 'not now', holdups: [{ code: 'paused' }] })
-    expect(status).not.toHaveProperty('selfPause')
+    expect(status).not.toHaveProperty('openBreaker')
     await box.run(['resume'])
     expect((await service).exitCode).toBe(0)
   })
@@ -173,11 +173,90 @@ test('a missing command fails every job at its start', async () => {
   expect((await queue.sizes()).WAITING).toBeGreaterThan(40)
 })
 
-test('a program that fails at once is a failure of its item, and pauses nothing', async () => {
-  await configure({ package: 'process', command: ['false'], dir: join(box.dir, 'jobs') })
-  await put(50, {})
-  expect((await box.spawn(RUN)).code).toBe(0)
-  expect((await queue.sizes()).FAIL).toBe(50)
+const failing = (more: Readonly<Record<string, JsonValue>> = {}): Promise<void> =>
+  configure({ package: 'process', command: ['false'], dir: join(box.dir, 'jobs') }, more)
+
+describe('jobs that fail', () => {
+  test('all alike: the first twenty pause the queue, and few are spent; status, log and a resume say and do it', async () => {
+    await failing({ processing: { limit: 100 } })
+    await put(300, {})
+    const { code, err } = await box.spawn(RUN)
+    expect(code).toBe(9)
+    const { FAIL, WAITING, PROCESSING } = await queue.sizes()
+    expect({ FAIL: FAIL >= 20 && FAIL <= 50, WAITING, PROCESSING }).toEqual({
+      FAIL: true,
+      WAITING: 300 - FAIL,
+      PROCESSING: 0,
+    })
+    expect(err).toContain('20 of the first items of this run failed for the same reason')
+    expect(await box.json(['status'])).toMatchObject({
+      paused: true,
+      openBreaker: {
+        guard: 'first-items',
+        failed: 20,
+        example: expect.any(String),
+        group: expect.stringMatching(/^[0-9a-f]{16}$/u),
+        sinceAt: expect.any(Number),
+      },
+      holdups: [
+        expect.objectContaining({ code: 'no-dispatcher' }),
+        expect.objectContaining({
+          code: 'breaker-open',
+          items: 20,
+          advice: expect.stringContaining('resume'),
+        }),
+      ],
+    })
+    await box.run(['resume'])
+    expect(await box.json(['status'])).not.toHaveProperty('openBreaker')
+    expect((await box.spawn(RUN)).code).toBe(9)
+    expect((await queue.sizes()).FAIL).toBeGreaterThanOrEqual(FAIL + 20)
+  })
+
+  test('with breaker: off nothing pauses the queue', async () => {
+    await failing({ breaker: 'off' })
+    await put(50, {})
+    expect((await box.spawn(RUN)).code).toBe(0)
+    expect((await queue.sizes()).FAIL).toBe(50)
+  })
+
+  test('run --halt counts items that have failed for good, ends with 9, also without --until-empty', async () => {
+    const command = ['sh', '-c', 'test "$1" = good', 'sh', '{body.kind}']
+    await configure({ package: 'process', command, dir: join(box.dir, 'jobs') }, { processing: { limit: 4 } })
+    await put(10, { kind: 'good' }, 'a')
+    await put(100, { kind: 'bad' }, 'b')
+    const { code, err } = await box.spawn(['run', '--halt', '5', '--log-format', 'json'])
+    expect(code).toBe(9)
+    expect(err).toContain('5 of 15 items of this run failed, and it halts at 5')
+    const { SUCCESS, FAIL } = await queue.sizes()
+    expect(SUCCESS).toBe(10)
+    expect(FAIL).toBeGreaterThanOrEqual(5)
+    expect(FAIL).toBeLessThanOrEqual(5 + 2 * 4)
+    await box.run(['resume'])
+    expect((await box.spawn(['run', '--until-empty', '--halt', '50%'])).code).toBe(9)
+    expect((await queue.sizes()).FAIL).toBeLessThanOrEqual(FAIL + 3 + 2 * 4)
+  })
+
+  test('a wrong breaker, canary or halt is refused, with its line', async () => {
+    await writeFile(
+      join(box.dir, 'sluice.config.yaml'),
+      'queue: { package: memory, name: tiles }\nworker: { package: dummy }\ncanary: -1\nbreaker:\n  failures: 200%\n  windw: 5\n',
+    )
+    const config = ['--config', 'sluice.config.yaml']
+    for (const command of ['check', 'run']) {
+      const { code, err } = await box.run([...config, command])
+      expect(code).toBe(2)
+      expect(err).toMatch(/canary: must be 0 or more .*sluice\.config\.yaml:3/u)
+      expect(err).toMatch(/breaker\.failures: must be a whole number of 1 or more, or a share .*yaml:5/u)
+      expect(err).toMatch(/breaker\.windw: there is no such setting; did you mean `window`\? .*yaml:6/u)
+    }
+    await failing()
+    for (const halt of ['0', '5.5', '0%', '101%', 'x']) {
+      const { code, err } = await box.run(['run', '--halt', halt])
+      expect({ halt, code }).toEqual({ halt, code: 2 })
+      expect(err).toContain('--halt')
+    }
+  })
 })
 
 describe('on Argo', () => {
