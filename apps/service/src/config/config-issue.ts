@@ -30,24 +30,19 @@ export function describeIssues(issues: readonly FoundIssue[], places: IssuePlace
     if (issue.code === 'unrecognized_keys' && issue.keys !== undefined) {
       return issue.keys.map((key) => unknownKey([...path, key], places))
     }
-    // Settings by name where another form is allowed too: what is wrong is one of them.
-    const within = issue.errors?.find((option) => option.every(isWithin))
-    if (within !== undefined)
-      return describeIssues(
-        within.map((one) => below(issue, one)),
-        places,
-      )
     return [line(path, issueText(issue.message), places)]
   })
 }
 
-/** It is about a part of what was given, not about its form. */
-function isWithin({ path = [], code }: FoundIssue): boolean {
-  return path.length > 0 || code === 'unrecognized_keys'
-}
-
-function below({ path = [] }: FoundIssue, issue: FoundIssue): FoundIssue {
-  return { ...issue, path: [...path, ...(issue.path ?? [])] }
+/** Those of the alternative that is meant: something inside of it is wrong, and not the whole. */
+function alternatives(issue: FoundIssue): FoundIssue[] {
+  const inside = issue.errors?.find((issues) =>
+    issues.some(({ path = [], code }) => path.length > 0 || code === 'unrecognized_keys'),
+  )
+  if (inside === undefined) return [issue]
+  return inside
+    .map((one) => ({ ...one, path: [...(issue.path ?? []), ...(one.path ?? [])] }))
+    .flatMap(alternatives)
 }
 
 /** One step of an issue's path. */

@@ -70,12 +70,7 @@ export const policyCases: readonly EngineCase[] = [
       const resources = { limits: { gpu: 4 }, maxPassed: 2 }
       const started: string[] = []
       for (let turn = 0; turn < 40; turn++) {
-        const engine = scene.engine({
-          limit: 100,
-          resources,
-          leaseTtlMs: 1_000,
-          holder: String(turn % 4 > 1),
-        })
+        const engine = scene.engine({ limit: 100, resources, leaseTtlMs: 1_000 })
         await scene.ended(engine.tick())
         const running = scene.running()
         const used = running.reduce((sum, job) => sum + needOf(job), 0)
