@@ -13,6 +13,8 @@ const KILL_TEST = join(root, 'packages/queue-s3/scripts/kill-test.mjs')
 const INVALID = 2
 const REFUSED_FOR = { ignored: /ignores it|is ignored/u, racing: /checks first and writes later/u }
 const NOT_IN_TIME = /did not end within/u
+/** To end what hangs: a busy machine takes minutes for a thousand requests. */
+const CASE_TIMEOUT = '10m'
 /**
  * Enough to see that it works, where every minute counts. An id without a letter stands for all that begin
  * with it, some of which are thousands of requests.
@@ -71,7 +73,14 @@ async function verify(store, cases) {
   const sluice = new SluiceOnStore(store)
   try {
     for (const only of cases) {
-      const { code, stdout, stderr } = await sluice.run(['verify', '--json', '--only', only])
+      const { code, stdout, stderr } = await sluice.run([
+        'verify',
+        '--json',
+        '--timeout',
+        CASE_TIMEOUT,
+        '--only',
+        only,
+      ])
       if (code === INVALID) return { refused: messageIn(stderr) }
       for (const one of resultsIn(stdout)) {
         const outcome = one.outcome === 'failed' && NOT_IN_TIME.test(one.error ?? '') ? 'slow' : one.outcome

@@ -140,14 +140,22 @@ async function kill(service, signal = 'SIGKILL') {
   await ended
 }
 
-/** Each item is in SUCCESS after its first attempt, and its job ran once. */
+/**
+ * Each item is in SUCCESS after its first attempt that counts, and its job ran once: on a busy machine a
+ * service may lose its lease, and release what it has claimed and not sent.
+ */
 async function compare(sluice, { ids, lines }) {
   const report = await succeed(sluice, ['report', '--columns', 'stage,attempt', '--format', 'jsonl'])
   const rows = report
     .trim()
     .split('\n')
     .map((line) => JSON.parse(line))
-  const ends = new Map(rows.map(({ id, stage, attempt }) => [id, `${stage},${attempt}`]))
+  const ends = new Map()
+  for (const { id, stage, attempt } of rows) {
+    const { uncounted } =
+      attempt > 1 ? JSON.parse(await succeed(sluice, ['show', id, '--json'])) : { uncounted: 0 }
+    ends.set(id, `${stage},${attempt - uncounted}`)
+  }
   const ran = new Map()
   for (const line of linesOf(lines)) ran.set(line.split(' ')[0], (ran.get(line.split(' ')[0]) ?? 0) + 1)
   const lost = ids.filter((id) => !ran.has(id) || ends.get(id) !== 'SUCCESS,1')

@@ -58,15 +58,13 @@ export class LeapingRuntime implements Runtime {
 export class SkippingRuntime extends LeapingRuntime {
   /** Called in each wait that is skipped. */
   onSkip: () => void = () => undefined
-  /** Waits from this length on are skipped. */
-  skipsFromMs = LONG_MS
 
   override async sleep(...[ms, signal, options]: Parameters<Runtime['sleep']>): Promise<void> {
-    if (ms < this.skipsFromMs || options?.background === true) return super.sleep(ms, signal, options)
+    if (ms < LONG_MS || options?.background === true) return super.sleep(ms, signal, options)
     this.onSkip()
     await this.advance(ms)
   }
 }
 
 /** Longer than any pause before a retry. */
-export const LONG_MS = 3_000
+const LONG_MS = 3_000
