@@ -3,10 +3,16 @@
 // .
 import { Queue, SluiceError, Settlement, FailureClass, JobRef, SweepReport, JsonValue, Worker, JsonCompatible, JobSpec, Runtime, Logger, FailureKind, ItemRecord } from '@sluice/core';
 
-/** A pause by Sluice itself. It lasts until an operator resumes the queue. */
-interface SelfPause {
+/**
+ * A pause by Sluice itself. It lasts until an operator resumes the queue, or a probe after
+ * `breaker.halfOpenMs` succeeds.
+ */
+interface OpenBreaker {
     /**
-     * What paused the queue: `rejections`, the same refusal again and again. Later versions may have others.
+     * What paused the queue. `rejections`: the same refusal again and again · `first-items`: the first items of
+     * a run all failed for the same reason · `failures`: too many in the window · `new-group`: too many of a
+     * new failure group · `half-open`: an item that was tried failed too · `halt`: `run --halt`. Later versions
+     * may have others.
      */
     readonly guard: string;
     /** Why, in one line. */
@@ -15,6 +21,14 @@ interface SelfPause {
     readonly sinceAt: number;
     /** Id of an affected item. */
     readonly example?: string;
+    /** Id of the failure group that it, or its latest failure, is of. */
+    readonly group?: string;
+    /** How many failures were counted. */
+    readonly failed?: number;
+    /** Of how many ends, where it goes by them. */
+    readonly ended?: number;
+    /** When a few items are tried, epoch ms of the storage's clock; absent: only an operator resumes it. */
+    readonly halfOpenAt?: number;
 }
 /**
  * Whether Sluice itself has paused the queue, and why. An operator's pause does not count; a resume ends
@@ -22,14 +36,15 @@ interface SelfPause {
  *
  * @throws SluiceError of the queue
  */
-declare function readSelfPause(queue: Pick<Queue, 'document' | 'control'>): Promise<SelfPause | undefined>;
+declare function readOpenBreaker(queue: Pick<Queue, 'document' | 'control'>): Promise<OpenBreaker | undefined>;
 /**
- * Removes the pause by Sluice itself and its counts. To be called right before `control.resume()`, which
- * alone has the same effect with the next tick.
+ * Closes the breaker, and begins a new run: nothing is counted yet, and the failure groups that occurred are
+ * known. To be called right before `control.resume()`, which alone has the same effect with the next tick of
+ * an engine that has seen the pause.
  *
  * @throws SluiceError of the queue
  */
-declare function clearSelfPause(queue: Pick<Queue, 'document'>): Promise<void>;
+declare function resetBreaker(queue: Pick<Queue, 'document'>): Promise<void>;
 
 /**
  * Everything that can hold a queue back, in order of precedence: the first one explains those that follow.
@@ -37,17 +52,17 @@ declare function clearSelfPause(queue: Pick<Queue, 'document'>): Promise<void>;
  *
  * `no-dispatcher`: no service runs · `storage-unavailable`, `storage-denied`: the storage can't be used ·
  * `worker-unavailable`, `worker-denied`: the worker can't · `backoff`: the other side sent a `Retry-After` ·
- * `incomplete-poll`: the worker has not reported all of its jobs · `paused`: by `pause` · `self-paused`: by
- * Sluice itself, since going on would only fail its items · `draining`: the dispatching service runs with
- * `--drain` · `nothing-waiting`: only running jobs are left · `nothing-due`: all waiting items are delayed ·
- * `backpressure`: the worker accepts no more for now · `limit`: the limit of jobs is reached · `orphans`:
- * jobs without an item take places, and the limit is reached · `worker-pending`: the limit is reached, and at
- * least half of the jobs are pending at the worker, so that a higher limit would not help · `refused-items`:
- * the worker refuses some items · `earlier-attempt`: items wait for the job of an earlier attempt to end ·
- * `missing`: the worker no longer knows jobs that had started, and they will be lost · `lost`: items are
- * held, since their jobs are lost.
+ * `incomplete-poll`: the worker has not reported all of its jobs · `paused`: by `pause` · `breaker-open`: by
+ * Sluice itself, since too much failed · `canary`: the first items of a run are waited for · `draining`: the
+ * dispatching service runs with `--drain` · `nothing-waiting`: only running jobs are left · `nothing-due`:
+ * all waiting items are delayed · `backpressure`: the worker accepts no more for now · `limit`: the limit of
+ * jobs is reached · `orphans`: jobs without an item take places, and the limit is reached · `worker-pending`:
+ * the limit is reached, and at least half of the jobs are pending at the worker, so that a higher limit would
+ * not help · `refused-items`: the worker refuses some items · `earlier-attempt`: items wait for the job of an
+ * earlier attempt to end · `missing`: the worker no longer knows jobs that had started, and they will be lost
+ * · `lost`: items are held, since their jobs are lost.
  */
-declare const HOLDUP_CODES: readonly ["no-dispatcher", "storage-unavailable", "storage-denied", "worker-unavailable", "worker-denied", "backoff", "incomplete-poll", "paused", "self-paused", "draining", "nothing-waiting", "nothing-due", "backpressure", "limit", "orphans", "worker-pending", "refused-items", "earlier-attempt", "missing", "lost"];
+declare const HOLDUP_CODES: readonly ["no-dispatcher", "storage-unavailable", "storage-denied", "worker-unavailable", "worker-denied", "backoff", "incomplete-poll", "paused", "breaker-open", "canary", "draining", "nothing-waiting", "nothing-due", "backpressure", "limit", "orphans", "worker-pending", "refused-items", "earlier-attempt", "missing", "lost"];
 /** One of {@link HOLDUP_CODES}. */
 type HoldupCode = (typeof HOLDUP_CODES)[number];
 /** One thing that holds the queue back. */
@@ -73,7 +88,7 @@ interface TickResult {
     readonly role: 'dispatcher' | 'standby';
     readonly paused: boolean;
     /** Why Sluice itself has paused the queue; absent otherwise, and of a standby. */
-    readonly selfPause?: SelfPause;
+    readonly openBreaker?: OpenBreaker;
     /** Whether all reports of the worker were read and settled: `false` in an outage, and of a standby. */
     readonly reconciled: boolean;
     /** The poll that was read; absent in an outage of the worker, and of a standby. */
@@ -214,6 +229,57 @@ interface RetryOptions {
 /** What happens to an item whose job has disappeared. */
 type LostPolicy = 'fail' | 'resend' | 'hold';
 
+/** A whole number, or a share such as `'5%'`. */
+type FailureThreshold = number | `${number}%`;
+/**
+ * When too many failures pause the queue. An end of an attempt is a success or a failure, whether or not the
+ * failure is retried; jobs that an operator cancelled are neither.
+ */
+interface BreakerOptions {
+    /**
+     * How many failures in the window pause the queue: a whole number of 1 or more, or a share of the window,
+     * such as `'20%'`. Default: no such limit, and the first 20 ends pause the queue where all of them are
+     * failures of one group.
+     */
+    readonly failures?: FailureThreshold;
+    /** The window: the last so many ends, 1 to 10,000. Default 100, or none with `windowMs`. */
+    readonly window?: number;
+    /** The window: the ends of this last span, in ms, 1,000 or more. Default: any. */
+    readonly windowMs?: number;
+    /** With a share and `windowMs`: the fewest ends that a share is taken of, 1 or more. Default 20. */
+    readonly minItems?: number;
+    /**
+     * So many failures of a new failure group within `groupWindowMs` pause the queue, 1 or more. Default: any.
+     */
+    readonly groupFailures?: number;
+    /** How long a failure group is new from its first failure, in ms, 1,000 or more. Default 60,000. */
+    readonly groupWindowMs?: number;
+    /**
+     * After this time an open breaker is half open: a few items are tried. If all of them succeed it closes;
+     * the first failure opens it again. In ms, 1,000 or more. Default: an operator resumes the queue.
+     */
+    readonly halfOpenMs?: number;
+    /** How many items are tried, 1 or more. Default 3. */
+    readonly halfOpenItems?: number;
+}
+/** What decides when the queue is paused. */
+interface GuardOptions {
+    /**
+     * The first so many items of a run start alone: no more until as many have ended. 0 for none. Default: 20
+     * in flight until the first success, or for a minute.
+     */
+    readonly canary?: number;
+    /** `'off'`: nothing but an operator pauses the queue, whatever fails. */
+    readonly breaker?: BreakerOptions | 'off';
+    /**
+     * Pauses the queue when so many items have failed for good since this engine began, or such a share of
+     * those that have ended and at least 3.
+     */
+    readonly halt?: FailureThreshold;
+}
+/** Whether it is a whole number of 1 or more, or a share over 0 % and up to 100 %. */
+declare function isThreshold(given: unknown): given is FailureThreshold;
+
 /** The input of a dispatch policy. */
 interface DispatchSnapshot {
     /** Items in PROCESSING: each has a job, or may get one at any moment. */
@@ -317,12 +383,21 @@ type WorkEvent =
     readonly kind: 'resumed';
 }
 /**
- * Sluice itself has paused the queue, until an operator resumes it. Comes from each engine that finds it
- * paused.
+ * Sluice itself has paused the queue, until an operator resumes it or a probe does. Comes from each engine
+ * that finds it paused.
  */
  | {
-    readonly kind: 'self-paused';
-    readonly pause: SelfPause;
+    readonly kind: 'breaker-open';
+    readonly breaker: OpenBreaker;
+}
+/** So many items are tried: if all of them succeed the breaker closes. */
+ | {
+    readonly kind: 'breaker-half-open';
+    readonly items: number;
+}
+/** Those that were tried have succeeded: a new run begins. */
+ | {
+    readonly kind: 'breaker-closed';
 }
 /** A sweep of the queue's storage removed or repaired something. */
  | {
@@ -424,7 +499,7 @@ type WorkerOfAnyJson<Body> = Body extends JsonCompatible<Body> ? Worker & {
     readonly sendJob: (id: string, body: JsonValue, job: JobSpec) => Promise<void>;
 } : never;
 /** The options of {@link WorkQueue}. `Body` is what the queue's `get` gives and the worker takes. */
-interface WorkQueueOptions<Body = JsonValue> {
+interface WorkQueueOptions<Body = JsonValue> extends GuardOptions {
     readonly queue: Queue<Body, unknown, unknown>;
     /** Its name must be the queue's. */
     readonly worker: Worker<NoInfer<Body>> | WorkerOfAnyJson<Body>;
@@ -612,7 +687,7 @@ interface DispatcherState {
 declare function readDispatcher(queue: Pick<Queue, 'document'>): Promise<DispatcherState | undefined>;
 
 /** The holdup of a queue that Sluice itself has paused. */
-declare function selfPauseHoldup({ reason, sinceAt }: SelfPause): Holdup;
+declare function openBreakerHoldup({ reason, sinceAt, example, group, failed, halfOpenAt, }: OpenBreaker): Holdup;
 
 /** A job that had started and that the worker no longer knows, during its grace. */
 interface MissingSince {
@@ -677,5 +752,5 @@ declare function isCancelled(item: Pick<ItemRecord, 'uid' | 'history'>, job: Job
  */
 declare function foldMessage(message: string, names: readonly string[]): string;
 
-export { CANCELLED_CLASS, CANCELLED_DETAILS, DISPATCHER_LEASE, HOLDUP_ADVICE, HOLDUP_CODES, WORKER_DOCUMENT, WorkQueue, clearSelfPause, foldMessage, holdupsInOrder, isCancelled, leftOutOf, processingLimit, readDispatcher, readLeftOut, readSelfPause, readStartedJobs, retryFindings, selfPauseHoldup, unlimited };
-export type { Backoff, CloseOptions, DispatchPolicy, DispatchSnapshot, DispatcherState, Holdup, HoldupCode, JobsOptions, LeftOut, LostOptions, LostPolicy, MissingSince, RetryFinding, RetryOptions, RetryRule, RunOptions, SelfPause, SendsOptions, StartedJobs, SweepingOptions, TickOptions, TickPoll, TickResult, WorkEvent, WorkQueueOptions, WorkerOfAnyJson };
+export { CANCELLED_CLASS, CANCELLED_DETAILS, DISPATCHER_LEASE, HOLDUP_ADVICE, HOLDUP_CODES, WORKER_DOCUMENT, WorkQueue, foldMessage, holdupsInOrder, isCancelled, isThreshold, leftOutOf, openBreakerHoldup, processingLimit, readDispatcher, readLeftOut, readOpenBreaker, readStartedJobs, resetBreaker, retryFindings, unlimited };
+export type { Backoff, BreakerOptions, CloseOptions, DispatchPolicy, DispatchSnapshot, DispatcherState, FailureThreshold, GuardOptions, Holdup, HoldupCode, JobsOptions, LeftOut, LostOptions, LostPolicy, MissingSince, OpenBreaker, RetryFinding, RetryOptions, RetryRule, RunOptions, SendsOptions, StartedJobs, SweepingOptions, TickOptions, TickPoll, TickResult, WorkEvent, WorkQueueOptions, WorkerOfAnyJson };

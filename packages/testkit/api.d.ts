@@ -714,6 +714,14 @@ interface EngineRetryRule {
     readonly exitCodes?: readonly (number | string)[];
     readonly maxAttempts: number;
 }
+/** When too many failures pause the queue. */
+interface EngineBreaker {
+    readonly failures?: number | `${number}%`;
+    readonly window?: number;
+    readonly groupFailures?: number;
+    readonly halfOpenMs?: number;
+    readonly halfOpenItems?: number;
+}
 interface EngineSettings {
     readonly queue: Queue;
     readonly worker: Worker;
@@ -729,6 +737,10 @@ interface EngineSettings {
     readonly maxTries?: number;
     readonly maxRetryAfterMs?: number;
     readonly stallMs?: number;
+    /** The first so many items start alone; absent: 20 in flight until the first success, or for a minute. */
+    readonly canary?: number;
+    /** Absent: the first 20 ends pause the queue if all are failures of one group. */
+    readonly breaker?: EngineBreaker | 'off';
 }
 /** What the contract reads of a tick. */
 interface EngineTick {
