@@ -56,7 +56,7 @@ function* walk(prefix: string, node: JsonNode): Generator<Setting> {
 
 function typeInWords(node: JsonNode): string {
   if (node.anyOf !== undefined) return node.anyOf.map(typeInWords).join(' | ')
-  if (node.const !== undefined) return String(node.const)
+  if (node.const !== undefined) return JSON.stringify(node.const) ?? 'anything'
   if (node.enum !== undefined) return node.enum.map(String).join(' | ')
   if (node.type === 'array') return `list of ${node.items?.type ?? 'anything'}s`
   return node.type ?? 'anything'
