@@ -61,7 +61,7 @@ function propertiesOf({ properties, anyOf = [] }: JsonNode): Readonly<Record<str
 
 function typeInWords(node: JsonNode): string {
   if (node.anyOf !== undefined) return node.anyOf.map(typeInWords).join(' | ')
-  if (node.const !== undefined) return String(node.const)
+  if (node.const !== undefined) return JSON.stringify(node.const) ?? 'anything'
   if (node.enum !== undefined) return node.enum.map(String).join(' | ')
   if (node.properties !== undefined) return 'settings'
   if (node.type === 'array') return `list of ${node.items?.type ?? 'anything'}s`

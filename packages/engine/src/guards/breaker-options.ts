@@ -89,7 +89,7 @@ export function checkedGuards({ canary, breaker = {}, halt }: GuardOptions): Gua
   const given = breaker === 'off' ? {} : breaker
   if (typeof given !== 'object' || given === null)
     throw new TypeError(
-      `breaker must be 'off' or its settings, such as { failures: '20%' }; got ${String(breaker)}`,
+      `breaker must be 'off' or its settings, such as { failures: '20%' }; got ${JSON.stringify(breaker)}`,
     )
   assertBreaker(given)
   const { failures, windowMs, window = windowMs === undefined ? DEFAULT_WINDOW : undefined } = given

@@ -324,6 +324,8 @@ describe('what it costs', () => {
   })
 })
 
+const engineOf = (world: World, options: Options): unknown => world.engine(options)
+
 test.each([
   [{ canary: -1 }, 'canary must be a whole number of 0 or more; got -1'],
   [{ canary: 1.5 }, 'canary must be a whole number of 0 or more; got 1.5'],
@@ -340,7 +342,7 @@ test.each([
 ] as const)('%o is refused', (options, message) => {
   const world = new World()
   // What plain JavaScript may give.
-  const open = (): unknown => Reflect.apply(world.engine, world, [options])
+  const open = (): unknown => Reflect.apply(engineOf, undefined, [world, options])
   expect(open).toThrow(message)
 })
 

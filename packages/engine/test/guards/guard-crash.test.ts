@@ -1,4 +1,4 @@
-import { SluiceError, type Runtime } from '@sluice/core'
+import { SluiceError, type Runtime, type Worker } from '@sluice/core'
 import { expect, test } from 'vitest'
 import { processingLimit, readOpenBreaker, type WorkQueue } from '../../src/index.js'
 import { GUARDS_DOCUMENT } from '../../src/records/document-names.js'
@@ -65,7 +65,7 @@ class Failures {
     around = (_: string, call: () => Promise<unknown>) => call(),
   ): WorkQueue {
     const { queue, worker } = wrapped(this.world, (side, _, call) => around(side, call))
-    const { sendJob } = worker
+    const sendJob: Worker['sendJob'] = worker.sendJob.bind(worker)
     worker.sendJob = (id, body, job) => {
       this.rejected.add(`${id} ${job.attempt}`)
       if (!this.mode.isRejected) return sendJob(id, body, job)
