@@ -155,6 +155,27 @@ interface RunOptions {
     readonly onTick?: (result: TickResult) => void;
 }
 
+/**
+ * How the number of unfinished jobs follows what the worker can take. Refused and slow sends, and jobs that
+ * stay pending, lower the effective limit; without them it returns to what the dispatch policy allows.
+ */
+interface BackpressureOptions {
+    /**
+     * How far slow sends lower the limit. `aimd`: by a fixed share · `gradient`: as far as sends are slower
+     * than usual. Default `aimd`.
+     */
+    readonly algorithm?: 'aimd' | 'gradient';
+    /** The limit is never lowered below this, 1 or more. Default 10. */
+    readonly minLimit?: number;
+    /** Sends that take less never count as slow, in ms; 0 to leave the duration of sends aside. Default 150. */
+    readonly slowSendMs?: number;
+    /**
+     * Jobs that are pending for longer count as lack of room, in ms; 0 to leave pending jobs aside. Default
+     * 30,000.
+     */
+    readonly pendingMs?: number;
+}
+
 /** Growing delays with jitter. */
 interface Backoff {
     /** The first delay, in ms, 0 or more. */
@@ -353,6 +374,26 @@ type WorkEvent =
     readonly message: string;
 } | {
     readonly kind: 'capacity-over';
+}
+/**
+ * The effective limit on unfinished jobs has changed, since the worker pushes back or does so less; small
+ * changes are not reported, and at most one in five seconds.
+ */
+ | {
+    readonly kind: 'backpressure';
+    readonly limit: number;
+    /** The effective limit before; absent: that of the policy. */
+    readonly before?: number;
+    /** What policy and live limits allow; absent without a limit. */
+    readonly atMost?: number;
+    /** Of the latest pushback. `refused`: sends were · `slow`: sends are · `pending`: jobs stay pending. */
+    readonly cause: 'refused' | 'slow' | 'pending';
+    /** In one line, with numbers. */
+    readonly reason: string;
+}
+/** Nothing but policy and live limits limits any more. */
+ | {
+    readonly kind: 'backpressure-over';
 };
 
 /** What happens to an item whose job has disappeared from the worker. */
@@ -435,6 +476,11 @@ interface WorkQueueOptions<Body = JsonValue> {
     readonly sweep?: SweepingOptions;
     readonly jobs?: JobsOptions;
     readonly sends?: SendsOptions;
+    /**
+     * How the limit follows what the worker can take: refused and slow sends, and jobs that stay pending, lower
+     * it for a while [E-PRESS-1]. `off`: it does not. Default: on, with the defaults of the options.
+     */
+    readonly backpressure?: 'off' | BackpressureOptions;
     /**
      * A tick without the end of a call of queue or worker for this time has stalled: the call is given up, and
      * the lease with it. At least twice the longest call that both declare. In ms, 1,000 or more. Default
@@ -554,6 +600,24 @@ declare class WorkQueue<Body = JsonValue> {
     [Symbol.asyncDispose](): Promise<void>;
 }
 
+/** A worker's pushback: what it is, and how far the limit is to be lowered for it. */
+interface Pushback {
+    readonly cause: 'refused' | 'slow' | 'pending';
+    /** In one line, with numbers. */
+    readonly reason: string;
+    /** The limit that follows from it, before `minLimit`. */
+    readonly target: number;
+}
+/** A limit that was lowered, and from which it recovers. */
+interface LoweredLimit {
+    /** What it was lowered to. */
+    readonly limit: number;
+    /** The number of unfinished jobs at which the worker pushed back. */
+    readonly pushedBackAt: number;
+    readonly cause: Pushback['cause'];
+    readonly reason: string;
+}
+
 /** A part of a retry rule without effect: no error, but hardly intended. */
 interface RetryFinding {
     /** The index in `rules`; 0 for `maxAttempts` and `on`. */
@@ -596,6 +660,11 @@ interface DispatcherState {
      */
     readonly atMost?: number;
     readonly holdups: readonly Holdup[];
+    /**
+     * What the worker's pushback has lowered the limit to, and why, as far as it was reported; absent where
+     * only `atMost` limits. The next dispatcher starts with it.
+     */
+    readonly lowered?: LoweredLimit;
     /** An item that was sent, for `probeSend`; updated rarely. */
     readonly sentWell?: {
         readonly id: string;
@@ -678,4 +747,4 @@ declare function isCancelled(item: Pick<ItemRecord, 'uid' | 'history'>, job: Job
 declare function foldMessage(message: string, names: readonly string[]): string;
 
 export { CANCELLED_CLASS, CANCELLED_DETAILS, DISPATCHER_LEASE, HOLDUP_ADVICE, HOLDUP_CODES, WORKER_DOCUMENT, WorkQueue, clearSelfPause, foldMessage, holdupsInOrder, isCancelled, leftOutOf, processingLimit, readDispatcher, readLeftOut, readSelfPause, readStartedJobs, retryFindings, selfPauseHoldup, unlimited };
-export type { Backoff, CloseOptions, DispatchPolicy, DispatchSnapshot, DispatcherState, Holdup, HoldupCode, JobsOptions, LeftOut, LostOptions, LostPolicy, MissingSince, RetryFinding, RetryOptions, RetryRule, RunOptions, SelfPause, SendsOptions, StartedJobs, SweepingOptions, TickOptions, TickPoll, TickResult, WorkEvent, WorkQueueOptions, WorkerOfAnyJson };
+export type { Backoff, BackpressureOptions, CloseOptions, DispatchPolicy, DispatchSnapshot, DispatcherState, Holdup, HoldupCode, JobsOptions, LeftOut, LostOptions, LostPolicy, LoweredLimit, MissingSince, RetryFinding, RetryOptions, RetryRule, RunOptions, SelfPause, SendsOptions, StartedJobs, SweepingOptions, TickOptions, TickPoll, TickResult, WorkEvent, WorkQueueOptions, WorkerOfAnyJson };

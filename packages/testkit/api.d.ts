@@ -729,6 +729,8 @@ interface EngineSettings {
     readonly maxTries?: number;
     readonly maxRetryAfterMs?: number;
     readonly stallMs?: number;
+    /** Default: on, with the engine's defaults. */
+    readonly backpressure?: 'off';
 }
 /** What the contract reads of a tick. */
 interface EngineTick {
