@@ -937,6 +937,33 @@ declare class RateLimit {
     };
 }
 
+/** The behaviour of a server that many unfinished workflows overload. */
+interface Overload {
+    /** Up to this many unfinished workflows it is well. */
+    readonly above: number;
+    /** How much longer each request takes for each workflow more, in ms. Default 10. */
+    readonly latencyMs?: number;
+    /**
+     * Above this many it refuses new workflows, alternately with 429 and 503: for each one more a fiftieth of
+     * them, and above 50 more all. Default 1.25 times `above`.
+     */
+    readonly refusesAbove?: number;
+}
+/** What an overloaded server does to a request. */
+interface OverloadEffect {
+    readonly latencyMs: number;
+    /** Absent: it is carried out. */
+    readonly trouble?: Extract<ArgoTrouble, 'rate-limited' | 'unavailable'>;
+}
+/** The same requests are refused in every run: shares add up to whole refusals. */
+declare class OverloadState {
+    #private;
+    /** `undefined`: the server is well with any number of workflows. */
+    overload: Overload | undefined;
+    constructor(overload: Overload | undefined);
+    effectOn(isNew: boolean, unfinished: number): OverloadEffect;
+}
+
 /** One request in the log, without body and headers. */
 interface LoggedArgoRequest {
     readonly index: number;
@@ -998,6 +1025,7 @@ interface EndpointParts {
     readonly core: ArgoCore;
     readonly runtime: Runtime;
     readonly rateLimit: RateLimit;
+    readonly overload: OverloadState;
     readonly watching: WatchSettings;
 }
 
@@ -1246,6 +1274,8 @@ interface ArgoServerOptions extends ArgoEndpointOptions {
     readonly archiveTtlMs?: number;
     /** Requests a second, in all; Argo's default is 1,000. Default a million. */
     readonly apiRateLimit?: number;
+    /** What many unfinished workflows do to the server. Default nothing. Later: `server.overload`. */
+    readonly overload?: Overload;
     /** The settings of watches and of log streams. */
     readonly watching?: Partial<WatchSettings>;
     /**
@@ -1296,6 +1326,8 @@ declare class ArgoServer {
     set kubernetes(state: 'up' | 'refused' | 'timeout' | 'limiter');
     /** Denials of the cluster's admission policies and webhooks for new workflows; `undefined`: none. */
     set admission(rule: AdmissionRule | undefined);
+    /** What many unfinished workflows do to the server; `undefined`: nothing. */
+    set overload(overload: Overload | undefined);
     /** How many workflows a namespace may have; `undefined`: any number. */
     set quota(workflows: number | undefined);
     /**
@@ -1436,5 +1468,5 @@ declare const argoServerFacts: readonly ArgoFact[];
  */
 declare const testTemplates: readonly ArgoTemplate[];
 
-export { ArgoEndpoint, ArgoServer, Controller, LogStream, Operator, Templates, WatchStream, WorkflowControl, answerWith, answerWithStatus, argoOperations, argoServerFacts, argoTarget, argoTroubles, argoVersions, endings, isAtLeast, operatorActions, outcomeByParameters, outcomeWithPods, outputByParameters, podRefusals, runArgoFact, startArgoServer, testTemplates };
-export type { AdmissionDenial, AdmissionRule, ArgoAnswer, ArgoEndpointOptions, ArgoFact, ArgoFactOutcome, ArgoFault, ArgoOperation, ArgoRequest, ArgoRules, ArgoServerOptions, ArgoTarget, ArgoTemplate, ArgoTraffic, ArgoTrouble, ArgoVersion, ArgoWorkflow, ControllerSettings, EndedNode, Ending, FinalPhase, HeldUp, JsonObject, KubeletVersion, LoggedArgoRequest, OnArgoRequest, OperatorAction, Outcome, OutcomeRule, OutputRule, PodRefusalRule, SeedWorkflow, SeenContainer, SeenPod, StoredTemplate, TemplateKind, TemplateReferencing, WatchEnd, WatchSettings, WorkflowPhase, WorkflowRun };
+export { ArgoEndpoint, ArgoServer, Controller, LogStream, Operator, OverloadState, Templates, WatchStream, WorkflowControl, answerWith, answerWithStatus, argoOperations, argoServerFacts, argoTarget, argoTroubles, argoVersions, endings, isAtLeast, operatorActions, outcomeByParameters, outcomeWithPods, outputByParameters, podRefusals, runArgoFact, startArgoServer, testTemplates };
+export type { AdmissionDenial, AdmissionRule, ArgoAnswer, ArgoEndpointOptions, ArgoFact, ArgoFactOutcome, ArgoFault, ArgoOperation, ArgoRequest, ArgoRules, ArgoServerOptions, ArgoTarget, ArgoTemplate, ArgoTraffic, ArgoTrouble, ArgoVersion, ArgoWorkflow, ControllerSettings, EndedNode, Ending, FinalPhase, HeldUp, JsonObject, KubeletVersion, LoggedArgoRequest, OnArgoRequest, OperatorAction, Outcome, OutcomeRule, OutputRule, Overload, OverloadEffect, PodRefusalRule, SeedWorkflow, SeenContainer, SeenPod, StoredTemplate, TemplateKind, TemplateReferencing, WatchEnd, WatchSettings, WorkflowPhase, WorkflowRun };
