@@ -81,8 +81,8 @@ export interface StragglersOptions {
   /** No job counts as a straggler while fewer durations are known, 1 or more. Default 20. */
   readonly minSamples?: number
   /**
-   * `mark`: it is reported, once · `retry`: it is also cancelled, and its item is released for another attempt
-   * at once, uncounted, once for each item; it needs a worker with `cancelJob`. Default `mark`.
+   * `mark`: it is reported, once · `retry`: it is also cancelled, and its item is released for another
+   * attempt at once, uncounted, once for each item; it needs a worker with `cancelJob`. Default `mark`.
    */
   readonly action?: 'mark' | 'retry'
 }
@@ -340,12 +340,12 @@ function assertTimes(
     throw new TypeError(`stragglers.factor must be a number of more than 1; got ${factor}`)
   assertAtLeast(minSamples, 1, 'stragglers.minSamples')
   if (!['mark', 'retry'].includes(action))
-    throw new TypeError(`stragglers.action must be mark or retry; got ${String(action)}`)
+    throw new TypeError(`stragglers.action must be mark or retry; got ${action}`)
   if (action === 'retry') assertCanCancel(worker, 'stragglers.action: retry')
 }
 
-function assertCanCancel({ supports, cancelJob }: AnyWorker, what: string): void {
-  if (supports.cancelJob && cancelJob !== undefined) return
+function assertCanCancel(worker: AnyWorker, what: string): void {
+  if (worker.supports.cancelJob && worker.cancelJob !== undefined) return
   throw new TypeError(`${what} needs a worker that can end jobs: this one has no cancelJob`)
 }
 

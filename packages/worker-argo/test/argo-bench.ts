@@ -53,9 +53,7 @@ export class ArgoBench {
   /** What a workflow was given for a parameter of its template. */
   parameterOf(workflow: string, parameter: string): string | undefined {
     const spec = this.server.workflows.get(workflow)?.spec
-    const { arguments: given } = JSON.parse(JSON.stringify(spec ?? {})) as {
-      readonly arguments?: { readonly parameters?: readonly { name: string; value?: string }[] }
-    }
+    const { arguments: given }: GivenSpec = JSON.parse(JSON.stringify(spec ?? {}))
     return given?.parameters?.find(({ name }) => name === parameter)?.value
   }
 
@@ -63,6 +61,10 @@ export class ArgoBench {
     await Promise.all(this.#opened.map((worker) => worker.close()))
     await this.server.close()
   }
+}
+
+interface GivenSpec {
+  readonly arguments?: { readonly parameters?: readonly { readonly name: string; readonly value?: string }[] }
 }
 
 /** The job of an item's attempt. */

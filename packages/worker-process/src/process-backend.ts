@@ -341,7 +341,11 @@ export class ProcessBackend implements WorkerBackend {
   #newJob(
     { id, uid, attempt, queue, body, overrides }: CheckedJob,
     args = renderArguments(this.#arguments, {
-      ...{ id, uid, attempt, queue, body },
+      id,
+      uid,
+      attempt,
+      queue,
+      body,
       ...(overrides === undefined ? {} : { overrides }),
     }),
   ): NewJob {

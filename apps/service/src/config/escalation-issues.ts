@@ -7,7 +7,9 @@ interface Issue {
   readonly message: string
 }
 
-/** What is wrong with the escalations of all rules together, as the engine would say, with the place of each. */
+/**
+ * What is wrong with the escalations of all rules together, as the engine would say, with the place of each.
+ */
 export function escalationIssues({ retry: { rules = [] } }: Pick<Config, 'retry'>): readonly Issue[] {
   const known = new Map<string, readonly string[]>()
   return rules.flatMap(({ escalate }, rule) => {

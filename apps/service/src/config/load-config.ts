@@ -61,7 +61,7 @@ export interface LoadedConfig {
    * The source of a setting, for messages: `sluice.config.yaml:3`, `SLUICE_QUEUE_URL`, `--limit`; `undefined`
    * without one.
    */
-  placeOf(path: readonly string[]): string | undefined
+  readonly placeOf: (path: readonly string[]) => string | undefined
 }
 
 /**

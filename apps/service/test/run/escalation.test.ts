@@ -66,32 +66,39 @@ test('items that need more succeed with more, and the report adds up what each v
   expect(text.out).toMatch(/memory +16Gi +1 /u)
 }, 60_000)
 
-describe('what can’t work is refused by check and run, with its place', () => {
-  const line = /sluice\.config\.json/u
-
-  async function refused(more: More, message: string | RegExp, worker?: JsonValue): Promise<void> {
-    await configure(worker ?? processes(['true']), more)
-    for (const command of [['check'], RUN]) {
-      const { code, err, out } = await box.spawn(command)
-      expect({ code, text: `${err}${out}` }).toEqual({ code: 2, text: expect.stringMatching(message) })
-    }
+/** What `check` and `run` say of a configuration, each with its exit code. */
+async function answersTo(more: More, worker: JsonValue = processes(['true'])) {
+  await configure(worker, more)
+  const answers: { readonly code: number | undefined; readonly text: string }[] = []
+  for (const command of [['check'], RUN]) {
+    const { code, err, out } = await box.spawn(command)
+    answers.push({ code, text: `${err}${out}` })
   }
+  return answers
+}
 
+/** Both refuse it so. */
+function refused(message: RegExp): readonly unknown[] {
+  const answer = { code: 2, text: expect.stringMatching(message) }
+  return [answer, answer]
+}
+
+describe('what can’t work is refused by check and run, with its place', () => {
   test.each([
     [
       { parameter: 'memory', values: ['8Gi', '4Gi'] },
-      /retry\.rules\[?\.?0\]?\.escalate\.values\[?\.?1\]?.*must be larger/u,
+      /retry\.rules\.0\.escalate\.values\.1.*must be larger/u,
     ],
     [{ parameter: 'me mory', values: ['8Gi'] }, /escalate\.parameter.*must be a letter/u],
     [{ parameter: 'memory', values: [] }, /escalate\.values/u],
     [{ parameter: 'memory', values: ['a', 'a'] }, /repeats a/u],
     [{ parameter: 'memory' }, /escalate\.values/u],
-  ] as const)(
+  ])(
     '%o',
     async (escalate, message) => {
-      await refused(retry(escalate as unknown as JsonValue), message)
-      const { err, out } = await box.spawn(['check'])
-      expect(`${err}${out}`).toMatch(line)
+      const answers = await answersTo(retry(escalate))
+      expect(answers).toEqual(refused(message))
+      expect(answers).toEqual(refused(/sluice\.config\.json/u))
     },
     30_000,
   )
@@ -101,44 +108,47 @@ describe('what can’t work is refused by check and run, with its place', () => 
     [{ deadlines: { itemsMs: 5 } }, /itemsMs/u],
     [{ stragglers: { factor: 1 } }, /stragglers\.factor/u],
     [{ stragglers: { action: 'kill' } }, /stragglers\.action/u],
-  ] as const)('%o', (more, message) => refused(more, message), 30_000)
+  ])(
+    '%o',
+    async (more: More, message) => {
+      expect(await answersTo(more)).toEqual(refused(message))
+    },
+    30_000,
+  )
 
   test('a placeholder that no rule fills', async () => {
     const worker = processes(['echo', '{override.memory}'])
-    await refused({}, /placeholder \{override\.memory\}, and no retry rule escalates memory/u, worker)
+    const message = /placeholder \{override\.memory\}, and no retry rule escalates memory/u
+    expect(await answersTo({}, worker)).toEqual(refused(message))
   }, 30_000)
 
-  test('a worker that can’t', async () => {
-    await writeFile(
-      join(box.dir, 'worker.mjs'),
-      `const supports = { durable: false, lookupJob: false, cancelJob: false, watch: false }
-       const done = async () => {}
-       export const openWorker = async ({ name }) => ({
-         name, supports, sendJob: done, pollAllStatus: async () => new Map(), close: done, [Symbol.asyncDispose]: done,
-       })`,
-    )
-    const worker = { package: './worker.mjs' }
-    await refused(
-      retry(MEMORY),
-      /retry\.rules\.0\.escalate is set \(.*starts no jobs with overrides/u,
-      worker,
-    )
-    await refused({ deadlines: { itemMs: 5 } }, /deadlines\.itemMs is set \(.*can’t cancel jobs/u, worker)
-    await refused({ stragglers: { action: 'retry' } }, /stragglers\.action is set \(.*can’t cancel/u, worker)
-  }, 60_000)
+  test.each<[More, RegExp]>([
+    [retry(MEMORY), /retry\.rules\.0\.escalate is set \(.*starts no jobs with overrides/u],
+    [{ deadlines: { itemMs: 5 } }, /deadlines\.itemMs is set \(.*can’t cancel jobs/u],
+    [{ stragglers: { action: 'retry' } }, /stragglers\.action is set \(.*can’t cancel/u],
+  ])(
+    'a worker that can’t: %o',
+    async (more, message) => {
+      await writeFile(
+        join(box.dir, 'worker.mjs'),
+        `const supports = { durable: false, lookupJob: false, cancelJob: false, watch: false }
+         const done = async () => {}
+         export const openWorker = async ({ name }) => ({
+           name, supports, sendJob: done, pollAllStatus: async () => new Map(), close: done, [Symbol.asyncDispose]: done,
+         })`,
+      )
+      expect(await answersTo(more, { package: './worker.mjs' })).toEqual(refused(message))
+    },
+    30_000,
+  )
 
   test('a template without such a parameter', async () => {
     const server = await startArgoServer({})
     try {
-      const worker = {
-        ...{ package: 'argo', baseUrl: server.url, namespace: server.namespace, token: server.token },
-        template: 'test-workflow-template',
-      }
-      await refused(
-        retry(MEMORY),
-        /escalates memory, and WorkflowTemplate test-workflow-template has no/u,
-        worker,
-      )
+      const { url: baseUrl, namespace, token } = server
+      const worker = { package: 'argo', baseUrl, namespace, token, template: 'test-workflow-template' }
+      const message = /escalates memory, and WorkflowTemplate test-workflow-template has no/u
+      expect(await answersTo(retry(MEMORY), worker)).toEqual(refused(message))
       await configure(worker, retry({ parameter: 'seconds', values: ['1', '2'] }))
       expect((await box.spawn(['check'])).code).toBe(0)
     } finally {
@@ -156,7 +166,8 @@ test('status counts stragglers, show says since when one runs, and a deadline en
   const running = box.start(RUN)
   const seen = async () => {
     const { out } = await box.spawn(['status', '--sample', '0', '--json'])
-    return JSON.parse(out).stragglers as number
+    const status: { readonly stragglers?: number } = JSON.parse(out)
+    return status.stragglers
   }
   while ((await seen()) !== 1) expect(await queue.lookupStatus('slow')).not.toBe('FAIL')
   const shown = await box.spawn(['show', 'slow'])

@@ -30,9 +30,6 @@ const CLOCK_BYTES = HASH_BYTES + 2 * INSTANT_BYTES + 1
 const FRAME_BYTES = 64
 const MAX_DOCUMENT_BYTES = 1_000_000
 
-/** By the hashes of the jobs: see `hashOfJob`. */
-export type JobClockMap = ReadonlyMap<string, JobClock>
-
 export function packClocks(clocks: Iterable<readonly [hash: string, clock: JobClock]>): JsonValue {
   const packed = [...clocks].map(([hash, { claimedAt, runningAt = 0, isMarked, cancelling }]) => {
     const bytes = Buffer.alloc(CLOCK_BYTES)

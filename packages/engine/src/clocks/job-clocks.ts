@@ -13,6 +13,7 @@ import type { JobFacts } from '../reconcile/decide.js'
 import { JOB_CLOCKS_DOCUMENT } from '../records/document-names.js'
 import { hashOfJob } from '../records/seen-jobs-format.js'
 import { retryStateOf } from '../settling/retry-state.js'
+import { asDetails } from '../settling/settlement.js'
 import { DurationSketch } from './duration-sketch.js'
 import {
   maxPackedClocks,
@@ -70,7 +71,7 @@ const CLOCK_AGE_MS = 3_600_000
  * configured span, and before a job is cancelled. What the next engine does not find in it counts from its
  * own first poll.
  *
- * Durations of successful attempts are learned by each engine anew.
+ * Each engine learns the durations of successful attempts by itself.
  */
 export class JobClocks {
   readonly #options: JobClocksOptions
@@ -115,7 +116,7 @@ export class JobClocks {
       const [found, now] = await Promise.all([queue.document(JOB_CLOCKS_DOCUMENT).read(), queue.now()])
       this.#readAtMonotonic = runtime.monotonicMs()
       this.#version = found?.version
-      // Another value is damaged, or of another version: it counts as none, and is written anew.
+      // Another value is damaged, or of another version: it counts as none, and is written again.
       if (this.#offsetMs === undefined) this.#stored = unpackClocks(found?.value) ?? new Map()
       this.#offsetMs = now - this.#readAtMonotonic
       this.#isStale = false
@@ -300,7 +301,6 @@ export class JobClocks {
 
 /** From the start to the end, by the worker's clock. */
 function spanOf(details: Settlement['details']): number | undefined {
-  if (typeof details !== 'object' || details === null || Array.isArray(details)) return undefined
-  const { startedAt, finishedAt } = details as Readonly<Record<string, unknown>>
+  const { startedAt, finishedAt } = asDetails(details)
   return typeof startedAt === 'number' && typeof finishedAt === 'number' ? finishedAt - startedAt : undefined
 }

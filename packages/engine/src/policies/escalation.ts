@@ -57,7 +57,9 @@ function assertEscalation({ parameter, values }: Escalation, what: string): void
   }
 }
 
-/** Values that are no quantities, such as names of machine types, are in the order in which they are given. */
+/**
+ * Values that are no quantities, such as names of machine types, are in the order in which they are given.
+ */
 function isLarger(value: string, other: string): boolean {
   const [one, two] = [quantityOf(value), quantityOf(other)]
   return one === undefined || two === undefined || one > two

@@ -15,8 +15,8 @@ export interface DueCancel {
 }
 
 /**
- * Cancels a job. It is looked up before that: it may have ended or begun since the poll, or an incomplete poll
- * may be outdated.
+ * Cancels a job. It is looked up before that: it may have ended or begun since the poll, or an incomplete
+ * poll may be outdated.
  *
  * @returns the worker's report of a job that has ended, or is no longer pending
  */

@@ -195,7 +195,8 @@ function kept(
   }
 }
 
-function asDetails(details: JsonValue | undefined): Details {
+/** Details as an object; others are its `details`. */
+export function asDetails(details: JsonValue | undefined): Details {
   if (details === undefined) return {}
   if (isRecord(details)) return details
   return { details }

@@ -14,19 +14,21 @@ async function ticks(world: World, engine: { tick(): Promise<unknown> }, count: 
   }
 }
 
+/** The calls of an engine in a few ticks. */
+async function callsOf(options: Options): Promise<readonly string[]> {
+  const world = new World()
+  const calls: string[] = []
+  const { queue, worker } = wrapped(world, (_, name, call, document = '') => {
+    calls.push(`${name} ${document}`)
+    return call()
+  })
+  await world.put(3)
+  await ticks(world, world.engine({ ...QUICK, ...options, queue, worker }), 5)
+  return calls
+}
+
 /** Nothing may be timed, and nothing asked of the storage, where nothing is configured. */
 test('without deadlines and stragglers no call is made for them', async () => {
-  const callsOf = async (options: Options) => {
-    const world = new World()
-    const calls: string[] = []
-    const { queue, worker } = wrapped(world, (_, name, call, document = '') => {
-      calls.push(`${name} ${document}`)
-      return call()
-    })
-    await world.put(3)
-    await ticks(world, world.engine({ ...QUICK, ...options, queue, worker }), 5)
-    return calls
-  }
   const ofClocks = (calls: readonly string[]) => calls.filter((call) => call.includes(CLOCKS))
   const plain = await callsOf({})
   expect(ofClocks(plain)).toEqual([])

@@ -56,9 +56,12 @@ test.each([
   expect(() => retryPolicy({ rules })).toThrow(message)
 })
 
+function found(maxAttempts: number): readonly string[] {
+  const rules = [rule(memory('4Gi', '8Gi', '16Gi'), maxAttempts)]
+  return retryFindings({ rules }).map(({ message }) => message)
+}
+
 test('values that no attempt can get are found', () => {
-  const found = (maxAttempts: number) =>
-    retryFindings({ rules: [rule(memory('4Gi', '8Gi', '16Gi'), maxAttempts)] }).map(({ message }) => message)
   expect(found(2)).toEqual(['no attempt gets memory 16Gi: there are at most 2 attempts'])
   expect(found(3)).toEqual([])
 })

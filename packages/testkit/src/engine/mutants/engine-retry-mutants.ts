@@ -72,7 +72,7 @@ export const engineRetryMutants: readonly EngineMutant[] = [
     ['no-deadlines', 'it has no deadlines'],
     ['E-DEADLINE-1', 'E-DEADLINE-1/b', 'E-DEADLINE-2', 'E-DEADLINE-2/b'],
     {
-      settings: ({ deadlines: _, ...own }) => own,
+      settings: (own) => ({ ...own, deadlines: {} }),
     },
   ),
   broken(
