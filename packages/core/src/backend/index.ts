@@ -1,8 +1,8 @@
 /** What implementations of queues, workers and services need, and users of a queue don't. */
 export { createQueue, takesEncodedItems } from './queue/queue-front.js'
 export type { CreateQueueOptions } from './queue/queue-front.js'
-export { queueOpener } from './queue/open-queue.js'
-export type { OpenQueue, QueueOpener } from './queue/open-queue.js'
+export { existingQueueOpener, queueOpener } from './queue/open-queue.js'
+export type { ExistingQueueOpener, OpenQueue, QueueOpener } from './queue/open-queue.js'
 export type {
   ControlBackend,
   DocumentBackend,

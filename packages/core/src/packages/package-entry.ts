@@ -59,8 +59,8 @@ export interface QueueUse extends PackageContext {
    */
   readonly reading?: boolean
   /**
-   * A short, interactive command opens it: only short trials of the storage are made. A caller that keeps the
-   * queue open makes all of them.
+   * A short, interactive command opens it: only short trials of the storage are made, and what counts is how
+   * often a call waits for the storage. A caller that keeps the queue open makes all trials.
    */
   readonly brief?: boolean
 }
@@ -105,6 +105,12 @@ export interface QueuePackage {
    * options that are wrong, storage that doesn't answer, refuses access, or is damaged.
    */
   readonly queueExists?: (options: unknown, use?: QueueUse) => Promise<boolean>
+  /**
+   * Opens the queue as `openQueue` does if it is there already, and creates nothing otherwise: `undefined`.
+   * For a package that can do both in fewer requests than `queueExists` and `openQueue` one after the other,
+   * which serve where this is missing. Rejects as they do.
+   */
+  readonly openIfExists?: (options: unknown, use?: QueueUse) => Promise<Queue | undefined>
   /**
    * Tries all that a service will do with the storage, whether the queue is there or not: writes, conditional
    * writes and deletions, with the permissions for them. It tries too what the options say is not to be tried

@@ -53,12 +53,44 @@ export function queueOpener<
 export function queueOpener<Settings extends { readonly name: string }, Item extends { readonly id: string }>(
   opener: QueueOpener<Settings, Item>,
 ): unknown {
-  const { packageName, optionsSchema, open } = opener
   return async (options: unknown, use: QueueUse = {}): Promise<Queue> => {
-    const { body, rest } = withoutBody(options, packageName)
-    const settings = await checkOptions(optionsSchema, rest, packageName)
-    return createQueue({ name: settings.name, body }, await open(settings, use))
+    const { settings, body } = await checked(opener, options)
+    return createQueue({ name: settings.name, body }, await opener.open(settings, use))
   }
+}
+
+/** What a package says of how its queues are opened where they exist. */
+export interface ExistingQueueOpener<
+  Settings extends { readonly name: string },
+  Item extends { readonly id: string },
+> extends Pick<QueueOpener<Settings, Item>, 'packageName' | 'optionsSchema'> {
+  /** `undefined`: there is no such queue. It creates nothing then. */
+  readonly open: (settings: Settings, use: QueueUse) => Promise<QueueBackend<Item> | undefined>
+}
+
+/** Makes the `openIfExists` of a package: as {@link queueOpener}, but for a queue that exists. */
+export function existingQueueOpener<
+  Settings extends { readonly name: string },
+  Item extends { readonly id: string },
+>(
+  opener: ExistingQueueOpener<Settings, Item>,
+): (options: unknown, use?: QueueUse) => Promise<Queue | undefined> {
+  return async (options, use = {}) => {
+    const { settings, body } = await checked(opener, options)
+    const backend = await opener.open(settings, use)
+    return backend && createQueue({ name: settings.name, body }, backend)
+  }
+}
+
+async function checked<Settings>(
+  {
+    packageName,
+    optionsSchema,
+  }: { readonly packageName: string; readonly optionsSchema: OptionsSchema<Settings> },
+  options: unknown,
+): Promise<{ readonly settings: Settings; readonly body?: BodySchema }> {
+  const { rest, ...body } = withoutBody(options, packageName)
+  return { settings: await checkOptions(optionsSchema, rest, packageName), ...body }
 }
 
 /** The schema of the bodies is no setting of the storage: it is taken out before those are checked. */
