@@ -6,6 +6,7 @@ import {
   type DropOutcome,
   type DropQueueUse,
   type PackageContext,
+  type Queue,
   type QueueUse,
   type StorageFinding,
   type StoredQueue,
@@ -13,6 +14,7 @@ import {
 import {
   baseDirOf,
   checkOptions,
+  existingQueueOpener,
   queueOpener,
   type OpenQueue,
   type OptionsSchema,
@@ -20,7 +22,7 @@ import {
 import { checkSqlStorage } from './admin/check-storage.js'
 import { dropSqlQueue } from './admin/drop-queue.js'
 import { listSqlQueues } from './admin/list-queues.js'
-import { openSqlBackend, sqlQueueExists } from './open-backend.js'
+import { openExistingSqlBackend, openSqlBackend, sqlQueueExists } from './open-backend.js'
 import {
   optionsSchema as schema,
   placeOf,
@@ -78,6 +80,24 @@ export async function queueExists(options: SqlQueueOptions, use: QueueUse = {}):
   await reportPlace(settings, use)
   return sqlQueueExists(settings, openOptionsOf(use))
 }
+
+/**
+ * Opens the queue as {@link openQueue} does if it exists, by {@link queueExists}, and creates nothing
+ * otherwise. On PostgreSQL it takes one statement.
+ *
+ * @returns `undefined`: there is no such queue
+ * @throws SluiceError as {@link openQueue} does
+ */
+export const openIfExists: (options: SqlQueueOptions, use?: QueueUse) => Promise<Queue | undefined> =
+  existingQueueOpener({
+    packageName: PACKAGE,
+    optionsSchema: schema,
+    open: async (checked, use) => {
+      const settings = withBaseDir(checked, use)
+      await reportPlace(settings, use)
+      return openExistingSqlBackend(settings, openOptionsOf(use))
+    },
+  })
 
 /**
  * Tries what a service does with the database, and leaves nothing behind: it writes, changes and deletes a
@@ -150,6 +170,6 @@ function withBaseDir(settings: SqlQueueSettings, use: PackageContext): SqlQueueS
   return baseDir === undefined ? settings : { ...settings, url: withAbsolutePaths(settings.url, baseDir) }
 }
 
-function openOptionsOf({ logger = silentLogger }: PackageContext): OpenOptions {
-  return { warn: (text) => logger.warn({}, text) }
+function openOptionsOf({ logger = silentLogger, brief }: Pick<QueueUse, 'logger' | 'brief'>): OpenOptions {
+  return { warn: (text) => logger.warn({}, text), brief }
 }

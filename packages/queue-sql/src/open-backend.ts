@@ -14,12 +14,37 @@ export async function openSqlBackend(
   settings: SqlQueueSettings,
   open: OpenOptions = {},
 ): Promise<SqlBackend> {
+  const backend = await openWhere(() => Promise.resolve(true), settings, open)
+  if (backend === undefined) throw new Error('a queue that may be made was not opened')
+  return backend
+}
+
+/** Opens a queue that exists, and upgrades its tables. Otherwise it only reads. */
+export async function openExistingSqlBackend(
+  settings: SqlQueueSettings,
+  open: OpenOptions = {},
+): Promise<SqlBackend | undefined> {
+  // It warns when it is opened.
+  if (!isPlaceThere(settings, undefined)) return undefined
+  return openWhere((store) => isKnown(store, settings.name), settings, open)
+}
+
+/** @param isWanted asked unless the queue is found at once */
+async function openWhere(
+  isWanted: (store: SqlStore) => Promise<boolean>,
+  settings: SqlQueueSettings,
+  open: OpenOptions,
+): Promise<SqlBackend | undefined> {
   const { name } = settings
   const store = await openStore(settings, open)
   const gate = new CallGate(name, store)
   try {
-    await gate.run('create or upgrade the tables', () => store.migrate())
-    const queueId = await gate.run('open the queue', () => queueIdOf(store, name))
+    let queueId = await gate.run('open the queue', async () => store.openKnown?.(name))
+    if (queueId === undefined) {
+      if (!(await gate.run('look up the queue', () => isWanted(store)))) return await closed(gate)
+      await gate.run('create or upgrade the tables', () => store.migrate())
+      queueId = await gate.run('open the queue', () => queueIdOf(store, name))
+    }
     return new SqlBackend(store, gate, { queueId, name })
   } catch (error) {
     await gate.close().catch(() => {
@@ -29,6 +54,11 @@ export async function openSqlBackend(
   }
 }
 
+async function closed(gate: CallGate): Promise<undefined> {
+  await gate.close()
+  return undefined
+}
+
 /** Whether the queue exists. It only reads. */
 export async function sqlQueueExists(settings: SqlQueueSettings, open: OpenOptions = {}): Promise<boolean> {
   const { name } = settings
@@ -36,9 +66,7 @@ export async function sqlQueueExists(settings: SqlQueueSettings, open: OpenOptio
   const store = await openStore(settings, { ...open, warn: undefined })
   const gate = new CallGate(name, store)
   try {
-    return await gate.run('look up the queue', async () => {
-      return (await store.tablesVersion()) > 0 && (await knownIdOf(store, name)) !== undefined
-    })
+    return await gate.run('look up the queue', () => isKnown(store, name))
   } finally {
     await gate.close()
   }
@@ -103,6 +131,10 @@ async function queueIdOf(store: SqlStore, name: string): Promise<number> {
       .execute()
     return id
   })
+}
+
+async function isKnown(store: SqlStore, name: string): Promise<boolean> {
+  return (await store.tablesVersion()) > 0 && (await knownIdOf(store, name)) !== undefined
 }
 
 async function knownIdOf({ db, names }: SqlStore, name: string): Promise<number | undefined> {

@@ -125,6 +125,10 @@ export class SqlBackend implements QueueBackend {
 
   peek(maxItems: number, { signal }: CallOptions): Promise<QueueItem[]> {
     return this.#read('peek at items', async () => {
+      if (maxItems === 1) {
+        const first = await this.#reads.firstDue()
+        return first === undefined ? [] : [peekedItem(first, first.body)]
+      }
       const rows = await this.#reads.due(maxItems)
       signal?.throwIfAborted()
       const bodies = await this.#reads.bodies(rows.map(({ seq }) => seq))

@@ -12,6 +12,8 @@ export interface OpenOptions {
   readonly minBulkRows?: number | undefined
   /** Default the machine's. Any other one is also the clock of SQLite's statements. */
   readonly runtime?: Runtime | undefined
+  /** For a short command: a connection is opened only where it is needed, and closing waits for no server. */
+  readonly brief?: boolean | undefined
   /** Warnings for the operator. */
   readonly warn?: ((text: string) => void) | undefined
 }
@@ -46,6 +48,11 @@ export interface SqlExpressions {
 export interface SqlUpkeep {
   /** The version of the tables, 0 if there are none; creates nothing. */
   tablesVersion(): Promise<number>
+  /**
+   * All of an opening at once, for a queue that exists in tables of this version. `undefined`: the steps one
+   * by one are needed. Absent where it would be no faster.
+   */
+  openKnown?(name: string): Promise<number | undefined>
   /** Creates and upgrades the tables; safe to run in many processes at once. */
   migrate(): Promise<void>
   /** Creates the tables in a transaction that is rolled back. */

@@ -7,7 +7,20 @@ import { sqlPackage } from './support/sql-package.js'
 import { freshPrefix } from './support/postgres-harness.js'
 import { freshDirectory } from './support/sqlite-harness.js'
 
-const { openQueue, queueExists } = sqlPackage
+const { openQueue, openIfExists } = sqlPackage
+
+/** Both tell whether a queue exists, and change nothing by that. */
+const WAYS: readonly (readonly [name: string, exists: typeof sqlPackage.queueExists])[] = [
+  ['queueExists', sqlPackage.queueExists],
+  [
+    'openIfExists',
+    async (options, use) => {
+      const queue = await openIfExists(options, use)
+      await queue?.close()
+      return queue !== undefined
+    },
+  ],
+]
 
 let directory: string
 
@@ -32,7 +45,7 @@ async function make(options: Record<string, unknown>): Promise<void> {
   await (await openQueue({ name: 'tiles', ...options })).close()
 }
 
-describe('SQLite', () => {
+describe.each(WAYS)('%s on SQLite', (_, queueExists) => {
   test('exists once it was opened, under its own name, file and prefix only', async () => {
     const url = `sqlite:${join(directory, 'queue.db')}`
     await make({ url })
@@ -117,7 +130,7 @@ describe('SQLite', () => {
   })
 })
 
-describe('PostgreSQL', () => {
+describe.each(WAYS)('%s on PostgreSQL', (_, queueExists) => {
   const url = inject('postgresUrl')
 
   test('exists once it was opened, and the check creates no tables', async () => {

@@ -154,19 +154,19 @@ export class ItemReads {
 
   /** The items that a claim would take now, in its order; fewer if they are large. */
   async due(max: number): Promise<ItemFacts[]> {
-    const { names, nowMs } = this.#store
-    const rows = await this.#db
-      .selectFrom(names.waiting)
-      .select('seq')
-      .where('queue_id', '=', this.#queueId)
-      .where('available_at', '<=', nowMs)
-      .orderBy('rank')
-      .orderBy('available_at')
-      .orderBy('seq')
-      .limit(max)
-      .execute()
+    const rows = await this.#dueQuery(max).execute()
     const found = await this.sizedBySeq(rows.map(({ seq }) => seq))
     return fitting(rows, found).flatMap(({ seq }) => found.get(seq) ?? [])
+  }
+
+  /**
+   * The item that a claim would take first, with its body, in one statement: one item is within every size.
+   */
+  async firstDue(): Promise<(ItemFacts & { readonly body: string }) | undefined> {
+    const { facts } = this.#store
+    const query = sql<ItemFacts & { readonly body: string }>`select ${FACTS}, i.body from ${facts}
+      where i.seq = (${this.#dueQuery(1)})`
+    return (await query.execute(this.#db)).rows[0]
   }
 
   async sizes(): Promise<Record<Stage, number>> {
@@ -204,6 +204,19 @@ export class ItemReads {
       where ${this.#store.among('i.seq', seqs)}`
     const { rows } = await query.execute(this.#db)
     return new Map(rows.map((row) => [row.seq, row]))
+  }
+
+  #dueQuery(max: number) {
+    const { names, nowMs } = this.#store
+    return this.#db
+      .selectFrom(names.waiting)
+      .select('seq')
+      .where('queue_id', '=', this.#queueId)
+      .where('available_at', '<=', nowMs)
+      .orderBy('rank')
+      .orderBy('available_at')
+      .orderBy('seq')
+      .limit(max)
   }
 
   async #facts(where: RawBuilder<boolean>): Promise<ItemFacts[]> {

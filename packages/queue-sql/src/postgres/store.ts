@@ -1,16 +1,11 @@
-import { SluiceError } from '@sluice/core'
 import { Kysely, PostgresDialect, sql, type Dialect } from 'kysely'
-import {
-  DURABLY,
-  durabilityWarnings,
-  readServerSettings,
-  splitCommitLevel,
-  type CommitLevel,
-} from './connection/durability.js'
+import { DURABLY, durabilityWarnings, readServerSettings, splitCommitLevel } from './connection/durability.js'
 import { addIndex, migrate, tryMigration, versionOf } from '../schema/migration.js'
 import { adviceOnRefusal, isRefusal, lackingPrivileges } from './grants.js'
 import { PostgresMoves } from './moves.js'
+import { MAX_PIPELINED } from './connection/brief-connections.js'
 import { postgresPool, UNLIMITED } from './connection/pool.js'
+import { assertUtf8, openKnown, readEncoding, type OpeningParts } from './opening.js'
 import { ProcessingView } from './processing-view.js'
 import { postgresStatements } from './statements/statements.js'
 import { POSTGRES_NOW_MS, POSTGRES_SLOTS } from './statements/parts.js'
@@ -28,9 +23,12 @@ const CONCURRENCY = 2
 
 /**
  * The longest call in units of `timeoutMs`: a page of whole items is five statements, each of which may wait
- * this long for a connection and again for its answer; one more for contention.
+ * this long for a connection and again for its answer, and for the answers to those that share its
+ * connection; one more for contention.
  */
-const LONGEST_CALL = 11
+function longestCall({ brief = false }: Pick<StoreOptions, 'brief'>): number {
+  return 5 * (1 + (brief ? MAX_PIPELINED : 1)) + 1
+}
 
 /** The server detects a deadlock after a second; the same transactions rarely conflict again. */
 const MAX_TRIES = 6
@@ -39,13 +37,13 @@ const MAX_TRIES = 6
 export function openPostgres(
   url: string,
   settings: SqlQueueSettings,
-  { wrap = unwrapped, warn, runtime, minBulkRows }: StoreOptions,
+  { wrap = unwrapped, warn, runtime, minBulkRows, brief }: StoreOptions,
 ): SqlStore {
   const names = tableNames(settings.tablePrefix)
   const place = placeName(url)
   const { level } = splitCommitLevel(url)
   const db = new Kysely<Tables>({
-    dialect: wrap(new PostgresDialect({ pool: postgresPool(url, settings, runtime) })),
+    dialect: wrap(new PostgresDialect({ pool: postgresPool(url, settings, { runtime, brief }) })),
   })
   return {
     db,
@@ -55,7 +53,7 @@ export function openPostgres(
     durable: true,
     sharedBy: 'network',
     timeoutMs: settings.timeoutMs,
-    longestCallMs: LONGEST_CALL * settings.timeoutMs,
+    longestCallMs: longestCall({ brief }) * settings.timeoutMs,
     concurrency: CONCURRENCY,
     ...expressionsOf(names),
     ...upkeepOf(db, { names, place, level, warn }),
@@ -85,14 +83,8 @@ function expressionsOf(names: TableNames): SqlExpressions {
   }
 }
 
-interface UpkeepParts {
-  readonly names: TableNames
-  readonly place: string
-  readonly level: CommitLevel | undefined
-  readonly warn: StoreOptions['warn']
-}
-
-function upkeepOf(db: Kysely<Tables>, { names, place, level, warn }: UpkeepParts): SqlUpkeep {
+function upkeepOf(db: Kysely<Tables>, parts: OpeningParts): SqlUpkeep {
+  const { names, place, level, warn } = parts
   const migration = {
     names,
     steps: postgresSteps(names),
@@ -106,14 +98,15 @@ function upkeepOf(db: Kysely<Tables>, { names, place, level, warn }: UpkeepParts
   }
   return {
     tablesVersion: () => versionOf(db, migration),
+    openKnown: (name) => openKnown(db, name, parts),
     migrate: async () => {
-      await assertUtf8(db, place)
+      assertUtf8(await readEncoding(db), place)
       await migrate(db, migration)
       if (warn === undefined) return
       for (const text of durabilityWarnings(await readServerSettings(db, names), { place, level })) warn(text)
     },
     tryMigration: async () => {
-      await assertUtf8(db, place)
+      assertUtf8(await readEncoding(db), place)
       await tryMigration(db, migration)
     },
     indexAges: async () => {
@@ -145,15 +138,4 @@ function placeName(url: string): string {
   const { hostname, port, pathname, searchParams } = new URL(url)
   const host = hostname === '' ? (searchParams.get('host') ?? 'localhost') : hostname
   return `PostgreSQL at ${host}:${port === '' ? '5432' : port}${pathname === '' ? '' : `, database ${pathname.slice(1)}`}`
-}
-
-/** Other encodings cannot store some ids, which would fail one item at a time. */
-async function assertUtf8(db: Kysely<Tables>, place: string): Promise<void> {
-  const { rows } = await sql<{ encoding: string }>`select getdatabaseencoding() as encoding`.execute(db)
-  const encoding = rows[0]?.encoding
-  if (encoding === 'UTF8') return
-  throw new SluiceError(
-    'SLUICE_CONFIG_INVALID',
-    `The database of ${place} has the encoding ${encoding}; ids and bodies need UTF8. Create one with: createdb --encoding UTF8`,
-  )
 }

@@ -82,6 +82,19 @@ describe('the watch of a statement', () => {
     expect(await pass(1)).toEqual(['no answer within 5000 ms'])
   })
 
+  test('begins the time of a statement behind others when the answer before it is complete', async () => {
+    const [first, second] = [watch.start(() => 0), watch.start(() => 0)]
+    watch.start(() => 0)
+    for (const end of [first, second]) {
+      stream.write(Buffer.alloc(1))
+      expect(await pass(timeoutMs - 1)).toEqual([])
+      end()
+    }
+    expect(await pass(timeoutMs - 1)).toEqual([])
+    expect(await pass(1)).toEqual(['no answer within 5000 ms'])
+    expect(await pass(10 * timeoutMs)).toHaveLength(1)
+  })
+
   test('ends an answer that drips', async () => {
     watch.start(() => 0)
     for (let spentMs = 0; spentMs < timeoutMs; spentMs += 100) {

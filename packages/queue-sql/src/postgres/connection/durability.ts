@@ -1,4 +1,4 @@
-import { sql, type Kysely } from 'kysely'
+import { sql, type Kysely, type RawBuilder } from 'kysely'
 import type { TableNames, Tables } from '../../schema/tables.js'
 import { SluiceError } from '@sluice/core'
 
@@ -90,16 +90,18 @@ export interface ServerSettings {
   readonly unlogged: readonly string[]
 }
 
-/** One statement, when a queue is opened. */
-export async function readServerSettings(db: Kysely<Tables>, names: TableNames): Promise<ServerSettings> {
-  const { rows } = await sql<ServerSettings>`select current_setting('fsync', true) as fsync,
+/** The columns of {@link ServerSettings}, read when a queue is opened. */
+export function serverSettings(names: TableNames): RawBuilder<unknown> {
+  return sql`current_setting('fsync', true) as fsync,
     current_setting('full_page_writes', true) as full_page_writes,
     current_setting('synchronous_commit', true) as synchronous_commit,
     current_setting('synchronous_standby_names', true) as synchronous_standby_names,
     coalesce((select json_agg(relname order by relname) from pg_catalog.pg_class where relpersistence = 'u'
-      and relname = any (${Object.values(names)}::text[]) and pg_table_is_visible(oid)), '[]') as unlogged`.execute(
-    db,
-  )
+      and relname = any (${Object.values(names)}::text[]) and pg_table_is_visible(oid)), '[]') as unlogged`
+}
+
+export async function readServerSettings(db: Kysely<Tables>, names: TableNames): Promise<ServerSettings> {
+  const { rows } = await sql<ServerSettings>`select ${serverSettings(names)}`.execute(db)
   const [settings] = rows
   if (settings === undefined) throw new Error('a statement that always returns a row returned none')
   return settings

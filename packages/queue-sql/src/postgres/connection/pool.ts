@@ -2,12 +2,14 @@ import { createHash } from 'node:crypto'
 import { Socket } from 'node:net'
 import { type Runtime } from '@sluice/core'
 import { requestTimeMs, startTimer } from '@sluice/core/backend'
-import type { PostgresPool, PostgresPoolClient, PostgresQueryResult } from 'kysely'
+import type { PostgresPool, PostgresQueryResult } from 'kysely'
 import pg from 'pg'
 import { isStalePlan } from '../../sql-errors.js'
 import { COPY_IN, copyIn } from '../copy/copy-in.js'
+import { BriefConnections, type TakenConnection } from './brief-connections.js'
 import { splitCommitLevel, withCommitLevel, type CommitLevel } from './durability.js'
 import type { SqlQueueSettings } from '../../sql-options.js'
+import type { StoreOptions } from '../../sql-store.js'
 import { cancelStatement, StatementWatch, type ServerProcess } from './statement-watch.js'
 
 /**
@@ -42,7 +44,11 @@ const PLANNING = '-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c
  * A pool of `pg` for kysely. Statements are prepared under a name, so PostgreSQL parses and plans each once
  * per connection; kysely does not name statements.
  */
-export function postgresPool(url: string, settings: SqlQueueSettings, runtime: Runtime): PostgresPool {
+export function postgresPool(
+  url: string,
+  settings: SqlQueueSettings,
+  { runtime, brief = false }: Pick<StoreOptions, 'runtime' | 'brief'>,
+): PostgresPool {
   const sockets = new Set<Socket>()
   const { url: plainUrl, level } = splitCommitLevel(url)
   const pool = new pg.Pool({
@@ -53,18 +59,13 @@ export function postgresPool(url: string, settings: SqlQueueSettings, runtime: R
   // process.
   pool.on('error', ignore)
   pool.on('connect', (client) => client.on('error', ignore))
-  const adapted = new WeakMap<pg.PoolClient, PostgresPoolClient>()
-  const plans = new PlanGeneration()
+  const take = takerOf(pool, { ...settings, level, plans: new PlanGeneration(), runtime })
+  // A call that takes an idle connection waits until the next tick.
+  const isAwaited = () => pool.waitingCount > pool.idleCount
+  const shared = new BriefConnections({ take, isAwaited })
   return {
     options: {},
-    connect: async () => {
-      const client = await currentClient(pool, plans)
-      const known = adapted.get(client)
-      if (known !== undefined) return known
-      const made = adaptClient(client, { ...settings, level, plans, runtime })
-      adapted.set(client, made)
-      return made
-    },
+    connect: brief ? () => Promise.resolve(shared.connect()) : take,
     end: async () => {
       // A server that vanished would keep the closing handshake, and so the process, waiting for minutes.
       const ended = new AbortController()
@@ -73,11 +74,41 @@ export function postgresPool(url: string, settings: SqlQueueSettings, runtime: R
         runtime.sleep(settings.timeoutMs, ended.signal),
         ended.signal,
       )
-      await Promise.race([pool.end(), overdue])
+      const closed = pool.end()
+      await Promise.race([brief ? allSent(sockets) : closed, overdue])
       ended.abort()
       await overdue
     },
   }
+}
+
+/** Takes a connection out of a pool. */
+function takerOf(pool: pg.Pool, settings: ClientSettings): () => Promise<TakenConnection> {
+  const adapted = new WeakMap<pg.PoolClient, TakenConnection>()
+  return async () => {
+    const client = await currentClient(pool, settings.plans)
+    const known = adapted.get(client)
+    if (known !== undefined) return known
+    const made = adaptClient(client, settings)
+    adapted.set(client, made)
+    return made
+  }
+}
+
+/**
+ * Until the system has taken the end of all connections. That the server closes them too is a round trip
+ * later, and of no use to a short command.
+ */
+async function allSent(sockets: ReadonlySet<Socket>): Promise<void> {
+  const sent = [...sockets].map(async (socket) => {
+    if (!socket.writableFinished && !socket.destroyed)
+      await new Promise<void>((resolve) => {
+        socket.once('finish', resolve).once('close', () => resolve())
+      })
+    // It keeps no process alive.
+    socket.unref()
+  })
+  await Promise.all(sent)
 }
 
 async function destroyWhenOverdue(
@@ -201,7 +232,10 @@ async function copy(
     text,
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- see COPY_IN
     rows: rows as Iterable<Buffer>,
-    onReady: () => (end = watch.start(() => sent)),
+    onReady: () => {
+      end?.()
+      end = watch.start(() => sent)
+    },
     onSent: (bytes) => (sent += bytes),
   })
   end = watch.start(() => text.length)
@@ -210,11 +244,11 @@ async function copy(
   return { command: 'INSERT', rowCount: 0, rows: [] }
 }
 
-/** One client runs its statements one after another, so one watch serves them all. */
+/** The server runs the statements of one client one after another, so one watch serves them all. */
 function adaptClient(
   client: pg.PoolClient,
   { preparedStatements, timeoutMs, level, plans, runtime }: ClientSettings,
-): PostgresPoolClient {
+): TakenConnection {
   let broken = false
   const { stream } = client.connection
   const watch = new StatementWatch(stream, { timeoutMs, runtime }, (error) => {
@@ -241,8 +275,10 @@ function adaptClient(
   }
   return {
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- kysely's second form, for cursors, is unused
-    query: query as PostgresPoolClient['query'],
+    query: query as TakenConnection['query'],
     release: (destroy) => client.release(destroy === true || broken),
+    // An option of the client, which it reads at each statement. Not set for good: it refuses COPY.
+    setPipelining: (isOn) => Reflect.set(client, 'pipeline', isOn),
   }
 }
 

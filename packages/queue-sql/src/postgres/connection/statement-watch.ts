@@ -17,7 +17,8 @@ export interface StatementTimes {
 
 /** A statement that is under way. */
 interface Statement {
-  readonly startedAtMonotonic: number
+  /** When it was sent, or when the answer to the one before it was complete. */
+  startedAtMonotonic: number
   readonly bytes: () => number
 }
 
@@ -27,7 +28,8 @@ interface Statement {
  * directions for the whole. Bytes handed to the operating system count as sent: how many are still in transit
  * is unknown, and the rate of the rule leaves time for them.
  *
- * One timer per connection, not per statement: while statements run, it checks at least every first limit,
+ * Of several statements the time of each begins when the answer to the one before is complete. One timer per
+ * connection, not per statement: while statements run, it checks at least every first limit,
  * and so before that limit of any of them.
  */
 export class StatementWatch {
@@ -38,7 +40,8 @@ export class StatementWatch {
   readonly #onOverdue: (error: StatementOverdueError) => void
   #received = 0
   #lastByteAtMonotonic = 0
-  #current: Statement | undefined
+  /** The server answers them in this order. */
+  #underWay: Statement[] = []
   #isChecking = false
 
   constructor(
@@ -65,28 +68,37 @@ export class StatementWatch {
    */
   start(bytes: () => number): () => void {
     const statement = { startedAtMonotonic: this.#runtime.monotonicMs(), bytes }
-    this.#current = statement
-    this.#received = 0
+    this.#underWay.push(statement)
+    if (this.#underWay.length === 1) this.#received = 0
     const stopSending = this.#watchSending()
     // It never rejects: `onOverdue` does not throw.
     if (!this.#isChecking) void this.#check()
     return () => {
-      if (this.#current === statement) this.#current = undefined
+      this.#remove(statement)
       stopSending?.()
     }
+  }
+
+  #remove(statement: Statement): void {
+    const isFirst = this.#underWay[0] === statement
+    this.#underWay = this.#underWay.filter((each) => each !== statement)
+    const [next] = this.#underWay
+    if (!isFirst || next === undefined) return
+    next.startedAtMonotonic = this.#runtime.monotonicMs()
+    this.#received = 0
   }
 
   /** Runs while a statement is under way; the socket keeps the process alive. */
   async #check(): Promise<void> {
     this.#isChecking = true
     const firstMs = Math.min(this.#timeoutMs, this.#idleMs)
-    for (let leftMs = firstMs; this.#current !== undefined;) {
+    for (let leftMs = firstMs; this.#underWay.length > 0;) {
       await this.#runtime.sleep(Math.min(leftMs, firstMs), undefined, { background: true })
-      const statement = this.#current
+      const [statement] = this.#underWay
       if (statement === undefined) break
       leftMs = this.#leftMs(statement)
       if (leftMs > 0) continue
-      this.#current = undefined
+      this.#underWay = []
       this.#end(this.#runtime.monotonicMs() - statement.startedAtMonotonic)
     }
     this.#isChecking = false
