@@ -110,12 +110,13 @@ export class CliContext implements CommandContext {
     options: Omit<OpenQueueOptions, 'make'> = {},
   ): Promise<Queue | (() => Promise<Queue>)> {
     const loaded = await this.config()
-    const { queueIsThere } = await import('../packages/open-package.js')
+    const { openQueueIfThere } = await import('../packages/open-package.js')
     const given = options.logger ?? warningsOf(this.output)
-    const use = { ...loaded, ...options, env: this.env, logger: saidOnce(given) }
-    if (await queueIsThere(loaded.config.queue, use))
-      return this.#openOnce(() => this.#openQueue({ ...options, make: true }, false))
-    return () => this.openQueue({ ...options, make: true })
+    const use = { brief: true, ...loaded, ...options, env: this.env, logger: saidOnce(given) }
+    const queue = await openQueueIfThere(loaded.config.queue, use)
+    if (queue === undefined) return () => this.openQueue({ ...options, make: true })
+    this.#warnOfLoss(queue)
+    return this.#openOnce(() => Promise.resolve(queue))
   }
 
   openWorker(use: OpenWorkerOptions = {}): Promise<Worker> {
@@ -189,22 +190,18 @@ export class CliContext implements CommandContext {
     return checkStorage(loaded.config.queue, { ...loaded, env: this.env, logger })
   }
 
-  /** @param mayBeNew false where the queue is known to exist */
-  async #openQueue(
-    { make = false, brief = true, ...use }: OpenQueueOptions,
-    mayBeNew = true,
-  ): Promise<Queue> {
+  async #openQueue({ make = false, brief = true, ...use }: OpenQueueOptions): Promise<Queue> {
     const loaded = await this.config()
-    const { assertQueueExists, openQueuePackage, placeOfNewQueue } =
+    const { openExistingQueue, openQueuePackage, placeOfNewQueue } =
       await import('../packages/open-package.js')
     const given = use.logger ?? warningsOf(this.output)
     // The existence check and the opening log the same messages.
     const options = { ...loaded, ...use, env: this.env, brief, logger: make ? given : saidOnce(given) }
-    if (!make) await assertQueueExists(loaded.config.queue, options)
     // A mistyped address, or a file that was moved, must not look like a finished queue.
-    const isReported = mayBeNew && make && !brief
+    const isReported = make && !brief
     const created = isReported ? await placeOfNewQueue(loaded.config.queue, options) : undefined
-    const queue = await openQueuePackage(loaded.config.queue, options)
+    const open = make ? openQueuePackage : openExistingQueue
+    const queue = await open(loaded.config.queue, options)
     if (created !== undefined) this.#reportCreated(created, use.logger)
     this.#warnOfLoss(queue)
     return queue

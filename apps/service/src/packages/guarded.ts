@@ -41,10 +41,15 @@ export function guardedWorker(worker: Worker, secrets: Secrets): Worker {
 /** A queue's package that redacts secrets in the errors of its functions and queues. */
 export function guardedQueuePackage(found: QueuePackage, secrets: Secrets): QueuePackage {
   const clean = withCleanErrors({ ...found }, secrets)
+  const openIfExists: QueuePackage['openIfExists'] = async (...given) => {
+    const queue = await clean.openIfExists?.(...given)
+    return queue && guardedQueue(queue, secrets)
+  }
   return withMethods(clean, {
     ...schemaOf(found),
     openQueue: async (...given: Parameters<QueuePackage['openQueue']>) =>
       guardedQueue(await clean.openQueue(...given), secrets),
+    ...(found.openIfExists === undefined ? {} : { openIfExists }),
   })
 }
 

@@ -85,29 +85,43 @@ function contextOf(kind: PackageKind, { logger, ...options }: OpenOptions & Lent
 }
 
 /**
- * Ensures that the queue exists, for a command that only reads: opening would create it, and a mistyped
+ * Opens a queue that exists, for a command that adds no items: opening would create it, and a mistyped
  * address would look like an empty queue. For a package that can't tell, it is assumed to exist.
  *
  * @throws AbsentQueueError where it does not exist; else as {@link openQueuePackage}
  */
-export async function assertQueueExists(settings: PackageSettings, options: OpenQueueOptions): Promise<void> {
-  const found = await loadQueuePackage(settings, options)
-  if (found.queueExists === undefined) return
-  const given = await checkedOptions('queue', settings, withSchema(found, options))
-  if (await found.queueExists(given, useOf(options))) return
-  throw new AbsentQueueError(absentText(settings, options))
+export async function openExistingQueue(
+  settings: PackageSettings,
+  options: OpenQueueOptions,
+): Promise<Queue> {
+  const { found, given, use } = await loadQueueStore(settings, options)
+  const queue = canTell(found) ? await openIfThere(found, given, use) : await found.openQueue(given, use)
+  if (queue === undefined) throw new AbsentQueueError(absentText(settings, options))
+  return queue
 }
 
 /**
- * Whether the queue exists; false where its package can't tell.
+ * Opens the queue if it exists; `undefined` also where its package can't tell.
  *
  * @throws as {@link openQueuePackage}
  */
-export async function queueIsThere(settings: PackageSettings, options: OpenQueueOptions): Promise<boolean> {
-  const found = await loadQueuePackage(settings, options)
-  if (found.queueExists === undefined) return false
-  const given = await checkedOptions('queue', settings, withSchema(found, options))
-  return await found.queueExists(given, useOf(options))
+export async function openQueueIfThere(
+  settings: PackageSettings,
+  options: OpenQueueOptions,
+): Promise<Queue | undefined> {
+  const { found, given, use } = await loadQueueStore(settings, options)
+  return openIfThere(found, given, use)
+}
+
+function canTell({ openIfExists, queueExists }: QueuePackage): boolean {
+  return openIfExists !== undefined || queueExists !== undefined
+}
+
+/** At once where the package can; else by a check and an opening. */
+async function openIfThere(found: QueuePackage, given: unknown, use: QueueUse): Promise<Queue | undefined> {
+  if (found.openIfExists !== undefined) return found.openIfExists(given, use)
+  const isThere = (await found.queueExists?.(given, use)) ?? false
+  return isThere ? found.openQueue(given, use) : undefined
 }
 
 /**

@@ -29,6 +29,8 @@ export interface QueueFacts extends DispatcherFacts {
   readonly reason?: string | undefined
   /** Sluice itself paused the queue. */
   readonly selfPause?: SelfPause | undefined
+  /** The item that would be claimed first, if one is due; `undefined`: unknown. */
+  readonly next: readonly QueueItem[] | undefined
   /** The live limit, if one is set. */
   readonly liveLimit: number | undefined
 }
@@ -39,10 +41,7 @@ export interface QueueFacts extends DispatcherFacts {
  *
  * @throws SluiceError of the queue
  */
-export async function queueHoldups(
-  queue: Pick<Queue, 'peek' | 'list' | 'now'>,
-  facts: QueueFacts,
-): Promise<Holdup[]> {
+export async function queueHoldups(queue: Pick<Queue, 'list' | 'now'>, facts: QueueFacts): Promise<Holdup[]> {
   const { sizes, service } = facts
   if (sizes.WAITING + sizes.PROCESSING === 0)
     return facts.selfPause === undefined ? [] : [selfPauseHoldup(facts.selfPause)]
@@ -50,7 +49,7 @@ export async function queueHoldups(
   const seen = [
     ...(isAtWork ? silentDispatcher(facts) : [noDispatcher(service)]),
     ...pauseOf(facts),
-    ...(sizes.WAITING === 0 ? [NOTHING_WAITING] : await nothingDue(queue, sizes.WAITING)),
+    ...(sizes.WAITING === 0 ? [NOTHING_WAITING] : await nothingDue(queue, facts)),
     ...fullOf(facts),
   ]
   const reported = reportedIn(facts)
@@ -129,14 +128,11 @@ function fullOf({ service, sizes, liveLimit }: QueueFacts): Holdup[] {
   return [{ code: 'limit', message, items: sizes.WAITING }]
 }
 
-/** How many waiting items are read to find when the next is due: they come with their bodies. */
-const READ_ITEMS = 20
-
 /**
- * `undefined`: unknown. Where other processes claim every listed item before it can be read, items are due,
- * and a status must not fail for that.
+ * The item that would be claimed first, if one is due. `undefined`: unknown. Where other processes claim
+ * every listed item before it can be read, items are due, and a status must not fail for that.
  */
-async function peekOne(queue: Pick<Queue, 'peek'>): Promise<readonly QueueItem[] | undefined> {
+export async function peekOne(queue: Pick<Queue, 'peek'>): Promise<readonly QueueItem[] | undefined> {
   try {
     return await queue.peek(1)
   } catch (error) {
@@ -145,8 +141,13 @@ async function peekOne(queue: Pick<Queue, 'peek'>): Promise<readonly QueueItem[]
   }
 }
 
-async function nothingDue(queue: Pick<Queue, 'peek' | 'list' | 'now'>, waiting: number): Promise<Holdup[]> {
-  const next = await peekOne(queue)
+/** How many waiting items are read to find when the next is due: they come with their bodies. */
+const READ_ITEMS = 20
+
+async function nothingDue(
+  queue: Pick<Queue, 'list' | 'now'>,
+  { next, sizes: { WAITING: waiting } }: QueueFacts,
+): Promise<Holdup[]> {
   if (next === undefined || next.length > 0) return []
   const [{ items, cursor }, now] = await Promise.all([
     queue.list('WAITING', { limit: READ_ITEMS }),

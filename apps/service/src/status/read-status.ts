@@ -1,7 +1,7 @@
 import { MAX_PROCESSING_LIMIT, STAGES, type Queue, type Runtime, type Stage } from '@sluice/core'
 import { HOLDUP_ADVICE, readSelfPause, type Holdup, type SelfPause } from '@sluice/engine'
 import type { RateMeter } from '../output/rate-meter.js'
-import { isBlocked, queueHoldups } from './queue-holdups.js'
+import { isBlocked, peekOne, queueHoldups } from './queue-holdups.js'
 import { readService, type ServiceState } from './service-state.js'
 
 /** What `sluice status` shows, and prints with `--json`. */
@@ -57,16 +57,18 @@ export async function readStatus(
   queue: Queue,
   { configuredLimit, meter, runtime }: ReadStatusOptions,
 ): Promise<QueueStatus> {
-  const [sizes, control, dispatcher, selfPause] = await Promise.all([
+  // At once: each storage takes its time to answer, and may be far away.
+  const [sizes, control, dispatcher, selfPause, next] = await Promise.all([
     queue.sizes(),
     queue.control.read(),
     readService(queue),
     readSelfPause(queue),
+    peekOne(queue),
   ])
   const { paused, reason, pausedAt, limits } = control
   const liveLimit = limits[MAX_PROCESSING_LIMIT]
   const pauses = { paused, reason, pausedAt, selfPause }
-  const holdups = await queueHoldups(queue, { ...dispatcher, ...pauses, sizes, liveLimit })
+  const holdups = await queueHoldups(queue, { ...dispatcher, ...pauses, sizes, next, liveLimit })
   meter.add(runtime.monotonicMs(), sizes.SUCCESS + sizes.FAIL)
   const rate = meter.perMinute()
   const isHeld = isBlocked(holdups, liveLimit ?? dispatcher.service.atMost)

@@ -76,6 +76,28 @@ test('put and load create it; then every command finds it', async () => {
   expect((await box.run(['status'])).code).toBe(0)
 })
 
+/** It opens a queue that exists at once, and is asked nothing else. */
+const AT_ONCE = `
+import { existsSync } from 'node:fs'
+import { openQueue as open } from '${MEMORY}'
+export const queueExists = () => { throw new Error('queueExists was asked') }
+export const openQueue = () => { throw new Error('openQueue was asked') }
+export async function openIfExists({ name, url }) {
+  return existsSync(new URL(url).pathname) ? open({ name }) : undefined
+}`
+
+test('a package that exports openIfExists is asked once', async () => {
+  await writeFile(join(box.dir, 'queue.mjs'), AT_ONCE)
+  expect(await box.run(['status'])).toMatchObject({
+    code: 2,
+    err: expect.stringContaining('no queue "tiles"'),
+  })
+  await writeFile(join(box.dir, 'tiels'), '')
+  await writeFile(join(box.dir, 'list.txt'), 'a\n')
+  for (const args of [['status'], ['pause'], ['load', 'list.txt']])
+    expect(await box.run(args)).toMatchObject({ code: 0 })
+})
+
 test('a mistyped path of a SQLite queue creates no directory and no file', async () => {
   const at = ['--config', 'sql.yaml']
   await writeFile(

@@ -1,8 +1,9 @@
-import { SluiceError, type JobReports, type Worker } from '@sluice/core'
+import { SluiceError, type JobReports, type Queue, type Worker } from '@sluice/core'
 import { SecretRegistry } from '@sluice/core/backend'
+import { openQueue } from '@sluice/queue-memory'
 import { openWorker } from '@sluice/worker-dummy'
 import { expect, test } from 'vitest'
-import { guardedWorker } from '../../src/packages/guarded.js'
+import { guardedQueuePackage, guardedWorker } from '../../src/packages/guarded.js'
 
 const JOB = { id: 'a', uid: 'u', attempt: 1 }
 
@@ -51,4 +52,20 @@ test('the outcomes of sendMany, which are values, show no secret', async () => {
   ])
   expect(outcomes?.[0]).toBeUndefined()
   expect(outcomes?.[1]?.message).toBe('the token [secret] was refused')
+})
+
+async function openDenied(): Promise<Queue> {
+  return Object.assign(await openQueue({ name: 'tiles' }), {
+    peek: async () => {
+      throw new SluiceError('SLUICE_QUEUE_DENIED', 'the token hunter2hunter2 was refused')
+    },
+  })
+}
+
+test('a queue shows no secret in its errors, whichever function opened it', async () => {
+  const both = { openQueue: openDenied, openIfExists: openDenied }
+  const found = guardedQueuePackage(both, secretsOf('hunter2hunter2'))
+  for (const queue of [await found.openQueue({}), await found.openIfExists?.({})])
+    await expect(queue?.peek(1)).rejects.toThrow('the token [secret] was refused')
+  expect(guardedQueuePackage({ openQueue: openDenied }, secretsOf()).openIfExists).toBeUndefined()
 })
