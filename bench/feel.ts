@@ -2,6 +2,7 @@
 // an install. Beside the same of another checkout, in turns:
 //   node bench/feel.ts --before ../main             ../main is built (`npm test` builds); the result is printed
 //   node bench/feel.ts --before ../main --rounds 15 --items 1000000 --out bench/results/feel.json
+//   node bench/feel.ts --before ../main --only far  commands for a PostgreSQL that is 5 ms away, and nothing else
 //   node bench/feel.ts --smoke                      this checkout beside itself, once and tiny
 // Both are packed and installed as by a user: service, SQL and process. Bounds are of the issue; the second
 // install of this checkout is the A/A pair, by which noise is told from a change.
@@ -13,6 +14,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { commit, machine } from './src/machine.ts'
 import { median } from './src/result.ts'
+import { startPostgres } from '../packages/queue-sql/test/postgres-server.ts'
 import { temporaryFolder } from './src/temporary.ts'
 
 const { values } = parseArgs({
@@ -20,6 +22,8 @@ const { values } = parseArgs({
     before: { type: 'string' },
     rounds: { type: 'string', default: '11' },
     items: { type: 'string', default: '1000000' },
+    only: { type: 'string' },
+    'trip-ms': { type: 'string', default: '5' },
     out: { type: 'string' },
     smoke: { type: 'boolean', default: false },
   },
@@ -68,13 +72,51 @@ const BOUNDS: Readonly<Record<string, number>> = {
 
 const places = values.smoke ? { now: here } : { before, now: here, again: here }
 const installs = Object.entries(places).map(([name, checkout]) => install(name, checkout))
-for (const one of installs) fill(one)
-for (let round = 0; round < rounds; round++)
-  for (const one of round % 2 === 0 ? installs : installs.toReversed())
-    for (const args of COMMANDS) measureCommand(one, args)
-for (let round = 0; round < Math.ceil(rounds / 3); round++)
-  for (const one of round % 2 === 0 ? installs : installs.toReversed()) await measureService(one)
+if (values.only !== 'far') await measureHere()
+await measureFar()
 report()
+
+async function measureHere(): Promise<void> {
+  for (const one of installs) fill(one)
+  inTurns(rounds, (one) => {
+    for (const args of COMMANDS) measureCommand(one, args)
+  })
+  for (let round = 0; round < Math.ceil(rounds / 3); round++)
+    for (const one of round % 2 === 0 ? installs : installs.toReversed()) await measureService(one)
+}
+
+/** The order changes with each round. */
+function inTurns(times: number, measure: (one: Install, round: number) => void): void {
+  for (let round = 0; round < times; round++)
+    for (const one of round % 2 === 0 ? installs : installs.toReversed()) measure(one, round)
+}
+
+/** Commands for a queue in PostgreSQL at the far end of a slow way, each install in tables of its own. */
+async function measureFar(): Promise<void> {
+  const server = await startPostgres([])
+  const relay = spawn(
+    process.execPath,
+    [join(import.meta.dirname, 'src/far-relay-process.ts'), server.url, values['trip-ms']],
+    { stdio: ['pipe', 'pipe', 'inherit'] },
+  )
+  const [url] = (await once(relay.stdout, 'data')).map(String)
+  const asFar = (one: Install): readonly string[] => ['--config', writeFarConfig(one, url ?? '')]
+  for (const one of installs) sluice(one, ['put', 'first', '1', ...asFar(one)])
+  inTurns(rounds, (one, round) => {
+    const { readings } = one
+    note(readings, 'far status ms', sluice(one, ['status', ...asFar(one)]))
+    note(readings, 'far put ms', sluice(one, ['put', `item-${round}`, '1', ...asFar(one)]))
+  })
+  relay.stdin.end()
+  await server.stop()
+}
+
+function writeFarConfig({ name, folder }: Install, url: string): string {
+  const file = join(folder, 'far.config.json')
+  const queue = { package: 'sql', name: 'far', url, tablePrefix: `${name}_` }
+  writeFileSync(file, JSON.stringify({ queue }))
+  return file
+}
 
 function install(name: string, checkout: string): Install {
   const folder = join(home, name)
@@ -133,11 +175,7 @@ function cliOf(folder: string): string {
 }
 
 function measureCommand({ folder, readings }: Install, args: readonly string[]): void {
-  const startedAt = performance.now()
-  const plain = spawnSync(process.execPath, [cliOf(folder), ...args], { cwd: folder })
-  const ms = performance.now() - startedAt
-  if (plain.status !== 0)
-    throw new Error(`sluice ${args.join(' ')} ended with ${plain.status}: ${plain.stderr.toString()}`)
+  const ms = sluice({ folder }, args)
   // In a run of its own: what reads it takes some time.
   spawnSync(process.execPath, ['--require', PROBE, cliOf(folder), ...args], { cwd: folder })
   const { peakMb, cpuMs }: Usage = JSON.parse(readFileSync(join(folder, 'usage.json'), 'utf8'))
@@ -145,6 +183,16 @@ function measureCommand({ folder, readings }: Install, args: readonly string[]):
   note(readings, `${command} ms`, ms)
   note(readings, `${command} CPU ms`, cpuMs)
   note(readings, `${command} MB`, peakMb)
+}
+
+/** How long it took, in ms. */
+function sluice({ folder }: Pick<Install, 'folder'>, args: readonly string[]): number {
+  const startedAt = performance.now()
+  const plain = spawnSync(process.execPath, [cliOf(folder), ...args], { cwd: folder })
+  const ms = performance.now() - startedAt
+  if (plain.status !== 0)
+    throw new Error(`sluice ${args.join(' ')} ended with ${plain.status}: ${plain.stderr.toString()}`)
+  return ms
 }
 
 /** The memory of a service that has ticked for a while, as the kernel counts it. */
