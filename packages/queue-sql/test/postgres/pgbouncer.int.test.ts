@@ -1,4 +1,4 @@
-import type { Queue } from '@sluice/core'
+import type { Queue, QueueUse } from '@sluice/core'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { sqlPackage } from '../support/sql-package.js'
@@ -55,14 +55,9 @@ describe.skipIf(pgbouncerProgram === '')('behind PgBouncer in transaction mode',
     return started
   }
 
-  async function open(options: Record<string, unknown>): Promise<Queue> {
-    const queue = await openQueue({
-      name: 'tiles',
-      tablePrefix: freshPrefix(),
-      poolSize: 2,
-      timeoutMs: 5_000,
-      ...options,
-    })
+  async function open(options: Record<string, unknown>, use: QueueUse = {}): Promise<Queue> {
+    const settings = { name: 'tiles', tablePrefix: freshPrefix(), poolSize: 2, timeoutMs: 5_000 }
+    const queue = await openQueue({ ...settings, ...options }, use)
     ends.push(() => queue.close())
     return queue
   }
@@ -92,6 +87,24 @@ describe.skipIf(pgbouncerProgram === '')('behind PgBouncer in transaction mode',
       expect(await failedCalls(await open({ url, poolSize: 4 }))).toEqual([])
     },
   )
+
+  test('the reads of a short command share a connection', async () => {
+    const { url } = await bouncer({ default_pool_size: 2 })
+    const plain = await open({ url, preparedStatements: false }, { brief: true })
+    await atOnce(plain)
+    expect(await failedCalls(plain)).toEqual([])
+  })
+
+  test.skipIf(!hasStatements)('the same with prepared statements', async () => {
+    const { url } = await bouncer({
+      ignore_startup_parameters: IGNORED,
+      max_prepared_statements: 100,
+      default_pool_size: 2,
+    })
+    const queue = await open({ url }, { brief: true })
+    await atOnce(queue)
+    expect(await failedCalls(queue)).toEqual([])
+  })
 
   test('with synchronous_commit=off for the role a crash of the server loses and duplicates nothing', async () => {
     const { url } = await bouncer({ server_login_retry: 1, default_pool_size: 2 }, lazyUrl)
