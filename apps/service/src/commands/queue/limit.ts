@@ -1,6 +1,7 @@
 import { MAX_PROCESSING_LIMIT, type Queue } from '@sluice/core'
 import { CommandError } from '../../cli/command-error.js'
 import { printable } from '../../output/output.js'
+import { recordLiveChange } from '../../status/live-changes.js'
 import { statusLimit } from '../../status/read-status.js'
 import { limitText } from '../../status/status-text.js'
 import { wholeNumber } from '../../cli/arguments.js'
@@ -18,12 +19,18 @@ export function registerLimit(program: Program, context: CommandContext): void {
       if (n !== undefined && reset) throw new CommandError('INVALID', 'Use a number or --reset, not both.')
       const wanted = reset ? null : n
       const queue = await context.openQueue({ reading: wanted === undefined })
-      if (wanted !== undefined) await queue.control.setLimits({ [MAX_PROCESSING_LIMIT]: wanted })
+      if (wanted !== undefined) await setLimit(queue, wanted, context)
       await printLimit(queue, context)
     })
 }
 
 const EXAMPLES = ['sluice limit', 'sluice limit 50', 'sluice limit --reset']
+
+async function setLimit(queue: Queue, value: number | null, { output }: CommandContext): Promise<void> {
+  await queue.control.setLimits({ [MAX_PROCESSING_LIMIT]: value })
+  if (!(await recordLiveChange(queue, { name: MAX_PROCESSING_LIMIT, value })))
+    output.warn('the limit holds, but who set it could not be recorded')
+}
 
 async function printLimit(queue: Queue, context: CommandContext): Promise<void> {
   const { config } = await context.config()
