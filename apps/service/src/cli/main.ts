@@ -163,15 +163,8 @@ const REPORT_IT =
 function describeUsage(error: CommanderError): ShownError {
   if (error.exitCode === 0) return { exit: EXIT.OK, code: 'OK' }
   if (error.code === 'commander.help') return { exit: EXIT.INVALID, code: 'INVALID' }
-  const message = error.message.replace(/^error: /, '')
-  const named = error.code === 'commander.unknownCommand' ? /'(.*)'/u.exec(message)?.[1] : undefined
-  if (named === 'why') return { exit: EXIT.INVALID, code: 'INVALID', message: NO_WHY }
-  return { exit: EXIT.INVALID, code: 'INVALID', message }
+  return { exit: EXIT.INVALID, code: 'INVALID', message: error.message.replace(/^error: /, '') }
 }
-
-/** A likely guess, which resembles no command. */
-const NO_WHY =
-  "unknown command 'why': see `sluice status` for what holds the queue up, `sluice show ID` for one item"
 
 function stackOf(error: Error): string {
   const cause = error.cause instanceof Error ? `\ncaused by: ${stackOf(error.cause)}` : ''

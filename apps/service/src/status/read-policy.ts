@@ -3,6 +3,7 @@ import type { JsonValue, Queue } from '@sluice/core'
 import { settingsOf } from '@sluice/engine'
 import type { Config } from '../config/config.js'
 import { dispatchPolicy } from '../run/dispatch-policy.js'
+import { readLiveChanges, type LiveChange } from './live-changes.js'
 import { readService, type ServiceState } from './service-state.js'
 
 /** What `sluice policy show` prints with `--json`. */
@@ -12,6 +13,8 @@ export interface PolicyView {
   readonly configured: JsonValue
   /** The live limits, by name, which hold for every service. */
   readonly live: Readonly<Record<string, number>>
+  /** The latest changes of live limits, the last one last. */
+  readonly changes: readonly LiveChange[]
   /** Of the service that dispatches; absent where none does, or one of a version that does not record it. */
   readonly inForce?: {
     readonly holder: string
@@ -32,13 +35,18 @@ export async function readPolicy(
   queue: Queue,
   { processing }: Pick<Config, 'processing'>,
 ): Promise<PolicyView> {
-  const [{ service, said }, { limits }] = await Promise.all([readService(queue), queue.control.read()])
+  const [{ service, said }, { limits }, changes] = await Promise.all([
+    readService(queue),
+    queue.control.read(),
+    readLiveChanges(queue),
+  ])
   const configured = settingsOf(dispatchPolicy(processing))
   const own = inForceOf(service, said?.policy)
   return {
     queue: queue.name,
     configured,
     live: limits,
+    changes,
     ...(own === undefined ? {} : { inForce: own }),
     isDifferent: own !== undefined && !isDeepStrictEqual(own.policy, configured),
   }

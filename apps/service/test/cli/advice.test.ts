@@ -16,12 +16,6 @@ beforeEach(async () => {
 })
 afterEach(() => box.close())
 
-test('`sluice why` is unknown, and the message names the commands that say why', async () => {
-  const { code, err } = await box.run(['why'])
-  expect([code, err]).toEqual([2, expect.stringMatching(/unknown command 'why': see `sluice status`/u)])
-  expect((await box.run(['wy'])).err).not.toContain('sluice status')
-})
-
 test('put of an item that exists names the command that removes it', async () => {
   await box.run(['put', 'a b', '1'])
   const { code, err } = await box.run(['put', 'a b', '1'])

@@ -3,6 +3,7 @@ import { MAX_PROCESSING_LIMIT, type Queue } from '@sluice/core'
 import { KEY_LIMIT, RESOURCE_LIMIT_PREFIX } from '@sluice/engine'
 import { CommandError } from '../../cli/command-error.js'
 import { printable } from '../../output/output.js'
+import { recordLiveChanges } from '../../status/live-changes.js'
 import { liveLimitText } from '../../status/live-limits.js'
 import { statusLimit } from '../../status/read-status.js'
 import { readService } from '../../status/service-state.js'
@@ -29,8 +30,8 @@ export function registerLimit(program: Program, context: CommandContext): void {
       const isSetting = Object.keys(wanted).length > 0
       if (isSetting && reset) throw new CommandError('INVALID', 'Use limits or --reset, not both.')
       const queue = await context.openQueue({ reading: !isSetting && !reset })
-      if (isSetting) await queue.control.setLimits(wanted)
-      if (reset) await resetLimits(queue)
+      if (isSetting) await setLimits(queue, wanted, context)
+      if (reset) await setLimits(queue, await allAway(queue), context)
       await printLimits(queue, context)
     })
 }
@@ -50,9 +51,18 @@ function resourceLimit(text: string, others: Readonly<Record<string, number>>): 
   return { ...others, [`${RESOURCE_LIMIT_PREFIX}${name}`]: Number(amount) }
 }
 
-async function resetLimits({ control }: Queue): Promise<void> {
+type Limits = Readonly<Record<string, number | null>>
+
+async function setLimits(queue: Queue, limits: Limits, { output }: CommandContext): Promise<void> {
+  await queue.control.setLimits(limits)
+  if (!(await recordLiveChanges(queue, limits)))
+    output.warn('the limit holds, but who set it could not be recorded')
+}
+
+/** Each live limit is taken away, that of jobs in any case: it is recorded who did. */
+async function allAway({ control }: Queue): Promise<Limits> {
   const names = Object.keys((await control.read()).limits)
-  await control.setLimits(Object.fromEntries([MAX_PROCESSING_LIMIT, ...names].map((name) => [name, null])))
+  return Object.fromEntries([MAX_PROCESSING_LIMIT, ...names].map((name) => [name, null]))
 }
 
 async function printLimits(queue: Queue, context: CommandContext): Promise<void> {

@@ -35,14 +35,22 @@ const EXAMPLES = ['sluice policy show', 'sluice policy show --json | jq .inForce
 export const DIFFERENT =
   'the service that dispatches has another dispatch policy than this configuration: its policy holds'
 
-function viewText({ queue, configured, live, inForce }: PolicyView, output: Output): string {
+function viewText({ queue, configured, live, changes, inForce }: PolicyView, output: Output): string {
   const rows = [
     ...policyLines(configured).map((line) => ['configured', line]),
-    ...Object.entries(live).map(([name, limit]) => ['live', liveLimitText(name, limit)]),
+    ...Object.entries(live).map(([name, limit]) => [
+      'live',
+      `${liveLimitText(name, limit)}${whoText(name, changes)}`,
+    ]),
     ...inForceLines(inForce).map((line) => ['in force', line]),
   ]
   const shown = rows.map(([part = '', line = ''], index) => [part === rows[index - 1]?.[0] ? '' : part, line])
   return [output.colors.bold(printable(queue)), output.table(['', 'policy'], shown)].join('\n')
+}
+
+function whoText(name: string, changes: PolicyView['changes']): string {
+  const last = changes.findLast((change) => change.name === name)
+  return last === undefined ? '' : ` (${printable(last.by, 100)}, ${new Date(last.at).toISOString()})`
 }
 
 function inForceLines(inForce: PolicyView['inForce']): string[] {

@@ -109,6 +109,22 @@ describe('why', () => {
     await Promise.all([first, second])
   })
 
+  test('who has set a live limit, and when', async () => {
+    await queue.put('a', {})
+    await box.run(['limit', '5'])
+    await box.run(['limit', '--reset'])
+    await box.run(['limit', '3'])
+    const { live, changes } = JSON.parse((await box.run(['policy', 'show', '--json'])).out)
+    expect(live).toEqual({ maxProcessing: 3 })
+    const by = expect.stringMatching(/^.+@.+$/u)
+    expect(changes).toEqual(
+      [5, null, 3].map((value) => ({ name: 'maxProcessing', value, by, at: expect.any(Number) })),
+    )
+    expect((await box.run(['policy', 'show'])).out).toMatch(
+      /live +at most 3 jobs at once, set by `sluice limit` \(.+@.+, \S+Z\)/u,
+    )
+  })
+
   test('every code is in the help, and has a line of advice or none to give', async () => {
     const { out } = await box.run(['why', '--help'])
     for (const code of HOLDUP_CODES) expect(out).toContain(code)
