@@ -24,6 +24,15 @@ export function failureThreshold(text: string): FailureThreshold {
   )
 }
 
+/** The value of a flag; a TypeError is a usage error. */
+export function asArgument<T>(read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    throw error instanceof TypeError ? new InvalidArgumentError(`${error.message}.`) : error
+  }
+}
+
 /** Checks an id: one that no queue accepts is a usage error, not a missing item. */
 export function itemId(text: string): string {
   try {

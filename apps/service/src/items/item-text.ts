@@ -32,6 +32,8 @@ export function itemText(shown: ShownItem, output: Output, maxChars: number): st
     ['stage', item.stage],
     ['attempt', attemptText(item)],
     ['priority', item.priority === 0 ? undefined : String(item.priority)],
+    ['resources', jsonText(item.resources, maxChars)],
+    ['limit key', printableOf(item.limitKey)],
     ['put', instant(item.putAt)],
     // After the claim it has no meaning.
     ['not before', item.stage === 'WAITING' ? instant(item.notBeforeAt) : undefined],

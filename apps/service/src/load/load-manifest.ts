@@ -20,6 +20,7 @@ import {
   type LoadResult,
 } from './load-items.js'
 import type { Conveniences } from '../manifest/conveniences.js'
+import { assertKeepsChosen } from '../manifest/chosen-items.js'
 import { Manifest } from '../manifest/manifest.js'
 import type { ReadingOptions } from '../manifest/manifest-entry.js'
 import { RefusalLog } from './refusal-log.js'
@@ -241,6 +242,8 @@ class ManifestLoad {
     const open = async () => {
       queue ??= typeof given === 'object' ? given : await given()
       this.#limits.maxBodyBytes = queue.supports.maxBodyBytes
+      const { resources, limitKey } = this.#parts.options.reading ?? {}
+      assertKeepsChosen(queue, resources !== undefined || limitKey !== undefined)
       progress ??= this.#progress('Loading')
       return queue
     }

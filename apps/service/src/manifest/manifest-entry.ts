@@ -1,5 +1,6 @@
 import type { JsonValue, NewItem } from '@sluice/core'
 import { checkNewItem } from '@sluice/core/backend'
+import type { LimitKeySource, ResourceSource } from './chosen-items.js'
 import type { Conveniences } from './conveniences.js'
 import type { EscapeIn } from './csv/row-scanner.js'
 import type { RawRow } from './raw-row.js'
@@ -60,6 +61,10 @@ export interface ReadingOptions {
   readonly bodyField?: string
   /** JSONL: the field of the priority. */
   readonly priorityField?: string
+  /** What a job of each item uses, out of its body. */
+  readonly resources?: readonly ResourceSource[]
+  /** The limit key of each item, out of its body. */
+  readonly limitKey?: LimitKeySource
   /** JSON: the path to the items in one document, such as `$.features[*]`. */
   readonly path?: string
   /** CSV: the column of the id, or several separated by commas. Default `id`. */
@@ -178,7 +183,7 @@ function checkedButBody(item: NewItem, chars: number): number {
   return chars
 }
 
-const FIELD_OF_MESSAGE = /^(?:give )?(id|body|priority|notBeforeAt|delayMs)\b/u
+const FIELD_OF_MESSAGE = /^(?:give )?(id|body|priority|notBeforeAt|delayMs|resources|limitKey)\b/u
 
 function refusal(line: number, reason: string): RefusedEntry {
   const field = FIELD_OF_MESSAGE.exec(reason)?.[1]

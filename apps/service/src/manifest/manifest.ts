@@ -1,5 +1,6 @@
 import { basename, resolve } from 'node:path'
 import { SluiceError } from '@sluice/core'
+import { ChoosingReader } from './chosen-items.js'
 import { Conveniences } from './conveniences.js'
 import {
   isRefused,
@@ -121,7 +122,10 @@ export class Manifest {
     }
     const reading = { options, baseName, conveniences: this.conveniences }
     const { nul = false, skipLines = 0 } = this.#options
-    return new FileReading(openReader(reading, name), {
+    const { resources, limitKey } = this.#options
+    const reader = openReader(reading, name)
+    const isPlain = resources === undefined && limitKey === undefined
+    return new FileReading(isPlain ? reader : new ChoosingReader(reader, { resources, limitKey }), {
       text: new PlainText(this.conveniences, { nul, skipLines }),
       source: this.#files.length > 1 ? path : undefined,
     })

@@ -23,15 +23,25 @@ import type {
   WantedRow,
 } from '../items/moves.js'
 import { inOrder } from '../items/claims.js'
-import { aheadPage, type NoneAhead } from './ahead-page.js'
+import { aheadPage, aheadQuery, type NoneAhead } from './ahead.js'
 import type { FloorAnswer } from './backlog/backlog-floors.js'
 import { LowWater } from './backlog/low-water.js'
-import type { Mark } from './backlog/places.js'
-import { jsonLines, optionalTextArray, plainArray, textArray, uuidArray, uniformBatch } from './parameters.js'
+import { NO_RANK, type Mark } from './backlog/places.js'
+import {
+  jsonLines,
+  optionalTextArray,
+  outcomeColumns,
+  plainArray,
+  returnColumns,
+  textArray,
+  uuidArray,
+  uniformBatch,
+} from './parameters.js'
 import { isPlain } from '../items/item-rows.js'
 import { PLANNED_EACH_TIME } from './connection/pool.js'
 import { PostgresPuts } from './puts.js'
 import { PostgresSetBack } from './set-back.js'
+import { isPicked, type LostRow } from './statements/claims.js'
 import { postgresStatements, type PostgresStatements } from './statements/statements.js'
 import { STAGE_NUMBERS, type TableNames, type Tables } from '../schema/tables.js'
 
@@ -127,27 +137,13 @@ export class PostgresMoves implements Moves {
     return { rows, tried: tried.length }
   }
 
-  async ahead({ max, after, limitKey }: AheadOrder): Promise<AheadPage> {
+  async ahead(order: AheadOrder): Promise<AheadPage> {
     await this.#check()
     const { from, note } = this.#low.ahead()
-    // A place in the same rank, or behind it, says more.
-    const since = from !== undefined && (after === undefined || after.rank < from.rank) ? from : undefined
-    const { ahead, aheadOfKey } = this.#statements
-    // Whether the index of keys or that of all is the better one depends on how many items the key has.
-    const text = limitKey === null ? ahead : PLANNED_EACH_TIME + aheadOfKey
-    const rows = await this.#all<AheadRow | NoneAhead>(text, [
-      max + 1,
-      after?.rank ?? null,
-      after?.available_at ?? 0,
-      after?.seq ?? 0,
-      since?.rank ?? NO_RANK,
-      since?.availableAt ?? 0,
-      since?.seq ?? 0,
-      since?.version ?? null,
-      ...(limitKey === null ? [] : [limitKey]),
-    ])
+    const { text, parameters } = aheadQuery(this.#statements, order, from)
+    const rows = await this.#all<AheadRow | NoneAhead>(text, parameters)
     note()
-    return aheadPage(rows, max)
+    return aheadPage(rows, order.max)
   }
 
   async #claimSome(scope: ClaimScope, max: number, lease?: HeldLease): Promise<Claimed | undefined> {
@@ -330,23 +326,6 @@ export class PostgresMoves implements Moves {
   }
 }
 
-/** The columns of a batch in the order of the statement. */
-function outcomeColumns(rows: readonly WantedRow[]): readonly (string | null)[] {
-  return [
-    optionalTextArray(rows.map((row) => row.failure_class)),
-    plainArray(rows.map((row) => row.exit_code)),
-    optionalTextArray(rows.map((row) => row.job_uid)),
-  ]
-}
-
-function returnColumns(rows: readonly WantedRow[]): readonly (string | null)[] {
-  return [
-    plainArray(rows.map((row) => row.unsent)),
-    plainArray(rows.map((row) => row.keep_place)),
-    jsonLines(rows.map((row) => row.retry_state)),
-  ]
-}
-
 /** The outcome of a statement for its batch: the ids that were done, or null if all were. */
 interface Outcome {
   readonly ids: readonly string[] | null
@@ -365,18 +344,6 @@ interface ScanRow {
 }
 
 const NOWHERE = { rank: undefined, availableAt: 0, seq: 0, version: null }
-
-/** Greater than every rank: ranks are integers of four bytes. */
-const NO_RANK = 2_147_483_648
-
-/** The row of a claim whose lease is lost. */
-interface LostRow {
-  readonly id: null
-}
-
-function isPicked(row: ClaimedRow | LostRow): row is ClaimedRow {
-  return row.id !== null
-}
 
 function ids(rows: readonly { id: string }[]): string[] {
   return rows.map(({ id }) => id)

@@ -87,3 +87,20 @@ function isUniform(row: WantedRow, first: WantedRow): boolean {
     isPlain(row)
   )
 }
+
+/** The columns of a batch in the order of the statement. */
+export function outcomeColumns(rows: readonly WantedRow[]): readonly (string | null)[] {
+  return [
+    optionalTextArray(rows.map((row) => row.failure_class)),
+    plainArray(rows.map((row) => row.exit_code)),
+    optionalTextArray(rows.map((row) => row.job_uid)),
+  ]
+}
+
+export function returnColumns(rows: readonly WantedRow[]): readonly (string | null)[] {
+  return [
+    plainArray(rows.map((row) => row.unsent)),
+    plainArray(rows.map((row) => row.keep_place)),
+    jsonLines(rows.map((row) => row.retry_state)),
+  ]
+}

@@ -17,7 +17,9 @@ const WAITING = 30_000
 let queue: Queue
 let client: pg.Client
 
-/** One priority with delayed items alone, above one with many that are due, of which few have the key `rare`. */
+/**
+ * One priority with delayed items alone, above one with many that are due, of which few have the key `rare`.
+ */
 beforeAll(async () => {
   queue = await openSqlQueue(optionsSchema.parse({ name: 'plans', url, tablePrefix }))
   client = new pg.Client({ connectionString: withPlanning(url) })

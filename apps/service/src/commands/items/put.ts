@@ -1,11 +1,13 @@
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { SluiceError, isSluiceError, type JsonValue, type NewItem } from '@sluice/core'
+import { InvalidArgumentError } from '@commander-js/extra-typings'
+import { SluiceError, isSluiceError, type JsonValue, type NewItem, type Resources } from '@sluice/core'
 import { checkNewItem, parseJson } from '@sluice/core/backend'
 import { whyUnreadable } from '../../manifest/manifest-errors.js'
 import { withLine } from '../../cli/command-error.js'
 import { printable, shellWord } from '../../output/output.js'
-import { spanMs, wholeNumber } from '../../cli/arguments.js'
+import { asArgument, spanMs, wholeNumber } from '../../cli/arguments.js'
+import { assertKeepsChosen, resourceSources } from '../../manifest/chosen-items.js'
 import { helpNotes, type CommandContext, type Program } from '../../cli/command.js'
 
 /** A body has at most a few MiB; a far larger one must not fill the memory before it is refused. */
@@ -21,6 +23,8 @@ export function registerPut(program: Program, context: CommandContext): void {
     .option('--text', 'the body is plain text, not JSON')
     .option('--priority <n>', 'higher first', wholeNumber(-2_147_483_647, 2_147_483_647))
     .option('--delay <span>', 'do not start it before this time has passed, such as 30s, 5m, 2h, 1d', spanMs)
+    .option('--resources <list>', 'what a job uses, such as gpu=1,memoryGiB=4', amounts)
+    .option('--limit-key <key>', 'what a limit per key counts the item under, such as a user')
     .option('--if-absent', 'exit with 0 and change nothing where the id exists')
     .addHelpText('after', helpNotes(EXAMPLES, ['OK', 'INVALID', 'CONFLICT', 'UNAVAILABLE']))
     .action(async (id, source, options) => {
@@ -30,9 +34,19 @@ export function registerPut(program: Program, context: CommandContext): void {
         body: options.text ? text : parseBody(text),
         ...(options.priority === undefined ? {} : { priority: options.priority }),
         ...(options.delay === undefined ? {} : { delayMs: options.delay }),
+        ...(options.resources === undefined ? {} : { resources: options.resources }),
+        ...(options.limitKey === undefined ? {} : { limitKey: options.limitKey }),
       }
       await putItem(item, context, options.ifAbsent === true)
     })
+}
+
+function amounts(text: string): Resources {
+  const sources = asArgument(() => resourceSources(text))
+  const path = sources.find(({ keys }) => keys !== undefined)
+  if (path !== undefined)
+    throw new InvalidArgumentError(`${path.name} must be a number, such as ${path.name}=1.`)
+  return Object.fromEntries(sources.map(({ name, amount = 0 }) => [name, amount]))
 }
 
 const EXAMPLES = [
@@ -46,6 +60,7 @@ async function putItem(item: NewItem, context: CommandContext, ifAbsent: boolean
   // Before the storage is touched at all.
   asInput(() => checkNewItem(item, Number.POSITIVE_INFINITY))
   const queue = await context.openQueue({ make: true })
+  assertKeepsChosen(queue, item.resources !== undefined || item.limitKey !== undefined)
   asInput(() => checkNewItem(item, queue.supports.maxBodyBytes))
   const { id, body, ...options } = item
   try {

@@ -19,8 +19,8 @@ const EXAMPLES = [
 
 const NOTES = `
 Formats:
-  jsonl  {"id": "a", "body": …, "priority"?: 0, "notBeforeAt"?: ms, "delayMs"?: ms} on each line, if the first line
-         has a body; else the whole object is the body, with the field id
+  jsonl  {"id": "a", "body": …, "priority"?: 0, "notBeforeAt"?: ms, "delayMs"?: ms, "resources"?: {…},
+         "limitKey"?: "…"} on each line, if the first line has a body; else the whole object is the body, with the field id
   csv    a header row; the columns other than the id are the fields of the body. RFC 4180; tsv: tabs, no quotes
   lines  the line is the id, the body is {"line": "…"}
 Gzip is decompressed. The order is kept. For the flags for pandas, DuckDB, polars, Spark, MySQL, psql and Excel see docs/manifests.md.`

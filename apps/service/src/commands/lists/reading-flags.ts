@@ -1,12 +1,18 @@
 import { InvalidArgumentError, Option, type Command, type OptionValues } from '@commander-js/extra-typings'
 import { CommandError } from '../../cli/command-error.js'
-import { wholeNumber } from '../../cli/arguments.js'
+import { asArgument, wholeNumber } from '../../cli/arguments.js'
 import {
   MANIFEST_FORMATS,
   MAX_ROW_LINES,
   type ManifestFormat,
   type ReadingOptions,
 } from '../../manifest/manifest-entry.js'
+import {
+  limitKeySource,
+  resourceSources,
+  type LimitKeySource,
+  type ResourceSource,
+} from '../../manifest/chosen-items.js'
 import { ESCAPE_IN, type EscapeIn } from '../../manifest/csv/row-scanner.js'
 import { nameOf, OPTIONS_OF_FORM, pathOf } from '../../manifest/manifest-format.js'
 import { LINE_ENDS, type LineEnds } from '../../manifest/text/text-lines.js'
@@ -20,6 +26,8 @@ export interface ReadingFlags {
   readonly bodyField?: string | undefined
   readonly priorityField?: string | undefined
   readonly path?: string | undefined
+  readonly resources?: readonly ResourceSource[] | undefined
+  readonly limitKey?: LimitKeySource | undefined
   readonly idColumn?: string | undefined
   readonly priorityColumn?: string | undefined
   readonly columns?: string | undefined
@@ -47,7 +55,23 @@ export function withReadingFlags<
   Opts extends OptionValues,
   Global extends OptionValues,
 >(command: Command<Args, Opts, Global>) {
-  return withLineFlags(withColumnFlags(withFieldFlags(command)))
+  return withLineFlags(withColumnFlags(withChosenFlags(withFieldFlags(command))))
+}
+
+function withChosenFlags<Args extends unknown[], Opts extends OptionValues, Global extends OptionValues>(
+  command: Command<Args, Opts, Global>,
+) {
+  return command
+    .option(
+      '--resources <list>',
+      "what a job uses: paths into the body, or numbers, such as 'gpu=$.gpu,memoryGiB=4'",
+      (text) => asArgument(() => resourceSources(text)),
+    )
+    .option(
+      '--limit-key <path>',
+      "what a limit per key counts the item under: a path into the body, such as '$.user'",
+      (text) => asArgument(() => limitKeySource(text)),
+    )
 }
 
 function withFieldFlags<Args extends unknown[], Opts extends OptionValues, Global extends OptionValues>(
@@ -200,6 +224,8 @@ const READING_OPTIONS: ReadonlySet<string> = new Set<keyof ReadingOptions>([
   'lineEnds',
   'byteOrderMarks',
   'skipLines',
+  'resources',
+  'limitKey',
 ])
 
 const NOT_WITH_NUL = ['comment', 'lineEnds', 'byteOrderMarks', 'skipLines'] as const

@@ -10,7 +10,7 @@ import {
 } from '../manifest-entry.js'
 
 const NUMBERS = ['priority', 'notBeforeAt', 'delayMs'] as const
-const ENVELOPE_KEYS: readonly string[] = ['id', 'body', ...NUMBERS]
+const ENVELOPE_KEYS: readonly string[] = ['id', 'body', ...NUMBERS, 'resources', 'limitKey']
 
 /** A fault of a JSON text, before the queue's own rules. */
 type Fault = Pick<RefusedEntry, 'reason' | 'field'>
@@ -152,7 +152,9 @@ export class JsonItems {
     const wrong = NUMBERS.find((key) => !isNumberOrAbsent(value[key]))
     if (wrong !== undefined) return notNumber(wrong, value[wrong] ?? null)
     const body = value['body'] ?? null
-    return Object.keys(value).length === 2 ? { id, body } : { id, body, ...numbersOf(value) }
+    if (Object.keys(value).length === 2) return { id, body }
+    const chosen = chosenOf(value)
+    return 'reason' in chosen ? chosen : { id, body, ...numbersOf(value), ...chosen }
   }
 
   #body(value: Fields, text: JsonText): NewItem | Fault {
@@ -248,6 +250,22 @@ function numbersOf(value: Fields): Partial<Record<(typeof NUMBERS)[number], numb
   return Object.fromEntries(
     NUMBERS.flatMap((key) => (typeof value[key] === 'number' ? [[key, value[key]]] : [])),
   )
+}
+
+/** Their names and sizes are checked with the item. */
+function chosenOf({ resources, limitKey }: Fields): Pick<NewItem, 'resources' | 'limitKey'> | Fault {
+  if (limitKey !== undefined && limitKey !== null && typeof limitKey !== 'string')
+    return { field: 'limitKey', reason: `must be a string, not ${kindOf(limitKey)}` }
+  const key = typeof limitKey === 'string' ? { limitKey } : {}
+  if (resources === undefined || resources === null) return key
+  if (!isFields(resources))
+    return { field: 'resources', reason: `must be an object, not ${kindOf(resources)}` }
+  const amounts: Record<string, number> = {}
+  for (const [name, amount] of Object.entries(resources)) {
+    if (typeof amount !== 'number') return notNumber(`resources.${name}`, amount)
+    amounts[name] = amount
+  }
+  return { ...key, resources: amounts }
 }
 
 function notNumber(field: string, value: JsonValue): Fault {

@@ -55,6 +55,24 @@ describe('put', () => {
     expect(Number(delayed?.notBeforeAt) - Number(delayed?.putAt)).toBe(3_600_000)
   })
 
+  test('resources and a limit key are kept, and shown', async () => {
+    const put = ['put', 'a', '1', '--resources', 'gpu=1,memoryGiB=0.5', '--limit-key', 'ann']
+    expect(await box.run(put)).toMatchObject({ code: 0, err: '' })
+    expect(await queue.lookup('a')).toMatchObject({ resources: { gpu: 1, memoryGiB: 0.5 }, limitKey: 'ann' })
+    const { out } = await box.run(['show', 'a'])
+    expect(out).toMatch(/^resources +\{"gpu":1,"memoryGiB":0\.5\}$/mu)
+    expect(out).toMatch(/^limit key +ann$/mu)
+    expect((await box.run(['ls', '--json'])).out).toContain('"limitKey":"ann"')
+    for (const wrong of ['gpu', 'gpu=$.gpu', 'gpu=-1']) {
+      expect(await box.run(['put', 'b', '1', '--resources', wrong])).toMatchObject({ code: 2 })
+    }
+    expect((await box.run(['put', 'b', '1', '--limit-key', 'x'.repeat(129)])).code).toBe(2)
+    await writeFile(join(box.dir, 'list.jsonl'), '{"id": "c", "gpu": 3, "user": "bob"}\n')
+    const load = ['load', 'list.jsonl', '--resources', 'gpu=$.gpu', '--limit-key', '$.user']
+    expect((await box.run(load)).code).toBe(0)
+    expect(await queue.lookup('c')).toMatchObject({ resources: { gpu: 3 }, limitKey: 'bob' })
+  })
+
   test('as a process of its own: exit code, output, and no warning of Node about SQLite', async () => {
     expect(await box.spawn(['put', 'a', '1'])).toEqual({ code: 0, out: 'Put a into tiles', err: '' })
     expect((await box.spawn(['put', 'a', '2'])).code).toBe(3)

@@ -19,3 +19,6 @@ export function placeOf(row: ClaimedRow): Place {
 export function isLater(place: Place, other: Place): boolean {
   return (place.availableAt - other.availableAt || place.seq - other.seq) > 0
 }
+
+/** Greater than every rank: ranks are integers of four bytes. */
+export const NO_RANK = 2_147_483_648

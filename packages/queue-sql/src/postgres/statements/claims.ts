@@ -1,3 +1,4 @@
+import type { ClaimedRow } from '../../items/moves.js'
 import { FITS } from '../claim-sizes.js'
 import { CLOCK, counted, heldPart, NOW, once, QUEUE_EXISTS } from './parts.js'
 import { placesVersionQuery } from './update.js'
@@ -137,4 +138,13 @@ function claimedStatement(t: TableNames, { parts, isFenced, rows }: ClaimedRows)
     select id, uid, attempt + 1 as attempt, nullif(refunds, 0) as refunds, nullif(priority, 0) as priority, put_at,
       ${NOW} as claimed_at, nullif(available_at, put_at) as available_at, seq, retry_state, resources, limit_key, body
     from picked where (select fits from sums) and ${QUEUE_EXISTS} ${isFenced ? lost : ''}`
+}
+
+/** The row of a claim whose lease is lost. */
+export interface LostRow {
+  readonly id: null
+}
+
+export function isPicked(row: ClaimedRow | LostRow): row is ClaimedRow {
+  return row.id !== null
 }

@@ -29,13 +29,15 @@ export const AHEAD_RANKS = 64
 /**
  * The due items behind a place, rank by rank: it passes no delayed items, and reads few rows more than it
  * returns. `$2` how many; `$3` to `$5` the place, its rank null for the beginning. The rank `$6` is scanned
- * from the place in `$7` to `$9`, as in {@link ranksStatement}; `$10` the key. A rank without a due item gives
- * a row without one.
+ * from the place in `$7` to `$9`, as in {@link ranksStatement}; `$10` the key. A rank without a due item
+ * gives a row without one.
  */
 export function aheadStatement(t: TableNames, of: 'all keys' | 'one key'): string {
   const key = of === 'all keys' ? '' : 'and w.limit_key = $10::text'
-  const from = (after: string, since: string, first: number) =>
-    `case when level.rank = $3::bigint then ${after}::bigint when level.rank = $6::bigint then (select ${since} from since) else ${first} end`
+  const after = 'level.rank = $3::bigint'
+  const since = 'level.rank = $6::bigint'
+  const at = `case when ${after} then $4::bigint when ${since} then (select at from since) else -1 end`
+  const seq = `case when ${after} then $5::bigint when ${since} then (select seq - 1 from since) else -1 end`
   return `with recursive ${CLOCK}, ${sincePart(t, 7)} level(rank, depth) as (
       select coalesce($3::integer, ${nextRank(t, '-2147483648', { given: '$6', key })}), 1
       union all
@@ -46,7 +48,7 @@ export function aheadStatement(t: TableNames, of: 'all keys' | 'one key'): strin
       i.resources, i.limit_key
     from level left join lateral (
       select w.available_at, w.seq from ${t.waiting} w where w.queue_id = $1 ${key} and w.rank = level.rank
-        and (w.available_at, w.seq) > (${from('$4', 'at', -1)}, ${from('$5', 'seq - 1', -1)}) and w.available_at <= ${NOW}
+        and (w.available_at, w.seq) > (${at}, ${seq}) and w.available_at <= ${NOW}
       order by w.available_at, w.seq limit $2
     ) w on true left join lateral (
       select id, uid, attempt, refunds, priority, retry_state, resources, limit_key from ${t.items} where seq = w.seq limit 1

@@ -29,8 +29,8 @@ export function reorderedPart(t: TableNames, query: string): string {
 const NOW = `(select now from clock)`
 
 /**
- * Changes waiting items. `$2` to `$6` are columns of the batch, `$7` is 1, `$8` the number of its rows; `$9` and
- * `$10` its resources and limit keys, the empty text to take them away.
+ * Changes waiting items. `$2` to `$6` are columns of the batch, `$7` is 1, `$8` the number of its rows; `$9`
+ * and `$10` its resources and limit keys, the empty text to take them away.
  *
  * A claim returns the body in the snapshot of its statement, and takes an item by deleting the version of its
  * backlog row in that snapshot. An update always rewrites that row, even if the row itself does not change.
