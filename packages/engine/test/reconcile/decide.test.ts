@@ -255,3 +255,52 @@ test.each([
     },
   })
 })
+
+const timed: DecideRules = { ...rules('fail', { maxAttempts: 3 }), attemptMs: 1_000, itemMs: 9_000 }
+
+test.each([
+  ['for less than the deadline', { runningMs: 999, itemLeftMs: 1 }, undefined],
+  ['for the deadline of an attempt', { runningMs: 1_000, itemLeftMs: 1 }, 'attempt-deadline'],
+  ['past the deadline of the item', { runningMs: 1, itemLeftMs: 0 }, 'item-deadline'],
+  ['as recorded to be cancelled', { cancelling: 'straggler' }, 'straggler'],
+  ['and cancelled by this engine', { runningMs: 1_000, cancelled: { cause: 'attempt-deadline' } }, undefined],
+  ['as a straggler that is only marked', { isStraggler: true }, undefined],
+] as const)('running %s', (_, more, cause) => {
+  const job = { report: report('PROCESSING'), facts: { ...facts('sent', 'due'), ...more } }
+  expect(decide(item, job, timed)).toEqual(cause === undefined ? { kind: 'wait' } : { kind: 'cancel', cause })
+})
+
+test('a straggler is cancelled once for each item', () => {
+  const job = { report: report('PROCESSING'), facts: { ...facts('sent', 'due'), isStraggler: true } }
+  const by = { ...timed, retriesStragglers: true }
+  expect(decide(item, job, by)).toEqual({ kind: 'cancel', cause: 'straggler' })
+  expect(decide({ ...item, retryState: { straggled: true } }, job, by)).toEqual({ kind: 'wait' })
+})
+
+test.each([
+  ['attempt-deadline', { stage: 'WAITING', failureClass: 'timeout' }],
+  ['item-deadline', { stage: 'FAIL', failureClass: 'timeout' }],
+  ['straggler', { stage: 'WAITING', countAttempt: false, keepPlace: true, retryState: { straggled: true } }],
+] as const)('ended after it was cancelled: %s', (cause, settlement) => {
+  for (const known of [{ cancelled: { cause } }, { cancelling: cause }]) {
+    const failed = { report: report('FAIL'), facts: { ...facts('sent', 'due'), ...known } }
+    expect(decide(item, failed, timed)).toMatchObject({ kind: 'settle', settlement })
+    const well = { report: report('SUCCESS'), facts: failed.facts }
+    expect(decide(item, well, timed)).toMatchObject({ settlement: { stage: 'SUCCESS' } })
+  }
+})
+
+test('no attempt starts after the deadline of the item: neither a retry nor a send', () => {
+  const failing = (itemLeftMs: number) =>
+    decide(item, { report: report('FAIL'), facts: { ...facts('sent', 'due'), itemLeftMs } }, timed)
+  expect(failing(2_001)).toMatchObject({ settlement: { stage: 'WAITING', delayMs: 2_000 } })
+  expect(failing(2_000)).toMatchObject({
+    settlement: {
+      stage: 'FAIL',
+      failureClass: 'failed',
+      reason: expect.stringContaining('deadlines.itemMs'),
+    },
+  })
+  expect(absent({ ...facts('unsent', 'due'), itemLeftMs: 0 }, timed)).toEqual({ kind: 'overdue' })
+  expect(absent({ ...facts('unsent', 'due'), itemLeftMs: 1 }, timed)).toEqual({ kind: 'resend' })
+})
