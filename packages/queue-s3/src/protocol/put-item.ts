@@ -84,7 +84,7 @@ interface RefusedKey {
 
 function refusedKey(layout: Layout, id: string, { key, cause }: RefusedKey): SluiceError {
   layout.limits.refused(key)
-  return keyTooLong(id, key, cause)
+  return keyTooLong(id, key, { cause })
 }
 
 /** Where the item of an index object is, after finishing what was unfinished. */

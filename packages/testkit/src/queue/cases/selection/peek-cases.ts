@@ -50,11 +50,11 @@ export const peekCases: readonly QueueCase[] = [
     async run(harness) {
       const queue = await harness.open()
       const gap = spanOf(queue, 100)
-      await queue.put('later', 1, { delayMs: gap })
       await putInTurn(queue, harness, [['a'], ['b'], ['c']])
       await queue.get(2)
       await queue.release('b', { keepPlace: true })
       await queue.release('a')
+      await queue.put('later', 1, { delayMs: gap })
       same(idsOf(await allAhead(queue, 2)), ['b', 'c', 'a'], 'b in its place, a behind')
       await harness.passTime(gap * 2)
       await queue.put('d', 1)
