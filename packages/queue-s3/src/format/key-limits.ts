@@ -12,6 +12,18 @@ const MAX_KEY_BYTES = 1_024
 export class KeyLimits {
   #maxSegmentBytes = MAX_SEGMENT_BYTES
 
+  #takenBytes = 0
+
+  /** The store has taken a key that is as long. */
+  taken(key: string): void {
+    this.#takenBytes = Math.max(this.#takenBytes, longestSegment(key))
+  }
+
+  /** Whether the store is known to take a key of this length. */
+  isTaken(key: string): boolean {
+    return longestSegment(key) <= this.#takenBytes
+  }
+
   /** The store has refused this key for its length. */
   refused(key: string): void {
     this.#maxSegmentBytes = Math.min(this.#maxSegmentBytes, longestSegment(key) - 1)

@@ -57,6 +57,11 @@ export class Layout {
     return `${this.root}CHANGES/${key}.${token}`
   }
 
+  /** An object by which it is tried whether the store takes a name of this length. */
+  trial(name: string): string {
+    return `${this.root}CHANGES/${name.slice(name.indexOf('/') + 1)}`
+  }
+
   /** The resources and the limit key that an `update` gave, by their tag. */
   selection(tag: string): string {
     return `${this.root}SELECTIONS/${tag}`

@@ -4,12 +4,7 @@ import type { QueueContext } from '../queue-context.js'
 import { summaryOf } from './item-summaries.js'
 import { claimedItemOf } from '../format/item-state.js'
 import { tagOf } from '../format/selection.js'
-import {
-  claimAttempt,
-  confirmClaim,
-  type ClaimResult,
-  type ClaimWanted,
-} from '../protocol/claim-attempt.js'
+import { claimAttempt, confirmClaim, type ClaimResult, type ClaimWanted } from '../protocol/claim-attempt.js'
 import type { RunResult } from '../store/protocol-run.js'
 import { recentMap } from '../recent-map.js'
 import type { Protocol } from '../store/storage-op.js'

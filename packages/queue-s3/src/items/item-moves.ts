@@ -155,7 +155,10 @@ export class ItemMoves {
   }
 }
 
-function selectionChange({ resources, limitKey }: CheckedChange | SelectionChange): SelectionChange | undefined {
+function selectionChange({
+  resources,
+  limitKey,
+}: CheckedChange | SelectionChange): SelectionChange | undefined {
   return resources === undefined && limitKey === undefined ? undefined : { resources, limitKey }
 }
 

@@ -1,4 +1,11 @@
-import { isSluiceError, type ItemSummary, type ItemRecord, type Page, type PageOptions, type Stage } from '@sluice/core'
+import {
+  isSluiceError,
+  type ItemSummary,
+  type ItemRecord,
+  type Page,
+  type PageOptions,
+  type Stage,
+} from '@sluice/core'
 import { ByteBudget, LEFT_OUT } from './byte-budget.js'
 import type { QueueContext } from '../queue-context.js'
 import { recordOf } from '../format/item-state.js'

@@ -9,7 +9,11 @@ import { valuesOf, type QueueContext } from '../queue-context.js'
 import { read, type Protocol } from '../store/storage-op.js'
 
 /** The summary according to the attempt's name; what it doesn't say comes from the attempt object. */
-export function summaryOf(id: string, stage: Stage, { attemptKey, retryState, selection = {} }: NamedAttempt): ItemSummary {
+export function summaryOf(
+  id: string,
+  stage: Stage,
+  { attemptKey, retryState, selection = {} }: NamedAttempt,
+): ItemSummary {
   const { uid, uncounted, priority } = attemptKey
   const attempt = attemptIn(stage, attemptKey.attempt)
   return { id, uid, stage, attempt, uncounted, priority, ...has({ retryState }), ...selection }

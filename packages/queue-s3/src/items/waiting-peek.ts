@@ -60,9 +60,7 @@ async function nextWaiting(
   for (;;) {
     const taken = await scan.take(maxItems)
     last = taken.at(-1)?.name ?? last
-    const free = taken.filter(
-      ({ name, attemptKey }) => !batches.isKnown(name) && !isAgain(attemptKey, after),
-    )
+    const free = taken.filter(({ name, attemptKey }) => !batches.isKnown(name) && !isAgain(attemptKey, after))
     const { waiting, isMoved } = await stillWaiting(context, free)
     if (isMoved || waiting.length > 0 || taken.length === 0) return { waiting, last, isMoved }
   }
@@ -74,9 +72,11 @@ async function stillWaiting(
 ): Promise<Pick<Waiting, 'waiting' | 'isMoved'>> {
   if (listed.length === 0) return { waiting: [], isMoved: false }
   const names = listed.map(({ name }) => name).toSorted()
-  // Empty objects are those of moves under way: until its end exists, an updated item waits under this name or
-  // the new one.
-  const claimed = await presentIn(context, 'PROCESSING', names, { isWanted: ({ sizeBytes }) => sizeBytes > 0 })
+  // Empty objects are those of moves under way: until its end exists, an updated item waits under this name
+  // or the new one.
+  const claimed = await presentIn(context, 'PROCESSING', names, {
+    isWanted: ({ sizeBytes }) => sizeBytes > 0,
+  })
   const unclaimed = names.filter((name) => !claimed.has(name))
   const ended = await presentIn(context, 'SUCCESS', unclaimed)
   const updated = new Set(updatedIn(listed))

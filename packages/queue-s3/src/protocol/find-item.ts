@@ -79,7 +79,7 @@ export function* readPlace(
   const at = { ...place, at: stage }
   const selection = yield* readSelection(layout, attemptKey, { entry })
   if (selection === undefined) throw damaged(`SELECTIONS/${tagOf(attemptKey) ?? ''}`)
-  if (stage === 'WAITING' && isFirst(attemptKey)) 
+  if (stage === 'WAITING' && isFirst(attemptKey))
     return { place: at, entry, state: firstState(entry), selection }
   const text = (yield* read(layout.at(stage, name))) ?? (yield* lateFail(layout, stage, name))
   if (text === undefined || text.sizeBytes === 0) return undefined

@@ -23,7 +23,10 @@ const READS = 3
 export function* readSelection(
   layout: Layout,
   attemptKey: AttemptKey,
-  { entry, known }: { readonly entry: Omit<IndexEntry, 'body'>; readonly known?: KnownSelections | undefined },
+  {
+    entry,
+    known,
+  }: { readonly entry: Omit<IndexEntry, 'body'>; readonly known?: KnownSelections | undefined },
 ): Protocol<Selection | undefined> {
   const tag = tagOf(attemptKey)
   if (tag === undefined) return NEITHER
@@ -40,7 +43,9 @@ export function* readSelection(
   }
 }
 
-/** Stores the selection of an `update` for its tag, before any name has it. It is never changed or deleted. */
+/**
+ * Stores the selection of an `update` for its tag, before any name has it. It is never changed or deleted.
+ */
 export function* storeSelection(layout: Layout, selection: Selection): Protocol<void> {
   const tag = tagFor(selection)
   if (tag === undefined) return

@@ -16,6 +16,7 @@ import {
   type UpdateMeta,
   type WaitingItem,
 } from './finish-update.js'
+import { assertNameFits } from './fit-name.js'
 import { readSelection, storeSelection } from './read-selection.js'
 import { type Place, UPDATED } from './trace.js'
 
@@ -73,12 +74,15 @@ function* updateAttempt(layout: Layout, place: Place, wanted: UpdateWanted): Pro
   if (item === undefined) return 'moved'
   const selection = yield* changedSelection(layout, attemptKey, wanted.selection)
   if (selection === 'gone') return 'moved'
-  const next = nextName(layout, { id: item.id, attemptKey }, wanted.nextOf(attemptKey, selection))
+  const { name: nextName, token } = wanted.nextOf(attemptKey, selection)
+  if (nextName === undefined) throw noRoom(item.id)
+  const next = { name: nextName, token }
   if (isAlike(item, { attemptKey, next: next.name, bodyText: wanted.bodyText })) return 'updated'
   const meta = decisionMeta(place, next, wanted.bodyText)
   if (meta['change'] !== undefined)
     yield* storeLongBody(layout, place, { meta, bodyText: wanted.bodyText ?? '' })
   if (selection !== undefined) yield* storeSelection(layout, selection)
+  if (next.name.length > name.length) yield* assertNameFits(layout, { id: item.id, name }, next)
   const won = yield* createObject(layout, 'PROCESSING', { name, text: '', meta })
   const end = yield* head(layout.at('SUCCESS', name))
   // Another process has finished this update: its end object has the same token.
@@ -120,19 +124,6 @@ function* currentSelection(layout: Layout, attemptKey: AttemptKey): Protocol<Sel
   return (entry && (yield* readSelection(layout, attemptKey, { entry }))) ?? 'gone'
 }
 
-/** Before anything is written: a decided update whose next name the store refuses could not be finished. */
-function nextName(
-  layout: Layout,
-  { id, attemptKey }: { readonly id: string; readonly attemptKey: AttemptKey },
-  { name, token }: NextWanted,
-): { readonly name: string; readonly token: string } {
-  if (name === undefined) throw noRoom(id)
-  const next = parseAttemptKey(name)
-  if (next !== undefined && next.additions.length > attemptKey.additions.length)
-    layout.limits.assertFit(id, [layout.at('PROCESSING', name)], 'update')
-  return { name, token }
-}
-
 function noRoom(id: string): SluiceError {
   return new SluiceError(
     'SLUICE_CONFIG_INVALID',
@@ -148,7 +139,9 @@ interface Wanted {
   readonly bodyText: string | undefined
 }
 
-/** Whether the item already has that place, selection and body. So a retry after a lost answer writes nothing. */
+/**
+ * Whether the item already has that place, selection and body. So a retry after a lost answer writes nothing.
+ */
 function isAlike(item: WaitingItem, { attemptKey, next, bodyText }: Wanted): boolean {
   const nextKey = parseAttemptKey(next)
   if (nextKey === undefined || !isInPlace(attemptKey, nextKey)) return false
