@@ -18,7 +18,7 @@ import {
   type SettleVerdict,
   type SettleWanted,
 } from '../protocol/move-item.js'
-import { updateItem, type SelectionChange } from '../protocol/update-item.js'
+import { updateItem, type SelectionChange } from '../protocol/updating/update-item.js'
 import { contextOf, valuesOf, type QueueContext } from '../queue-context.js'
 import type { RunResult } from '../store/protocol-run.js'
 import type { Protocol } from '../store/storage-op.js'

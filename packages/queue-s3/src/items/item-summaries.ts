@@ -4,7 +4,7 @@ import { attemptIn, has } from '../format/item-state.js'
 import { decodeKey } from '../format/key-encoding.js'
 import { parseEntry, parseState } from '../format/object-texts.js'
 import { tagOf, type Selection } from '../format/selection.js'
-import { readSelection } from '../protocol/read-selection.js'
+import { readSelection } from '../protocol/updating/read-selection.js'
 import { valuesOf, type QueueContext } from '../queue-context.js'
 import { read, type Protocol } from '../store/storage-op.js'
 

@@ -6,8 +6,8 @@ import { tagOf, type Selection } from '../format/selection.js'
 import { again, drop, head, read, type Protocol, type StoredObject } from '../store/storage-op.js'
 import { createObject } from './create-object.js'
 import type { RunningAttempt } from './end-attempt.js'
-import { finishUpdate } from './finish-update.js'
-import { readSelection, type KnownSelections } from './read-selection.js'
+import { finishUpdate } from './updating/finish-update.js'
+import { readSelection, type KnownSelections } from './updating/read-selection.js'
 import { isUpdate } from './trace.js'
 
 /** The outcome of a claim. */

@@ -8,7 +8,7 @@ import { again, head, read, type Protocol, type StoredObject } from '../store/st
 import { finishEnd, type RunningAttempt } from './end-attempt.js'
 import { lastIndex, type LastIndex } from './last-generation.js'
 import { settledPlace } from './put-item.js'
-import { readSelection } from './read-selection.js'
+import { readSelection } from './updating/read-selection.js'
 import type { Place } from './trace.js'
 
 /**

@@ -8,7 +8,7 @@ import { again, head, read, tryCreate, type Protocol, type StoredObject } from '
 import { tryCreateObject } from './create-object.js'
 import { finishEnd } from './end-attempt.js'
 import { finishRemoval, finishRequeue } from './finish-leave.js'
-import { finishUpdate } from './finish-update.js'
+import { finishUpdate } from './updating/finish-update.js'
 import { lastIndex } from './last-generation.js'
 import { trace, type Place, isUpdate } from './trace.js'
 

@@ -1,9 +1,9 @@
-import { parseAttemptKey, type AttemptKey } from '../format/attempt-key.js'
-import { has, type IndexEntry } from '../format/item-state.js'
-import type { Layout } from '../format/layout.js'
-import { parseSelection, selectionText } from '../format/object-texts.js'
-import { tagFor, tagOf, type Selection } from '../format/selection.js'
-import { again, createOnce, read, type Protocol } from '../store/storage-op.js'
+import { parseAttemptKey, type AttemptKey } from '../../format/attempt-key.js'
+import { has, type IndexEntry } from '../../format/item-state.js'
+import type { Layout } from '../../format/layout.js'
+import { parseSelection, selectionText } from '../../format/object-texts.js'
+import { tagFor, tagOf, type Selection } from '../../format/selection.js'
+import { again, createOnce, read, type Protocol } from '../../store/storage-op.js'
 
 /** What a process knows already: a tag never gets another selection. */
 export interface KnownSelections {

@@ -1,13 +1,13 @@
 import { SluiceError, type AttemptRef, type JsonValue } from '@sluice/core'
 import { isSameJson, type CheckedChange } from '@sluice/core/backend'
-import { has } from '../format/item-state.js'
-import type { Layout } from '../format/layout.js'
-import { MAX_META_BYTES, metaBytes, packText, parseEntry } from '../format/object-texts.js'
-import { tagOf, type Selection } from '../format/selection.js'
-import { isInPlace, parseAttemptKey, type AttemptKey } from '../format/attempt-key.js'
-import { again, createOnce, drop, head, read, type Protocol } from '../store/storage-op.js'
-import { createObject } from './create-object.js'
-import { findPlace } from './find-item.js'
+import { has } from '../../format/item-state.js'
+import type { Layout } from '../../format/layout.js'
+import { MAX_META_BYTES, metaBytes, packText, parseEntry } from '../../format/object-texts.js'
+import { tagOf, type Selection } from '../../format/selection.js'
+import { isInPlace, parseAttemptKey, type AttemptKey } from '../../format/attempt-key.js'
+import { again, createOnce, drop, head, read, type Protocol } from '../../store/storage-op.js'
+import { createObject } from '../create-object.js'
+import { findPlace } from '../find-item.js'
 import {
   carryOut,
   changeText,
@@ -18,7 +18,7 @@ import {
 } from './finish-update.js'
 import { assertNameFits } from './fit-name.js'
 import { readSelection, storeSelection } from './read-selection.js'
-import { type Place, UPDATED } from './trace.js'
+import { type Place, UPDATED } from '../trace.js'
 
 /** An `update` of one item, with all values that the protocol must not create itself. */
 export interface UpdateWanted extends Pick<AttemptRef, 'uid'> {

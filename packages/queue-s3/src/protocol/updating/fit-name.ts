@@ -1,7 +1,7 @@
-import { keyTooLong } from '../format/key-limits.js'
-import type { Layout } from '../format/layout.js'
+import { keyTooLong } from '../../format/key-limits.js'
+import type { Layout } from '../../format/layout.js'
 import { changeText } from './finish-update.js'
-import { drop, tryCreate, type Protocol } from '../store/storage-op.js'
+import { drop, tryCreate, type Protocol } from '../../store/storage-op.js'
 
 /** An item in WAITING, by its name. */
 interface Named {
