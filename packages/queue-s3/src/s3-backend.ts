@@ -22,14 +22,18 @@ import {
   type QueueBackend,
   type RemoveOrder,
   type RequeueOrder,
+  type SelectionBackend,
 } from '@sluice/core/backend'
 import { FormatWatch } from './format/format-watch.js'
+import { ClaimBatches } from './items/claim-batches.js'
 import { ItemClaims } from './items/item-claims.js'
 import { ItemMoves } from './items/item-moves.js'
 import { ItemPuts } from './items/item-puts.js'
 import { listRecords, listSummaries, lookupItem, lookupStage } from './items/item-reads.js'
+import { claimNamedItems } from './items/named-claims.js'
 import { repair } from './items/repair.js'
 import { Sweep } from './items/sweep.js'
+import { peekSummaries } from './items/waiting-peek.js'
 import { contextOf, type QueueContext } from './queue-context.js'
 import { countStage } from './stages/stage-count.js'
 import { assertCursor } from './stages/stage-walk.js'
@@ -46,6 +50,8 @@ const SUPPORTS = {
   sweep: true,
   // A write has no condition on another object than its own.
   fencedClaims: false,
+  // Names sort in the order of claims alone.
+  selection: { limitKeys: 'none' },
 } satisfies QueueSupports
 
 /**
@@ -62,6 +68,7 @@ const LONGEST_CALL_TIMEOUTS = 25
 export class S3Backend implements QueueBackend {
   readonly supports: QueueSupports
   readonly checkItem = checkNewItem
+  readonly selection: SelectionBackend
   readonly leases: S3Leases
   readonly documents: S3Documents
   readonly control
@@ -76,7 +83,12 @@ export class S3Backend implements QueueBackend {
   constructor(context: QueueContext, purgeAfterMs: number) {
     this.#context = context
     this.supports = { ...SUPPORTS, longestCallMs: LONGEST_CALL_TIMEOUTS * context.store.sender.timeoutMs }
-    this.#claims = new ItemClaims(context)
+    const batches = new ClaimBatches(context)
+    this.#claims = new ItemClaims(context, batches)
+    this.selection = {
+      peek: (maxItems, options) => peekSummaries(context, batches, { ...options, maxItems }),
+      claim: (refs, lease) => this.#claimUnder(lease, () => claimNamedItems(context, batches, refs)),
+    }
     this.#moves = new ItemMoves(context)
     this.#puts = new ItemPuts(context)
     this.#format = new FormatWatch(context)
@@ -108,7 +120,7 @@ export class S3Backend implements QueueBackend {
    * the claimed items are released to their places [Q-GET-5].
    */
   claim(maxItems: number, lease: Lease | undefined): Promise<QueueItem[] | undefined> {
-    return lease === undefined ? this.#claims.get(maxItems) : this.#claimUnder(lease, maxItems)
+    return this.#claimUnder(lease, () => this.#claims.get(maxItems))
   }
 
   peek(maxItems: number, options: CallOptions): Promise<QueueItem[]> {
@@ -179,9 +191,13 @@ export class S3Backend implements QueueBackend {
     this.#context.store.close()
   }
 
-  async #claimUnder(lease: Lease, maxItems: number): Promise<QueueItem[] | undefined> {
+  async #claimUnder(
+    lease: Lease | undefined,
+    claim: () => Promise<QueueItem[]>,
+  ): Promise<QueueItem[] | undefined> {
+    if (lease === undefined) return claim()
     if (!(await this.leases.isHeld(lease))) return undefined
-    const items = await this.#claims.get(maxItems)
+    const items = await claim()
     if (items.length === 0) return items
     let isKept = false
     try {

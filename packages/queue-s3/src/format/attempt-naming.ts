@@ -5,6 +5,7 @@ import { entryText } from './object-texts.js'
 import type { NewEntry } from '../protocol/put-item.js'
 import { attemptKeyText, type AttemptKey } from './attempt-key.js'
 import { has } from './item-state.js'
+import { tagFor, taggedAdditions, type Selection } from './selection.js'
 
 /** The attempt that a move to WAITING leads to. */
 export interface NextAttempt {
@@ -44,7 +45,7 @@ export class AttemptNaming {
     item: CheckedItem,
     stage: PutManyOptions['stage'] = 'WAITING',
   ): { readonly key: string; readonly of: (generation: number) => NewEntry } {
-    const { id, bodyText, priority, delayMs } = item
+    const { id, bodyText, priority, delayMs, resources, limitKey } = item
     const key = encodeKey(id)
     const putAt = this.#now()
     const notBeforeAt = delayMs === undefined ? item.notBeforeAt : putAt + delayMs
@@ -62,12 +63,13 @@ export class AttemptNaming {
       uncounted: 0,
       hasRetryState: false,
       uid,
-      additions: '',
+      additions: taggedAdditions('', tagFor(item)) ?? '',
       key,
     }
     const of = (generation: number) => {
       const first = attemptKeyText({ ...fixed, generation })
-      const entry = { id, uid, first, priority, putAt, ...has({ notBeforeAt }) }
+      const seldom = has({ notBeforeAt, resources, limitKey })
+      const entry = { id, uid, first, priority, putAt, ...seldom }
       return { ...entry, text: entryText(entry, bodyText) }
     }
     return { key, of }
@@ -94,12 +96,21 @@ export class AttemptNaming {
   /**
    * The attempt after an update. With a new instant the item's place is that of one put now; else it keeps
    * its place within its priority.
+   *
+   * @param selection that it has from then on; absent: the same as before
+   * @returns `undefined` where the name has no room for it beside the additions of another version
    */
   updated(
     attemptKey: AttemptKey,
     { priority = attemptKey.priority, notBeforeAt }: Pick<CheckedChange, 'priority' | 'notBeforeAt'>,
-  ): string {
-    const next = { ...attemptKey, priority, updates: attemptKey.updates + 1 }
+    selection?: Selection,
+  ): string | undefined {
+    const additions =
+      selection === undefined
+        ? attemptKey.additions
+        : taggedAdditions(attemptKey.additions, tagFor(selection))
+    if (additions === undefined) return undefined
+    const next = { ...attemptKey, additions, priority, updates: attemptKey.updates + 1 }
     if (notBeforeAt === undefined) return attemptKeyText(next)
     const now = this.#now()
     const place = { availableAt: Math.max(now, notBeforeAt), delayed: notBeforeAt > now }

@@ -26,6 +26,7 @@ export function isOf(path: string, content: string): boolean {
     case 'QUEUE':
     case 'LEFT':
     case 'CHANGES':
+    case 'SELECTIONS':
     case 'CONTROL':
     case 'LEASES':
       return parseObject(content)?.['sluice'] === 1

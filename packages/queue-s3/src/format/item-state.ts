@@ -5,6 +5,7 @@ import {
   type ItemRecord,
   type JsonValue,
   type QueueItem,
+  type Resources,
   type Stage,
 } from '@sluice/core'
 
@@ -20,6 +21,9 @@ export interface IndexEntry {
   readonly priority: number
   readonly putAt: number
   readonly notBeforeAt?: number
+  /** As `put` gave them; see `readSelection` for those that count. */
+  readonly resources?: Resources
+  readonly limitKey?: string
   readonly body: JsonValue
 }
 

@@ -36,6 +36,7 @@ export const RESERVED_PARTS: ReadonlySet<string> = new Set([
   'DOCUMENTS',
   'ATTEMPTS',
   'CHANGES',
+  'SELECTIONS',
   'PROBE',
 ])
 

@@ -12,6 +12,18 @@ const MAX_KEY_BYTES = 1_024
 export class KeyLimits {
   #maxSegmentBytes = MAX_SEGMENT_BYTES
 
+  #takenBytes = 0
+
+  /** The store has taken a key that is as long. */
+  taken(key: string): void {
+    this.#takenBytes = Math.max(this.#takenBytes, longestSegment(key))
+  }
+
+  /** Whether the store is known to take a key of this length. */
+  isTaken(key: string): boolean {
+    return longestSegment(key) <= this.#takenBytes
+  }
+
   /** The store has refused this key for its length. */
   refused(key: string): void {
     this.#maxSegmentBytes = Math.min(this.#maxSegmentBytes, longestSegment(key) - 1)
@@ -20,22 +32,28 @@ export class KeyLimits {
   /**
    * Checks the keys of an item before any of it is written.
    *
+   * @param call what cannot be done to it otherwise
    * @throws SluiceError SLUICE_CONFIG_INVALID
    */
-  assertFit(id: string, keys: readonly string[]): void {
+  assertFit(id: string, keys: readonly string[], call: 'put' | 'update' = 'put'): void {
     for (const key of keys) {
       const fits = longestSegment(key) <= this.#maxSegmentBytes && Buffer.byteLength(key) <= MAX_KEY_BYTES
-      if (!fits) throw keyTooLong(id, key)
+      if (!fits) throw keyTooLong(id, key, { call })
     }
   }
 }
 
 /** SLUICE_CONFIG_INVALID for an item whose name the store refuses. */
-export function keyTooLong(id: string, key: string, cause?: unknown): SluiceError {
+export function keyTooLong(
+  id: string,
+  key: string,
+  { call = 'put', cause }: { readonly call?: 'put' | 'update'; readonly cause?: unknown } = {},
+): SluiceError {
+  const kept = call === 'put' ? 'Nothing of it is stored' : 'It is unchanged'
   return new SluiceError(
     'SLUICE_CONFIG_INVALID',
-    `Cannot put item ${JSON.stringify(id)}: the store takes no key with a part of ${longestSegment(key)} bytes between two slashes ` +
-      `(${Buffer.byteLength(key)} in all), which the item needs. Nothing of it is stored. Use a store that takes ${MAX_SEGMENT_BYTES} ` +
+    `Cannot ${call} item ${JSON.stringify(id)}: the store takes no key with a part of ${longestSegment(key)} bytes between two slashes ` +
+      `(${Buffer.byteLength(key)} in all), which the item needs. ${kept}. Use a store that takes ${MAX_SEGMENT_BYTES} ` +
       'bytes there, or a shorter id or prefix',
     { itemId: id, ...(cause === undefined ? {} : { cause }) },
   )

@@ -4,7 +4,7 @@ import { KeyLimits } from './key-limits.js'
 import { isPutDone, parseAttemptKey, type AttemptKey } from './attempt-key.js'
 
 /** The folders of a queue. An empty object below a stage's folder is a tombstone, never an item. */
-export type Folder = Stage | 'ITEMS' | 'LEFT' | 'CHANGES' | 'CONTROL' | 'LEASES' | 'DOCUMENTS'
+export type Folder = Stage | 'ITEMS' | 'LEFT' | 'CHANGES' | 'SELECTIONS' | 'CONTROL' | 'LEASES' | 'DOCUMENTS'
 
 const ATTEMPT_STEP = 4
 
@@ -55,6 +55,16 @@ export class Layout {
    */
   change({ key }: Pick<AttemptKey, 'key'>, token: string): string {
     return `${this.root}CHANGES/${key}.${token}`
+  }
+
+  /** An object by which it is tried whether the store takes a name of this length. */
+  trial(name: string): string {
+    return `${this.root}CHANGES/${name.slice(name.indexOf('/') + 1)}`
+  }
+
+  /** The resources and the limit key that an `update` gave, by their tag. */
+  selection(tag: string): string {
+    return `${this.root}SELECTIONS/${tag}`
   }
 
   /** The object with the queue's settings. */

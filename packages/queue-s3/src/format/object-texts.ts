@@ -1,13 +1,15 @@
-import { isStage, type AttemptRecord, type JsonValue } from '@sluice/core'
+import { isStage, type AttemptRecord, type JsonValue, type Resources } from '@sluice/core'
 import { has, type IndexEntry, type ItemState } from './item-state.js'
 import type { AttemptKey } from './attempt-key.js'
+import type { Selection } from './selection.js'
 
 /**
  * The JSON text of an index object. The body is given as text, so that it is not parsed and serialized again.
  */
 export function entryText(entry: Omit<IndexEntry, 'body'>, bodyText: string): string {
-  const { id, uid, first, priority, putAt, notBeforeAt } = entry
-  const head = JSON.stringify({ sluice: 1, id, uid, first, priority, putAt, ...has({ notBeforeAt }) })
+  const { id, uid, first, priority, putAt, notBeforeAt, resources, limitKey } = entry
+  const seldom = has({ notBeforeAt, resources, limitKey })
+  const head = JSON.stringify({ sluice: 1, id, uid, first, priority, putAt, ...seldom })
   return `${head.slice(0, -1)},"body":${bodyText}}`
 }
 
@@ -19,7 +21,32 @@ export function parseEntry(text: string): IndexEntry | undefined {
   if (typeof id !== 'string' || typeof uid !== 'string' || typeof first !== 'string') return undefined
   if (typeof priority !== 'number' || typeof putAt !== 'number' || !('body' in fields)) return undefined
   const { body = null } = fields
-  return { id, uid, first, priority, putAt, body, ...has({ notBeforeAt: numberOf(notBeforeAt) }) }
+  const seldom = { notBeforeAt: numberOf(notBeforeAt), ...selectionIn(fields) }
+  return { id, uid, first, priority, putAt, body, ...has(seldom) }
+}
+
+/** The JSON text of the object of a selection. */
+export function selectionText({ resources, limitKey }: Selection): string {
+  return JSON.stringify({ sluice: 1, ...has({ resources, limitKey }) })
+}
+
+/** `undefined` for what is none: truncated, or foreign. */
+export function parseSelection(text: string): Selection | undefined {
+  const fields = parseObject(text)
+  return fields?.['sluice'] === 1 ? has(selectionIn(fields)) : undefined
+}
+
+function selectionIn({ resources, limitKey }: Readonly<Record<string, JsonValue | undefined>>) {
+  return { resources: resourcesOf(resources), limitKey: textOf(limitKey) }
+}
+
+/** What is no amount is left out, as unknown fields are. */
+function resourcesOf(value: JsonValue | undefined): Resources | undefined {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
+  const amounts = Object.entries(value).filter(
+    (pair): pair is [string, number] => typeof pair[1] === 'number',
+  )
+  return amounts.length === 0 ? undefined : Object.fromEntries(amounts)
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { JsonValue, Runtime } from '@sluice/core'
 import { has } from '../format/item-state.js'
+import type { Selection } from '../format/selection.js'
 import type { RunningAttempt } from '../protocol/end-attempt.js'
 import type { Seen } from '../protocol/move-item.js'
 import { recentMap } from '../recent-map.js'
@@ -7,6 +8,8 @@ import { recentMap } from '../recent-map.js'
 const MAX_KNOWN = 100_000
 /** Each is a kilobyte at most. */
 const MAX_RETRY_STATES = 20_000
+/** A hundred bytes each, as a rule; 2 KB at most. */
+const MAX_SELECTIONS = 50_000
 /**
  * How long `listSummaries` believes that an attempt it has checked has not ended, before it is due to be
  * checked again.
@@ -27,6 +30,10 @@ export class AttemptCache {
   readonly #live = recentMap<number>(MAX_KNOWN)
   readonly #ids = recentMap<string>(MAX_KNOWN)
   readonly #retryStates = recentMap<{ readonly value: JsonValue | undefined }>(MAX_RETRY_STATES)
+  /** Resources and limit keys by their tags: a tag never gets others. */
+  readonly selections = recentMap<Selection>(MAX_SELECTIONS)
+  /** The names that items were last seen to wait under, by their uids. */
+  readonly waiting = recentMap<string>(MAX_KNOWN)
   readonly #runtime: Pick<Runtime, 'monotonicMs'>
 
   constructor(runtime: Pick<Runtime, 'monotonicMs'>) {

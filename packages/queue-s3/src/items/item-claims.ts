@@ -1,37 +1,25 @@
-import { isSluiceError, type CallOptions, type QueueItem } from '@sluice/core'
+import type { CallOptions, QueueItem } from '@sluice/core'
 import { ByteBudget, LEFT_OUT } from './byte-budget.js'
+import { failureIn, type ClaimBatches } from './claim-batches.js'
 import { ClaimRounds, isContended } from './claim-rounds.js'
 import { contextOf, type QueueContext } from '../queue-context.js'
-import { summaryOf } from './item-reads.js'
-import { claimedItemOf, waitingItemOf } from '../format/item-state.js'
-import { claimAttempt, confirmClaim, readItem, type ClaimResult } from '../protocol/claim-attempt.js'
-import { finishUpdate } from '../protocol/finish-update.js'
+import { summaryOf } from './item-summaries.js'
+import { waitingItemOf } from '../format/item-state.js'
+import { readItem, type ClaimResult } from '../protocol/claim-attempt.js'
+import { finishUpdate } from '../protocol/updating/finish-update.js'
 import { isUpdate } from '../protocol/trace.js'
 import type { RunResult } from '../store/protocol-run.js'
-import { recentMap } from '../recent-map.js'
 import { head, type Protocol } from '../store/storage-op.js'
 import { WaitingScan, type Candidate } from '../stages/waiting-scan.js'
 
-/**
- * Claims that took longer, in ms, are checked again. Half of the age under which `sweep` purges no tombstone.
- */
-const MAX_CLAIM_MS = 1_800_000
-
-/** Names of attempts that are over and may still be listed. */
-const MAX_OVER = 100_000
-
-/** Claims items. */
+/** Claims items in their order. */
 export class ItemClaims {
   readonly #context: QueueContext
-  /**
-   * What another `get` of this process is claiming now: racing within one process would only cost requests.
-   */
-  readonly #underWay = new Set<string>()
-  /** Found to be over. Names are never used again, so a late listing costs each of them once. */
-  readonly #over = recentMap<number>(MAX_OVER)
+  readonly #batches: ClaimBatches
 
-  constructor(context: QueueContext) {
+  constructor(context: QueueContext, batches: ClaimBatches) {
     this.#context = context
+    this.#batches = batches
   }
 
   /**
@@ -53,9 +41,9 @@ export class ItemClaims {
         leftOut.length > 0 ? leftOut : await this.#next(scan, maxItems - items.length, items.length)
       if (found.length === 0 && items.length === 0 && scan.restart()) continue
       if (found.length === 0) break
-      const { results, candidates, leftOut: rest } = await this.#claimAll(found, budget)
+      const { results, candidates, leftOut: rest } = await this.#batches.claimListed(found, budget)
       leftOut = rest
-      const given = results.flatMap((result, index) => this.#given(result, candidates[index]))
+      const given = results.flatMap((result, index) => this.#batches.given(result, candidates[index]))
       items.push(...given)
       if (results.some(isMoved)) scan.noteMove()
       const contended = isContended(results, this.#context)
@@ -101,7 +89,7 @@ export class ItemClaims {
         if ('error' in result) throw result.error
         if (result.value === LEFT_OUT) return items
         if (result.value === 'updated') scan.noteMove()
-        else if (result.value === 'over') this.#noteOver(found[index])
+        else if (result.value === 'over') this.#batches.noteOver(found[index])
         else if (result.value !== undefined) items.push(result.value)
       }
       const failure = await rounds.after(items.length - before)
@@ -116,7 +104,7 @@ export class ItemClaims {
     try {
       for (;;) {
         const found = await scan.take(Math.min(1_000, count))
-        const free = found.filter(({ name }) => !this.#isKnown(name))
+        const free = found.filter(({ name }) => !this.#batches.isKnown(name))
         if (free.length > 0 || found.length === 0) return free
       }
     } catch (error) {
@@ -125,99 +113,10 @@ export class ItemClaims {
       return []
     }
   }
-
-  async #claimAll(found: readonly Candidate[], budget: ByteBudget): Promise<ClaimedSome> {
-    const begun = new Set<string>()
-    try {
-      const { layout, names, runtime } = this.#context
-      const at = names.now()
-      const claims = found.map((one) =>
-        budget.within(
-          this.#reserved(one.name, begun, claimAttempt(layout, one, { token: runtime.newId(), at })),
-        ),
-      )
-      const ends = await this.#context.runAll(claims)
-      const leftOut = found.filter((_, index) => isLeftOut(ends[index]))
-      const candidates = found.filter((_, index) => !isLeftOut(ends[index]))
-      const results = ends.filter((end): end is RunResult<ClaimResult> => !isLeftOut(end))
-      // By the store's clock: the clock of a suspended process stops with it.
-      const isConfirmed = names.now() - at <= MAX_CLAIM_MS
-      return { leftOut, candidates, results: isConfirmed ? results : await this.#confirmAll(results) }
-    } finally {
-      for (const name of begun) this.#underWay.delete(name)
-    }
-  }
-
-  /** Registered when it begins, so that what this `get` leaves out is free for another one. */
-  *#reserved(name: string, begun: Set<string>, claim: Protocol<ClaimResult>): Protocol<ClaimResult> {
-    if (this.#underWay.has(name)) return { is: 'lost' }
-    this.#underWay.add(name)
-    begun.add(name)
-    return yield* claim
-  }
-
-  #confirmAll(results: readonly RunResult<ClaimResult>[]): Promise<RunResult<ClaimResult>[]> {
-    return this.#context.runAll(results.map((result) => confirmed(this.#context, result)))
-  }
-
-  #given(result: RunResult<ClaimResult>, candidate?: Candidate): QueueItem[] {
-    if ('error' in result) {
-      const { error } = result
-      if (candidate !== undefined && isSluiceError(error, 'SLUICE_QUEUE_CORRUPT'))
-        this.#context.foreignObjects.report(this.#context.layout.at('WAITING', candidate.name), error.message)
-      return []
-    }
-    const claim = result.value
-    if (claim.is === 'lost' && claim.isOver === true) this.#noteOver(candidate)
-    if (claim.is === 'foreign')
-      this.#context.foreignObjects.report(this.#context.layout.at('WAITING', claim.name), claim.why)
-    if (claim.is !== 'claimed') return []
-    const { entry, running } = claim
-    const { attemptKey, state } = running
-    this.#context.cache.claimed(running)
-    this.#context.cache.rememberId(running.attemptKey.key, entry.id)
-    const summary = summaryOf(entry.id, 'PROCESSING', { attemptKey, retryState: state.retryState })
-    return [claimedItemOf(summary, entry, state)]
-  }
-
-  #noteOver(candidate: Candidate | undefined): void {
-    if (candidate !== undefined) this.#over.set(candidate.name, 1)
-  }
-
-  /** Not to be claimed now. */
-  #isKnown(name: string): boolean {
-    if (this.#underWay.has(name) || this.#over.has(name)) return true
-    return this.#context.foreignObjects.isBlocked(this.#context.layout.at('WAITING', name))
-  }
-}
-
-interface ClaimedSome {
-  readonly results: readonly RunResult<ClaimResult>[]
-  /** Of the results, in their order. */
-  readonly candidates: readonly Candidate[]
-  /** The last ones, left out for the size of those before. */
-  readonly leftOut: readonly Candidate[]
 }
 
 function isMoved(result: RunResult<ClaimResult>): boolean {
   return 'value' in result && result.value.is === 'lost' && result.value.isMoved === true
-}
-
-function isLeftOut(end: RunResult<unknown> | undefined): boolean {
-  return end !== undefined && 'value' in end && end.value === LEFT_OUT
-}
-
-/** The first error that concerns the store rather than one item. */
-function failureIn(results: readonly RunResult<unknown>[]): { readonly error: unknown } | undefined {
-  for (const result of results) {
-    if ('error' in result && !isSluiceError(result.error, 'SLUICE_QUEUE_CORRUPT')) return result
-  }
-  return undefined
-}
-
-function* confirmed({ layout }: QueueContext, result: RunResult<ClaimResult>): Protocol<ClaimResult> {
-  if ('error' in result) throw result.error
-  return yield* confirmClaim(layout, result.value)
 }
 
 /**
@@ -225,10 +124,10 @@ function* confirmed({ layout }: QueueContext, result: RunResult<ClaimResult>): P
  * another name.
  */
 function* peekAttempt(
-  { layout, foreignObjects }: QueueContext,
+  { layout, foreignObjects, cache }: QueueContext,
   { name, attemptKey }: Candidate,
 ): Protocol<QueueItem | 'over' | 'updated' | undefined> {
-  const found = yield* readItem(layout, name, attemptKey)
+  const found = yield* readItem(layout, { name, attemptKey }, cache.selections)
   if (found.is === 'foreign') foreignObjects.report(layout.at('WAITING', name), found.why)
   if (found.is !== 'found') return undefined
   const claim = yield* head(layout.at('PROCESSING', name))
@@ -238,9 +137,9 @@ function* peekAttempt(
   }
   if (claim !== undefined) return 'over'
   if (yield* head(layout.at('SUCCESS', name))) return 'over'
-  const { entry, state } = found
+  const { entry, state, selection } = found
   return waitingItemOf(
-    summaryOf(entry.id, 'WAITING', { attemptKey, retryState: state.retryState }),
+    summaryOf(entry.id, 'WAITING', { attemptKey, retryState: state.retryState, selection }),
     entry,
     state,
   )

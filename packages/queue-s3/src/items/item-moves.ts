@@ -9,6 +9,7 @@ import {
 } from '@sluice/core/backend'
 import type { AttemptKey } from '../format/attempt-key.js'
 import { attemptIn, has } from '../format/item-state.js'
+import type { Selection } from '../format/selection.js'
 import { encodeKey } from '../format/key-encoding.js'
 import {
   removeItem,
@@ -17,7 +18,7 @@ import {
   type SettleVerdict,
   type SettleWanted,
 } from '../protocol/move-item.js'
-import { updateItem } from '../protocol/update-item.js'
+import { updateItem, type SelectionChange } from '../protocol/updating/update-item.js'
 import { contextOf, valuesOf, type QueueContext } from '../queue-context.js'
 import type { RunResult } from '../store/protocol-run.js'
 import type { Protocol } from '../store/storage-op.js'
@@ -103,12 +104,15 @@ export class ItemMoves {
 
   async update(changes: readonly CheckedChange[], options: CallOptions) {
     const { layout, names, runtime } = this.#context
-    return this.#each(changes, options, ({ id, uid, bodyText, ...place }) => {
-      const nextOf = (attemptKey: AttemptKey) => ({
-        name: names.updated(attemptKey, place),
+    return this.#each(changes, options, ({ id, uid, bodyText, ...change }) => {
+      const nextOf = (attemptKey: AttemptKey, selection?: Selection) => ({
+        name: names.updated(attemptKey, change, selection),
         token: runtime.newId(),
       })
-      return updateItem(layout, encodeKey(id), { ...has({ uid, bodyText }), nextOf })
+      return updateItem(layout, encodeKey(id), {
+        ...has({ uid, bodyText, selection: selectionChange(change) }),
+        nextOf,
+      })
     })
   }
 
@@ -149,6 +153,13 @@ export class ItemMoves {
     const { is, next } = { next: undefined, ...result.value }
     if (is === 'moved' && next !== undefined) cache.rememberRetryState(next, parsed(retryStateText))
   }
+}
+
+function selectionChange({
+  resources,
+  limitKey,
+}: CheckedChange | SelectionChange): SelectionChange | undefined {
+  return resources === undefined && limitKey === undefined ? undefined : { resources, limitKey }
 }
 
 function asMention(id: string): { readonly id: string } {

@@ -2,33 +2,18 @@ import {
   isSluiceError,
   type ItemSummary,
   type ItemRecord,
-  type JsonValue,
   type Page,
   type PageOptions,
   type Stage,
 } from '@sluice/core'
 import { ByteBudget, LEFT_OUT } from './byte-budget.js'
 import type { QueueContext } from '../queue-context.js'
-import { attemptIn, has, recordOf } from '../format/item-state.js'
-import { decodeKey, encodeKey } from '../format/key-encoding.js'
+import { recordOf } from '../format/item-state.js'
+import { encodeKey } from '../format/key-encoding.js'
+import { summariesOf, summaryOf } from './item-summaries.js'
 import { repair } from './repair.js'
-import { parseEntry, parseState } from '../format/object-texts.js'
 import { findItem, findPlace, readPlace, type FoundItem } from '../protocol/find-item.js'
-import { stagePage, type ListedAttempt } from '../stages/stage-walk.js'
-import type { AttemptKey } from '../format/attempt-key.js'
-import { read, type Protocol } from '../store/storage-op.js'
-
-/** The summary according to the attempt's name; what it doesn't say comes from the attempt object. */
-export function summaryOf(id: string, stage: Stage, { attemptKey, retryState }: NamedAttempt): ItemSummary {
-  const { uid, uncounted, priority } = attemptKey
-  const attempt = attemptIn(stage, attemptKey.attempt)
-  return { id, uid, stage, attempt, uncounted, priority, ...has({ retryState }) }
-}
-
-interface NamedAttempt {
-  readonly attemptKey: AttemptKey
-  readonly retryState?: JsonValue | undefined
-}
+import { stagePage } from '../stages/stage-walk.js'
 
 /** All data of an item [Q-LOOK-2]. */
 export async function lookupItem(context: QueueContext, id: string): Promise<ItemRecord | undefined> {
@@ -68,8 +53,7 @@ export async function listRecords(
 }
 
 /**
- * The same walk, by names alone; ids too long for a name are read once, and so is the `retryState` of a
- * `release`.
+ * The same walk, by names alone, with what `summariesOf` reads.
  */
 export async function listSummaries(
   context: QueueContext,
@@ -78,56 +62,11 @@ export async function listSummaries(
 ): Promise<Page<ItemSummary>> {
   if (page.cursor === undefined && stage !== 'PROCESSING') await repair(context)
   const { attempts, cursor } = await stagePage(context, stage, { ...page, trust: true })
-  await learnIds(context, attempts)
-  await learnRetryStates(context, stage, attempts)
-  const items = attempts.flatMap(({ name, attemptKey }) => {
-    const id = decodeKey(attemptKey.key) ?? context.cache.idOf(attemptKey.key)
-    const retryState = attemptKey.hasRetryState ? context.cache.retryStateOf(name)?.value : undefined
-    return id === undefined ? [] : [summaryOf(id, stage, { attemptKey, retryState })]
-  })
+  const items = await summariesOf(context, stage, attempts)
   return cursor === undefined ? { items } : { items, cursor }
 }
 
-function itemRecord({ place, entry, state }: FoundItem): ItemRecord {
+function itemRecord({ place, entry, state, selection }: FoundItem): ItemRecord {
   const stage = place.at === 'GONE' ? 'WAITING' : place.at
-  return recordOf(summaryOf(entry.id, stage, place), entry, state)
-}
-
-async function learnIds(context: QueueContext, attempts: readonly ListedAttempt[]): Promise<void> {
-  const unknown = attempts.filter(
-    ({ attemptKey: { key } }) => decodeKey(key) === undefined && context.cache.idOf(key) === undefined,
-  )
-  const results = await context.runAll(unknown.map(({ attemptKey }) => readId(context, attemptKey)))
-  for (const [index, result] of results.entries()) {
-    if ('error' in result) throw result.error
-    const key = unknown[index]?.attemptKey.key
-    if (key !== undefined && result.value !== undefined) context.cache.rememberId(key, result.value)
-  }
-}
-
-async function learnRetryStates(
-  context: QueueContext,
-  stage: Stage,
-  attempts: readonly ListedAttempt[],
-): Promise<void> {
-  const { layout, cache } = context
-  const unknown = attempts.filter(
-    ({ name, attemptKey }) => attemptKey.hasRetryState && cache.retryStateOf(name) === undefined,
-  )
-  const results = await context.runAll(unknown.map(({ name }) => readRetryState(layout.at(stage, name))))
-  for (const [index, result] of results.entries()) {
-    if ('error' in result) throw result.error
-    cache.rememberRetryState(unknown[index]?.name ?? '', result.value)
-  }
-}
-
-/** `undefined` for one that has moved on, or is damaged. */
-function* readRetryState(key: string): Protocol<JsonValue | undefined> {
-  const object = yield* read(key)
-  return object && parseState(object.content)?.state.retryState
-}
-
-function* readId({ layout }: QueueContext, attemptKey: AttemptKey): Protocol<string | undefined> {
-  const object = yield* read(layout.index(attemptKey))
-  return object && parseEntry(object.content)?.id
+  return recordOf(summaryOf(entry.id, stage, { ...place, selection }), entry, state)
 }

@@ -2,15 +2,22 @@ import { claimedState, firstState, has, type IndexEntry } from '../format/item-s
 import type { Layout } from '../format/layout.js'
 import { parseEntry, parseState, stateText } from '../format/object-texts.js'
 import { isFirst, isInPlace, parseAttemptKey, type AttemptKey } from '../format/attempt-key.js'
+import { tagOf, type Selection } from '../format/selection.js'
 import { again, drop, head, read, type Protocol, type StoredObject } from '../store/storage-op.js'
 import { createObject } from './create-object.js'
 import type { RunningAttempt } from './end-attempt.js'
-import { finishUpdate } from './finish-update.js'
+import { finishUpdate } from './updating/finish-update.js'
+import { readSelection, type KnownSelections } from './updating/read-selection.js'
 import { isUpdate } from './trace.js'
 
 /** The outcome of a claim. */
 export type ClaimResult =
-  | { readonly is: 'claimed'; readonly entry: IndexEntry; readonly running: RunningAttempt }
+  | {
+      readonly is: 'claimed'
+      readonly entry: IndexEntry
+      readonly running: RunningAttempt
+      readonly selection: Selection
+    }
   /** Another process has it, or it is over or removed: the listing was old. */
   | {
       readonly is: 'lost'
@@ -27,6 +34,7 @@ export type ClaimResult =
 export interface ClaimWanted {
   readonly token: string
   readonly at: number
+  readonly selections?: KnownSelections
   /** How many updates it has followed so far. */
   readonly followed?: number
 }
@@ -49,9 +57,9 @@ export function* claimAttempt(
   { name, attemptKey }: { name: string; attemptKey: AttemptKey },
   wanted: ClaimWanted,
 ): Protocol<ClaimResult> {
-  const found = yield* readItem(layout, name, attemptKey)
+  const found = yield* readItem(layout, { name, attemptKey }, wanted.selections)
   if (found.is !== 'found') return found
-  const { entry } = found
+  const { entry, selection } = found
   const state = claimedState(found.state, attemptKey.attempt, wanted.at)
   const claim = layout.at('PROCESSING', name)
   const text = stateText(entry.id, attemptKey, state)
@@ -72,7 +80,7 @@ export function* claimAttempt(
     return { is: 'lost', isOver: true }
   }
   yield* drop(layout.at('WAITING', name))
-  return { is: 'claimed', entry, running: { name, attemptKey, id: entry.id, state } }
+  return { is: 'claimed', entry, running: { name, attemptKey, id: entry.id, state }, selection }
 }
 
 /** How many consecutive updates a claim follows. */
@@ -129,14 +137,23 @@ function* readIndex(key: string): Protocol<StoredObject | undefined> {
 }
 
 type ReadItem =
-  | { readonly is: 'found'; readonly entry: IndexEntry; readonly state: RunningAttempt['state'] }
+  | {
+      readonly is: 'found'
+      readonly entry: IndexEntry
+      readonly state: RunningAttempt['state']
+      readonly selection: Selection
+    }
   | Exclude<ClaimResult, { is: 'claimed' }>
 
 /**
  * The content of the index object and, of a later attempt, the item's state so far, with the body of an
  * update.
  */
-export function* readItem(layout: Layout, name: string, attemptKey: AttemptKey): Protocol<ReadItem> {
+export function* readItem(
+  layout: Layout,
+  { name, attemptKey }: { readonly name: string; readonly attemptKey: AttemptKey },
+  known?: KnownSelections,
+): Protocol<ReadItem> {
   const index = yield* readIndex(layout.index(attemptKey))
   if (index?.sizeBytes === 0) {
     yield* drop(layout.at('WAITING', name))
@@ -150,12 +167,15 @@ export function* readItem(layout: Layout, name: string, attemptKey: AttemptKey):
       why: `its index object ITEMS/${attemptKey.key} ${index ? 'is damaged' : 'is missing'}`,
     }
   if (entry.uid !== attemptKey.uid) return { is: 'foreign', name, why: 'its index object has another uid' }
+  const selection = yield* readSelection(layout, attemptKey, { entry, known })
+  if (selection === undefined)
+    return { is: 'foreign', name, why: `SELECTIONS/${tagOf(attemptKey) ?? ''} is missing or damaged` }
   if (isFirst(attemptKey)) {
-    if (entry.first === name) return { is: 'found', entry, state: firstState(entry) }
+    if (entry.first === name) return { is: 'found', entry, state: firstState(entry), selection }
     return { is: 'foreign', name, why: 'its index object names another first attempt' }
   }
   const waiting = yield* read(layout.at('WAITING', name))
   if (waiting === undefined) return { is: 'lost' }
   const state = parseState(waiting.content)?.state
-  return state ? { is: 'found', entry, state } : { is: 'foreign', name, why: 'it is damaged' }
+  return state ? { is: 'found', entry, state, selection } : { is: 'foreign', name, why: 'it is damaged' }
 }

@@ -14,7 +14,7 @@ import { drop, head, read, type Meta, type Protocol, type StoredObject } from '.
 import { createObject } from './create-object.js'
 import { finishLeft } from './finish-leave.js'
 import { noteAttempt, isUpdate } from './trace.js'
-import { finishUpdate } from './finish-update.js'
+import { finishUpdate } from './updating/finish-update.js'
 
 /** An attempt in PROCESSING, and the content of its object. */
 export interface RunningAttempt {

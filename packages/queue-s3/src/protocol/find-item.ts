@@ -3,10 +3,12 @@ import { firstState, type IndexEntry, type ItemState } from '../format/item-stat
 import type { Layout } from '../format/layout.js'
 import { parseEntry, parseState } from '../format/object-texts.js'
 import { isFirst, parseAttemptKey } from '../format/attempt-key.js'
+import { tagOf, type Selection } from '../format/selection.js'
 import { again, head, read, type Protocol, type StoredObject } from '../store/storage-op.js'
 import { finishEnd, type RunningAttempt } from './end-attempt.js'
 import { lastIndex, type LastIndex } from './last-generation.js'
 import { settledPlace } from './put-item.js'
+import { readSelection } from './updating/read-selection.js'
 import type { Place } from './trace.js'
 
 /**
@@ -49,6 +51,7 @@ export interface FoundItem {
   readonly place: Place
   readonly entry: IndexEntry
   readonly state: ItemState
+  readonly selection: Selection
 }
 
 /** All data of the item of an id [Q-LOOK-2]. */
@@ -74,12 +77,15 @@ export function* readPlace(
   if (object === undefined || object.sizeBytes === 0 || stage === 'GONE') return undefined
   const entry = parsedEntry(object, attemptKey.key)
   const at = { ...place, at: stage }
-  if (stage === 'WAITING' && isFirst(attemptKey)) return { place: at, entry, state: firstState(entry) }
+  const selection = yield* readSelection(layout, attemptKey, { entry })
+  if (selection === undefined) throw damaged(`SELECTIONS/${tagOf(attemptKey) ?? ''}`)
+  if (stage === 'WAITING' && isFirst(attemptKey))
+    return { place: at, entry, state: firstState(entry), selection }
   const text = (yield* read(layout.at(stage, name))) ?? (yield* lateFail(layout, stage, name))
   if (text === undefined || text.sizeBytes === 0) return undefined
   const parsed = parseState(text.content)
   if (parsed === undefined) throw damaged(layout.at(stage, name))
-  return { place: at, entry, state: parsed.state }
+  return { place: at, entry, state: parsed.state, selection }
 }
 
 /** The object under FAIL, created here if the fail was cut off before it. */

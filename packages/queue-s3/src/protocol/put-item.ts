@@ -8,7 +8,7 @@ import { again, head, read, tryCreate, type Protocol, type StoredObject } from '
 import { tryCreateObject } from './create-object.js'
 import { finishEnd } from './end-attempt.js'
 import { finishRemoval, finishRequeue } from './finish-leave.js'
-import { finishUpdate } from './finish-update.js'
+import { finishUpdate } from './updating/finish-update.js'
 import { lastIndex } from './last-generation.js'
 import { trace, type Place, isUpdate } from './trace.js'
 
@@ -84,7 +84,7 @@ interface RefusedKey {
 
 function refusedKey(layout: Layout, id: string, { key, cause }: RefusedKey): SluiceError {
   layout.limits.refused(key)
-  return keyTooLong(id, key, cause)
+  return keyTooLong(id, key, { cause })
 }
 
 /** Where the item of an index object is, after finishing what was unfinished. */

@@ -3,7 +3,7 @@ import { parseAttemptKey } from '../format/attempt-key.js'
 import { drop, head, type Protocol } from '../store/storage-op.js'
 import { finishEnd } from './end-attempt.js'
 import { finishLeft, finishWaitingRemoval } from './finish-leave.js'
-import { finishUpdate } from './finish-update.js'
+import { finishUpdate } from './updating/finish-update.js'
 import { isUpdate } from './trace.js'
 
 /** Finishes an attempt under PROCESSING whose end, removal or update is decided. `live`: none is. */

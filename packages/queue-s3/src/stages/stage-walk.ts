@@ -129,7 +129,7 @@ export async function inStage(
 }
 
 /** Names whose item also has a later one: its update is under way. */
-function updatedIn(items: readonly ListedAttempt[]): string[] {
+export function updatedIn(items: readonly Pick<ListedAttempt, 'name' | 'attemptKey'>[]): string[] {
   const latest = new Map<string, number>()
   for (const { attemptKey } of items)
     latest.set(attemptKey.uid, Math.max(latest.get(attemptKey.uid) ?? 0, stepOf(attemptKey)))

@@ -42,9 +42,18 @@ export class WaitingScan {
   #isMoved = false
   #restarts = 0
 
-  constructor(context: QueueContext) {
+  /** @param after a name: the walk begins behind its place, in every shard */
+  constructor(context: QueueContext, after?: string) {
     this.#context = context
-    this.#shards = context.shards.map(shardAtStart)
+    this.#shards = context.shards.map((shard) => ({
+      ...shardAtStart(shard),
+      ...(after === undefined ? {} : { after: `${shard}/${orderOf(after)}` }),
+    }))
+  }
+
+  /** Whether all names were returned. */
+  get isAtEnd(): boolean {
+    return this.#shards.every(({ done, ready }) => done && ready.length === 0)
   }
 
   /** An update has moved a listed item, possibly to before what was listed. */

@@ -111,6 +111,40 @@ const sound: readonly (readonly [title: string, bounds: Bounds, states: number])
     25_000,
   ],
   [
+    'claims by id, with and without a name from before, beside a claimer and a release, one delay, one crash',
+    {
+      roles: ['put', 'claim named', 'claim', 'claim named'],
+      ends: ['WAITING', 'SUCCESS'],
+      delays: 1,
+      crashes: 1,
+    },
+    25_000,
+  ],
+  [
+    'a claim by id beside an update, remove and put again, one delay, one crash',
+    { roles: ['put', 'claim named', 'update', 'remove', 'put again'], delays: 1, crashes: 1 },
+    25_000,
+  ],
+  [
+    'claims by id beside fail, requeue and purge, one crash',
+    {
+      roles: ['put', 'claim named', 'requeue', 'expire', 'purge', 'claim named'],
+      ends: ['FAIL'],
+      crashes: 1,
+    },
+    25_000,
+  ],
+  [
+    'two updates of resources beside a claim by id and a lookup, one delay, one crash',
+    {
+      roles: ['put', 'update', 'update', 'claim named', 'read'],
+      gives: 'body and resources',
+      delays: 1,
+      crashes: 1,
+    },
+    25_000,
+  ],
+  [
     'an update beside remove, put again and a claimer, one delay, one crash',
     { roles: ['put', 'update', 'remove', 'put again', 'claim'], delays: 1, crashes: 1 },
     25_000,

@@ -7,7 +7,7 @@ export interface KnownBad {
   readonly bounds: Bounds
 }
 
-const isUnder = (folder: 'SUCCESS' | 'PROCESSING' | 'WAITING' | 'ITEMS', op: StorageOp) =>
+const isUnder = (folder: 'SUCCESS' | 'PROCESSING' | 'WAITING' | 'ITEMS' | 'SELECTIONS', op: StorageOp) =>
   'key' in op && op.key.startsWith(layout.folder(folder))
 
 /** Answers some requests itself, or sends others in their place. */
@@ -167,6 +167,21 @@ const hastyChanges: Mutation = function* mutated<T>(protocol: Protocol<T>, role:
   return step.value
 }
 
+/** An update decides before it has stored the resources that the next name announces. */
+const lateSelection: Mutation = function* mutated<T>(protocol: Protocol<T>): Protocol<T> {
+  let step = protocol.next()
+  let held: StorageOp | undefined
+  while (step.done !== true) {
+    const { value: op } = step
+    const isHeld = op.do === 'create' && isUnder('SELECTIONS', op)
+    if (isHeld) held = op
+    const reply: StorageReply = isHeld ? { outcome: 'created' } : yield op
+    if (held !== undefined && op.do === 'create' && isUnder('PROCESSING', op)) yield held
+    step = protocol.next(reply)
+  }
+  return step.value
+}
+
 const isPutDone = (op: StorageOp) => isUnder('SUCCESS', op) && 'key' in op && op.key.includes('/done.')
 
 /**
@@ -252,6 +267,19 @@ export const knownBad: readonly KnownBad[] = [
       crashes: 1,
       mutation: hastyChanges,
     },
+  },
+  {
+    title: 'an update that decides before it stores its resources',
+    bounds: {
+      roles: ['put', 'update', 'lookup'],
+      gives: 'body and resources',
+      crashes: 1,
+      mutation: lateSelection,
+    },
+  },
+  {
+    title: 'a claim by id that does not read the end object',
+    bounds: { roles: ['put', 'claim named', 'claim named'], mutation: noEndCheck },
   },
   {
     title: 'a put into SUCCESS that was cut off, finished in WAITING',

@@ -1,13 +1,15 @@
 import { Layout } from '../../src/format/layout.js'
 import { claimAttempt, type ClaimResult } from '../../src/protocol/claim-attempt.js'
+import { claimNamed } from '../../src/protocol/claim-named.js'
 import { findItem, findPlace } from '../../src/protocol/find-item.js'
 import { removeAttempt } from '../../src/protocol/leave-stage.js'
 import { repairClaim, repairLeft } from '../../src/protocol/repair-attempt.js'
 import { removeItem, requeueItem, settleItem } from '../../src/protocol/move-item.js'
 import { purgeChange, purgeTombstone, type ListedTombstone } from '../../src/protocol/purge.js'
 import { finishPut, putItem } from '../../src/protocol/put-item.js'
-import { updateItem } from '../../src/protocol/update-item.js'
+import { updateItem } from '../../src/protocol/updating/update-item.js'
 import { entryText } from '../../src/format/object-texts.js'
+import { tagFor, taggedAdditions, type Selection } from '../../src/format/selection.js'
 import { parseAttemptKey, stepOf, attemptKeyText, type AttemptKey } from '../../src/format/attempt-key.js'
 import { drop, head, type Protocol } from '../../src/store/storage-op.js'
 import type { Program } from './actor-node.js'
@@ -35,6 +37,8 @@ export type Role =
   /** Into SUCCESS. */
   | 'put done'
   | 'claim'
+  /** By its id, wherever it stands, with what it may have been shown. */
+  | 'claim named'
   | 'adopt'
   | 'requeue'
   | 'remove'
@@ -66,7 +70,10 @@ export interface Bounds {
   readonly refusing?: boolean
   /** The next attempt has the same name in every process. */
   readonly keepPlace?: boolean
-  /** What an update gives: a body alone, one that its decision has no room for, or a priority too. */
+  /**
+   * What an update gives: a body alone, one that its decision has no room for, or a priority or resources
+   * too.
+   */
   readonly gives?: Gives
   /** The next attempt's name, wrong on purpose. */
   readonly reuseNames?: boolean
@@ -74,7 +81,7 @@ export interface Bounds {
   readonly hastyPurge?: boolean
 }
 
-export type Gives = 'body' | 'long body' | 'body and priority'
+export type Gives = 'body' | 'long body' | 'body and priority' | 'body and resources'
 
 export type End = 'SUCCESS' | 'FAIL' | 'WAITING' | 'keep'
 
@@ -118,6 +125,14 @@ function programsOf(role: Role, slot: number, { world, bounds }: Context): reado
       everNames(world, 'WAITING', bounds).flatMap((name) =>
         (bounds.ends ?? ['SUCCESS']).map((end) =>
           made(`claims ${name} for ${end}`, 'claimer', () => claimAndEnd(name, end, { slot, bounds })),
+        ),
+      ),
+    'claim named': () =>
+      [undefined, ...everNames(world, 'WAITING', bounds).filter(isOfFirstPut)].flatMap((name) =>
+        (bounds.ends ?? ['SUCCESS']).map((end) =>
+          made(`claims a, seen as ${name ?? 'nothing'}, for ${end}`, 'claimer', () =>
+            claimNamedAndEnd(name, end, { slot, bounds }),
+          ),
         ),
       ),
     adopt: () =>
@@ -230,12 +245,15 @@ function* readUp(): Protocol<ValueFound> {
 }
 
 function* update(slot: number, { gives = 'body' }: Bounds): Protocol<UpdateOutcome> {
-  const { bodyText, priority } = givenBy(slot, gives)
-  const updated = yield* updateItem(layout, 'a', {
+  const { bodyText, priority, selection } = givenBy(slot, gives)
+  // As of a producer, what it learns of the store must not reach the others.
+  const updated = yield* updateItem(new Layout('', 'q', 1), 'a', {
     bodyText,
-    nextOf: (attemptKey) => {
+    ...(selection === undefined ? {} : { selection }),
+    nextOf: (attemptKey, chosen?: Selection) => {
       const next = {
         ...attemptKey,
+        ...(chosen === undefined ? {} : { additions: taggedAdditions('', tagFor(chosen)) ?? '' }),
         updates: attemptKey.updates + 1,
         ...(priority === undefined ? {} : { priority }),
       }
@@ -261,6 +279,33 @@ function* claimAndEnd(
     { name, attemptKey },
     { token: `t${context.slot}`, at: 1 },
   )
+  return yield* endClaimed(claim, end, context)
+}
+
+/** The item of the first slot, and no other one of that id. */
+function* claimNamedAndEnd(
+  name: string | undefined,
+  end: End,
+  context: { slot: number; bounds: Bounds },
+): Protocol<ClaimOutcome> {
+  const attemptKey = name === undefined ? undefined : parseAttemptKey(name)
+  const seen = name === undefined || attemptKey === undefined ? {} : { seen: { name, attemptKey } }
+  const wanted = { token: `t${context.slot}`, at: 1 }
+  const claim: ClaimResult = yield* claimNamed(layout, { key: 'a', uid: FIRST_UID, ...seen }, wanted)
+  return yield* endClaimed(claim, end, context)
+}
+
+const FIRST_UID = 'u0'
+
+function isOfFirstPut(name: string): boolean {
+  return parseAttemptKey(name)?.uid === FIRST_UID
+}
+
+function* endClaimed(
+  claim: ClaimResult,
+  end: End,
+  context: { slot: number; bounds: Bounds },
+): Protocol<ClaimOutcome> {
   if (claim.is !== 'claimed') return { claim }
   // An update that it followed has given the item another name.
   const given = claim.running.name

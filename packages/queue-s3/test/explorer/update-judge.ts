@@ -1,10 +1,12 @@
+import { isSluiceError } from '@sluice/core'
 import { bodyOf, type IndexEntry, type ItemState } from '../../src/format/item-state.js'
 import type { Layout } from '../../src/format/layout.js'
-import { findItem } from '../../src/protocol/find-item.js'
+import { tagFor, tagOf, type Selection } from '../../src/format/selection.js'
+import { findItem, type FoundItem } from '../../src/protocol/find-item.js'
 import { isUpdate, trace } from '../../src/protocol/trace.js'
-import type { UpdateVerdict } from '../../src/protocol/update-item.js'
+import type { SelectionChange, UpdateVerdict } from '../../src/protocol/updating/update-item.js'
 import type { StorageOp } from '../../src/store/storage-op.js'
-import { attemptKeyText, type AttemptKey } from '../../src/format/attempt-key.js'
+import { attemptKeyText, parseAttemptKey, type AttemptKey } from '../../src/format/attempt-key.js'
 import type { World } from './explore.js'
 import { atOnce, type Objects } from './model-store.js'
 import type { Gives } from './scenarios.js'
@@ -36,13 +38,17 @@ export interface ValueFound {
   readonly value?: string
 }
 
-/** What the updater of a slot gives: another body each, and if so another priority. */
+/** What the updater of a slot gives: another body each, and if so another priority or other resources. */
 export function givenBy(
   slot: number,
   gives: Gives,
-): { readonly bodyText: string; readonly priority?: number } {
+): { readonly bodyText: string; readonly priority?: number; readonly selection?: SelectionChange } {
   const body = gives === 'long body' ? `-${slot}-`.repeat(700) : slot + 100
-  return { bodyText: JSON.stringify(body), ...(gives === 'body and priority' ? { priority: slot + 1 } : {}) }
+  return {
+    bodyText: JSON.stringify(body),
+    ...(gives === 'body and priority' ? { priority: slot + 1 } : {}),
+    ...(gives === 'body and resources' ? { selection: { resources: { gpu: slot }, limitKey: null } } : {}),
+  }
 }
 
 /** Of one try; it says whose it is. */
@@ -54,12 +60,19 @@ export function valueOf({
   entry,
   state,
   place,
+  selection,
 }: {
   entry: IndexEntry
   state: ItemState
   place: { attemptKey: AttemptKey }
+  selection: Selection
 }): string {
-  return `${JSON.stringify(bodyOf(entry, state)).slice(0, 6)}/${place.attemptKey.priority}`
+  const value = `${JSON.stringify(bodyOf(entry, state)).slice(0, 6)}/${place.attemptKey.priority}`
+  return `${value}${gpuText(selection.resources?.['gpu'])}`
+}
+
+function gpuText(gpu: number | undefined): string {
+  return gpu === undefined ? '' : `/gpu ${gpu}`
 }
 
 /** Follows the decisions of updates, and what was claimed. Says what is wrong. */
@@ -103,8 +116,15 @@ function valueAfter(slot: number, op: StorageOp & { do: 'create' }): string {
   const next = op.meta['next'] ?? ''
   const priority = 2_147_483_647 - Number.parseInt(next.slice(3, 11), 16)
   const { bodyText } = givenBy(slot, op.meta['change'] === undefined ? 'body' : 'long body')
-  return `${bodyText.slice(0, 6)}/${priority}`
+  const nextKey = parseAttemptKey(next)
+  const gpu = nextKey && gpuByTag.get(tagOf(nextKey) ?? '')
+  return `${bodyText.slice(0, 6)}/${priority}${gpuText(gpu)}`
 }
+
+/** A name has the tag of what the updater of a slot gives. */
+const gpuByTag = new Map(
+  Array.from({ length: 10 }, (_, gpu) => [tagFor({ resources: { gpu }, limitKey: undefined }), gpu]),
+)
 
 /** What an actor learned of updates, or claimed. */
 export function judgeUpdates(
@@ -140,11 +160,21 @@ export function judgeEnd(
   objects: Objects,
   { value = PUT_VALUE }: UpdateMemory,
 ): string | undefined {
-  const { value: found } = atOnce(objects, findItem(layout, 'a'))
+  const found = wholeItem(layout, objects)
+  if (typeof found === 'string') return found
   if (found === undefined) return changesLeft(layout, objects, '')
   const is = valueOf(found)
   if (is !== value) return `the item is ${is} in the end, and was made ${value}`
   return changesLeft(layout, objects, currentName(layout, objects, found.entry.first))
+}
+
+function wholeItem(layout: Layout, objects: Objects): FoundItem | undefined | string {
+  try {
+    return atOnce(objects, findItem(layout, 'a')).value
+  } catch (error) {
+    if (isSluiceError(error)) return `the item cannot be read in the end: ${error.message}`
+    throw error
+  }
 }
 
 function currentName(layout: Layout, objects: Objects, first: string): string {

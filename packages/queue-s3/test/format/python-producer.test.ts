@@ -53,6 +53,8 @@ interface Call {
   readonly item_id: string
   readonly body: JsonValue
   readonly priority?: number
+  readonly resources?: Readonly<Record<string, number>>
+  readonly limit_key?: string
 }
 
 describe.skipIf(python === undefined)('the Python of docs/s3-layout.md, where a python3 has boto3', () => {
@@ -102,6 +104,27 @@ describe.skipIf(python === undefined)('the Python of docs/s3-layout.md, where a 
     await queue.settle(items.map(({ id, attempt }) => ({ id, attempt, stage: 'SUCCESS' })))
     expect(await queue.lookup('x'.repeat(300))).toMatchObject({ stage: 'SUCCESS', attempt: 1 })
     expect(await putByPython(calls)).toEqual(ids.map(() => false))
+  })
+
+  test('gives resources and a limit key, which a listing shows', async () => {
+    const both = { resources: { gpu: 1, memoryGiB: 0.5 }, limit_key: 'ünï' }
+    const calls = [
+      { item_id: 'a', body: 1, ...both },
+      { item_id: 'b', body: 2, ...both },
+      { item_id: 'c', body: 3, limit_key: 'x' },
+      { item_id: 'd', body: 4 },
+    ]
+    expect(await putByPython(calls)).toEqual(calls.map(() => true))
+    const shown = calls.map(({ item_id: id, resources, limit_key: limitKey }: Call) => [
+      id,
+      resources,
+      limitKey,
+    ])
+    const { items } = await queue.listSummaries('WAITING', { limit: 9 })
+    expect(items.map(({ id, resources, limitKey }) => [id, resources, limitKey])).toEqual(shown)
+    expect((await queue.get(9)).map(({ id, resources, limitKey }) => [id, resources, limitKey])).toEqual(
+      shown,
+    )
   })
 
   test('puts an id again that was removed, the second time as well', async () => {

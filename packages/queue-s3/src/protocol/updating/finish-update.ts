@@ -1,11 +1,11 @@
 import type { JsonValue } from '@sluice/core'
-import { changedState, firstState, has, type ItemState } from '../format/item-state.js'
-import type { Layout } from '../format/layout.js'
-import { parseEntry, parseObject, parseState, stateText, unpackText } from '../format/object-texts.js'
-import { isAvailableAlike, isFirst, parseAttemptKey, type AttemptKey } from '../format/attempt-key.js'
-import { drop, head, read, type Meta, type Protocol, type StoredObject } from '../store/storage-op.js'
-import { createObject } from './create-object.js'
-import { noteAttempt, UPDATED } from './trace.js'
+import { changedState, firstState, has, type ItemState } from '../../format/item-state.js'
+import type { Layout } from '../../format/layout.js'
+import { parseEntry, parseObject, parseState, stateText, unpackText } from '../../format/object-texts.js'
+import { isAvailableAlike, isFirst, parseAttemptKey, type AttemptKey } from '../../format/attempt-key.js'
+import { drop, head, read, type Meta, type Protocol, type StoredObject } from '../../store/storage-op.js'
+import { createObject } from '../create-object.js'
+import { noteAttempt, UPDATED } from '../trace.js'
 
 /** An item in WAITING, according to the objects of its attempt. */
 export interface WaitingItem {
