@@ -49,18 +49,6 @@ const worker = z
     ),
   )
 
-const processing = z
-  .strictObject({
-    limit: z
-      ._default(z.int().check(z.gte(0)), 10)
-      .check(
-        z.describe(
-          'The most unfinished jobs; 0 starts no jobs. `sluice limit` overrides it while the service runs.',
-        ),
-      ),
-  })
-  .check(z.describe('The dispatch limits.'))
-
 const lost = z
   .strictObject({
     policy: z
