@@ -6,10 +6,10 @@ import { openQueue } from '@sluice/queue-sql'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { Sandbox } from '../fixtures/sandbox.js'
 
-const ITEMS = 60
+const ITEMS = 100
 const LIMIT = 6
 const RATE = { count: 8, perMs: 1_000 }
-const LEASE_MS = 1_000
+const LEASE_MS = 1_500
 
 /** Notes its start and how many run with it. */
 const JOB = [
@@ -49,15 +49,25 @@ function serve(): void {
   services.push(box.start(['run']))
 }
 
-/** The process that dispatches, by its own record. */
-async function dispatcher(): Promise<number | undefined> {
-  const { holder = '' } = (await readDispatcher(queue)) ?? {}
-  const pid = Number(holder.split('/')[1])
-  return services.some((service) => service.pid === pid) ? pid : undefined
+/** The process that dispatches, by its own record, once it is another than the given one. */
+async function dispatcher(before?: number): Promise<number> {
+  let found = Number.NaN
+  const isAnother = async (): Promise<boolean> => {
+    const { holder = '' } = (await readDispatcher(queue)) ?? {}
+    found = Number(holder.split('/')[1])
+    return found !== before && services.some(({ pid }) => pid === found)
+  }
+  await expect.poll(isAnother, { timeout: 60_000 }).toBe(true)
+  return found
 }
 
 async function finished(count: number): Promise<void> {
   await expect.poll(() => queue.size('SUCCESS'), { timeout: 60_000 }).toBeGreaterThanOrEqual(count)
+}
+
+/** So many more than now. */
+async function finishMore(count: number): Promise<void> {
+  await finished(Math.min(ITEMS, (await queue.size('SUCCESS')) + count))
 }
 
 async function linesOf(name: string): Promise<string[]> {
@@ -67,19 +77,18 @@ async function linesOf(name: string): Promise<string[]> {
 test('a service that is killed, and one that is suspended for three leases: rate and limit hold, and another goes on', async () => {
   serve()
   serve()
-  await finished(8)
+  await finishMore(8)
   const killed = await dispatcher()
-  process.kill(killed ?? Number.NaN, 'SIGKILL')
+  process.kill(killed, 'SIGKILL')
   serve()
-  await finished(24)
-  const suspended = await dispatcher()
-  expect(suspended).not.toBe(killed)
-  process.kill(suspended ?? Number.NaN, 'SIGSTOP')
-  await expect.poll(dispatcher, { timeout: 60_000 }).not.toBe(suspended)
-  const atTakeover = await queue.now()
-  await finished(40)
-  await expect.poll(() => queue.now(), { timeout: 60_000 }).toBeGreaterThan(atTakeover + 2 * LEASE_MS)
-  process.kill(suspended ?? Number.NaN, 'SIGCONT')
+  const suspended = await dispatcher(killed)
+  await finishMore(8)
+  process.kill(suspended, 'SIGSTOP')
+  const suspendedAt = await queue.now()
+  await dispatcher(suspended)
+  await expect.poll(() => queue.now(), { timeout: 60_000 }).toBeGreaterThan(suspendedAt + 3 * LEASE_MS)
+  await finishMore(8)
+  process.kill(suspended, 'SIGCONT')
   await finished(ITEMS)
 
   const claimedAt: number[] = []
