@@ -482,8 +482,8 @@ interface StragglersOptions {
     /** No job counts as a straggler while fewer durations are known, 1 or more. Default 20. */
     readonly minSamples?: number;
     /**
-     * `mark`: it is reported, once · `retry`: it is also cancelled, and its item is released for another attempt
-     * at once, uncounted, once for each item; it needs a worker with `cancelJob`. Default `mark`.
+     * `mark`: it is reported, once · `retry`: it is also cancelled, and its item is released for another
+     * attempt at once, uncounted, once for each item; it needs a worker with `cancelJob`. Default `mark`.
      */
     readonly action?: 'mark' | 'retry';
 }

@@ -70,6 +70,7 @@ describe('files', () => {
       processing: { limit: 10 },
       retry: { backoff: { baseMs: 1000, maxMs: 300_000 } },
       lost: { policy: 'fail', graceMs: 60_000 },
+      deadlines: {},
       jobs: { pendingWarnMs: 600_000, askAfterMs: 300_000 },
       backpressure: { algorithm: 'aimd', minLimit: 10, slowSendMs: 150, pendingMs: 30_000 },
       sends: { maxTries: 5, baseMs: 1000, maxMs: 60_000, maxRetryAfterMs: 300_000 },
