@@ -122,7 +122,9 @@ function withOne(state: GuardState, end: AttemptEnd, counting: Counting): GuardS
 }
 
 function withFailure(state: GuardState, { settlement }: AttemptEnd, { rule, now }: Counting): GuardState {
-  const isFirst = isFirstRule(rule) && !state.run.hasSucceeded
+  // A body that does not fit the schema says nothing of the worker.
+  const isOfWorker = settlement.failureClass !== 'invalid-body'
+  const isFirst = isFirstRule(rule) && !state.run.hasSucceeded && isOfWorker
   const rows = isFirst ? withRefusal(state.rows, { kind: 'first', settlement }) : state.rows
   if (!isCounting(rule) && state.probe === undefined) return { ...state, rows }
   const { id: group, template: reason } = failureGroupOf(settlement)
