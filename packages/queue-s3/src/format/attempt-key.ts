@@ -35,8 +35,8 @@ export interface AttemptKey {
   readonly generation: number
   readonly uid: string
   /**
-   * `name=value` pairs of a later version, separated by commas: ignored, and kept in each following name.
-   * Empty: none.
+   * `name=value` pairs, separated by commas: `s` is the tag of its selection (see `tagOf`); those of a later
+   * version are ignored. Each following name keeps them. Empty: none.
    */
   readonly additions: string
   /** The encoded id, or its hash. */

@@ -246,7 +246,7 @@ function* readUp(): Protocol<ValueFound> {
 
 function* update(slot: number, { gives = 'body' }: Bounds): Protocol<UpdateOutcome> {
   const { bodyText, priority, selection } = givenBy(slot, gives)
-  // As of a producer, what it learns of the store must not reach the others.
+  // Its own layout, as of a producer.
   const updated = yield* updateItem(new Layout('', 'q', 1), 'a', {
     bodyText,
     ...(selection === undefined ? {} : { selection }),

@@ -320,7 +320,7 @@ describe('a process that has the queue open when a newer version changes its lay
 
   test('something is created: QUEUE is read again every two seconds at most, once for all that is', async () => {
     const made = await server()
-    const runtime = new LeapingRuntime()
+    const runtime = new LeapingRuntime(true)
     const queue = await open({ ...optionsOn(made), runtime })
     const checks = () => made.main.requests.filter(({ key }) => key === `${ROOT}QUEUE`).length
     const before = checks()
