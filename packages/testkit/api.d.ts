@@ -725,6 +725,14 @@ interface EngineRetryRule {
         readonly values: readonly string[];
     };
 }
+/** When too many failures pause the queue. */
+interface EngineBreaker {
+    readonly failures?: number | `${number}%`;
+    readonly window?: number;
+    readonly groupFailures?: number;
+    readonly halfOpenMs?: number;
+    readonly halfOpenItems?: number;
+}
 interface EngineSettings {
     readonly queue: Queue;
     readonly worker: Worker;
@@ -735,6 +743,13 @@ interface EngineSettings {
         readonly count: number;
         readonly perMs: number;
     };
+    /** The most of each resource in use, and how many later items may pass one that waits for some. */
+    readonly resources?: {
+        readonly limits: Readonly<Record<string, number>>;
+        readonly maxPassed: number;
+    };
+    /** The most unfinished jobs of each limit key. */
+    readonly perKey?: number;
     /** In the notation of `timeWindow`: outside nothing starts. */
     readonly windows?: readonly string[];
     /** The bounds of the machine, and what is read of it. */
@@ -749,6 +764,12 @@ interface EngineSettings {
     readonly maxTries?: number;
     readonly maxRetryAfterMs?: number;
     readonly stallMs?: number;
+    /** Default: on, with the engine's defaults. */
+    readonly backpressure?: 'off';
+    /** The first so many items start alone; absent: 20 in flight until the first success, or for a minute. */
+    readonly canary?: number;
+    /** Absent: the first 20 ends pause the queue if all are failures of one group. */
+    readonly breaker?: EngineBreaker | 'off';
     readonly deadlines?: {
         readonly attemptMs?: number;
         readonly itemMs?: number;
