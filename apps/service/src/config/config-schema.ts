@@ -1,11 +1,11 @@
 import * as z from 'zod/mini'
-import { backpressure } from './backpressure-schema.js'
+import { backpressure } from './sections/backpressure-schema.js'
 import type { Config } from './config.js'
-import { breaker, canary } from './breaker-schema.js'
+import { breaker, canary } from './sections/breaker-schema.js'
 import { escalationIssues } from './escalation-issues.js'
-import { deadlines, retry, stragglers } from './retry-schema.js'
+import { deadlines, retry, stragglers } from './sections/retry-schema.js'
 import { unknownClasses } from './failure-classes.js'
-import { processing } from './processing-schema.js'
+import { processing } from './sections/processing-schema.js'
 
 // zod/mini has no messages of its own. `jitless`: one parse is not worth a compiled parser.
 z.config({ ...z.locales.en(), jitless: true })

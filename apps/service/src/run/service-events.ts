@@ -20,11 +20,9 @@ export function logEvent(logger: Logger, event: WorkEvent): void {
     case 'paused':
       return logger.warn({ reason: event.reason }, 'paused: no new jobs start')
     case 'breaker-open':
-      return logOpenBreaker(logger, event.breaker)
     case 'breaker-half-open':
-      return logger.warn({ items: event.items }, 'the breaker is half open: a few items are tried')
     case 'breaker-closed':
-      return logger.info({}, 'the breaker is closed: the items that were tried have succeeded')
+      return logBreaker(logger, event)
     case 'resumed':
       return logger.info({}, 'resumed')
     case 'swept':
@@ -49,6 +47,15 @@ export function logEvent(logger: Logger, event: WorkEvent): void {
     case 'backpressure-over':
       return undefined
   }
+}
+
+type BreakerEvent = Extract<WorkEvent, { kind: 'breaker-open' | 'breaker-half-open' | 'breaker-closed' }>
+
+function logBreaker(logger: Logger, event: BreakerEvent): void {
+  if (event.kind === 'breaker-open') logOpenBreaker(logger, event.breaker)
+  else if (event.kind === 'breaker-half-open')
+    logger.warn({ items: event.items }, 'the breaker is half open: a few items are tried')
+  else logger.info({}, 'the breaker is closed: the items that were tried have succeeded')
 }
 
 function logOpenBreaker(logger: Logger, breaker: OpenBreaker): void {

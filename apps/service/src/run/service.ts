@@ -209,32 +209,14 @@ async function follow(options: Running, { stop, watcher, other }: Following): Pr
 function makeWorkQueue(options: Running): WorkQueue {
   const { queue, worker, config, runtime, logger, onEvent, halt } = options
   const { acceptNewWorker = false, drain = false } = options
-  const { processing, retry, lost, jobs, deadlines, stragglers, sends, backpressure, sweep, service } = config
-  const { attemptMs, itemMs } = deadlines
-  const { retentionMs, everyMs } = sweep
-  const { pendingTimeoutMs, ...others } = jobs
-  const policy = dispatchPolicy(processing)
+  const policy = dispatchPolicy(config.processing)
   return new WorkQueue({
     queue,
     worker,
     policy,
     ...breakerOptions(config),
     ...(halt === undefined ? {} : { halt }),
-    retry: retryOptions(retry),
-    lost,
-    jobs: pendingTimeoutMs === undefined ? others : { ...others, pendingTimeoutMs },
-    deadlines: {
-      ...(attemptMs === undefined ? {} : { attemptMs }),
-      ...(itemMs === undefined ? {} : { itemMs }),
-    },
-    ...(stragglers === undefined ? {} : { stragglers }),
-    sends,
-    backpressure,
-    sweep: retentionMs === undefined ? { everyMs } : { everyMs, retentionMs },
-    leaseTtlMs: service.leaseTtlMs,
-    stallMs: service.stallMs,
-    sendConcurrency: service.sendConcurrency,
-    maxLookupsPerSecond: service.maxLookupsPerSecond,
+    ...configured(config),
     acceptNewWorker,
     drain,
     holder: processName(runtime),
@@ -249,6 +231,32 @@ function makeWorkQueue(options: Running): WorkQueue {
       onEvent?.(event)
     },
   })
+}
+
+/** What the engine takes as it is configured. */
+function configured(config: ServiceConfig) {
+  const { retry, lost, jobs, deadlines, stragglers, sends, backpressure, sweep, service } = config
+  const { attemptMs, itemMs } = deadlines
+  const { retentionMs, everyMs } = sweep
+  const { pendingTimeoutMs, ...others } = jobs
+  const { leaseTtlMs, stallMs, sendConcurrency, maxLookupsPerSecond } = service
+  return {
+    retry: retryOptions(retry),
+    lost,
+    jobs: pendingTimeoutMs === undefined ? others : { ...others, pendingTimeoutMs },
+    deadlines: {
+      ...(attemptMs === undefined ? {} : { attemptMs }),
+      ...(itemMs === undefined ? {} : { itemMs }),
+    },
+    ...(stragglers === undefined ? {} : { stragglers }),
+    sends,
+    backpressure,
+    sweep: retentionMs === undefined ? { everyMs } : { everyMs, retentionMs },
+    leaseTtlMs,
+    stallMs,
+    sendConcurrency,
+    maxLookupsPerSecond,
+  }
 }
 
 /**

@@ -8,9 +8,9 @@
  * Sluice itself, since too much failed · `canary`: the first items of a run are waited for · `draining`: the
  * dispatching service runs with `--drain` · `outside-window`: no time window of the policy is open ·
  * `nothing-waiting`: only running jobs are left · `nothing-due`: all waiting items are delayed ·
- * `backpressure`: the worker accepts no more for now · `rate`: the rate of claims is reached · `machine`: this
- * machine is busy, or short of memory · `budget`: items wait for resources, or for the limit of their key ·
- * `limit`: the limit of jobs is reached · `orphans`: jobs without an item take places, and the limit is
+ * `backpressure`: the worker accepts no more for now · `rate`: the rate of claims is reached · `machine`:
+ * this machine is busy, or short of memory · `budget`: items wait for resources, or for the limit of their
+ * key · `limit`: the limit of jobs is reached · `orphans`: jobs without an item take places, and the limit is
  * reached · `worker-pending`: the limit is reached, and at least half of the jobs are pending at the worker,
  * so that a higher limit would not help · `refused-items`: the worker refuses some items · `earlier-attempt`:
  * items wait for the job of an earlier attempt to end · `missing`: the worker no longer knows jobs that had

@@ -14,8 +14,8 @@ type Amounts = Readonly<Record<string, number>>
 
 /**
  * Unfinished jobs never use more than this of each resource. What an item uses is given at put; a resource
- * without a limit is unlimited. An item that does not fit is passed by later ones that do, at most `maxPassed`
- * times. Live limits `resources.NAME` replace the configured ones.
+ * without a limit is unlimited. An item that does not fit is passed by later ones that do, at most
+ * `maxPassed` times. Live limits `resources.NAME` replace the configured ones.
  *
  * @throws TypeError that names the resource whose limit isn't a number of 0 or more
  */

@@ -30,7 +30,6 @@ import type { EngineParts } from './tick.js'
  */
 export function newEngineParts(options: CheckedOptions, emit: (event: WorkEvent) => void): EngineParts {
   const { holder, leaseTtlMs, runtime, lost, logger, drain, maxLookupsPerSecond, policy } = options
-  const { askAfterMs } = options.jobs
   const random = (): number => runtime.random()
   const calls = new CallWatch(runtime)
   const queue = watchedQueue(options.queue, calls, { drain })
@@ -60,16 +59,22 @@ export function newEngineParts(options: CheckedOptions, emit: (event: WorkEvent)
     seen: new SeenJobs({ queue, logger }),
     guards: new Guards({ queue, lease, logger, emit, drain, runtime, holder, rule }),
     missing: new MissingJobs({ queue, runtime, logger, graceMs: lost.graceMs }),
-    ...(policy.state === undefined
-      ? {}
-      : { claimLog: new ClaimLog({ queue, lease, runtime, logger, state: policy.state }) }),
+    ...claimLogOf(policy, { queue, lease, runtime, logger }),
     known: new KnownWorker(),
-    quiet: new QuietJobs({ askAfterMs, lookupsPerSecond: maxLookupsPerSecond }),
+    quiet: new QuietJobs({ askAfterMs: options.jobs.askAfterMs, lookupsPerSecond: maxLookupsPerSecond }),
     reported: nothingReported(),
     maxJobsPerSend,
     sendState: new SendState({ ...options, queue, maxJobsPerSend, random }),
     emit,
   }
+}
+
+/** Only for a policy that counts claims. */
+function claimLogOf(
+  { state }: CheckedOptions['policy'],
+  parts: Pick<EngineParts, 'queue' | 'lease' | 'runtime' | 'logger'>,
+): Pick<EngineParts, 'claimLog'> {
+  return state === undefined ? {} : { claimLog: new ClaimLog({ ...parts, state }) }
 }
 
 function rulesOf({ retry, lost, jobs, deadlines, stragglers }: CheckedOptions, random: Random): DecideRules {

@@ -29,9 +29,15 @@ async function tickAgain(world: World, engine: WorkQueue<unknown>): Promise<void
   await engine.tick()
 }
 
-describe('resourceLimit', () => {
-  const gpus = (amount: number): Given => ({ resources: { gpu: amount } })
+function gpus(amount: number): Given {
+  return { resources: { gpu: amount } }
+}
 
+function of(limitKey: string): Given {
+  return { limitKey }
+}
+
+describe('resourceLimit', () => {
   test('starts what fits, in order, past what does not', async () => {
     const world = new World()
     const engine = world.engine({ policy: resourceLimit({ gpu: 8 }) })
@@ -131,15 +137,15 @@ describe('resourceLimit', () => {
   })
 })
 
-test('an item that is changed between the choice and the claim goes back, and is chosen anew', async () => {
+test('an item that is changed between the choice and the claim goes back, and is chosen again', async () => {
   const world = new World()
   const queue = world.openQueue()
-  const { getItems } = queue
+  const getItems = queue.getItems?.bind(queue)
   if (getItems === undefined) throw new Error('the queue gives out no chosen items')
   queue.getItems = async (...call) => {
     queue.getItems = getItems
     await world.queue.update([{ id: 'b', resources: { gpu: 8 } }])
-    return Reflect.apply(getItems, queue, call)
+    return getItems(...call)
   }
   const engine = world.engine({ queue, policy: resourceLimit({ gpu: 8 }) })
   await world.queue.put('a', 1, { resources: { gpu: 4 } })
@@ -153,8 +159,6 @@ test('an item that is changed between the choice and the claim goes back, and is
 })
 
 describe('limitPer', () => {
-  const of = (limitKey: string): Given => ({ limitKey })
-
   test('starts so many of each key, past what waits for its own', async () => {
     const world = new World()
     const engine = world.engine({ policy: limitPer({ max: 2 }) })

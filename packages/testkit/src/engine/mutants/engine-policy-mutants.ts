@@ -17,7 +17,11 @@ export const enginePolicyMutants: readonly EngineMutant[] = [
     })),
   }),
   broken(['knows-no-resources', 'it starts items whatever they use'], ['E-BUDGET-1'], {
-    settings: ({ resources: _, ...own }) => own,
+    settings: (own) => {
+      const careless = { ...own }
+      Reflect.deleteProperty(careless, 'resources')
+      return careless
+    },
   }),
   broken(['starves-large-items', 'it lets any number of items pass one that waits'], ['E-BUDGET-1/b'], {
     settings: ({ resources, ...own }) =>
