@@ -56,9 +56,9 @@ declare function resetBreaker(queue: Pick<Queue, 'document'>): Promise<void>;
  * Sluice itself, since too much failed · `canary`: the first items of a run are waited for · `draining`: the
  * dispatching service runs with `--drain` · `outside-window`: no time window of the policy is open ·
  * `nothing-waiting`: only running jobs are left · `nothing-due`: all waiting items are delayed ·
- * `backpressure`: the worker accepts no more for now · `rate`: the rate of claims is reached · `machine`: this
- * machine is busy, or short of memory · `budget`: items wait for resources, or for the limit of their key ·
- * `limit`: the limit of jobs is reached · `orphans`: jobs without an item take places, and the limit is
+ * `backpressure`: the worker accepts no more for now · `rate`: the rate of claims is reached · `machine`:
+ * this machine is busy, or short of memory · `budget`: items wait for resources, or for the limit of their
+ * key · `limit`: the limit of jobs is reached · `orphans`: jobs without an item take places, and the limit is
  * reached · `worker-pending`: the limit is reached, and at least half of the jobs are pending at the worker,
  * so that a higher limit would not help · `refused-items`: the worker refuses some items · `earlier-attempt`:
  * items wait for the job of an earlier attempt to end · `missing`: the worker no longer knows jobs that had
@@ -843,17 +843,17 @@ declare function all(...policies: readonly DispatchPolicy[]): DispatchPolicy;
 /** How often others may start before an item that they have passed. */
 interface ResourceLimitOptions {
     /**
-     * Starts of later items that an item which does not fit may be passed by, 0 or more; then nothing that needs
-     * the same resources starts until it fits. More gives a higher utilisation, fewer a shorter wait of large
-     * items. Default 1,000.
+     * Starts of later items that an item which does not fit may be passed by, 0 or more; then nothing that
+     * needs the same resources starts until it fits. More gives a higher utilisation, fewer a shorter wait of
+     * large items. Default 1,000.
      */
     readonly maxPassed?: number;
 }
 /**
  * Unfinished jobs never use more of a resource than its limit. What a job uses is given with its item, as
- * `put(id, body, { resources: { gpu: 1 } })`; what has no limit here is unlimited. An item that does not fit now
- * is passed by later ones that do, at most `maxPassed` times; one that could not even start alone fails. A live
- * limit `resources.NAME` replaces the number. It limits no number of jobs: combine it by `all` with
+ * `put(id, body, { resources: { gpu: 1 } })`; what has no limit here is unlimited. An item that does not fit
+ * now is passed by later ones that do, at most `maxPassed` times; one that could not even start alone fails.
+ * A live limit `resources.NAME` replaces the number. It limits no number of jobs: combine it by `all` with
  * `processingLimit`. The queue must declare `supports.selection`.
  *
  * @param limits the most of each resource, 0 or more, in the unit that the items use
@@ -866,9 +866,9 @@ interface LimitPerOptions {
     readonly max: number;
 }
 /**
- * Of the items with one limit key, such as those of one user, at most `max` have unfinished jobs; later items of
- * other keys pass the others. The key is given with the item, as `put(id, body, { limitKey: 'ada' })`; an item
- * without one has no such limit. A live limit `perKey` replaces the number. The queue must declare
+ * Of the items with one limit key, such as those of one user, at most `max` have unfinished jobs; later items
+ * of other keys pass the others. The key is given with the item, as `put(id, body, { limitKey: 'ada' })`; an
+ * item without one has no such limit. A live limit `perKey` replaces the number. The queue must declare
  * `supports.selection`.
  *
  * @throws TypeError for a number that is none
