@@ -171,7 +171,7 @@ export class SendPass {
   }
 
   /** Its send begins, or it is known to have been moved. */
-  noteBegun({ uid }: ItemSummary): void {
+  noteBegun({ uid }: Pick<ItemSummary, 'uid'>): void {
     this.#unsent.delete(uid)
   }
 

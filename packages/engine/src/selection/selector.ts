@@ -130,8 +130,9 @@ export class Selector {
     const first = await this.#readFirst(search)
     if (first.isLong) await this.#readBeyond(search, first.cursor)
     this.#noteSearched(search, { pass, running })
-    const misfits = search.misfits.slice(0, MAX_MISFITS)
-    const wanted = [...search.starts, ...misfits.map(({ item }) => item)]
+    // They take places until they have failed, and come first: else they would stay as long as others wait.
+    const misfits = search.misfits.slice(0, Math.min(room, MAX_MISFITS))
+    const wanted = [...misfits.map(({ item }) => item), ...search.starts].slice(0, room)
     if (wanted.length === 0) return NOTHING_SELECTED
     const refs = wanted.map(({ id, uid }) => ({ id, uid }))
     const items = await this.#options.queue.getItems(refs, lease === undefined ? {} : { lease })

@@ -88,6 +88,23 @@ describe('resourceLimit', () => {
     expect(world.started.map(({ id }) => id)).toEqual(['b'])
   })
 
+  test('it takes one of the places of the policy until it has failed', async () => {
+    const world = new World()
+    const policy = () => all(resourceLimit({ gpu: 8 }), processingLimit(1))
+    await put(world, { b: gpus(16), c: gpus(16), a: gpus(1), d: gpus(1) })
+    let most = 0
+    const queue = world.openQueue()
+    const settle = queue.settle.bind(queue)
+    queue.settle = async (...call) => {
+      most = Math.max(most, await queue.size('PROCESSING'))
+      return settle(...call)
+    }
+    const engine = world.engine({ queue, policy: policy() })
+    for (let turn = 0; turn < 6; turn++) await tickAgain(world, engine)
+    expect(most).toBe(1)
+    expect(await world.queue.sizes()).toMatchObject({ FAIL: 2, PROCESSING: 1, WAITING: 1 })
+  })
+
   test('twenty of them in a row pause the queue', async () => {
     const world = new World()
     const engine = world.engine({ policy: resourceLimit({ gpu: 8 }) })
