@@ -75,7 +75,7 @@ export function fullRow(rows: readonly RefusalRow[], most: number): RefusalRow |
 /** The reason of a pause by a full row. */
 export function refusalText({ kind, reason, jobs }: RefusalRow): string {
   const texts: Readonly<Record<RefusalKind, string>> = {
-    send: `the worker rejected ${jobs.length} items in a row for the same reason, and accepted none in between`,
+    send: `${jobs.length} items in a row were rejected for the same reason, and none was accepted in between`,
     start: `${jobs.length} jobs in a row failed as they were started, for the same reason, and none succeeded in between`,
     first: `${jobs.length} of the first items of this run failed for the same reason, and none has succeeded`,
   }
