@@ -90,7 +90,6 @@ describe('resourceLimit', () => {
 
   test('it takes one of the places of the policy until it has failed', async () => {
     const world = new World()
-    const policy = () => all(resourceLimit({ gpu: 8 }), processingLimit(1))
     await put(world, { b: gpus(16), c: gpus(16), a: gpus(1), d: gpus(1) })
     let most = 0
     const queue = world.openQueue()
@@ -99,7 +98,8 @@ describe('resourceLimit', () => {
       most = Math.max(most, await queue.size('PROCESSING'))
       return settle(...call)
     }
-    const engine = world.engine({ queue, policy: policy() })
+    const policy = all(resourceLimit({ gpu: 8 }), processingLimit(1))
+    const engine = world.engine({ queue, policy })
     for (let turn = 0; turn < 6; turn++) await tickAgain(world, engine)
     expect(most).toBe(1)
     expect(await world.queue.sizes()).toMatchObject({ FAIL: 2, PROCESSING: 1, WAITING: 1 })
