@@ -95,7 +95,7 @@ async function installWithoutSweep(): Promise<void> {
   await writeFile(join(folder, 'package.json'), JSON.stringify(manifest))
   const text = `
     import { openQueue as open } from ${JSON.stringify(import.meta.resolve('@sluice/queue-sql'))}
-    export * from ${JSON.stringify(import.meta.resolve('@sluice/queue-sql'))}
+    export { optionsSchema, queueExists } from ${JSON.stringify(import.meta.resolve('@sluice/queue-sql'))}
     export async function openQueue(options) {
       const queue = await open(options)
       const get = (_, key) => {

@@ -74,6 +74,6 @@ async function printLimits(queue: Queue, context: CommandContext): Promise<void>
   const lines = [limitText(limit), ...Object.entries(others).map(([name, most]) => liveLimitText(name, most))]
   context.output.print(lines.map((line) => `${printable(queue.name)}: ${line}`).join('\n'), {
     limit,
-    live: limits,
+    ...(Object.keys(others).length === 0 ? {} : { otherLimits: others }),
   })
 }
