@@ -72,7 +72,7 @@ describe('a worker that rejects every item', () => {
         expect.objectContaining({ code: 'breaker-open', advice: expect.stringContaining('sluice resume') }),
       ],
     })
-    expect((await box.run(['status'])).out).toContain('held up: Sluice paused the queue itself: the worker')
+    expect((await box.run(['status'])).out).toContain('held up: Sluice paused the queue itself: 20 items')
   })
 
   test('stays paused until a resume; then the count starts again', async () => {
