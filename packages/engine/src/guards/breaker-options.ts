@@ -14,12 +14,13 @@ export interface BreakerOptions {
   readonly failures?: FailureThreshold
   /** The window: the last so many ends, 1 to 10,000. Default 100, or none with `windowMs`. */
   readonly window?: number
-  /** The window: the ends of this last span, in ms, 1,000 or more. Default: any. */
+  /** The window: the ends of this last span, in ms, 1,000 or more. Default: no limit of time. */
   readonly windowMs?: number
   /** With a share and `windowMs`: the fewest ends that a share is taken of, 1 or more. Default 20. */
   readonly minItems?: number
   /**
-   * So many failures of a new failure group within `groupWindowMs` pause the queue, 1 or more. Default: any.
+   * So many failures of a new failure group within `groupWindowMs` pause the queue, 1 or more. Default: no
+   * limit.
    */
   readonly groupFailures?: number
   /** How long a failure group is new from its first failure, in ms, 1,000 or more. Default 60,000. */

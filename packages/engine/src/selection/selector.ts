@@ -1,6 +1,7 @@
 import type { ItemSummary, Lease, QueueItem, Runtime } from '@sluice/core'
 import type { DispatchPolicy } from '../policies/dispatch-policy.js'
 import type { AnyQueue } from '../work-queue-options.js'
+import { isSameJson } from '@sluice/core/backend'
 import {
   choose,
   type ItemSelection,
@@ -11,6 +12,8 @@ import {
 
 /** Summaries read from the front of the line at each claim: what has come there is never overlooked. */
 const MAX_AHEAD = 1_000
+/** In pages that grow: these are enough for the most ahead, unless the backend gives short ones. */
+const MAX_FIRST_PAGES = 16
 /** Further ones, from where the last claim stopped: more only while nothing is found that fits. */
 const MAX_PAGES_BEYOND = 10
 /** The first read is smaller: where most items fit, it is enough. */
@@ -138,6 +141,9 @@ export class Selector {
     const items = await this.#options.queue.getItems(refs, lease === undefined ? {} : { lease })
     const claimed = new Map(items.map((item) => [item.uid, item]))
     for (const item of items) this.#running.set(item.uid, item)
+    // Some were left out for the sake of their size, or went elsewhere: what is left is looked at again at
+    // once.
+    if (items.length > 0 && items.length < wanted.length) this.#lastLook = undefined
     const chosen = new Map(wanted.map((item) => [item.uid, item]))
     return {
       items,
@@ -178,7 +184,9 @@ export class Selector {
     const { queue } = this.#options
     let cursor: string | undefined
     let read = 0
-    for (let size = Math.max(LEAST_READ, 2 * search.room); read < MAX_AHEAD && !search.isDone; size *= 2) {
+    // A page may be short, or empty, and not the last: their number is bounded too.
+    for (let pages = 0; pages < MAX_FIRST_PAGES && read < MAX_AHEAD && !search.isDone; pages++) {
+      const size = Math.max(LEAST_READ, 2 * search.room) * 2 ** pages
       const page = await queue.peekSummaries(Math.min(size, MAX_AHEAD - read), after(cursor))
       search.judge(page.items)
       read += page.items.length
@@ -227,8 +235,7 @@ function holdupOf(pass: SelectionPass, search: Search): SelectionHoldup | undefi
 }
 
 function isSameUse(item: ItemSummary, chosen: ItemSummary | undefined): boolean {
-  const [one, other] = [item, chosen].map((each) => JSON.stringify([each?.resources, each?.limitKey]))
-  return one === other
+  return item.limitKey === chosen?.limitKey && isSameJson(item.resources ?? {}, chosen?.resources ?? {})
 }
 
 function after(cursor: string | undefined): { after?: string } {

@@ -175,6 +175,45 @@ test('an item that is changed between the choice and the claim goes back, and is
   expect(await world.queue.lookup('b')).toMatchObject({ attempt: 2, uncounted: 1 })
 })
 
+test('what a claim leaves out for its size is claimed by the next one of the same tick', async () => {
+  const world = new World()
+  const queue = world.openQueue()
+  const getItems = queue.getItems?.bind(queue)
+  if (getItems === undefined) throw new Error('the queue gives out no chosen items')
+  queue.getItems = (refs, options) => getItems(refs.slice(0, 1), options)
+  const engine = world.engine({ queue, policy: resourceLimit({ gpu: 8 }) })
+  await put(world, { a: gpus(1), b: gpus(1), c: gpus(1) })
+  await engine.tick()
+  expect(running(world)).toEqual(['a', 'b', 'c'])
+})
+
+test('the order of the names of resources is no change', async () => {
+  const world = new World()
+  const queue = world.openQueue()
+  const getItems = queue.getItems?.bind(queue)
+  if (getItems === undefined) throw new Error('the queue gives out no chosen items')
+  queue.getItems = async (...call) =>
+    (await getItems(...call)).map((item) => ({ ...item, resources: { memoryGiB: 4, gpu: 1 } }))
+  const engine = world.engine({ queue, policy: resourceLimit({ gpu: 8 }) })
+  await put(world, { a: { resources: { gpu: 1, memoryGiB: 4 } } })
+  await engine.tick()
+  expect(running(world)).toEqual(['a'])
+})
+
+test('a queue whose pages are empty and never the last is not read for ever', async () => {
+  const world = new World()
+  const queue = world.openQueue()
+  let pages = 0
+  queue.peekSummaries = async () => {
+    pages += 1
+    return { items: [], cursor: String(pages) }
+  }
+  await put(world, { a: gpus(1) })
+  await world.engine({ queue, policy: resourceLimit({ gpu: 8 }) }).tick()
+  expect(pages).toBeGreaterThan(1)
+  expect(pages).toBeLessThan(60)
+})
+
 describe('limitPer', () => {
   test('starts so many of each key, past what waits for its own', async () => {
     const world = new World()

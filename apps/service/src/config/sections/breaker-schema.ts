@@ -24,7 +24,7 @@ const settings = z
       .check(z.describe('The window: the last so many ends of attempts. Default 100, none with `windowMs`.')),
     windowMs: z
       .optional(wholeMs)
-      .check(z.describe('The window: the ends of this last span, in ms. Default: any.')),
+      .check(z.describe('The window: the ends of this last span, in ms. Default: no limit of time.')),
     minItems: z
       .optional(count)
       .check(z.describe('With `windowMs`: the fewest ends that a share is taken of. Default 20.')),
